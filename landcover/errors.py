@@ -1,0 +1,124 @@
+"""Every error that a caller of landcover may want to catch.
+
+The arguments of an error are kept apart from its sentence, so that it survives pickling on its way
+home from a worker. ``exit_code`` is what the command line ends with: 2 where the request itself is
+wrong (and asking again cannot help), 1 where something failed while it was served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class LandcoverError(Exception):
+    """The root of all errors raised on purpose by landcover."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(LandcoverError, ValueError):
+    """The configuration of a run is wrong; every mistake found is named at once.
+
+    Args:
+        mistakes: one sentence per mistake.
+        origin: where the configuration came from (a path, or "the arguments").
+    """
+
+    exit_code = 2
+
+    def __init__(self, mistakes: Sequence[str], origin: str = "the configuration") -> None:
+        super().__init__(list(mistakes), origin)
+        self.mistakes, self.origin = list(mistakes), origin
+
+    def __str__(self) -> str:
+        return f"{self.origin}: " + "; ".join(self.mistakes)
+
+
+class PluginNotFound(LandcoverError, LookupError):
+    """No backend, runtime or model format is registered under this name."""
+
+    exit_code = 2
+
+    def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
+        super().__init__(kind, name, list(known))
+        self.kind, self.name, self.known = kind, name, list(known)
+
+    def __str__(self) -> str:
+        return f"no {self.kind} is called {self.name!r}; registered: {', '.join(self.known)}"
+
+
+class MissingExtra(LandcoverError, ImportError):
+    """A library that this part of landcover needs is not installed.
+
+    Args:
+        what: the part that needs it, as in "backend 'dask'".
+        extra: the extra of landcover that brings it.
+        module: the module that could not be imported.
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, extra: str, module: str) -> None:
+        super().__init__(what, extra, module)
+        self.what, self.extra, self.module = what, extra, module
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} needs {self.module}, which is not installed: "
+            f"pip install 'landcover[{self.extra}]'"
+        )
+
+
+class _Located(LandcoverError):
+    """Something is wrong at a place that has a name (a file, a URL)."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(str(where), reason)
+        self.where, self.reason = str(where), reason
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+class SourceError(_Located, ValueError):
+    """The imagery cannot be scored as asked: no file, no CRS, not a raster, too few bands."""
+
+    exit_code = 2
+
+
+class ModelError(_Located, ValueError):
+    """A model file, its sidecar, or what is asked of it is wrong."""
+
+    exit_code = 2
+
+
+class OutputError(_Located, OSError):
+    """The output cannot be written, or belongs to another run."""
+
+
+class BackendUnavailable(_Located, ConnectionError):
+    """A cluster does not answer, or cannot be started (``where`` is its address)."""
+
+
+class ReadFailed(_Located, OSError):
+    """Pixels that should be there could not be read; ``retryable`` says whether trying again may help."""
+
+    def __init__(self, where: str, reason: str, retryable: bool = False) -> None:
+        super().__init__(where, reason)
+        self.args = (str(where), reason, retryable)
+        self.retryable = retryable
+
+
+class TooManyFailures(LandcoverError):
+    """More tiles failed than the run allows."""
+
+    def __init__(self, failed: int, planned: int, allowed: float, run: str) -> None:
+        super().__init__(failed, planned, allowed, run)
+        self.failed, self.planned, self.allowed, self.run = failed, planned, allowed, run
+
+    def __str__(self) -> str:
+        return (
+            f"{self.failed} of {self.planned} tiles failed, more than the {self.allowed:.1%} that "
+            f"failures.at_most allows: the reasons are in {self.run}/quarantine"
+        )

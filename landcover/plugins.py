@@ -1,0 +1,68 @@
+"""Names to implementations, through entry points; nothing is imported before it is used."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+
+from landcover.contracts import Backend
+from landcover.errors import ConfigError, MissingExtra, PluginNotFound
+
+BACKENDS = "landcover.backends"
+
+
+def backend_names() -> list[str]:
+    """The names of all registered backends, sorted; none of them is imported."""
+    return sorted(_registered(BACKENDS))
+
+
+def load_backend(name: str, **options: Any) -> Backend:
+    """Make the backend that is registered under a name.
+
+    Args:
+        name: an entry point of the group ``landcover.backends``.
+        options: named arguments of the backend's constructor.
+
+    Raises:
+        PluginNotFound: no backend has this name.
+        MissingExtra: the backend's library is not installed.
+        ConfigError: the backend does not know one of the options.
+    """
+    found = _registered(BACKENDS)
+    if name not in found:
+        raise PluginNotFound("backend", name, sorted(found))
+    factory = _load("backend", found[name])
+    try:
+        return cast(Backend, factory(**options))
+    except ModuleNotFoundError as error:
+        raise _missing("backend", found[name], error) from error
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise
+        raise ConfigError([f"backend {name!r}: {str(error).split('() ')[-1]}"]) from error
+
+
+def _registered(group: str) -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=group):
+        other = found.setdefault(point.name, point)
+        if other.value != point.value:
+            raise ConfigError(
+                [f"two packages register {group} {point.name!r}: {other.value} and {point.value}"]
+            )
+    return found
+
+
+def _load(kind: str, point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except ModuleNotFoundError as error:
+        raise _missing(kind, point, error) from error
+
+
+def _missing(kind: str, point: EntryPoint, error: ModuleNotFoundError) -> Exception:
+    """A missing library becomes advice; a missing module of a plug-in's own is a defect: it stays."""
+    module = error.name or ""
+    if module.split(".")[0] == point.module.split(".")[0]:
+        return error
+    return MissingExtra(f"{kind} {point.name!r}", point.name, module)
