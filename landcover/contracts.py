@@ -5,10 +5,13 @@ This module imports no implementation. A backend and a model meet only in ``land
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -79,4 +82,95 @@ class Model(Protocol):
             labels pixels, where ``y`` and ``x`` may be smaller than those of the tiles: the
             outermost pixels (the halo) were read for context only.
         """
+        ...
+
+
+class Tile(NamedTuple):
+    """One tile of a plan, without its pixels.
+
+    Args:
+        tile: an id that is unique within the run and the same on every backend.
+        source: the scene or image file it comes from, as the plan names it.
+        row: row in the scene's grid; 0 for an image file.
+        col: column in the scene's grid; 0 for an image file.
+        bounds: (xmin, ymin, xmax, ymax) in the scene's CRS; None for an image file.
+        true_label: what is held to be true of it, where that is known.
+    """
+
+    tile: str
+    source: str
+    row: int
+    col: int
+    bounds: tuple[float, float, float, float] | None = None
+    true_label: str | None = None
+
+
+class Failure(NamedTuple):
+    """A tile that could not be scored, and why; ``retryable``: trying again may help."""
+
+    tile: Tile
+    reason: str
+    retryable: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Strip:
+    """What one read brings: neighbouring tiles of a scene, or a few image files.
+
+    Args:
+        tiles: the tiles that the network shall see, n of them.
+        pixels: their pixels, dims (n, band, y, x), in the dtype of the imagery.
+        valid: dims (n, y, x), bool: which pixels of each tile's written window (the tile less its
+            halo) hold data inside the scene; None where all of them do.
+        failures: tiles of this read that could not be read.
+        skipped: how many tiles of this read hold nothing but nodata.
+        seconds: time spent waiting for bytes and decoding them, in seconds.
+    """
+
+    tiles: Sequence[Tile]
+    pixels: npt.NDArray[Any]
+    valid: npt.NDArray[np.bool_] | None = None
+    failures: Sequence[Failure] = ()
+    skipped: int = 0
+    seconds: float = 0.0
+
+
+class Task(Protocol):
+    """Some tiles done by one worker in one go: a reference of a few hundred bytes that pickles."""
+
+    @property
+    def index(self) -> int:
+        """The task's place in the plan, from 0: it names the part that the task writes."""
+        ...
+
+    @property
+    def tiles(self) -> int:
+        """How many tiles the task stands for, those that will be skipped included."""
+        ...
+
+    def reads(self) -> Sequence[Callable[[], Strip]]:
+        """The reads that bring the task's tiles, in order; each may run on a thread of its own.
+
+        Calling one never raises for a tile that cannot be read: that tile is in ``failures``.
+        """
+        ...
+
+    def planned(self) -> Iterator[Tile]:
+        """All tiles of the task, in the order of the plan, without reading anything."""
+        ...
+
+
+class Source(Protocol):
+    """Where tiles come from: scenes with a grid, or image files."""
+
+    def tasks(self) -> Iterator[Task]:
+        """The plan, lazily: the same tasks in the same order as long as the inputs are the same."""
+        ...
+
+    def count(self) -> int:
+        """How many tiles the plan has; may list inputs, holds no list of tiles."""
+        ...
+
+    def fingerprint(self) -> dict[str, object]:
+        """What decides which tiles there are, as plain JSON values: inputs and grid."""
         ...

@@ -1,0 +1,282 @@
+"""The configuration of a run: strict, frozen, every mistake named at once.
+
+A configuration is read from YAML; single keys may be overridden by dotted names
+(``backend.workers=4``), given as arguments or as environment variables
+(``LANDCOVER_BACKEND__WORKERS=4``). Relative paths count from the file that names them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from landcover.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "LANDCOVER_"
+
+PerBand: TypeAlias = float | tuple[float, ...]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class SourceSettings(_Section):
+    """Which imagery is scored, and how tiles cover it.
+
+    Args:
+        rasters: scenes: paths, globs, folders or fsspec URLs; an entry that is itself a list names
+            the files of one scene that keeps a file per band, in the order of the bands.
+        images: image files: paths, globs, folders or fsspec URLs.
+        tile: edge of what the network sees, in pixels at ``resolution``; default: the model's.
+        stride: distance between neighbouring tiles in pixels; default: the tile less its halo.
+        halo: pixels read around what a tile writes; default: the model's.
+        resolution: metres a pixel; default: the model's, else the scene's own.
+        bands: bands in the order of the network, from 1 or by their names; default: the model's.
+        labels: "parent": the true label of an image is the name of its folder.
+        task: tiles a task; default: chosen for the model.
+    """
+
+    rasters: tuple[str | tuple[str, ...], ...] = ()
+    images: tuple[str, ...] = ()
+    tile: int | None = Field(None, ge=1)
+    stride: int | None = Field(None, ge=1)
+    halo: int | None = Field(None, ge=0)
+    resolution: float | None = Field(None, gt=0)
+    bands: tuple[int | str, ...] | None = None
+    labels: Literal["parent"] | None = None
+    task: int | None = Field(None, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_or_many(cls, values: Any) -> Any:
+        return _listed(values, "rasters", "images")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> SourceSettings:
+        if bool(self.rasters) == bool(self.images):
+            raise ValueError("needs either 'rasters' or 'images'")
+        if self.labels and self.rasters:
+            raise ValueError("'labels' goes with 'images': a raster has no folder per class")
+        return self
+
+
+class ModelSettings(_Section):
+    """Which network is applied, and everything between pixels and probabilities.
+
+    All but ``path`` may also stand in the sidecar, a YAML file of the model's name beside it; what
+    is set here wins.
+
+    Args:
+        path: the model file or folder, local or an fsspec URL.
+        runtime: what executes the network; "auto" chooses by a stated rule.
+        precision: arithmetic of the network.
+        batch: tiles given to the network at once.
+        head: which of several outputs: its name or its index from 0.
+        classes: names in the order of the network's output, or the name of a scheme.
+        bands: bands of the imagery that the network reads, from 1 or by name, in its order.
+        channel_order: "bgr" where the network wants the three colours in reverse.
+        mean: subtracted from pixels, one number or one a band.
+        scale: the network gets (pixel - mean) * scale; one number or one a band.
+        input_size: edge of what the network sees, in pixels.
+        resolution: metres a pixel that the network was trained at.
+        output: "tile" for a label a tile, "pixel" for a label a pixel.
+        activation: "softmax" where the network ends in logits, "none" where in probabilities.
+    """
+
+    path: str
+    runtime: str = "auto"
+    precision: Literal["f32", "bf16", "f16"] = "f32"
+    batch: int | Literal["auto"] = "auto"
+    head: str | int | None = None
+    classes: str | tuple[str, ...] | None = None
+    bands: tuple[int | str, ...] | None = None
+    channel_order: Literal["rgb", "bgr"] | None = None
+    mean: PerBand | None = None
+    scale: PerBand | None = None
+    input_size: int | None = Field(None, ge=1)
+    resolution: float | None = Field(None, gt=0)
+    output: Literal["tile", "pixel"] | None = None
+    activation: Literal["softmax", "none"] | None = None
+
+
+class BackendSettings(BaseModel):
+    """What spreads the work: a name, and the options of that backend by name."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str = "local"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that are set, to be given to the backend's constructor."""
+        return {key: value for key, value in (self.model_extra or {}).items() if value is not None}
+
+
+class OutputSettings(_Section):
+    """Where the run's directory is, and what it holds beyond the usual."""
+
+    path: str
+    probabilities: bool = False
+
+
+class FailureSettings(_Section):
+    """What to do with tiles that fail: set them aside up to a share of the plan, or stop."""
+
+    policy: Literal["quarantine", "fail"] = "quarantine"
+    at_most: float = Field(0.01, ge=0, le=1)
+
+
+class Config(_Section):
+    """One scoring run."""
+
+    source: SourceSettings
+    model: ModelSettings
+    backend: BackendSettings = BackendSettings()
+    output: OutputSettings
+    failures: FailureSettings = FailureSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, values: Any) -> Any:
+        """``model: path``, ``backend: name`` and ``output: path`` stand for their first keys."""
+        if not isinstance(values, Mapping):
+            raise ValueError("must hold the keys source, model, backend, output")
+        first = {"model": "path", "backend": "name", "output": "path"}
+        return {
+            key: {first[key]: value} if key in first and isinstance(value, (str, Path)) else value
+            for key, value in values.items()
+        }
+
+
+def load_config(
+    source: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Config:
+    """Read a configuration and apply overrides to it.
+
+    Args:
+        source: a YAML file, or the same as nested mappings.
+        overrides: values by dotted key, as in ``{"backend.name": "spark"}``; they win over
+            environment variables, which win over the file.
+        environment: variables of which those that begin with ``LANDCOVER_`` and name a section of
+            the configuration (``LANDCOVER_BACKEND__NAME``) are taken as overrides.
+
+    Raises:
+        ConfigError: naming every mistake.
+    """
+    origin = str(source) if isinstance(source, (str, Path)) else "the arguments"
+    values = _read(Path(source)) if isinstance(source, (str, Path)) else _copy(source)
+    base = Path(source).resolve().parent if isinstance(source, (str, Path)) else Path.cwd()
+    if isinstance(source, (str, Path)):
+        _anchor(values, base)
+    later = {**_from_environment(environment), **(overrides or {})}
+    for key, value in later.items():
+        _set(values, key, value)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError([_sentence(e) for e in error.errors()], origin) from None
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Split ``key.path=value`` of the command line; the value is read as YAML.
+
+    Raises:
+        ConfigError: if there is no ``=`` or the value is not YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigError([f"{text!r} is not of the form key.path=value"], "--set")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ConfigError([f"the value of {key!r} is not YAML: {value!r}"], "--set") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"cannot be read: {error.strerror}"], str(path)) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([f"is not YAML: {str(error).splitlines()[0]}"], str(path)) from None
+    if not isinstance(values, dict):
+        raise ConfigError(["must hold the keys source, model, backend, output"], str(path))
+    return values
+
+
+def _copy(values: Any) -> Any:
+    return {k: _copy(v) for k, v in values.items()} if isinstance(values, Mapping) else values
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    sections = tuple(f"{ENVIRONMENT_PREFIX}{name.upper()}__" for name in Config.model_fields)
+    return {
+        key.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."): yaml.safe_load(value)
+        for key, value in environment.items()
+        if key.startswith(sections)
+    }
+
+
+def _set(values: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    first = {"model": "path", "backend": "name", "output": "path"}
+    for parent in parents:
+        inner = values.setdefault(parent, {})
+        if parent in first and isinstance(inner, (str, Path)):
+            inner = values[parent] = {first[parent]: str(inner)}
+        if not isinstance(inner, dict):
+            raise ConfigError([f"{key!r}: {parent!r} holds a value, not keys"], "--set")
+        values = inner
+    values[last] = value
+
+
+def _anchor(values: dict[str, Any], base: Path) -> None:
+    """Make the relative paths of a file absolute, in place."""
+    source = values.get("source")
+    if isinstance(source, dict):
+        for key in ("rasters", "images"):
+            source[key] = _anchored(source.get(key) or [], base)
+    for section in ("model", "output"):
+        inner = values.get(section)
+        if isinstance(inner, str):
+            values[section] = _anchored(inner, base)
+        elif isinstance(inner, dict) and "path" in inner:
+            inner["path"] = _anchored(inner["path"], base)
+
+
+def _anchored(path: Any, base: Path) -> Any:
+    if isinstance(path, list):
+        return [_anchored(item, base) for item in path]
+    if not isinstance(path, str) or "://" in path:
+        return path
+    return str(base / Path(path).expanduser())
+
+
+def _listed(values: Any, *keys: str) -> Any:
+    if not isinstance(values, Mapping):
+        return values
+    single = (str, Path)
+    return {
+        key: [str(value)] if key in keys and isinstance(value, single) else value
+        for key, value in values.items()
+    }
+
+
+def _sentence(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return f"{where}: no such key"
+    if error["type"] == "missing":
+        return f"{where}: is missing"
+    if "input" in error and not isinstance(error["input"], Mapping):
+        message += f" (found {error['input']!r})"
+    return f"{where}: {message}" if where else message
