@@ -146,7 +146,7 @@ class Config(_Section):
     def _short_forms(cls, values: Any) -> Any:
         """``model: path``, ``backend: name`` and ``output: path`` stand for their first keys."""
         if not isinstance(values, Mapping):
-            raise ValueError("must hold the keys source, model, backend, output")
+            raise ValueError("must hold the keys source, model, backend, output")  # noqa: TRY004
         first = {"model": "path", "backend": "name", "output": "path"}
         return {
             key: {first[key]: value} if key in first and isinstance(value, (str, Path)) else value

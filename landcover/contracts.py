@@ -124,7 +124,8 @@ class Strip:
             halo) hold data inside the scene; None where all of them do.
         failures: tiles of this read that could not be read.
         skipped: how many tiles of this read hold nothing but nodata.
-        seconds: time spent waiting for bytes and decoding them, in seconds.
+        seconds: time spent fetching and decoding, in seconds.
+        decode: the part of ``seconds`` spent decoding, where it can be told apart; else 0.
     """
 
     tiles: Sequence[Tile]
@@ -133,6 +134,7 @@ class Strip:
     failures: Sequence[Failure] = ()
     skipped: int = 0
     seconds: float = 0.0
+    decode: float = 0.0
 
 
 class Task(Protocol):

@@ -1,0 +1,1 @@
+"""What the scores are worth: accuracy against a reference."""

@@ -1,0 +1,1 @@
+"""Models: recipes, sidecars, formats, and the runtimes that execute networks."""

@@ -1,0 +1,1 @@
+"""Scoring: from a source and a model to a run."""

@@ -1,0 +1,1 @@
+"""Where tiles come from: grids, rasters and image files."""

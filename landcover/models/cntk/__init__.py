@@ -1,0 +1,1 @@
+"""CNTK models without CNTK: reading and conversion."""

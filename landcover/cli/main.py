@@ -1,0 +1,79 @@
+"""The ``landcover`` command: finds the subcommands and turns errors into sentences."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from typing import Any
+
+import click
+
+from landcover.errors import LandcoverError
+
+COMMANDS = {
+    "score": ("landcover.cli.score", "Score imagery with a model, as a config file says."),
+    "plan": ("landcover.cli.plan", "Say what a run would do, without doing it."),
+    "demo": ("landcover.cli.demo", "Generate imagery, train a small network and map it."),
+    "doctor": ("landcover.cli.doctor", "Say what this machine can do, and what is missing."),
+    "model": ("landcover.cli.model", "Look into, convert and compare model files."),
+}
+
+
+class _Commands(click.Group):
+    """Subcommands that are imported when they are asked for, so that --help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Log in detail, and show tracebacks of errors.")
+@click.version_option(package_name="landcover")
+def cli(debug: bool) -> None:
+    """Apply land-cover networks to more imagery than one process can take."""
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code.
+
+    0: done; 1: an operational error, or more failures than allowed; 2: the request itself is wrong.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        result: Any = cli.main(arguments, prog_name="landcover", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 1
+    except LandcoverError as error:
+        if "--debug" in arguments:
+            logging.getLogger(__name__).exception("the traceback, as --debug asks for it")
+        click.echo(f"landcover: {error}", err=True)
+        return error.exit_code
+    return result if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""The inside of a worker: reading, batching and inferring as one bounded pipeline.
+
+Reader threads fetch and decode ahead while the network computes; every queue is bounded, so that
+memory stays level however slow either side is. All tasks of a process share one pipeline, so that
+the network stays busy from one task to the next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from landcover.contracts import Failure, Strip, Tile
+
+A = TypeVar("A")
+
+Pixels = npt.NDArray[Any]
+Valid = npt.NDArray[np.bool_]
+
+
+@dataclass
+class Tally:
+    """What a task's reads brought beside the tiles to score, and where its time went.
+
+    Args:
+        failures: tiles that could not be read.
+        skipped: tiles with nothing but nodata.
+        read: seconds that reader threads spent on fetching and decoding, summed over threads.
+        decode: the part of ``read`` spent on decoding, where the source can tell them apart.
+        wait: seconds in which the task stood still because no pixels had been read yet.
+        infer: seconds in which the task stood still because the network was not done yet.
+        write: seconds spent on writing the task's part.
+    """
+
+    failures: list[Failure] = field(default_factory=list)
+    skipped: int = 0
+    read: float = 0.0
+    decode: float = 0.0
+    wait: float = 0.0
+    infer: float = 0.0
+    write: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Tiles that the network sees at once: ``pixels`` has dims (tile, band, y, x).
+
+    ``valid`` (tile, y, x) says which pixels of each tile's written window hold data; None: all.
+    """
+
+    tiles: Sequence[Tile]
+    pixels: Pixels
+    valid: Valid | None
+
+
+class Pipeline(Generic[A]):
+    """Reads, batches and infers for all tasks of one process.
+
+    Args:
+        infer: what is done with a batch, on a thread of its own; must be thread-safe.
+        batch: the most tiles in a batch.
+        readers: how many threads read.
+        runs: how many batches are with the network at the same time.
+    """
+
+    def __init__(self, infer: Callable[[Batch], A], batch: int, readers: int, runs: int = 2):
+        self._infer = infer
+        self._batch = batch
+        self._ahead = readers + 1
+        self._runs = runs
+        self._readers = ThreadPoolExecutor(readers, "landcover-read")
+        self._runners = ThreadPoolExecutor(runs, "landcover-infer")
+
+    def score(
+        self, reads: Sequence[Callable[[], Strip]], tally: Tally
+    ) -> Iterator[tuple[Batch, A]]:
+        """Yield each batch of a task with what the network says of it, in the order of the reads.
+
+        ``tally`` is added to as the reads come in.
+        """
+        pending: deque[tuple[Batch, Future[A]]] = deque()
+        try:
+            for batch in self._batches(self._strips(reads, tally)):
+                pending.append((batch, self._runners.submit(self._infer, batch)))
+                if len(pending) > self._runs:
+                    yield self._first(pending, tally)
+            while pending:
+                yield self._first(pending, tally)
+        finally:
+            for _, future in pending:
+                future.cancel()
+
+    def close(self) -> None:
+        """End the threads; reads and runs under way are waited for."""
+        self._readers.shutdown(cancel_futures=True)
+        self._runners.shutdown(cancel_futures=True)
+
+    def _first(self, pending: deque[tuple[Batch, Future[A]]], tally: Tally) -> tuple[Batch, A]:
+        batch, future = pending.popleft()
+        started = time.perf_counter()
+        result = future.result()
+        tally.infer += time.perf_counter() - started
+        return batch, result
+
+    def _strips(self, reads: Sequence[Callable[[], Strip]], tally: Tally) -> Iterator[Strip]:
+        """The strips of the reads in order, a bounded number of them read ahead."""
+        coming: deque[Future[Strip]] = deque()
+        try:
+            for read in reads:
+                coming.append(self._readers.submit(read))
+                if len(coming) >= self._ahead:
+                    yield self._arrived(coming, tally)
+            while coming:
+                yield self._arrived(coming, tally)
+        finally:
+            for future in coming:
+                future.cancel()
+
+    def _arrived(self, coming: deque[Future[Strip]], tally: Tally) -> Strip:
+        started = time.perf_counter()
+        strip = coming.popleft().result()
+        tally.wait += time.perf_counter() - started
+        tally.failures.extend(strip.failures)
+        tally.skipped += strip.skipped
+        tally.read += strip.seconds
+        tally.decode += strip.decode
+        return strip
+
+    def _batches(self, strips: Iterator[Strip]) -> Iterator[Batch]:
+        """Cut strips into batches of the wanted size; what is left over joins the next strip."""
+        rest: list[Batch] = []
+        held = 0
+        for strip in strips:
+            start = 0
+            while len(strip.tiles) - start >= self._batch - held:
+                stop = start + self._batch - held
+                yield _joined([*rest, _part(strip, start, stop)])
+                rest, held, start = [], 0, stop
+            if start < len(strip.tiles):
+                rest.append(_part(strip, start, len(strip.tiles)))
+                held += len(strip.tiles) - start
+        if rest:
+            yield _joined(rest)
+
+
+def _part(strip: Strip, start: int, stop: int) -> Batch:
+    valid = None if strip.valid is None else strip.valid[start:stop]
+    return Batch(strip.tiles[start:stop], strip.pixels[start:stop], valid)
+
+
+def _joined(parts: list[Batch]) -> Batch:
+    if len(parts) == 1:
+        return parts[0]
+    return Batch(
+        [tile for part in parts for tile in part.tiles],
+        np.concatenate([part.pixels for part in parts]),
+        _joined_masks(parts),
+    )
+
+
+def _joined_masks(parts: list[Batch]) -> Valid | None:
+    shape = next((part.valid.shape[1:] for part in parts if part.valid is not None), None)
+    if shape is None:
+        return None
+    return np.concatenate(
+        [
+            np.ones((len(part.tiles), *shape), bool) if part.valid is None else part.valid
+            for part in parts
+        ]
+    )
