@@ -1,0 +1,121 @@
+"""``landcover score``: run a config file, show progress, say what came out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from landcover.config import parse_override
+from landcover.errors import TooManyFailures
+from landcover.runs.run import Run
+from landcover.scoring.score import Tiles
+from landcover.scoring.score import score as run_score
+
+
+@click.command()
+@click.argument("config", type=click.Path(dir_okay=False))
+@click.option("--backend", help="local, dask, spark or another registered backend.")
+@click.option("--output", help="The directory of the run.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY.PATH=VALUE",
+    help="Set one key of the config, as in --set backend.workers=4. May be repeated.",
+)
+@click.option("--quiet", is_flag=True, help="Show no progress, only what came out.")
+def score(
+    config: str, backend: str | None, output: str | None, overrides: tuple[str, ...], quiet: bool
+) -> None:
+    """Score the imagery that CONFIG names with the model that it names.
+
+    The results lie in the run's directory: tiles/ (GeoParquet), map.tif, map.png, run.json. A run
+    that was interrupted goes on when the same command is given again.
+    """
+    settings: dict[str, Any] = dict(parse_override(text) for text in overrides)
+    try:
+        with _progress(quiet) as progress:
+            run = run_score(
+                config, backend=backend, output=output, overrides=settings, progress=progress
+            )
+    except KeyboardInterrupt:
+        click.echo("interrupted: the same command goes on where this run stopped", err=True)
+        sys.exit(1)
+    except TooManyFailures as error:
+        _tell(error.outcome)
+        raise
+    _tell(run)
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[Tiles], None] | None]:
+    if quiet:
+        yield None
+    elif sys.stderr.isatty():
+        yield from _bar()
+    else:
+        yield _Lines()
+
+
+def _bar() -> Iterator[Callable[[Tiles], None]]:
+    columns = (
+        TextColumn("scoring"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("tiles, {task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("score", total=None, rate="starting")
+
+        def show(tiles: Tiles) -> None:
+            bar.update(task, total=tiles.planned, completed=tiles.done, rate=_rate(tiles))
+
+        yield show
+
+
+class _Lines:
+    """Plain lines for logs: one at the start, at the end and every ten seconds."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, tiles: Tiles) -> None:
+        now = time.monotonic()
+        if now < self._next and tiles.done < tiles.planned:
+            return
+        self._next = now + 10
+        left = f", {_duration(tiles.seconds_left)} left" if tiles.seconds_left else ""
+        click.echo(f"{tiles.done:,} of {tiles.planned:,} tiles, {_rate(tiles)}{left}", err=True)
+
+
+def _rate(tiles: Tiles) -> str:
+    return f"{tiles.per_second:,.1f} tiles/s" if tiles.per_second else "starting"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
+def _tell(run: Run) -> None:
+    """Print what came out of a run: counts, speed, the bottleneck, accuracy, where things lie."""
+    said = run.summary
+    tiles = said["tiles"]
+    parts = [f"{tiles['scored']:,} tiles scored"]
+    parts += [f"{tiles[key]:,} {key}" for key in ("skipped", "quarantined") if tiles[key]]
+    click.echo(f"{', '.join(parts)} in {said['seconds']:.1f} s ({said['tiles_per_second']:,.1f}/s)")
+    if said.get("advice"):
+        click.echo(said["advice"])
+    if said.get("accuracy"):
+        click.echo(said["accuracy"]["text"])
+    for name in said["files"]:
+        click.echo(f"{run.path}/{name}")

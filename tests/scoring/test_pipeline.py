@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from landcover.contracts import Failure, Strip, Tile
+from landcover.scoring.pipeline import Batch, Pipeline, Tally
+
+
+def _strip(start: int, count: int, masked: bool = False) -> Strip:
+    tiles = [Tile(str(i), "scene", 0, i) for i in range(start, start + count)]
+    pixels = np.arange(start, start + count, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    valid = np.zeros((count, 1, 1), bool) if masked else None
+    return Strip(tiles, pixels, valid, seconds=0.5)
+
+
+def _reads(*strips: Strip) -> list[Callable[[], Strip]]:
+    return [lambda strip=strip: strip for strip in strips]
+
+
+@pytest.fixture
+def pipeline() -> Iterator[Pipeline[list[int]]]:
+    made = Pipeline(lambda batch: batch.pixels.ravel().tolist(), batch=4, readers=2)
+    yield made
+    made.close()
+
+
+def test_batches_run_across_strips_and_keep_the_order(pipeline: Pipeline[list[int]]) -> None:
+    tally = Tally()
+    results = list(pipeline.score(_reads(_strip(0, 3), _strip(3, 6), _strip(9, 1)), tally))
+    assert [result for _, result in results] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    for batch, result in results:
+        assert [int(tile.tile) for tile in batch.tiles] == result
+    assert tally.read == 1.5
+
+
+def test_a_mask_on_one_strip_leaves_the_others_valid(pipeline: Pipeline[list[int]]) -> None:
+    results = pipeline.score(_reads(_strip(0, 2), _strip(2, 2, masked=True)), Tally())
+    batch = next(results)[0]
+    assert batch.valid is not None
+    assert batch.valid.ravel().tolist() == [True, True, False, False]
+
+
+def test_failures_and_skipped_tiles_are_counted(pipeline: Pipeline[list[int]]) -> None:
+    failure = Failure(Tile("7", "scene", 0, 7), "torn", False)
+    empty = Strip([], np.empty((0, 1, 1, 1), np.uint8), failures=[failure], skipped=3)
+    tally = Tally()
+    assert len(list(pipeline.score(_reads(empty, _strip(0, 1)), tally))) == 1
+    assert (tally.failures, tally.skipped) == ([failure], 3)
+
+
+def test_reading_stays_a_bounded_number_of_strips_ahead() -> None:
+    begun = 0
+
+    def read(index: int) -> Strip:
+        nonlocal begun
+        begun += 1
+        return _strip(index, 1)
+
+    release = threading.Event()
+
+    def infer(batch: Batch) -> None:
+        release.wait(10)
+
+    pipeline = Pipeline(infer, batch=1, readers=1, runs=1)
+    reads = [lambda index=index: read(index) for index in range(100)]
+    results = pipeline.score(reads, Tally())
+    release.set()
+    next(results)
+    assert begun <= 8
+    results.close()
+    pipeline.close()
+
+
+def test_an_error_of_the_network_reaches_the_caller() -> None:
+    def infer(batch: Batch) -> None:
+        raise ZeroDivisionError
+
+    pipeline = Pipeline(infer, batch=1, readers=1)
+    with pytest.raises(ZeroDivisionError):
+        list(pipeline.score(_reads(_strip(0, 1)), Tally()))
+    pipeline.close()

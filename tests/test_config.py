@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from landcover.config import load_config, parse_override
+from landcover.errors import ConfigError
+
+MINIMAL = {"source": {"rasters": ["a.tif"]}, "model": {"path": "m.onnx"}, "output": {"path": "run"}}
+
+
+def test_paths_count_from_the_file_that_names_them(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        "source: {rasters: [naip/*.tif, [b1.tif, b2.tif], 'abfs://data/x.tif', /there.tif]}\n"
+        "model: m.onnx\noutput: {path: out}\n"
+    )
+    config = load_config(file, environment={})
+    assert config.source.rasters == (
+        f"{tmp_path}/naip/*.tif",
+        (f"{tmp_path}/b1.tif", f"{tmp_path}/b2.tif"),
+        "abfs://data/x.tif",
+        "/there.tif",
+    )
+    assert config.model.path == f"{tmp_path}/m.onnx"
+    assert config.output.path == f"{tmp_path}/out"
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    wrong = {
+        "source": {"rasters": ["a.tif"], "tiles": 3},
+        "model": {"path": "m", "mean": "dark"},
+        "failures": {"at_most": 2},
+    }
+    with pytest.raises(ConfigError) as caught:
+        load_config(wrong, environment={})
+    said = str(caught.value)
+    for part in ("source.tiles: no such key", "model.mean", "failures.at_most", "output"):
+        assert part in said
+
+
+def test_rasters_and_images_together_are_refused() -> None:
+    both = {**MINIMAL, "source": {"rasters": ["a.tif"], "images": ["b.png"]}}
+    with pytest.raises(ConfigError, match="either 'rasters' or 'images'"):
+        load_config(both, environment={})
+
+
+def test_arguments_win_over_the_environment_which_wins_over_the_file() -> None:
+    environment = {
+        "LANDCOVER_BACKEND__NAME": "dask",
+        "LANDCOVER_BACKEND__WORKERS": "4",
+        "LANDCOVER_SHARED": "/elsewhere",
+    }
+    config = load_config(MINIMAL, {"backend.name": "spark"}, environment)
+    assert config.backend.name == "spark"
+    assert config.backend.options == {"workers": 4}
+
+
+def test_an_override_reaches_into_a_section_given_by_its_short_form() -> None:
+    config = load_config({**MINIMAL, "backend": "dask"}, {"backend.workers": 2}, {})
+    assert (config.backend.name, config.backend.options) == ("dask", {"workers": 2})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("backend.workers=4", ("backend.workers", 4)),
+        ("model.mean=[1, 2.5]", ("model.mean", [1, 2.5])),
+    ],
+)
+def test_the_value_of_an_override_is_yaml(text: str, expected: tuple[str, object]) -> None:
+    assert parse_override(text) == expected
+
+
+def test_an_override_without_a_value_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"key\.path=value"):
+        parse_override("backend.workers")
+
+
+def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load_config(tmp_path / "absent.yaml")

@@ -1,0 +1,29 @@
+"""What is built is what is tested."""
+
+from __future__ import annotations
+
+from configparser import ConfigParser
+from pathlib import Path
+
+import landcover.backends
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_every_package_is_declared() -> None:
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    declared = set(config["options"]["packages"].split())
+    assert declared == _packages("landcover", ROOT / "landcover") | _packages(
+        "landcover.backends", ROOT / "backends"
+    )
+
+
+def test_backends_are_imported_from_the_top_level_folder() -> None:
+    assert landcover.backends.__file__ is not None
+    assert Path(landcover.backends.__file__).resolve() == ROOT / "backends" / "__init__.py"
+
+
+def _packages(name: str, folder: Path) -> set[str]:
+    parents = (init.parent.relative_to(folder) for init in folder.rglob("__init__.py"))
+    return {".".join((name, *parent.parts)) for parent in parents}
