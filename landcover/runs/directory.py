@@ -1,0 +1,176 @@
+"""A run directory: whose it is, what it says of itself, and where its files lie.
+
+::
+
+    run.json                      what was asked for and what came out
+    tiles/part-000123.parquet     the tiles of task 123: its presence marks the task as done
+    quarantine/part-000123.parquet  those of its tiles that failed, where any did
+    pixels/part-000123.tif        labels of pixels, from networks that label pixels
+    map.tif, maps/NAME.tif        made of the parts at the end
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from landcover.classes import Scheme
+from landcover.errors import OutputError
+from landcover.runs.lock import BEAT, only_run
+from landcover.runs.storage import Storage
+
+MANIFEST = "run.json"
+Kind = Literal["tiles", "quarantine", "pixels"]
+_SUFFIX: Mapping[Kind, str] = {"tiles": "parquet", "quarantine": "parquet", "pixels": "tif"}
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Where a run writes, as workers get it: a few bytes that pickle.
+
+    Args:
+        path: a local folder or an fsspec URL.
+        scheme: the classes, in the order of the model's output.
+    """
+
+    path: str
+    scheme: Scheme
+
+    @classmethod
+    def open(cls, path: str) -> RunDirectory:
+        """Open a directory that a run has written or is writing.
+
+        Raises:
+            OutputError: if it is no run directory.
+        """
+        return cls(path, Scheme.from_json(_manifest(Storage(path))["classes"]))
+
+    @property
+    def storage(self) -> Storage:
+        """The files of the directory."""
+        return Storage(self.path)
+
+    def part(self, kind: Kind, index: int) -> str:
+        """The name of the part that a task writes, relative to the directory."""
+        return f"{kind}/part-{index:06d}.{_SUFFIX[kind]}"
+
+    def parts(self, kind: Kind) -> list[int]:
+        """The indices of the parts that are there, in ascending order."""
+        suffix = "." + _SUFFIX[kind]
+        names = (n for n in self.storage.names(kind) if n.startswith("part-"))
+        return sorted(int(n[5 : -len(suffix)]) for n in names if n.endswith(suffix))
+
+    def manifest(self) -> dict[str, Any]:
+        """What ``run.json`` says.
+
+        Raises:
+            OutputError: if there is none, or it cannot be read.
+        """
+        return _manifest(self.storage)
+
+    def finish(self, summary: Mapping[str, Any], status: str = "done") -> None:
+        """Add to ``run.json`` what came out.
+
+        Args:
+            summary: plain JSON values; they win over those of the manifest.
+            status: "done" where nothing is left to do; with any other word the run may go on.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        self._write({**self.manifest(), **summary, "status": status, "finished": _now()})
+
+    def _write(self, values: Mapping[str, Any]) -> None:
+        self.storage.put(MANIFEST, json.dumps(values, indent=2).encode() + b"\n")
+
+
+@contextmanager
+def claim(
+    path: str,
+    fingerprint: Mapping[str, object],
+    scheme: Scheme,
+    manifest: Mapping[str, Any],
+    beat: float = BEAT,
+) -> Iterator[RunDirectory]:
+    """Begin a run in a directory, or go on with one that was interrupted.
+
+    The directory is this run's alone until the ``with`` block ends. ``run.json`` is there from the
+    start with status "running", and stays so when the run is killed: it can be claimed again then.
+
+    Args:
+        path: a local folder, made where there is none, or an fsspec URL.
+        fingerprint: what decides what the run writes (model, recipe, grid, inputs), as plain JSON
+            values by name; the scheme is added.
+        scheme: the classes, in the order of the model's output.
+        manifest: what else ``run.json`` says from the start (configuration, versions), no secrets.
+        beat: seconds between signs of life behind URLs.
+
+    Raises:
+        OutputError: if the directory cannot be written, holds other files, belongs to another run,
+            is done, or is being written by another run at this moment.
+    """
+    run = RunDirectory(path, scheme)
+    whole = json.loads(json.dumps({**fingerprint, "classes": scheme.to_json()}))
+    run.storage.prepare()
+    with only_run(run.storage, beat):
+        started = _started(run, whole)
+        run.storage.prepare("tiles", "quarantine", "pixels")
+        run.storage.sweep("", "tiles", "quarantine", "pixels", "maps")
+        digest = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+        run._write(
+            {
+                "status": "running",
+                "started": started or _now(),
+                **manifest,
+                "classes": scheme.to_json(),
+                "fingerprint": {"digest": digest, **fingerprint},
+            }
+        )
+        yield run
+
+
+def _started(run: RunDirectory, fingerprint: Mapping[str, Any]) -> str | None:
+    """When the interrupted run in the directory began; None where there was none."""
+    names = [name for name in run.storage.names() if not name.startswith(".")]
+    if MANIFEST not in names:
+        if names:
+            reason = f"holds {names[0]!r} but no {MANIFEST}: name a new or an empty directory"
+            raise OutputError(run.path, reason)
+        return None
+    found = run.manifest()
+    theirs = {**found.get("fingerprint", {}), "classes": found.get("classes")}
+    other = sorted(
+        k for k in {*theirs, *fingerprint} - {"digest"} if _differ(theirs, fingerprint, k)
+    )
+    if other:
+        reason = f"belongs to another run, with another {', '.join(other)}: name another output"
+        raise OutputError(run.path, reason)
+    if found.get("status") == "done":
+        reason = "this run is done: landcover.open_run opens it; name another output to run again"
+        raise OutputError(run.path, reason)
+    return str(found.get("started", "")) or None
+
+
+def _manifest(storage: Storage) -> dict[str, Any]:
+    try:
+        values = json.loads(storage.read(MANIFEST))
+    except (FileNotFoundError, NotADirectoryError):
+        raise OutputError(storage.root, f"holds no {MANIFEST}: it is no run directory") from None
+    except (OSError, ValueError) as error:
+        raise OutputError(storage.where(MANIFEST), f"cannot be read: {error}") from None
+    if not isinstance(values, dict) or "classes" not in values:
+        raise OutputError(storage.where(MANIFEST), "is not what landcover writes")
+    return values
+
+
+def _differ(one: Mapping[str, Any], other: Mapping[str, Any], key: str) -> bool:
+    return key not in one or key not in other or one[key] != other[key]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,144 @@
+"""One run at a time in one directory."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from landcover.errors import OutputError
+from landcover.runs.storage import Storage
+
+LOCK = ".lock"
+BEAT = 10.0
+
+_log = logging.getLogger(__name__)
+
+_held: set[str] = set()
+_held_guard = threading.Lock()
+
+
+@contextmanager
+def only_run(storage: Storage, beat: float = BEAT) -> Iterator[None]:
+    """Hold a run directory while the ``with`` block lasts.
+
+    A local directory is held by a lock of the operating system, which dies with the process. Behind
+    a URL there is no such thing: a file there is written anew every ``beat`` seconds, and one that
+    stands still for two beats and a half is held to be left over. Two runs that start within the
+    same second behind a URL may, if the store is slow, both go on: their parts are the same.
+
+    Args:
+        storage: the directory; a local one exists.
+        beat: seconds, used behind URLs.
+
+    Raises:
+        OutputError: if another run holds it.
+    """
+    if storage.local is None:
+        with _heartbeat(storage, beat):
+            yield
+    else:
+        with _held_here(str(storage.local.resolve())), _system_lock(storage.local / LOCK):
+            yield
+
+
+@contextmanager
+def _held_here(name: str) -> Iterator[None]:
+    """Locks of the system do not keep threads of one process apart: a set of names does."""
+    with _held_guard:
+        if name in _held:
+            raise _busy(name, "by this process")
+        _held.add(name)
+    try:
+        yield
+    finally:
+        with _held_guard:
+            _held.remove(name)
+
+
+@contextmanager
+def _system_lock(path: Path) -> Iterator[None]:
+    try:
+        file = path.open("a+")
+    except OSError as error:
+        raise OutputError(str(path.parent), f"cannot be written: {error.strerror}") from error
+    with file:
+        try:
+            # lockf, not flock: forked workers that outlive the run must not go on holding it.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                raise BlockingIOError  # its holder removed the file while this one opened it
+        except OSError:
+            file.seek(0)
+            raise _busy(str(path.parent), file.read().strip() or "elsewhere") from None
+        file.truncate(0)
+        file.write(_holder())
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _heartbeat(storage: Storage, beat: float) -> Iterator[None]:
+    _wait_for_silence(storage, beat)
+    mark = f"{_holder()} #{uuid.uuid4().hex}"
+    stop = threading.Event()
+    storage.put(LOCK, f"{mark} 0".encode())
+    thread = threading.Thread(target=_beat, args=(storage, mark, beat, stop), daemon=True)
+    thread.start()
+    try:
+        stop.wait(beat / 10)  # of two that start together the one that wrote last goes on
+        if not (now := _content(storage)).startswith(mark):
+            raise _busy(storage.root, now.split(" #")[0])
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        if _content(storage).startswith(mark):
+            storage.remove(LOCK)
+
+
+def _wait_for_silence(storage: Storage, beat: float) -> None:
+    """Return at once where nothing holds the directory, later where its holder is gone."""
+    before = _content(storage)
+    if not before:
+        return
+    threading.Event().wait(2.5 * beat)
+    if _content(storage) not in ("", before):
+        raise _busy(storage.root, before.split(" #")[0])
+
+
+def _beat(storage: Storage, mark: str, beat: float, stop: threading.Event) -> None:
+    count = 1
+    while not stop.wait(beat):
+        try:
+            if _content(storage).startswith(mark):
+                storage.put(LOCK, f"{mark} {count}".encode())
+        except OutputError as error:
+            _log.warning("the lock could not be kept fresh: %s", error)
+        count += 1
+
+
+def _content(storage: Storage) -> str:
+    try:
+        return storage.read(LOCK).decode()
+    except FileNotFoundError:
+        return ""
+
+
+def _holder() -> str:
+    return f"by process {os.getpid()} on {socket.gethostname()}"
+
+
+def _busy(where: str, holder: str) -> OutputError:
+    return OutputError(
+        where, f"is being written {holder}: wait for that run, or name another output"
+    )

@@ -1,0 +1,183 @@
+"""Files of a run directory, local or behind any fsspec URL: written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+import fsspec
+
+from landcover.errors import OutputError
+
+TEMPORARY = ".writing-"
+
+
+@dataclass(frozen=True)
+class Storage:
+    """The files below one root; a few bytes that pickle.
+
+    Args:
+        root: a local folder (a path or ``file://``) or an fsspec URL such as
+            ``abfs://container/folder``. Credentials come from the environment of the process that
+            uses it.
+    """
+
+    root: str
+
+    @property
+    def local(self) -> Path | None:
+        """The root as a local folder, None for a URL."""
+        if "://" not in self.root:
+            return Path(self.root)
+        return Path(self.root.removeprefix("file://")) if self._is_file_url else None
+
+    def where(self, name: str) -> str:
+        """The full path or URL of a file, for messages and for readers."""
+        return str(self.local / name) if self.local else f"{self.root.rstrip('/')}/{name}"
+
+    def prepare(self, *folders: str) -> None:
+        """Make the root and folders in it, where that has a meaning (object stores have none).
+
+        Raises:
+            OutputError: if a folder cannot be made or written to.
+        """
+        if self.local is None:
+            return
+        for folder in ("", *folders):
+            with _writing(self.where(folder)):
+                (self.local / folder).mkdir(parents=True, exist_ok=True)
+        if not os.access(self.local, os.W_OK | os.X_OK):
+            raise OutputError(self.root, "this folder cannot be written to: name another output")
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file: readers see all of it or nothing, whatever happens meanwhile.
+
+        Raises:
+            OutputError: if it cannot be written; nothing is left behind then.
+        """
+        with _writing(self.where(name)):
+            if self.local is None:
+                self._filesystem.pipe_file(self._key(name), content)
+                return
+            with _replacing(self.local / name) as temporary, temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())  # else a power cut may leave a name without content
+
+    def put_file(self, name: str, path: Path) -> None:
+        """Move a local file here, whole or not at all.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
+        with _writing(self.where(name)):
+            if self.local is None:
+                self._filesystem.put_file(str(path), self._key(name))
+                path.unlink()
+                return
+            (self.local / name).parent.mkdir(exist_ok=True)
+            with _replacing(self.local / name) as temporary:
+                shutil.move(path, temporary)
+
+    def read(self, name: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            FileNotFoundError: if there is none.
+        """
+        if self.local is not None:
+            return (self.local / name).read_bytes()
+        content: bytes = self._filesystem.cat_file(self._key(name))
+        return content
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """A file to read from at any place, without fetching all of it."""
+        if self.local is not None:
+            with (self.local / name).open("rb") as file:
+                yield file
+        else:
+            with self._filesystem.open(self._key(name), "rb", block_size=65536) as remote:
+                yield remote
+
+    def names(self, folder: str = "") -> list[str]:
+        """The names of the files and folders in a folder, sorted; none where there is no folder."""
+        try:
+            if self.local is not None:
+                return sorted(entry.name for entry in os.scandir(self.local / folder))
+            self._filesystem.invalidate_cache()
+            paths = self._filesystem.ls(self._key(folder), detail=False)
+        except FileNotFoundError:
+            return []
+        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in paths)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        if self.local is not None:
+            return (self.local / name).is_file()
+        self._filesystem.invalidate_cache()
+        return bool(self._filesystem.exists(self._key(name)))
+
+    def remove(self, name: str) -> None:
+        """Remove a file if there is one."""
+        with _writing(self.where(name)):
+            if self.local is not None:
+                (self.local / name).unlink(missing_ok=True)
+            elif self.exists(name):
+                self._filesystem.rm_file(self._key(name))
+
+    def sweep(self, *folders: str) -> None:
+        """Remove what processes that were killed left half-written."""
+        for folder in folders if self.local else ():
+            for name in self.names(folder):
+                if name.startswith(TEMPORARY):
+                    self.remove(str(Path(folder, name)))
+
+    @property
+    def _is_file_url(self) -> bool:
+        return self.root.startswith("file://")
+
+    @property
+    def _filesystem(self) -> Any:
+        return _filesystem_of(self.root)[0]
+
+    def _key(self, name: str) -> str:
+        return "/".join(part for part in (_filesystem_of(self.root)[1], name) if part)
+
+
+@cache
+def _filesystem_of(root: str) -> tuple[Any, str]:
+    filesystem, key = fsspec.core.url_to_fs(root)
+    return filesystem, key.rstrip("/")
+
+
+@contextmanager
+def _writing(where: str) -> Iterator[None]:
+    """Turn what a disk or a store raises into an error that says where."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(where, f"cannot be written: {error.strerror or error}") from error
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise OutputError(where, f"cannot be written: {reason}") from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary neighbour of a file that takes its place at the end, or is removed."""
+    temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

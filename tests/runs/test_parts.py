@@ -1,0 +1,179 @@
+"""Parts: their columns, their bytes, and what can be read back from them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyproj
+import pytest
+
+from landcover.classes import scheme
+from landcover.contracts import Failure, Tile
+from landcover.errors import OutputError
+from landcover.runs.directory import RunDirectory
+from landcover.runs.parts import Counts, Part, digest_of, finished, read_parts, write_part
+from landcover.runs.pixels import PixelBlock, read_pixels
+
+MakePart = Callable[..., Part]
+MakeTile = Callable[..., Tile]
+
+
+def test_a_part_of_a_raster_has_the_promised_columns(
+    run: RunDirectory, make_part: MakePart
+) -> None:
+    probabilities = np.eye(6, dtype=np.float32)[:4]
+    write_part(run, make_part(3, probabilities=probabilities))
+    table = next(read_parts(run))
+    expected = (
+        "tile source row col xmin ymin xmax ymax label code score true_label probabilities geometry"
+    )
+    assert table.column_names == expected.split()
+    assert table["label"].to_pylist() == ["Barren", "Forest", "Shrub", "Cultivated"]
+    assert table["code"].to_pylist() == [30, 40, 50, 80]
+    assert table.schema.field("score").type == pa.float32()
+    assert table.schema.field("probabilities").type == pa.list_(pa.float32())
+    assert table["probabilities"].to_pylist() == probabilities.tolist()
+
+
+def test_a_part_of_image_files_has_neither_bounds_nor_geometry(
+    run: RunDirectory, make_part: MakePart
+) -> None:
+    images = [Tile(f"{n}.png", f"{n}.png", 0, 0, None, "Forest") for n in range(3)]
+    write_part(run, make_part(0, images, crs=None))
+    table = next(read_parts(run))
+    assert "geometry" not in table.column_names and "probabilities" not in table.column_names
+    assert table["xmin"].null_count == 3
+    assert table["true_label"].to_pylist() == ["Forest"] * 3
+    assert b"geo" not in (table.schema.metadata or {})
+
+
+def test_a_part_opens_in_geopandas_with_its_crs_and_outlines(
+    run: RunDirectory, make_part: MakePart, make_tile: MakeTile
+) -> None:
+    write_part(run, make_part(2))
+    frame = geopandas.read_parquet(io.BytesIO(run.storage.read(run.part("tiles", 2))))
+    assert frame.crs == pyproj.CRS("EPSG:26914")
+    assert [tuple(g.bounds) for g in frame.geometry] == [make_tile(2, c).bounds for c in range(4)]
+    assert frame.geometry.is_valid.all()
+
+
+def test_the_geo_metadata_follows_geoparquet_1_1(run: RunDirectory, make_part: MakePart) -> None:
+    write_part(run, make_part(0))
+    with run.storage.open(run.part("tiles", 0)) as file:
+        geo = json.loads(pq.read_metadata(file).metadata[b"geo"])
+    column = geo["columns"]["geometry"]
+    assert (geo["version"], geo["primary_column"]) == ("1.1.0", "geometry")
+    assert (column["encoding"], column["geometry_types"]) == ("WKB", ["Polygon"])
+    assert column["crs"]["id"] == {"authority": "EPSG", "code": 26914}
+    assert column["bbox"] == [400_000, 5_199_776, 400_896, 5_200_000]
+
+
+def test_equal_results_make_equal_bytes(run: RunDirectory, make_part: MakePart) -> None:
+    write_part(run, make_part(5))
+    first = run.storage.read(run.part("tiles", 5))
+    write_part(run, make_part(5))
+    assert run.storage.read(run.part("tiles", 5)) == first
+
+
+def test_counts_and_digests_of_finished_tasks_are_read_back(
+    run: RunDirectory, make_part: MakePart, make_tile: MakeTile
+) -> None:
+    failures = [Failure(make_tile(9, 9), "a.tif: cannot be read", True)]
+    write_part(run, make_part(4, failures=failures, skipped=2))
+    write_part(run, make_part(11, [], skipped=5))
+    assert finished(run) == {4: Counts(7, 4, 1, 2, "d4"), 11: Counts(5, 0, 0, 5, "d11")}
+
+
+def test_a_damaged_part_is_not_finished(run: RunDirectory, make_part: MakePart) -> None:
+    write_part(run, make_part(0))
+    write_part(run, make_part(1))
+    content = run.storage.read(run.part("tiles", 1))
+    run.storage.put(run.part("tiles", 1), content[:-40])
+    assert list(finished(run)) == [0]
+    with pytest.raises(OutputError, match=r"part-000001.parquet: cannot be read"):
+        list(read_parts(run))
+
+
+def test_failures_are_kept_with_their_reasons(
+    run: RunDirectory, make_part: MakePart, make_tile: MakeTile
+) -> None:
+    lost = Failure(make_tile(1, 2), "its worker died 3 times", True)
+    broken = Failure(Tile("x.png", "x.png", 0, 0), "is no image", False)
+    write_part(run, make_part(0, [], failures=[lost, broken]))
+    rows = next(read_parts(run, "quarantine")).to_pylist()
+    assert [row["reason"] for row in rows] == ["its worker died 3 times", "is no image"]
+    assert [row["retryable"] for row in rows] == [True, False]
+    assert (rows[0]["row"], rows[0]["col"], rows[1]["xmin"]) == (1, 2, None)
+
+
+def test_what_an_attempt_left_that_was_killed_does_not_stay(
+    run: RunDirectory, make_part: MakePart, make_tile: MakeTile
+) -> None:
+    write_part(run, make_part(0, failures=[Failure(make_tile(0, 9), "timeout", True)]))
+    write_part(run, make_part(0))
+    assert run.parts("quarantine") == []
+
+
+def test_a_task_is_not_done_before_its_pixels_and_failures_are_there(
+    tmp_path: Path, make_part: MakePart, make_tile: MakeTile
+) -> None:
+    run = RunDirectory(str(tmp_path), scheme("nlcd6"))
+    run.storage.prepare("tiles", "pixels")
+    (tmp_path / "quarantine").touch()  # a file where a folder is needed: writing there fails
+    with pytest.raises(OutputError):
+        write_part(run, make_part(0, failures=[Failure(make_tile(0, 9), "timeout", True)]))
+    assert run.parts("tiles") == []
+
+
+def test_labels_of_pixels_come_back_as_they_were(run: RunDirectory, make_part: MakePart) -> None:
+    values = np.full((300, 257), 255, np.uint8)
+    values[:, :100] = 40
+    placed = (1.0, 0.0, 400_000.0, 0.0, -1.0, 5_200_000.0)
+    write_part(run, make_part(6, pixels=PixelBlock(values, placed, "EPSG:26914", "a.tif")))
+    block = read_pixels(run, 6)
+    np.testing.assert_array_equal(block.values, values)
+    assert (block.source, block.transform) == ("a.tif", placed)
+    assert pyproj.CRS(block.crs) == pyproj.CRS("EPSG:26914")
+
+
+def test_tiles_that_got_lost_are_noticed_before_anything_is_written(make_part: MakePart) -> None:
+    with pytest.raises(ValueError, match="task 8: 6 tiles planned, 4 ended"):
+        make_part(8, planned=6)
+
+
+def test_parts_come_in_the_order_of_the_plan(run: RunDirectory, make_part: MakePart) -> None:
+    for index in (10, 2, 1_000_000):
+        write_part(run, make_part(index))
+    rows = [table["row"][0].as_py() for table in read_parts(run, columns=["row"])]
+    assert rows == [2, 10, 1_000_000]
+
+
+class _Task:
+    """A task of tiles that are given."""
+
+    index = 0
+
+    def __init__(self, *tiles: Tile) -> None:
+        self._tiles = tiles
+        self.tiles = len(tiles)
+
+    def reads(self) -> list[Callable[[], object]]:
+        return []
+
+    def planned(self) -> Iterator[Tile]:
+        return iter(self._tiles)
+
+
+def test_a_digest_tells_tasks_apart(make_tile: MakeTile) -> None:
+    one, other = _Task(make_tile(0, 0)), _Task(make_tile(0, 1))
+    moved = _Task(make_tile(0, 0)._replace(bounds=(0.0, 0.0, 1.0, 1.0)))
+    digests = {digest_of(task) for task in (one, other, moved)}  # type: ignore[arg-type]
+    assert len(digests) == 3
+    assert digest_of(_Task(make_tile(0, 0))) in digests  # type: ignore[arg-type]
