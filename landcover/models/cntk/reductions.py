@@ -17,7 +17,7 @@ _REDUCTIONS: Final = {
     "Max": "ReduceMax",
     "Min": "ReduceMin",
     "Prod": "ReduceProd",
-    "LogSum": "ReduceLogSumExp",
+    "LogSum": "ReduceSum",  # of the exponentials
     "Argmax": "ArgMax",
     "Argmin": "ArgMin",
 }
@@ -76,6 +76,8 @@ def _axes(step: Step, x: Value) -> tuple[list[int], bool]:
 
 def _written(step: Step, word: str, x: Value, axes: Sequence[int], keep: bool) -> str:
     op = _REDUCTIONS[word]
+    if word == "LogSum":
+        return _log_sum(step, x, axes, keep)
     if op.startswith("Arg"):
         if len(axes) != 1:
             step.refuse("the position of the extreme of a whole batch")
@@ -84,6 +86,17 @@ def _written(step: Step, word: str, x: Value, axes: Sequence[int], keep: bool) -
     if op == "ReduceSum":
         return step.emit(op, [x, np.array(axes, np.int64)], keepdims=int(keep))
     return step.emit(op, [x], axes=list(axes), keepdims=int(keep))
+
+
+def _log_sum(step: Step, x: Value, axes: Sequence[int], keep: bool) -> str:
+    """log(sum(exp(x))), without the largest: OpenVINO's own operator overflows where x is large."""
+    largest = step.emit("ReduceMax", [x], axes=list(axes), keepdims=1)
+    powers = step.emit("Exp", [step.emit("Sub", [x, largest])])
+    total = step.emit("ReduceSum", [powers, np.array(axes, np.int64)], keepdims=1)
+    tensor = step.emit("Add", [largest, step.emit("Log", [total])])
+    if keep:
+        return tensor
+    return step.emit("Squeeze", [tensor, np.array(axes, np.int64)])
 
 
 def _flat(step: Step, x: Value, axes: Sequence[int]) -> Value:

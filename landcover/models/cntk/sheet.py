@@ -73,6 +73,7 @@ class Sheet:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.constants: dict[str, Array] = {}
+        self.sources: dict[str, Value] = {}  # of tensors that are others in another shape
         self._counts: dict[str, int] = {}
         self._shared: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
@@ -104,7 +105,8 @@ class Sheet:
         """
         folded = self._folded(op, inputs, attributes)
         if folded is not None:
-            return self.constant(folded, wanted)
+            source = next((i for i in inputs if isinstance(i, str)), wanted)
+            return self.constant(folded, source)
         return self.add_all(op, inputs, wanted, 1, **attributes)[0]
 
     def add_all(

@@ -1,13 +1,29 @@
-"""A sheet made small."""
+"""A sheet made small: what CNTK spells out becomes what ONNX has an operator for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from landcover.models.cntk import folding, patterns
+from landcover.models.cntk.network import Network
 from landcover.models.cntk.sheet import Array, Node, Sheet
 
 
 def simplify(
     sheet: Sheet, outputs: Sequence[str], lrn: str
 ) -> tuple[list[Node], dict[str, Array]]:
-    return sheet.nodes, sheet.constants
+    """Return the nodes that ``outputs`` need, in order, and the constants that these use.
+
+    Args:
+        sheet: the graph as it was written, one function after the other; it is used up.
+        outputs: the tensors that the model results in.
+        lrn: "operator" or "plain": how local response normalization is written.
+    """
+    net = Network(sheet, outputs)
+    net.sweep([patterns.product_with_one, patterns.division])
+    net.sweep([folding.fold_padding, folding.fold_into_layer])
+    operators = [patterns.extreme, patterns.leaky, patterns.softmax, patterns.log_softmax]
+    if lrn == "operator":
+        operators.append(patterns.local_response)
+    net.sweep([*operators, folding.plain_product])
+    return net.finish()

@@ -125,9 +125,12 @@ class Step:
 
     def reshaped(self, value: Value, shape: Sequence[Dim]) -> Value:
         """Return ``value`` in another shape, in which at most one free extent changes its place."""
-        shape = tuple(shape)
-        if shape == value.shape:
-            return value
+        shape, source = tuple(shape), self.sheet.sources.get(value.tensor, value)
+        for same in (value, source):
+            if shape == same.shape and value.batched == same.batched:
+                return same
+        if source.batched == value.batched and not any(isinstance(d, str) for d in shape):
+            value = source
         target = [0] * int(value.batched)
         for place, dim in enumerate(shape):
             stays = place < value.rank and value.shape[place] == dim
@@ -135,6 +138,7 @@ class Step:
         if target.count(-1) > 1:
             self.refuse(f"reshapes free extents, {value.shape} to {shape}; fix them in CNTK")
         tensor = self.emit("Reshape", [value, np.array(target, np.int64)])
+        self.sheet.sources[tensor] = value
         return self.result(tensor, shape, value)
 
     def aligned(self, *values: Value) -> tuple[list[str], tuple[Dim, ...], bool]:
