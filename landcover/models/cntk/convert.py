@@ -83,7 +83,9 @@ def _leaves(
         for ref in function.inputs:
             used.setdefault(ref, function.name)
     unpacked = any(function.operation in ("ToBatch", "UnpackBatch") for function in order)
-    leaves = [(graph.leaves[ref.uid], user) for ref, user in used.items() if ref.uid in graph.leaves]
+    leaves = [
+        (graph.leaves[ref.uid], user) for ref, user in used.items() if ref.uid in graph.leaves
+    ]
     return {Ref(leaf.uid): _leaf(graph, leaf, user, unpacked, sheet) for leaf, user in leaves}
 
 
@@ -104,9 +106,7 @@ def _leaf(graph: Graph, leaf: Leaf, user: str, unpacked: bool, sheet: Sheet) -> 
 
 def _input(graph: Graph, leaf: Leaf, unpacked: bool, sheet: Sheet) -> Value:
     visible = (
-        not leaf.batched
-        and leaf.shape[:1] in ((1,), (-3,))
-        and (unpacked or len(leaf.shape) == 4)
+        not leaf.batched and leaf.shape[:1] in ((1,), (-3,)) and (unpacked or len(leaf.shape) == 4)
     )
     static = leaf.shape[1:] if visible else leaf.shape
     names = _FREE_EXTENTS.get(len(static), [f"extent_{n}" for n in range(len(static))])

@@ -99,12 +99,17 @@ def _fold(
     kernel = layer.inputs[1] if scaled is weights else net.add_constant(scaled, layer.inputs[1])
     if not bias.any():
         return net.rewrite(node, layer.op, [layer.inputs[0], kernel], layer.attributes)
-    inputs = [layer.inputs[0], kernel, net.add_constant(bias, _bias_name(net, node, layer))]
-    return net.rewrite(node, layer.op, inputs, layer.attributes)
+    return net.rewrite(
+        node, layer.op, [layer.inputs[0], kernel, _bias(net, node, layer, bias)], layer.attributes
+    )
 
 
-def _bias_name(net: Network, node: Node, layer: Node) -> str:
+def _bias(net: Network, node: Node, layer: Node, bias: Array) -> str:
     if len(layer.inputs) > 2:
-        return layer.inputs[2]
+        return net.add_constant(bias, layer.inputs[2])
     own = [tensor for tensor in node.inputs if tensor in net.constants]
-    return own[0] if node.op == "Add" else f"{layer.inputs[1].rpartition('/')[0] or node.output}/b"
+    return (
+        net.add_constant(bias, own[0])
+        if node.op == "Add"
+        else net.add_constant(bias, layer.inputs[1], "b")
+    )

@@ -63,7 +63,7 @@ def _product(step: Step, a: Value, b: Value, contracted: int) -> Value:
         step.refuse(f"shapes {a.shape} and {b.shape} do not fit: {inner} meets {facing}")
     matrix = step.reshaped(a, (_size(step, inner), _size(step, out)))
     vectors = _vectors(step, b, rest, _size(step, inner), matrix.batched)
-    dense = vectors.batched and vectors.rank == 1 and not matrix.batched
+    dense = vectors.rank + int(vectors.batched) == 2 and not matrix.batched
     product = step.emit("Gemm" if dense else "MatMul", [vectors, matrix])
     batched = a.batched or b.batched
     shape = (*vectors.shape[:-1], matrix.shape[-1])

@@ -20,8 +20,9 @@ class Network:
     def __init__(self, sheet: Sheet, outputs: Sequence[str]) -> None:
         self._sheet = sheet
         self._outputs = list(outputs)
-        self._makers = {tensor: node for node in sheet.nodes for tensor in node.outputs}
-        self._uses = Counter(tensor for node in sheet.nodes for tensor in node.inputs)
+        self._nodes = _needed(sheet.nodes, outputs)
+        self._makers = {tensor: node for node in self._nodes for tensor in node.outputs}
+        self._uses = Counter(tensor for node in self._nodes for tensor in node.inputs)
         self._uses.update(outputs)
 
     @property
@@ -34,7 +35,7 @@ class Network:
 
         A rewritten node is looked at again: the makers of its inputs are as simple as they get.
         """
-        for node in self._sheet.nodes:
+        for node in self._nodes:
             while any(rule(self, node) for rule in rules):
                 pass
 
@@ -59,9 +60,12 @@ class Network:
         array = self.constants.get(tensor)
         return float(array.reshape(-1)[0]) if array is not None and array.size == 1 else None
 
-    def add_constant(self, array: Array, wanted: str) -> str:
-        """Return a new constant."""
-        return self._sheet.constant(array, wanted)
+    def add_constant(self, array: Array, like: str, suffix: str = "") -> str:
+        """Return a new constant, named like another tensor, or like it up to the last "/"."""
+        name = self._sheet.wanted[like]
+        return self._sheet.constant(
+            array, f"{name.rpartition('/')[0] or name}/{suffix}" if suffix else name
+        )
 
     def rewrite(
         self, node: Node, op: str, inputs: Sequence[str], attributes: Mapping[str, Any]
@@ -73,20 +77,9 @@ class Network:
         self._release(old)
         return True
 
-    def finish(self) -> tuple[list[Node], dict[str, Array]]:
-        """Return the nodes and constants that the outputs need, under their simplest names."""
-        needed, kept = set(self._outputs), []
-        for node in reversed(self._sheet.nodes):
-            if needed.intersection(node.outputs):
-                needed.update(node.inputs)
-                kept.append(node)
-        kept = self._without_identities(kept[::-1])
-        names = self._simplest(kept)
-        for node in kept:
-            node.inputs = [names.get(tensor, tensor) for tensor in node.inputs]
-        return kept, {
-            names[tensor]: array for tensor, array in self.constants.items() if tensor in names
-        }
+    def finish(self) -> list[Node]:
+        """Return the nodes that the outputs need, in order."""
+        return self._without_identities(_needed(self._nodes, self._outputs))
 
     def _release(self, tensors: Sequence[str]) -> None:
         stack = list(tensors)
@@ -115,15 +108,11 @@ class Network:
             node.outputs = [renamed.get(tensor, tensor) for tensor in node.outputs]
         return kept
 
-    def _simplest(self, nodes: Sequence[Node]) -> dict[str, str]:
-        """Map the used constants to names without a number, where these have become free."""
-        used = {tensor: None for node in nodes for tensor in node.inputs}
-        taken = used.keys() | {tensor for node in nodes for tensor in node.outputs}
-        names = {}
-        for tensor in used:
-            if tensor in self.constants:
-                base, _, number = tensor.rpartition("_")
-                is_free = number.isdigit() and base and base not in taken
-                names[tensor] = base if is_free else tensor
-                taken = taken | {names[tensor]} if is_free else taken
-        return names
+
+def _needed(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
+    needed, kept = set(outputs), []
+    for node in reversed(nodes):
+        if needed.intersection(node.outputs):
+            needed.update(node.inputs)
+            kept.append(node)
+    return kept[::-1]

@@ -55,7 +55,9 @@ def _is_useful(graph: Graph, output: Output) -> bool:
 
 def _is_training(function: Function) -> bool:
     axes = function.attributes.get("axisVec") or [function.attributes.get("axis")]
-    whole = isinstance(axes, list) and any(isinstance(a, Axis) and a.index == ALL_AXES for a in axes)
+    whole = isinstance(axes, list) and any(
+        isinstance(a, Axis) and a.index == ALL_AXES for a in axes
+    )
     return whole or function.operation in OF_TRAINING or function.block in OF_TRAINING
 
 

@@ -54,9 +54,7 @@ def transpose(step: Step) -> Value:
         # CNTK lists, per axis of the result from the fastest on, the axis that it was.
         order = step.axes(x)[::-1]
     else:
-        first, second = (
-            step.axis(step.attribute(key, Axis), x.rank) for key in ("axis1", "axis2")
-        )
+        first, second = (step.axis(step.attribute(key, Axis), x.rank) for key in ("axis1", "axis2"))
         order[first], order[second] = order[second], order[first]
     if sorted(order) != list(range(x.rank)):
         step.refuse(f"a transposition to the order {order} of {x.rank} axes")

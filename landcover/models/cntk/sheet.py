@@ -74,15 +74,15 @@ class Sheet:
         self.nodes: list[Node] = []
         self.constants: dict[str, Array] = {}
         self.sources: dict[str, Value] = {}  # of tensors that are others in another shape
-        self._counts: dict[str, int] = {}
+        self.wanted: dict[str, str] = {}
         self._shared: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def name(self, wanted: str) -> str:
-        """Return ``wanted``, or it with a number where it is taken."""
-        name = wanted or "unnamed"
-        count = self._counts.get(name, 0)
-        self._counts[name] = count + 1
-        return name if count == 0 else self.name(f"{name}_{count}")
+        """Return a tensor name that is not taken; what was wanted is kept in :attr:`wanted`."""
+        wanted = self.wanted.get(wanted, wanted) or "unnamed"  # of a tensor: what that is called
+        name = f"{len(self.wanted)} {wanted}"
+        self.wanted[name] = wanted
+        return name
 
     def constant(self, array: Array, wanted: str = "") -> str:
         """Return the tensor that holds ``array``; small unnamed ones are shared."""
@@ -96,9 +96,7 @@ class Sheet:
         self.constants[name] = array
         return name
 
-    def add(
-        self, op: str, inputs: Sequence[str | Array], wanted: str, **attributes: Any
-    ) -> str:
+    def add(self, op: str, inputs: Sequence[str | Array], wanted: str, **attributes: Any) -> str:
         """Add a node with one output and return that; arrays among the inputs become constants.
 
         Arithmetic on constants is done at once.

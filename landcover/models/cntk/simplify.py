@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 from landcover.models.cntk import folding, patterns
 from landcover.models.cntk.network import Network
-from landcover.models.cntk.sheet import Array, Node, Sheet
+from landcover.models.cntk.sheet import Node, Sheet
 
 
-def simplify(
-    sheet: Sheet, outputs: Sequence[str], lrn: str
-) -> tuple[list[Node], dict[str, Array]]:
-    """Return the nodes that ``outputs`` need, in order, and the constants that these use.
+def simplify(sheet: Sheet, outputs: Sequence[str], lrn: str) -> list[Node]:
+    """Return the nodes that ``outputs`` need, in order.
 
     Args:
         sheet: the graph as it was written, one function after the other; it is used up.

@@ -94,9 +94,7 @@ def spread(
     return _unflatten(step, y, columns[0], kernels.shape[0])
 
 
-def _sum_of_taps(
-    step: Step, columns: Sequence[str], kernels: np.ndarray, channels: int
-) -> str:
+def _sum_of_taps(step: Step, columns: Sequence[str], kernels: np.ndarray, channels: int) -> str:
     stacked = step.emit("Concat", columns, axis=1) if len(columns) > 1 else columns[0]
     flat = step.emit("Reshape", [stacked, np.array([0, len(columns) * channels, -1])])
     weights = np.moveaxis(kernels.reshape(len(kernels), channels, -1), 1, 2)

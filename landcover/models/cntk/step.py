@@ -163,4 +163,3 @@ class Step:
             self.refuse(f"shapes {shapes} do not fit each other")
         # A known extent wins over a free one: in CNTK, too, they can only be equal.
         return next(iter(known)) if known else next(iter(wide), 1)
-

@@ -256,6 +256,7 @@ def _readable(raw: _Raw) -> str:
         is_result = at.owner.root == at.uid
         if at.owner.name:
             own = [] if is_result else parts or [raw.uid]
-            parts = [at.owner.name[:_LONGEST_NAME], *own]
+            name = at.owner.name[:_LONGEST_NAME]
+            parts = own if own[:1] == [name] else [name, *own]
         at, seen = at.owner, seen + 1
     return "/".join(parts) or raw.uid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -25,14 +25,18 @@ def write(
     lrn: str,
 ) -> onnx.ModelProto:
     """Return the model whose inputs and named results are those of ``sheet``, simplified."""
-    named = _named(sheet, results)
-    nodes, constants = simplify(sheet, [name for name, _ in named], lrn)
+    outputs = [_output(sheet, name, value) for name, value in results]
+    nodes = simplify(sheet, outputs, lrn)
+    feeds = [value.tensor for value in inputs]
+    names = _names(sheet, [*outputs, *feeds], nodes)
+    used = {tensor: None for node in nodes for tensor in node.inputs}
+    constants = [tensor for tensor in used if tensor in sheet.constants]
     proto = helper.make_graph(
-        [_node(node) for node in nodes],
+        [_node(node, names) for node in nodes],
         "network",
-        [_info(value.tensor, value) for value in inputs],
-        [_info(name, value) for name, value in named],
-        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+        [_info(names[tensor], value) for tensor, value in zip(feeds, inputs, strict=True)],
+        [_info(names[o], value) for o, (_, value) in zip(outputs, results, strict=True)],
+        [numpy_helper.from_array(sheet.constants[tensor], names[tensor]) for tensor in constants],
     )
     model = helper.make_model(
         proto,
@@ -44,21 +48,41 @@ def write(
     return model
 
 
-def _named(sheet: Sheet, results: Sequence[tuple[str, Value]]) -> list[tuple[str, Value]]:
-    """Give the results' tensors the names that callers know them by."""
-    named = []
-    for wanted, value in results:
-        name = sheet.name(wanted)
-        sheet.nodes.append(Node("Identity", [value.tensor], [name]))
-        named.append((name, value))
-    return named
+def _output(sheet: Sheet, name: str, value: Value) -> str:
+    """Return a tensor that holds ``value`` and may bear the name that callers know it by."""
+    tensor = sheet.name(name)
+    sheet.nodes.append(Node("Identity", [value.tensor], [tensor]))
+    return tensor
 
 
-def _node(node: Node) -> onnx.NodeProto:
+def _names(sheet: Sheet, first: Sequence[str], nodes: Sequence[Node]) -> dict[str, str]:
+    """Give every tensor the name wanted for it, and a number where several want the same.
+
+    The inputs and outputs of the model come first, then the later nodes: what an operation of CNTK
+    results in bears its name, and the steps on the way there the numbered ones.
+    """
+    tensors = [*first]
+    for node in reversed(nodes):
+        tensors += [*node.outputs, *node.inputs]
+    names: dict[str, str] = {}
+    taken: dict[str, int] = {}
+    for tensor in dict.fromkeys(tensors):
+        wanted = sheet.wanted[tensor]
+        name = wanted
+        while name in taken:
+            taken[wanted] += 1
+            name = f"{wanted}_{taken[wanted]}"
+        taken[name] = 0
+        names[tensor] = name
+    return names
+
+
+def _node(node: Node, names: Mapping[str, str]) -> onnx.NodeProto:
     attributes = {
         key: _attribute(value) for key, value in node.attributes.items() if value is not None
     }
-    return helper.make_node(node.op, node.inputs, node.outputs, name=node.output, **attributes)
+    inputs, outputs = ([names[t] for t in tensors] for tensors in (node.inputs, node.outputs))
+    return helper.make_node(node.op, inputs, outputs, name=outputs[0], **attributes)
 
 
 def _attribute(value: Any) -> Any:
