@@ -1,0 +1,1 @@
+"""Labelled tiles, from imagery with a reference raster, or generated for demonstrations."""
