@@ -136,9 +136,8 @@ class Storage:
     def sweep(self, *folders: str) -> None:
         """Remove what processes that were killed left half-written."""
         for folder in folders if self.local else ():
-            for name in self.names(folder):
-                if name.startswith(TEMPORARY):
-                    self.remove(str(Path(folder, name)))
+            for path in Path(self.where(folder)).glob(f"{TEMPORARY}*"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     @property
     def _is_file_url(self) -> bool:
