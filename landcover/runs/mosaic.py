@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +106,7 @@ def _paint_scenes(
     grids = {scene.name: scene.map_grid(output) for scene in scenes}
     for name, grid in grids.items():
         create_canvas(paths[name], grid, run.scheme)
-    pieces = _pixel_pieces(run, grids) if output == "pixel" else _tile_pieces(run)
+    pieces = _pixel_pieces(run) if output == "pixel" else _tile_pieces(run)
     with ExitStack() as stack:
         source, file = "", None
         for piece in pieces:  # parts come scene by scene: one map is open at a time
@@ -128,12 +128,10 @@ def _tile_pieces(run: RunDirectory) -> Iterator[_Piece]:
             yield _Piece(source, codes, int(row.min()), int(col.min()))
 
 
-def _pixel_pieces(run: RunDirectory, grids: Mapping[str, MapGrid]) -> Iterator[_Piece]:
+def _pixel_pieces(run: RunDirectory) -> Iterator[_Piece]:
     for index in run.parts("pixels"):
         block = read_pixels(run, index)
-        _, _, x, _, _, y = block.transform
-        col, row = grids[block.source].pixel(x, y)
-        yield _Piece(block.source, block.values, round(row), round(col))
+        yield _Piece(block.source, block.values, block.row, block.col)
 
 
 def _publish(run: RunDirectory, canvas: Path, name: str) -> None:

@@ -83,6 +83,15 @@ class Part:
         if ended != self.planned:
             raise ValueError(f"task {self.index}: {self.planned} tiles planned, {ended} ended")
 
+    @classmethod
+    def failed(cls, task: Task, failures: Sequence[Failure], crs: str | None = None) -> Part:
+        """The part of a task of which every tile has failed."""
+        labels, scores = np.zeros(0, np.intp), np.zeros(0, np.float32)
+        digest = digest_of(task)
+        return cls(
+            task.index, task.tiles, (), labels, scores, crs=crs, failures=failures, digest=digest
+        )
+
     @property
     def counts(self) -> Counts:
         """How many tiles were planned, and what became of them."""
@@ -139,7 +148,7 @@ def read_parts(
     kind: Literal["tiles", "quarantine"] = "tiles",
     columns: Sequence[str] | None = None,
 ) -> Iterator[pa.Table]:
-    """The tables of the parts, one after the other, in the order of the plan.
+    """The tables of the tasks that are done, one after the other, in the order of the plan.
 
     Args:
         run: the directory.
@@ -149,7 +158,8 @@ def read_parts(
     Raises:
         OutputError: if a part cannot be read.
     """
-    for index in run.parts(kind):
+    done = run.parts("tiles")
+    for index in done if kind == "tiles" else sorted({*done} & {*run.parts(kind)}):
         name = run.part(kind, index)
         try:
             content = pa.BufferReader(run.storage.read(name))

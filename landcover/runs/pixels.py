@@ -17,6 +17,7 @@ from rasterio.transform import Affine
 from landcover.classes import Scheme
 from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
+from landcover.tiles.grid import Transform
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,21 +25,24 @@ class PixelBlock:
     """A rectangle of a scene's pixels.
 
     Args:
-        values: dims (y, x), codes of classes; the scheme's nodata where there is none.
-        transform: of the block's first pixel: the six numbers of an affine transform from pixels
-            to the CRS, in the order of ``affine``. The block lies on the scene's grid of pixels.
-        crs: the scene's.
         source: the scene, as its tiles name it.
+        values: dims (y, x), codes of classes; the scheme's nodata where there is none.
+        row: where in the scene, at the resolution of the grid, the block's first row lies.
+        col: where its first column lies.
+        transform: of the block's first pixel; not rotated.
+        crs: the scene's.
     """
 
-    values: npt.NDArray[np.unsignedinteger[Any]]
-    transform: tuple[float, float, float, float, float, float]
-    crs: str
     source: str
+    values: npt.NDArray[np.unsignedinteger[Any]]
+    row: int
+    col: int
+    transform: Transform
+    crs: str
 
 
 def encode_pixels(block: PixelBlock, scheme: Scheme) -> bytes:
-    """The block as a GeoTIFF in the scheme's dtype, which also names the scene."""
+    """The block as a GeoTIFF in the scheme's dtype, which also says where in the scene it lies."""
     height, width = block.values.shape
     profile = {
         "driver": "GTiff",
@@ -57,7 +61,7 @@ def encode_pixels(block: PixelBlock, scheme: Scheme) -> bytes:
     with MemoryFile() as memory:
         with memory.open(**profile) as file:
             file.write(block.values.astype(scheme.dtype, copy=False), 1)
-            file.update_tags(SOURCE=block.source)
+            file.update_tags(SOURCE=block.source, ROW=block.row, COL=block.col)
         return bytes(memory.getbuffer())
 
 
@@ -70,10 +74,10 @@ def read_pixels(run: RunDirectory, index: int) -> PixelBlock:
     name = run.part("pixels", index)
     try:
         with _opened(run.storage.read(name)) as file:
-            transform = file.transform
-            placed = (transform.a, transform.b, transform.c, transform.d, transform.e, transform.f)
+            tags, (a, b, c, d, e, f) = file.tags(), tuple(file.transform)[:6]
+            placed = int(tags["ROW"]), int(tags["COL"]), (a, b, c, d, e, f)
             crs = file.crs.to_wkt() if file.crs else ""
-            return PixelBlock(file.read(1), placed, crs, file.tags()["SOURCE"])
+            return PixelBlock(tags["SOURCE"], file.read(1), *placed, crs)
     except (OSError, RasterioError, KeyError) as error:
         raise OutputError(run.storage.where(name), f"cannot be read: {error}") from error
 

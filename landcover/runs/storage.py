@@ -12,9 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-import fsspec
-
-from landcover.errors import OutputError
+from landcover.errors import OutputError, SourceError
+from landcover.tiles.storage import file_system, refuse_secrets
 
 TEMPORARY = ".writing-"
 
@@ -153,7 +152,11 @@ class Storage:
 
 @cache
 def _filesystem_of(root: str) -> tuple[Any, str]:
-    filesystem, key = fsspec.core.url_to_fs(root)
+    try:
+        refuse_secrets(root)
+        filesystem, key = file_system(root)
+    except SourceError as error:
+        raise OutputError(error.where, error.reason) from error
     return filesystem, key.rstrip("/")
 
 

@@ -76,7 +76,7 @@ def write_pixels(
         for col in range(0, codes.shape[1], size):
             placed = (a, 0.0, c + a * col, 0.0, e, f + e * row)
             values = codes[row : row + size, col : col + size]
-            block = PixelBlock(values, placed, scene.crs, scene.name)
+            block = PixelBlock(scene.name, values, row, col, placed, scene.crs)
             write_part(run, make_part(at, [], pixels=block))
             at += 1
 

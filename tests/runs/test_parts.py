@@ -136,11 +136,21 @@ def test_labels_of_pixels_come_back_as_they_were(run: RunDirectory, make_part: M
     values = np.full((300, 257), 255, np.uint8)
     values[:, :100] = 40
     placed = (1.0, 0.0, 400_000.0, 0.0, -1.0, 5_200_000.0)
-    write_part(run, make_part(6, pixels=PixelBlock(values, placed, "EPSG:26914", "a.tif")))
+    write_part(run, make_part(6, pixels=PixelBlock("a.tif", values, 64, 0, placed, "EPSG:26914")))
     block = read_pixels(run, 6)
     np.testing.assert_array_equal(block.values, values)
-    assert (block.source, block.transform) == ("a.tif", placed)
+    assert (block.source, block.row, block.col, block.transform) == ("a.tif", 64, 0, placed)
     assert pyproj.CRS(block.crs) == pyproj.CRS("EPSG:26914")
+
+
+def test_a_task_that_no_worker_survived_has_all_its_tiles_in_quarantine(
+    run: RunDirectory, make_tile: MakeTile
+) -> None:
+    task = _Task(make_tile(0, 0), make_tile(0, 1))
+    failures = [Failure(tile, "killed 3 workers", True) for tile in task.planned()]
+    write_part(run, Part.failed(task, failures, "EPSG:26914"))  # type: ignore[arg-type]
+    assert finished(run) == {0: Counts(2, 0, 2, 0, digest_of(task))}  # type: ignore[arg-type]
+    assert "geometry" in next(read_parts(run)).column_names
 
 
 def test_tiles_that_got_lost_are_noticed_before_anything_is_written(make_part: MakePart) -> None:

@@ -1,0 +1,138 @@
+"""A run as scripts see it: its tiles, its map, its failures, what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyproj
+import rasterio
+
+from landcover.errors import MissingExtra, OutputError
+from landcover.runs.directory import RunDirectory
+from landcover.runs.geoparquet import crs_of
+from landcover.runs.parts import read_parts
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory, finished or not; what :func:`landcover.score` returns.
+
+    Args:
+        directory: where it lies.
+        summary: what ``run.json`` says.
+    """
+
+    directory: RunDirectory
+    summary: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """Open a run directory: a local folder or an fsspec URL.
+
+        Raises:
+            OutputError: if it is none.
+        """
+        directory = RunDirectory.open(str(path))
+        return cls(directory, directory.manifest())
+
+    @property
+    def path(self) -> str:
+        """The run directory."""
+        return self.directory.path
+
+    def tiles(self) -> gpd.GeoDataFrame | pd.DataFrame:
+        """All scored tiles, one a row, in the order of the plan; in memory as a whole.
+
+        Returns:
+            a GeoDataFrame for scenes, in the CRS of the first where they differ (the columns xmin
+            to ymax stay in the CRS of each tile's own scene); a DataFrame for image files.
+
+        Raises:
+            MissingExtra: if the tiles have outlines and geopandas is not installed.
+            OutputError: if a part cannot be read.
+        """
+        groups = _by_crs(read_parts(self.directory))
+        if not groups or groups[0][0] is None:
+            return pd.concat([_frame(tables) for _, tables in groups] or [pd.DataFrame()])
+        frames = [_geo_frame(tables, crs) for crs, tables in groups]
+        return pd.concat([frame.to_crs(frames[0].crs) for frame in frames], ignore_index=True)
+
+    def map(self, name: str = "map.tif") -> xr.DataArray:
+        """A map of the run.
+
+        Args:
+            name: one of ``summary["files"]``, such as ``maps/m_3607824_se.tif``.
+
+        Returns:
+            codes with dims (y, x), coordinates and a CRS; ``attrs`` holds ``class_codes`` and
+            ``class_names`` in the order of the model's output, and ``_FillValue``. Read from the
+            file when it is needed, from a URL at once.
+
+        Raises:
+            OutputError: if there is no such map.
+        """
+        import rioxarray
+
+        storage = self.directory.storage
+        if not storage.exists(name):
+            reason = "there is no such map: image files have none, and neither have unfinished runs"
+            raise OutputError(storage.where(name), reason)
+        opened: Any
+        if storage.local is not None:
+            opened = rioxarray.open_rasterio(storage.where(name))
+        else:
+            with rasterio.MemoryFile(storage.read(name)) as memory, memory.open() as file:
+                opened = rioxarray.open_rasterio(file)
+                opened.load()
+        codes: xr.DataArray = opened.squeeze("band", drop=True).rename("class")
+        scheme = self.directory.scheme
+        return codes.assign_attrs(class_codes=list(scheme.codes), class_names=list(scheme.names))
+
+    def failures(self) -> pd.DataFrame:
+        """The tiles that could not be scored, one a row, each with ``reason`` and ``retryable``.
+
+        Raises:
+            OutputError: if a part cannot be read.
+        """
+        return _frame(read_parts(self.directory, "quarantine"))
+
+
+open_run = Run.open
+
+
+def _by_crs(tables: Iterable[pa.Table]) -> list[tuple[pyproj.CRS | None, list[pa.Table]]]:
+    """Neighbouring tables of one CRS together."""
+    groups: list[tuple[pyproj.CRS | None, list[pa.Table]]] = []
+    for table in tables:
+        crs = crs_of(table.schema)
+        if not groups or groups[-1][0] != crs:
+            groups.append((crs, []))
+        groups[-1][1].append(table)
+    return groups
+
+
+def _frame(tables: Iterable[pa.Table]) -> pd.DataFrame:
+    plain = [table.replace_schema_metadata(None) for table in tables]
+    if not plain:
+        return pd.DataFrame()
+    frame: pd.DataFrame = pa.concat_tables(plain, promote_options="default").to_pandas()
+    return frame
+
+
+def _geo_frame(tables: list[pa.Table], crs: pyproj.CRS | None) -> gpd.GeoDataFrame:
+    try:
+        import geopandas
+    except ModuleNotFoundError as error:
+        raise MissingExtra("Run.tiles of scenes", "report", "geopandas") from error
+    frame = _frame(tables)
+    outlines = geopandas.GeoSeries.from_wkb(frame.pop("geometry"), crs=crs)
+    return geopandas.GeoDataFrame(frame, geometry=outlines)
