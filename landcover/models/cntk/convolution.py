@@ -82,9 +82,11 @@ def _axes(step: Step, w: Value, x: Value) -> list[Axis]:
         found = step.numbers(key, ())
         if found in ((), (0,)):
             return (default,) * rank
-        if len(found) != rank:
+        if len(found) > rank:
             step.refuse(f"attribute {key!r} has {len(found)} entries for {rank} axes")
-        return found
+        if len(found) == 1:  # legacy files: one for all axes but the channels
+            found *= max(rank - 1, 1)
+        return (default,) * (rank - len(found)) + found
 
     strides, dilations = listed("strides", 1), listed("dilation", 1)
     lower, upper = listed("lowerPad", 0), listed("upperPad", 0)

@@ -10,6 +10,7 @@ from landcover.errors import ModelError
 from landcover.models.cntk.convert import Lrn, to_onnx
 from landcover.models.cntk.graph import Graph
 from landcover.models.cntk.outputs import choose
+from landcover.models.cntk.version1 import read_version1
 from landcover.models.cntk.version2 import read_version2
 
 _LEGACY: Final = "BCN\0".encode("utf-16-le")
@@ -30,7 +31,7 @@ def read(data: bytes | memoryview, name: str) -> Graph:
     if not len(view):
         raise ModelError(name, "the file is empty; copy it again")
     if bytes(view[: len(_LEGACY)]) == _LEGACY:
-        raise ModelError(name, "legacy")
+        return read_version1(view, name)
     return read_version2(view, name)
 
 

@@ -1,0 +1,236 @@
+"""Legacy (v1) model files: what BrainScript and ``save_as_legacy_model`` wrote.
+
+After a header come all nodes with their content, then which node works on which, then which nodes
+are inputs, labels, losses and outputs. The layout is that of ``ComputationNetwork::SaveToFileImpl``
+in the sources of CNTK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from landcover.errors import ModelError
+from landcover.models.cntk.cursor import Cursor
+from landcover.models.cntk.dictionary import Dictionary, Tensor
+from landcover.models.cntk.graph import Function, Graph, Leaf, Output, Ref
+from landcover.models.cntk.version1_nodes import NODES
+from landcover.models.cntk.wire import WireError
+
+_NEWEST: Final = 31  # written by CNTK 2.7
+_LOST_NAME: Final = "__v2libname__"
+_LOST_UID: Final = "__v2libuid__"
+_GROUPS: Final = ("Feature", "Label", "Criterion", "Criteria", "Eval", "Output")
+_CODES: Final = {"float32": 1, "float64": 2, "float16": 4}  # v2's
+_DTYPES: Final = {"": np.float32, "float": np.float32, "double": np.float64, "half": np.float16}
+
+
+@dataclass(slots=True, eq=False)
+class _Node:
+    """A node: either a leaf with its numbers, or a function with its attributes."""
+
+    key: str
+    operation: str
+    attributes: Dictionary
+    leaf: Leaf | None = None
+    inputs: Sequence[str] = ()
+
+    @property
+    def uid(self) -> str:
+        return _split(self.key)[0]
+
+
+def read_version1(data: memoryview, name: str) -> Graph:
+    """Return the network of a legacy file.
+
+    Raises:
+        ModelError: the file is damaged, or holds a node that cannot be read: the sentence names it.
+    """
+    cursor = Cursor(data)
+    try:
+        cursor.expect("BCN")
+        version = 1
+        if cursor.marked("BVersion"):
+            version = cursor.int64()
+            cursor.expect("EVersion")
+        if not 1 <= version <= _NEWEST:
+            raise WireError(f"version {version}, where CNTK's last was {_NEWEST}")
+        nodes = _nodes(cursor, version, name)
+        _relations(cursor, nodes)
+        groups = _groups(cursor)
+    except WireError as error:
+        raise ModelError(name, f"not a whole legacy CNTK model: {error}") from error
+    return _graph(name, version, nodes, groups)
+
+
+def _nodes(cursor: Cursor, version: int, file: str) -> dict[str, _Node]:
+    count = cursor.count(6)
+    cursor.expect("BNodeList")
+    found = {}
+    for _ in range(count):
+        precision = cursor.text() if version >= 7 else ""
+        operation, key = cursor.text(), cursor.text()
+        try:
+            found[key] = _node(cursor, version, precision, operation, key)
+        except WireError as error:
+            uid, named = _split(key)
+            called = f"{named!r} ({uid})" if named else repr(uid)
+            raise ModelError(
+                file, f"node {called}, operation {operation}, cannot be read: {error}"
+            ) from error
+    cursor.expect("ENodeList")
+    return found
+
+
+def _node(cursor: Cursor, version: int, precision: str, operation: str, key: str) -> _Node:
+    target = precision.partition(",")[0]  # of a cast; behind the comma is what it is cast from
+    if target not in _DTYPES:
+        raise WireError(f"numbers of the type {precision!r}")
+    dtype = np.dtype(_DTYPES[target])
+    if operation == "Cast":
+        return _Node(key, operation, {"newDataType": _CODES[dtype.name]})
+    if operation in ("InputValue", "SparseInputValue"):
+        return _Node(key, operation, {}, _input(cursor, version, key, dtype))
+    if operation == "LearnableParameter":
+        return _Node(key, operation, {}, _parameter(cursor, version, key))
+    if operation in ("Mean", "InvStdDev"):
+        if not cursor.boolean():
+            raise WireError("statistics of the training data that were never computed")
+        return _Node(key, operation, {}, _statistics(cursor, key))
+    if operation == "DynamicAxis":
+        return _Node(key, operation, {})
+    if operation not in NODES:
+        raise WireError("this operation is unknown here, or works on sequences")
+    name, content = NODES[operation]
+    return _Node(key, name, content(cursor, version))
+
+
+def _input(cursor: Cursor, version: int, key: str, dtype: np.dtype[np.generic]) -> Leaf:
+    cursor.take(16)  # rows and columns of before version 3
+    shape = cursor.shape()
+    if version >= 8:
+        axes = cursor.int32()
+        if axes not in (0, 1):
+            raise WireError(f"an input with {axes} dynamic axes")
+        if axes:
+            cursor.text()
+    if version >= 10:
+        cursor.float32()
+    uid, name = _split(key)
+    return Leaf(uid, name, tuple(shape), dtype, batched=True)
+
+
+def _parameter(cursor: Cursor, version: int, key: str) -> Leaf:
+    if version < 3:
+        raise WireError("parameters of before version 3")
+    cursor.float32()  # how fast it learns
+    shape = tuple(cursor.shape())
+    return _constant(key, cursor.matrix(shape))
+
+
+def _statistics(cursor: Cursor, key: str) -> Leaf:
+    start = cursor.at
+    cursor.take(1)
+    cursor.expect("BMAT")
+    cursor.int64()
+    cursor.text()
+    cursor.int32()
+    rows, columns = cursor.int64(), cursor.int64()
+    cursor.at = start
+    return _constant(key, cursor.matrix((rows,) if columns == 1 else (columns, rows)))
+
+
+def _constant(key: str, tensor: Tensor) -> Leaf:
+    uid, name = _split(key)
+    return Leaf(uid, name, tensor.shape, tensor.dtype, tensor=tensor)
+
+
+def _relations(cursor: Cursor, nodes: dict[str, _Node]) -> None:
+    cursor.expect("BRelation")
+    for _ in range(len(nodes)):
+        key = cursor.text()
+        if key not in nodes:
+            raise WireError(f"inputs of {key!r}, which is not there")
+        nodes[key].inputs = cursor.texts()
+    cursor.expect("ERelation")
+
+
+def _groups(cursor: Cursor) -> dict[str, list[str]]:
+    """Return the names of the nodes of each kind of root."""
+    cursor.expect("BRootNodes")
+    found: dict[str, list[str]] = {}
+    for group in _GROUPS:
+        if cursor.marked(f"B{group}Nodes"):
+            found[group] = cursor.texts()
+            if not cursor.marked(f"E{group}Nodes") and group != "Criteria":
+                cursor.expect("ECriteriaNodes")
+        if group == "Criteria" and cursor.marked("BNodesReqMultiSeqHandling"):
+            cursor.texts()
+            cursor.expect("ENodesReqMultiSeqHandling")
+    return found
+
+
+def _graph(file: str, version: int, nodes: dict[str, _Node], groups: dict[str, list[str]]) -> Graph:
+    leaves = {node.uid: node.leaf for node in nodes.values() if node.leaf is not None}
+    functions: dict[str, Function] = {}
+    for node in nodes.values():
+        if node.leaf is None and node.operation != "DynamicAxis":
+            inputs = [_ref(file, nodes, key, node) for key in node.inputs]
+            if node.operation == "Clip" and len(inputs) == 3:
+                inputs = [inputs[2], *inputs[:2]]  # v2 has what is clipped first
+            if node.operation == "Convolution" and inputs:
+                inputs[0] = _kernels(file, node, inputs[0], leaves)
+            uid, name = _split(node.key)
+            functions[uid] = Function(
+                uid, name or uid, node.operation, tuple(inputs), node.attributes
+            )
+    keys = [
+        key
+        for group in ("Output", "Eval", "Criterion", "Criteria")
+        for key in groups.get(group, [])
+    ]
+    if not keys:
+        used = {key for node in nodes.values() for key in node.inputs}
+        keys = [key for key in nodes if key not in used and nodes[key].uid in functions]
+    outputs = [_output(file, nodes, key) for key in dict.fromkeys(keys)]
+    return Graph(file, "CNTK v1 (legacy)", version, leaves, functions, outputs)
+
+
+def _ref(file: str, nodes: dict[str, _Node], key: str, user: _Node) -> Ref:
+    if key not in nodes:
+        raise ModelError(file, f"node {user.uid!r} works on {key!r}, which is not there")
+    return Ref(nodes[key].uid)
+
+
+def _output(file: str, nodes: dict[str, _Node], key: str) -> Output:
+    if key not in nodes:
+        raise ModelError(file, f"the output {key!r} is not there")
+    uid, name = _split(key)
+    return Output(name or (f"{uid}_Output_0" if _LOST_UID in key else uid), Ref(uid))
+
+
+def _kernels(file: str, node: _Node, ref: Ref, leaves: dict[str, Leaf]) -> Ref:
+    """Give kernels that are stored as a matrix (maps, everything else) their shape."""
+    leaf, window = leaves.get(ref.uid), node.attributes["kernelShape"]
+    if leaf is None or leaf.tensor is None or len(leaf.shape) != 2 or len(window) != 3:
+        return ref
+    maps, size = leaf.shape[1], leaf.tensor.flat.size
+    area = max(maps, 1) * max(window[1], 1) * max(window[2], 1)
+    if size % area:
+        raise ModelError(file, f"node {node.uid!r}: {size} weights for windows of {window[1:]}")
+    shape = (maps, size // area, *window[1:])
+    uid = f"{leaf.uid} as kernels"
+    tensor = Tensor(leaf.tensor.flat, shape, leaf.dtype)
+    leaves[uid] = Leaf(uid, leaf.label, shape, leaf.dtype, tensor=tensor)
+    return Ref(uid)
+
+
+def _split(key: str) -> tuple[str, str]:
+    """Return uid and name; those of v2 functions are packed into one."""
+    if key.startswith(_LOST_UID):
+        uid, _, name = key.removeprefix(_LOST_UID).partition(_LOST_NAME)
+        return uid, name
+    return key, key
