@@ -10,6 +10,7 @@ import onnx
 
 from landcover.errors import ModelError
 from landcover.models.cntk import (
+    borders,
     convolution,
     elementwise,
     indexing,
@@ -21,7 +22,7 @@ from landcover.models.cntk import (
 )
 from landcover.models.cntk.graph import Function, Graph, Leaf, Output, Ref
 from landcover.models.cntk.operations import OF_SEQUENCES, OF_TRAINING
-from landcover.models.cntk.sheet import BATCH, Dim, Sheet, Value
+from landcover.models.cntk.sheet import BATCH, Dim, Sheet, SheetFull, Value
 from landcover.models.cntk.step import Step
 from landcover.models.cntk.writing import write
 
@@ -34,6 +35,7 @@ _RULES: Final[Mapping[str, Rule]] = {
     **convolution.RULES,
     **pooling.RULES,
     **shaping.RULES,
+    **borders.RULES,
     **reductions.RULES,
     **normalization.RULES,
     **indexing.RULES,
@@ -52,9 +54,19 @@ def to_onnx(graph: Graph, outputs: Sequence[Output], lrn: Lrn = "plain") -> onnx
     Raises:
         ModelError: the network holds something that ONNX cannot express or that is damaged.
     """
-    sheet = Sheet()
+    tensors = [leaf.tensor for leaf in graph.leaves.values() if leaf.tensor is not None]
+    sheet = Sheet(sum(tensor.flat.nbytes for tensor in tensors))
     order = graph.order([output.ref for output in outputs])
     _refuse_sequences(graph, order)
+    try:
+        return _written(graph, order, outputs, sheet, lrn)
+    except SheetFull as error:
+        raise ModelError(graph.file, f"this is no network to run: {error}") from error
+
+
+def _written(
+    graph: Graph, order: Sequence[Function], outputs: Sequence[Output], sheet: Sheet, lrn: Lrn
+) -> onnx.ModelProto:
     values = _leaves(graph, order, outputs, sheet)
     for function in order:
         for index, value in enumerate(_converted(graph, function, values, sheet)):
@@ -125,7 +137,7 @@ def _converted(
     inputs = []
     for ref in function.inputs:
         if ref not in values:
-            raise ModelError(graph.file, f"{graph.describe(ref.uid)} has no result {ref.index}")
+            raise ModelError(graph.file, f"{graph.describe(ref.uid)} has no result {ref.place}")
         inputs.append(values[ref])
     step = Step(graph, function, inputs, sheet)
     rule = _RULES.get(function.operation)

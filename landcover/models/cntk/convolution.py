@@ -1,4 +1,4 @@
-"""Rules for convolution, plain and transposed.
+"""The rule for convolution.
 
 To CNTK the channels are one more axis that the kernel slides along; usually the kernel is as deep as
 the channels and there is one position. Then it is ONNX's convolution. Where it does slide over
@@ -15,6 +15,7 @@ import numpy as np
 from landcover.models.cntk import slices
 from landcover.models.cntk.sheet import TO_END, Dim, Value
 from landcover.models.cntk.step import Step
+from landcover.models.cntk.transposed import transposed
 from landcover.models.cntk.windows import Axis, Placement, place
 
 _MOST_BANDED: Final = 1024  # channels: their square is how large a banded matrix gets
@@ -33,7 +34,7 @@ def convolution(step: Step) -> Value:
         step.refuse("kernels that are not shared between positions")
     x = x if x.batched else _with_batch(step, x)
     if step.attribute("transpose", bool, False):
-        return _transposed(step, w, x)
+        return transposed(step, w, x, _axes(step, w, x))
     return _correlation(step, w, x)
 
 
@@ -168,79 +169,16 @@ def _is_banded(w: Value, x: Value, axes: Sequence[Axis], placements: Sequence[Pl
 def _banded(step: Step, w: Value, x: Value, placement: Placement) -> Value:
     """Write a correlation over channels as a 1x1 convolution with a banded matrix."""
     assert w.constant is not None
-    taps, channels = w.constant.reshape(-1), step.known(w) and int(x.shape[1])
+    taps, channels = w.constant.reshape(-1), int(x.shape[1])
     band = np.zeros((channels, channels), w.dtype)
     for tap, weight in enumerate(taps):
-        shift = tap - placement.before
-        if abs(shift) < channels:
-            band += np.diag(np.full(channels - abs(shift), weight), shift)
+        band += weight * np.eye(channels, k=tap - placement.before, dtype=w.dtype)
     flat = step.reshaped(x, x.shape[1:])
-    kernel = step.result(step.sheet.constant(band[:, :, None, None]), (channels, channels, 1, 1), w)
+    matrix = step.sheet.constant(band[:, :, None, None], f"{step.function.name}/taps")
+    kernel = step.result(matrix, (channels, channels, 1, 1), w)
     axes = [Axis(x.shape[2], 1), Axis(x.shape[3], 1)]
     placements = [Placement(x.shape[2], 0, 0), Placement(x.shape[3], 0, 0)]
     return step.reshaped(_convolve(step, kernel, flat, axes, placements, 1), x.shape)
-
-
-def _transposed(step: Step, w: Value, x: Value) -> Value:
-    """Each input sample adds its multiple of the kernel W: (channels, maps, ...) to the result."""
-    axes = _axes(step, w, x)
-    if step.attribute("groups", int, 1) != 1 or any(a.dilation > 1 and a.kernel > 1 for a in axes):
-        step.refuse("a transposed convolution with groups or dilation")
-    if x.shape[0] != w.shape[0] or x.rank < 2:
-        step.refuse(f"kernels of shape {w.shape} on an input of shape {x.shape}")
-    wanted = step.numbers("outputShape", (0,))
-    given = wanted if wanted[-1:] != (0,) and wanted else (0,) * x.rank
-    if len(given) != x.rank:
-        step.refuse(f"outputShape {given} for an input with {x.rank} axes")
-    sides = [_spread(step, axis, out) for axis, out in zip(axes[1:], given[1:], strict=True)]
-    shape = (w.shape[1], *(out for out, _, _ in sides))
-    if x.dtype == np.float64:
-        return step.result(slices.spread(step, w, x, axes[1:], sides), shape, x)
-    return _conv_transpose(step, w, x, axes[1:], sides, shape)
-
-
-def _spread(step: Step, axis: Axis, wanted: int) -> tuple[Dim, int, int]:
-    """Return extent, and how much of the full result is cut off before and after (or added)."""
-    n = axis.extent
-    if isinstance(n, str):
-        if wanted or (axis.auto and axis.stride > 1 and axis.kernel > 1):
-            step.refuse(f"an extent of {wanted} from a free one; fix the extents in CNTK")
-    whole = 0 if isinstance(n, str) else (n - 1) * axis.stride + axis.kernel
-    least = whole - axis.kernel + 1
-    if wanted:
-        out = wanted
-    else:
-        out = least if axis.auto else whole - axis.lower - axis.upper
-    extra = out - least
-    before = (axis.kernel - 1) // 2 - int(extra / 2) if axis.auto else axis.lower
-    after = whole - out - before
-    if out < 1 and not isinstance(n, str):
-        step.refuse(f"an extent of {out} from one of {n}")
-    return (f"{n}'" if isinstance(n, str) else out), before, after
-
-
-def _conv_transpose(
-    step: Step,
-    w: Value,
-    x: Value,
-    axes: Sequence[Axis],
-    sides: Sequence[tuple[Dim, int, int]],
-    shape: tuple[Dim, ...],
-) -> Value:
-    added = [max(-after, 0) for _, _, after in sides]
-    padded = [0 if a < axis.stride else a for a, axis in zip(added, axes, strict=True)]
-    before = [max(-b, 0) for _, b, _ in sides]
-    tensor = step.emit(
-        "ConvTranspose",
-        [x, w],
-        kernel_shape=[axis.kernel for axis in axes],
-        strides=[axis.stride for axis in axes],
-        pads=[max(b, 0) for _, b, _ in sides] + [max(a, 0) for _, _, a in sides],
-        output_padding=[a - p for a, p in zip(added, padded, strict=True)],
-    )
-    if any(before) or any(padded):
-        tensor = step.emit("Pad", [tensor, np.array([0, 0, *before, 0, 0, *padded])])
-    return step.result(tensor, shape, x)
 
 
 def _with_batch(step: Step, x: Value) -> Value:

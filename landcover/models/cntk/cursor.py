@@ -14,7 +14,7 @@ from landcover.models.cntk.wire import WireError
 _LONGEST_TEXT: Final = 4096  # characters
 _MOST_AXES: Final = 64
 _DENSE: Final = b"d"
-_WIDTHS: Final = {4: np.dtype(np.float32), 8: np.dtype(np.float64)}
+_WIDTHS: Final[dict[int, np.dtype[Any]]] = {4: np.dtype(np.float32), 8: np.dtype(np.float64)}
 
 
 class Cursor:

@@ -33,7 +33,7 @@ FREE: Final = -3
 
 _DEEPEST: Final = 32  # a model nests about eight levels
 _MOST_AXES: Final = 64
-_DTYPES: Final = {
+_DTYPES: Final[dict[int, np.dtype[Any]]] = {
     1: np.dtype(np.float32),
     2: np.dtype(np.float64),
     4: np.dtype(np.float16),

@@ -62,9 +62,9 @@ def log_plus(step: Step) -> Value:
     """log(exp(a) + exp(b)), computed as max(a, b) + log(1 + exp(-|a - b|)) lest it overflow."""
     a, b = step.take(2)
     tensors, shape, batched = step.aligned(a, b)
-    if b.constant is not None and not b.constant.any() and a.dtype != np.float64:
-        if shape == a.shape:
-            return step.result(step.emit("Softplus", [a]), shape, a)
+    is_zero = b.constant is not None and not b.constant.any()
+    if is_zero and shape == a.shape and a.dtype != np.float64:
+        return step.result(step.emit("Softplus", [a]), shape, a)
     gap = step.emit("Neg", [step.emit("Abs", [step.emit("Sub", tensors)])])
     above = step.emit("Log", [step.emit("Add", [step.emit("Exp", [gap]), step.scalar(1, a)])])
     tensor = step.emit("Add", [step.emit("Max", tensors), above])
@@ -111,9 +111,6 @@ def cast(step: Step) -> Value:
     dtype = np.dtype(wanted)
     if dtype == x.dtype:
         return x
-    if x.constant is not None:
-        array = x.constant.astype(dtype)
-        return Value(step.sheet.constant(array), x.shape, dtype, x.batched, array)
     return Value(step.emit("Cast", [x], to=dtype), x.shape, dtype, x.batched)
 
 

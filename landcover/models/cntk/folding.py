@@ -64,7 +64,7 @@ def _affine(
     """Return the factor and the shift that ``node`` applies to each of the maps, in float64."""
     if constant is None:
         statistics = [net.constants[name] for name in node.inputs[1:]]
-        factor, shift = folded(*statistics, node.attributes["epsilon"])
+        factor, shift = folded(statistics, node.attributes["epsilon"])
         return (factor, shift) if factor.size == maps else None
     if constant.size == 1:
         if constant.ndim > spatial + 1:

@@ -16,10 +16,10 @@ from landcover.models.cntk.dictionary import Tensor, Value
 
 
 class Ref(NamedTuple):
-    """One result: that of a leaf, or the ``index``-th result of a function."""
+    """One result: that of a leaf, or the ``place``-th result of a function."""
 
     uid: str
-    index: int = 0
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

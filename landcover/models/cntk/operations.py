@@ -10,22 +10,22 @@ from typing import Final
 BLOCK: Final = 57
 COMBINE: Final = 44
 
-NAMES: Final[dict[int, str]] = dict(
-    enumerate(
-        "Negate Sigmoid Tanh ReLU Exp Log Sqrt Floor Abs Reciprocal Softmax Hardmax TransposeAxes "
-        "Where Slice Dropout Reshape Pooling SumAll Plus Minus ElementTimes Equal NotEqual Less "
-        "LessEqual Greater GreaterEqual PackedIndex GatherPacked ScatterPacked Times "
-        "TransposeTimes Convolution SquaredError CrossEntropyWithSoftmax ClassificationError "
-        "PastValue FutureValue ReduceElements BatchNormalization Clip Select Splice Combine "
-        "RandomSample RandomSampleInclusionFrequency ROIPooling Logistic OptimizedRNNStack "
-        "ReconcileDynamicAxis LogSoftmax LogPlus CosDistance Sin Cos Pass Block Unpooling "
-        "LambdaRank NDCG EditDistanceError NoOp LabelsToGraph StopGradient ELU ForwardBackward "
-        "CosDistanceWithNegativeSamples OneHot Pow ToSequence ToSequenceLike UnpackSequence "
-        "Assign Gather StableSigmoid RandomDistribution Sinh Cosh UnpackBatch ToBatch Asin Acos "
-        "Pad Crop Atanh Asinh TopK Squeeze ConstantOp LatticeSequenceWithSoftmax Cast EyeLikeOp "
-        "CustomProxyOp StraightThrough Tan Atan ConvolutionSequenceShape".split()
-    )
+_IN_ORDER: Final = (
+    "Negate Sigmoid Tanh ReLU Exp Log Sqrt Floor Abs Reciprocal Softmax Hardmax TransposeAxes "
+    "Where Slice Dropout Reshape Pooling SumAll Plus Minus ElementTimes Equal NotEqual Less "
+    "LessEqual Greater GreaterEqual PackedIndex GatherPacked ScatterPacked Times "
+    "TransposeTimes Convolution SquaredError CrossEntropyWithSoftmax ClassificationError "
+    "PastValue FutureValue ReduceElements BatchNormalization Clip Select Splice Combine "
+    "RandomSample RandomSampleInclusionFrequency ROIPooling Logistic OptimizedRNNStack "
+    "ReconcileDynamicAxis LogSoftmax LogPlus CosDistance Sin Cos Pass Block Unpooling "
+    "LambdaRank NDCG EditDistanceError NoOp LabelsToGraph StopGradient ELU ForwardBackward "
+    "CosDistanceWithNegativeSamples OneHot Pow ToSequence ToSequenceLike UnpackSequence "
+    "Assign Gather StableSigmoid RandomDistribution Sinh Cosh UnpackBatch ToBatch Asin Acos "
+    "Pad Crop Atanh Asinh TopK Squeeze ConstantOp LatticeSequenceWithSoftmax Cast EyeLikeOp "
+    "CustomProxyOp StraightThrough Tan Atan ConvolutionSequenceShape"
 )
+NAMES: Final[dict[int, str]] = dict(enumerate(_IN_ORDER.split()))
+"""The name of each operation by its number."""
 
 OF_SEQUENCES: Final = frozenset(
     {

@@ -8,6 +8,8 @@ from landcover.models.cntk.graph import Function, Graph, Output, Ref
 from landcover.models.cntk.operations import OF_TRAINING
 from landcover.models.cntk.step import ALL_AXES
 
+_CANDIDATES = 16  # outputs that are looked at: a trainer saves about five
+
 
 def choose(graph: Graph, wanted: str | int | None = None) -> Output:
     """Return the output called ``wanted``, the ``wanted``-th, or by default the first useful one.
@@ -35,10 +37,11 @@ def choose(graph: Graph, wanted: str | int | None = None) -> Output:
 
 
 def _default(graph: Graph) -> Output:
-    for output in graph.outputs:
+    candidates = graph.outputs[:_CANDIDATES]
+    for output in candidates:
         if _is_useful(graph, output):
             return output
-    for output in graph.outputs:
+    for output in candidates:
         for ref in _scores_of_loss(graph, output):
             return Output(graph.functions[ref.uid].name, ref)
     if not graph.outputs:
@@ -63,12 +66,8 @@ def _is_training(function: Function) -> bool:
 
 def _scores_of_loss(graph: Graph, output: Output) -> list[Ref]:
     """Return what a loss compares with the labels: results outside it that need one input."""
-    found = []
-    for function in reversed(graph.order([output.ref])):
-        if _is_training(function):
-            for ref in function.inputs:
-                inner = graph.functions.get(ref.uid)
-                if inner is not None and not _is_training(inner):
-                    if _is_useful(graph, Output(inner.name, ref)):
-                        found.append(ref)
-    return found
+    order = graph.order([output.ref])
+    refs = [ref for function in order[::-1] if _is_training(function) for ref in function.inputs]
+    inner = [ref for ref in dict.fromkeys(refs) if ref.uid in graph.functions]
+    outside = [ref for ref in inner if not _is_training(graph.functions[ref.uid])]
+    return [ref for ref in outside[:_CANDIDATES] if _is_useful(graph, Output("", ref))]

@@ -23,7 +23,14 @@ TO_END: Final = 2**63 - 1
 Dim: TypeAlias = int | str
 Array: TypeAlias = NDArray[Any]
 
-_LARGEST_FOLDED: Final = 1 << 16  # elements that arithmetic on constants may grow to
+_LARGEST_GROWN: Final = 1 << 10  # elements that arithmetic on smaller constants may make
+_MOST_NODES: Final = 100_000
+_FREE_BYTES: Final = 1 << 24
+_COPIES: Final = 8  # of the numbers in the file
+
+
+class SheetFull(ValueError):
+    """The network asks for more nodes or numbers than any real one does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,9 +75,15 @@ class Node:
 
 
 class Sheet:
-    """Collects nodes and constants; every tensor gets a name of its own."""
+    """Collects nodes and constants; every tensor gets a name of its own.
 
-    def __init__(self) -> None:
+    Args:
+        stored: how many bytes of numbers the file holds. What is computed from them may be some
+            times as much; a file that asks for more raises :class:`SheetFull`.
+    """
+
+    def __init__(self, stored: int = 0) -> None:
+        self._left = _COPIES * stored + _FREE_BYTES
         self.nodes: list[Node] = []
         self.constants: dict[str, Array] = {}
         self.sources: dict[str, Value] = {}  # of tensors that are others in another shape
@@ -93,6 +106,9 @@ class Sheet:
             if array.size < 64 and key in self._shared:
                 return self._shared[key]
             name = self._shared[key] = self.name("constant")
+        self._left -= array.nbytes if array.base is None else 0
+        if self._left < 0:
+            raise SheetFull("it computes many more constants than it holds")
         self.constants[name] = array
         return name
 
@@ -112,6 +128,8 @@ class Sheet:
     ) -> list[str]:
         """Add a node and return all its outputs."""
         names = [i if isinstance(i, str) else self.constant(i) for i in inputs]
+        if len(self.nodes) >= _MOST_NODES:
+            raise SheetFull(f"it takes more than {_MOST_NODES} operations")
         made = [self.name(wanted) for _ in range(outputs)]
         self.nodes.append(Node(op, names, made, attributes))
         return made
@@ -128,7 +146,7 @@ class Sheet:
         try:
             if op in _BROADCASTING:
                 shape = np.broadcast_shapes(*(array.shape for array in arrays))
-                if np.prod(shape, dtype=float) > max(largest, _LARGEST_FOLDED):
+                if np.prod(shape, dtype=float) > max(largest, _LARGEST_GROWN):
                     return None
             with np.errstate(all="ignore"):
                 return np.asarray(fold(*arrays)).astype(arrays[0].dtype, copy=False)

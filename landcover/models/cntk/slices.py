@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from landcover.models.cntk.sheet import TO_END, Dim, Value
+from landcover.models.cntk.sheet import TO_END, Array, Dim, Value
 from landcover.models.cntk.step import Step
 from landcover.models.cntk.windows import Axis, Placement
 
@@ -87,14 +87,14 @@ def spread(
         around.append((axis.kernel - 1 - before, axis.kernel - axis.stride - after))
     pads = [0, 0, *(b for b, _ in around), 0, 0, *(a for _, a in around)]
     ready = step.emit("Pad", [dilated, np.array(pads)])
-    flipped = np.flip(w.constant, range(2, 2 + rank)).swapaxes(0, 1)
+    flipped = np.flip(w.constant, tuple(range(2, 2 + rank))).swapaxes(0, 1)
     kernels = np.ascontiguousarray(flipped)
     columns = list(taps(step, ready, [Axis(0, axis.kernel) for axis in axes]))
     y = _sum_of_taps(step, columns, kernels, kernels.shape[1])
     return _unflatten(step, y, columns[0], kernels.shape[0])
 
 
-def _sum_of_taps(step: Step, columns: Sequence[str], kernels: np.ndarray, channels: int) -> str:
+def _sum_of_taps(step: Step, columns: Sequence[str], kernels: Array, channels: int) -> str:
     stacked = step.emit("Concat", columns, axis=1) if len(columns) > 1 else columns[0]
     flat = step.emit("Reshape", [stacked, np.array([0, len(columns) * channels, -1])])
     weights = np.moveaxis(kernels.reshape(len(kernels), channels, -1), 1, 2)

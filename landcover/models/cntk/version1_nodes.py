@@ -145,8 +145,6 @@ def _normalization(cursor: Cursor, version: int) -> Dictionary:
     cursor.take(1 if version == 19 else 8)  # the number of samples seen in training
     found["epsilon"] = cursor.float64()
     cursor.take(1)  # which engine
-    if version >= 28:
-        found["disableRegularization"] = False
     return found
 
 
@@ -210,14 +208,16 @@ def _check_layout(layout: int) -> None:
         )
 
 
+_WITHOUT_CONTENT: Final = (
+    "Abs Acos Asin Asinh Atan Atanh Clip Cosh CosDistance CrossEntropyWithSoftmax ElementTimes "
+    "Equal Exp Floor Gather Greater GreaterEqual Hardmax Less LessEqual Log LogPlus LogSoftmax "
+    "Logistic Minus Negate NotEqual Pass Plus Pow Reciprocal Sigmoid Sin Sinh Softmax Sqrt "
+    "StableSigmoid StopGradient StraightThrough Tan Tanh"
+)
+
 NODES: Final[dict[str, tuple[str, Content]]] = {
-    **{name: (name, _nothing) for name in (
-        "Abs Acos Asin Asinh Atan Atanh Clip Cosh CosDistance ElementTimes Equal Exp Floor Gather "
-        "Greater GreaterEqual Hardmax Less LessEqual Log LogPlus LogSoftmax Minus Negate NotEqual "
-        "Pass Plus Pow Reciprocal Sigmoid Sin Sinh Softmax Sqrt StableSigmoid StopGradient "
-        "StraightThrough Tan Tanh CrossEntropyWithSoftmax Logistic"
-    ).split()},
-    **{name: (name, _lost) for name in "ConstantOp OneHot Squeeze TopK".split()},
+    **{name: (name, _nothing) for name in _WITHOUT_CONTENT.split()},
+    **{name: (name, _lost) for name in ("ConstantOp", "OneHot", "Squeeze", "TopK")},
     "Padding": ("Pad", _lost),
     "AveragePooling": ("Pooling", _flat_pooling(_AVERAGE)),
     "BatchNormalization": ("BatchNormalization", _normalization),
@@ -247,4 +247,4 @@ NODES: Final[dict[str, tuple[str, Content]]] = {
     "Times": ("Times", _times),
     "TransposeDimensions": ("TransposeAxes", _transposition),
     "TransposeTimes": ("TransposeTimes", _times),
-}  # fmt: skip
+}

@@ -22,7 +22,11 @@ from landcover.models.cntk.wire import WireError
 T = TypeVar("T")
 
 _INPUT, _PARAMETER, _CONSTANT, _PLACEHOLDER = 0, 2, 3, 4
-_DTYPES: Final = {1: np.dtype(np.float32), 2: np.dtype(np.float64), 4: np.dtype(np.float16)}
+_DTYPES: Final[dict[int, np.dtype[Any]]] = {
+    1: np.dtype(np.float32),
+    2: np.dtype(np.float64),
+    4: np.dtype(np.float16),
+}
 _LONGEST_NAME, _DEEPEST_NAME = 80, 16  # of one part, in parts: names multiply in hostile files
 _ARGUMENTS: Final = "block_function_composite_arguments_map_"
 
