@@ -1,0 +1,173 @@
+"""From the bytes of an image file to pixels, without a cast, and without guessing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+from rasterio._err import CPLE_BaseError
+from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
+
+from landcover.tiles.fetching import Content, Unreachable
+from landcover.tiles.headers import cause, is_mask
+from landcover.tiles.storage import unplaced_allowed
+
+Pixels = npt.NDArray[Any]
+
+_OPAQUE = {"uint8": 255, "uint16": 65535}
+# What Pillow opens without loss; other modes (CMYK, YCbCr, LAB, HSV) are no bands of a camera.
+_PLAIN = frozenset({"1", "L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I", "F"})
+
+
+class Unusable(Exception):
+    """An image cannot be given to the network; the argument is a sentence that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What all images of a run are like.
+
+    Args:
+        tile: edge in pixels.
+        bands: which bands are read, from 1, in the order of the network; None: all.
+        count: how many bands the network gets.
+        dtype: of the pixels.
+    """
+
+    tile: int
+    bands: tuple[int, ...] | None
+    count: int
+    dtype: str
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(band, y, x)"""
+        return self.count, self.tile, self.tile
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the pixels of one image."""
+        return self.count * self.tile**2 * np.dtype(self.dtype).itemsize
+
+
+def expected_of(
+    content: Content,
+    path: str,
+    tile: int,
+    bands: tuple[int, ...] | None,
+    band_count: int | None,
+) -> Expected:
+    """Take an image as the measure of all others.
+
+    Args:
+        content: the bytes of the file.
+        path: its name, for its suffix.
+        tile: edge that images must have, in pixels.
+        bands: which bands are read, from 1; None: all.
+        band_count: how many the network reads; None: as many as the image has.
+
+    Raises:
+        Unusable: if it cannot be decoded.
+        Unreachable: if there are no bytes.
+    """
+    pixels = _pixels(content, path, None, max(bands or (band_count or 1,)))
+    count = band_count if band_count is not None else len(bands or pixels)
+    return Expected(tile, bands, count, str(pixels.dtype))
+
+
+def decode(content: Content, path: str, expected: Expected) -> Pixels:
+    """Decode one image.
+
+    Args:
+        content: the bytes of the file.
+        path: its name, for its suffix.
+        expected: what it must be like.
+
+    Returns:
+        dims (band, y, x)
+
+    Raises:
+        Unusable: if it cannot be decoded, or is not what is expected.
+        Unreachable: if there are no bytes.
+    """
+    last = max(expected.bands or (expected.count,))
+    pixels = _pixels(content, path, expected.tile, last)
+    if str(pixels.dtype) != expected.dtype:
+        raise Unusable(f"holds {pixels.dtype} pixels, the first image of the run {expected.dtype}")
+    if expected.bands is not None:
+        if last > len(pixels):
+            raise Unusable(f"has {len(pixels)} band(s), band {last} is wanted")
+        return pixels[[band - 1 for band in expected.bands]]
+    if len(pixels) != expected.count:
+        raise Unusable(f"has {len(pixels)} band(s), the network reads {expected.count}")
+    return pixels
+
+
+def _pixels(content: Content, path: str, tile: int | None, last: int) -> Pixels:
+    """The bands of an image, dims (band, y, x), less a mask unless band ``last`` is just that."""
+    if isinstance(content, Unreachable):
+        raise content
+    bands, alpha = _opened(content, path, tile)
+    if not alpha or last >= len(bands):
+        return bands
+    if (bands[-1] != _OPAQUE.get(bands.dtype.name, bands[-1].max())).any():
+        raise Unusable("is transparent in places; flatten it, or leave it out")
+    return bands[:-1]
+
+
+def _opened(content: bytes, path: str, tile: int | None) -> tuple[Pixels, bool]:
+    """All bands of an image, and whether the last is a mask."""
+    try:
+        if PurePosixPath(path).suffix.lower() in (".tif", ".tiff"):
+            return _by_rasterio(content, tile)
+        image = Image.open(BytesIO(content))
+        _check_size(image.width, image.height, tile)
+        if image.mode in ("LA", "RGB", "RGBA") and _deep(image):
+            return _by_rasterio(content, tile)  # Pillow would cut 16 bits down to 8
+        return _by_pillow(image)
+    except UnidentifiedImageError:
+        raise Unusable("is no image that can be decoded") from None
+    except (RasterioError, CPLE_BaseError) as error:
+        raise Unusable(f"cannot be decoded: {cause(error)}") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise Unusable(f"cannot be decoded: {error}") from None
+
+
+def _by_pillow(image: Image.Image) -> tuple[Pixels, bool]:
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    if image.mode not in _PLAIN:
+        raise Unusable(f"is a {image.mode} image; convert it to RGB")
+    if image.mode == "1":
+        image = image.convert("L")
+    array = np.asarray(image)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    bands = array[None] if array.ndim == 2 else np.moveaxis(array, 2, 0)
+    return bands, image.mode in ("LA", "RGBA")
+
+
+def _by_rasterio(content: bytes, tile: int | None) -> tuple[Pixels, bool]:
+    with MemoryFile(content) as file, unplaced_allowed(), file.open() as dataset:
+        _check_size(dataset.width, dataset.height, tile)
+        bands = dataset.read()
+        alpha = dataset.colorinterp[-1] == ColorInterp.alpha and is_mask(bands[-1])
+    if bands.dtype.kind not in "iuf":
+        raise Unusable(f"holds {bands.dtype} pixels; the network reads real numbers")
+    return bands, alpha
+
+
+def _check_size(width: int, height: int, tile: int | None) -> None:
+    if tile is not None and (width, height) != (tile, tile):
+        raise Unusable(f"is {width} x {height} pixels; the network sees tiles of {tile} x {tile}")
+
+
+def _deep(image: Image.Image) -> bool:
+    """Whether a PNG has 16 bits a band: Pillow names that in how its pixels are packed."""
+    return any("16" in str(part[3]) for part in getattr(image, "tile", ()))

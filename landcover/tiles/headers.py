@@ -1,0 +1,225 @@
+"""The header of a raster file, and what can be told from it without reading the pixels."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from landcover.errors import SourceError
+from landcover.tiles.grid import Transform
+from landcover.tiles.storage import (
+    Address,
+    address,
+    file_system,
+    gdal_settings,
+    is_remote,
+    unplaced_allowed,
+)
+
+_LOG = logging.getLogger(__name__)
+
+_COLOURS = {
+    ColorInterp.red: "red",
+    ColorInterp.green: "green",
+    ColorInterp.blue: "blue",
+    ColorInterp.gray: "gray",
+    ColorInterp.alpha: "alpha",
+}
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a raster file says of itself.
+
+    Args:
+        file: path or URL.
+        width: columns.
+        height: rows.
+        count: bands.
+        dtypes: one a band.
+        transform: (a, b, c, d, e, f).
+        crs: authority code or WKT; "" where there is none.
+        unit: of the CRS.
+        metres: in one unit of the CRS; None where it is geographic.
+        nodata: declared value per band, None where none is declared (or no pixel can hold it).
+        masked: it has a mask of its own, inside or beside it.
+        alpha: the band, from 1, that is a mask; 0 where there is none.
+        band_names: for each band, lower-case names it goes by.
+        block: (rows, columns) of a block.
+        bytes: size of the file, 0 where it is not known.
+    """
+
+    file: str
+    width: int
+    height: int
+    count: int
+    dtypes: tuple[str, ...]
+    transform: Transform
+    crs: str
+    unit: str
+    metres: float | None
+    nodata: tuple[float | None, ...]
+    masked: bool
+    alpha: int
+    band_names: tuple[tuple[str, ...], ...]
+    block: tuple[int, int]
+    bytes: int
+
+
+def read_header(file: str) -> Header:
+    """Open a raster file and read its header.
+
+    Raises:
+        SourceError: if it is no raster, holds no band, or ends before its last block.
+    """
+    where = address(file)
+    size = _size(file)
+    try:
+        with gdal_settings(where), _opened(where) as dataset:
+            if dataset.count == 0:
+                raise SourceError(file, "holds no band of its own; name one of its subdatasets")
+            _check_complete(dataset, file, size)
+            return _header(dataset, file, size)
+    except (RasterioError, OSError) as error:
+        raise SourceError(file, f"cannot be read as a raster: {cause(error)}") from error
+
+
+def _opened(where: Address) -> Any:
+    with unplaced_allowed():
+        return rasterio.open(where.path, **where.opener())
+
+
+def cause(error: BaseException) -> str:
+    """What GDAL said, of an error that may only point to "the previous exception"."""
+    last = error
+    while (following := last.__cause__ or last.__context__) is not None:
+        last = following
+    said = str(last).strip() or str(error).strip()
+    return " ".join(said.split()) or type(error).__name__
+
+
+def holdable(value: float | None, dtype: str) -> float | None:
+    """A declared value, if pixels of this dtype can hold it (-9999 in uint8 marks nothing)."""
+    if value is None or np.dtype(dtype).kind not in "iu":
+        return value
+    info = np.iinfo(dtype)
+    return value if info.min <= value <= info.max and value == int(value) else None
+
+
+def _header(dataset: Any, file: str, size: int) -> Header:
+    flags = dataset.mask_flag_enums[0]
+    unit, metres = _unit(dataset.crs)
+    return Header(
+        file=file,
+        width=dataset.width,
+        height=dataset.height,
+        count=dataset.count,
+        dtypes=tuple(dataset.dtypes),
+        transform=tuple(dataset.transform)[:6],
+        crs=_crs(dataset.crs),
+        unit=unit,
+        metres=metres,
+        nodata=tuple(holdable(*pair) for pair in zip(dataset.nodatavals, dataset.dtypes)),  # noqa: B905
+        masked=MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
+        alpha=_alpha(dataset, file),
+        band_names=tuple(_names(dataset, band) for band in range(dataset.count)),
+        block=dataset.block_shapes[0],
+        bytes=size,
+    )
+
+
+def _crs(crs: Any) -> str:
+    if not crs:
+        return ""
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else str(crs.to_wkt())
+
+
+def _unit(crs: Any) -> tuple[str, float | None]:
+    if not crs or not crs.is_projected:
+        return "degrees", None
+    unit, factor = crs.linear_units_factor
+    return unit, float(factor)
+
+
+def _names(dataset: Any, band: int) -> tuple[str, ...]:
+    described = (dataset.descriptions[band] or "").lower()
+    interp = dataset.colorinterp[band]
+    colour = _COLOURS.get(interp, "nir" if "nir" in interp.name.lower() else "")
+    return tuple(name for name in dict.fromkeys((described, colour)) if name)
+
+
+def is_mask(band: npt.NDArray[Any]) -> bool:
+    """Whether a band that is declared alpha is one.
+
+    Four-band imagery often has its infrared declared as alpha, since that is what writers of
+    GeoTIFFs make of a fourth band. A mask holds next to nothing but its two extreme values; imagery
+    holds everything between.
+    """
+    return bool(np.mean((band != 0) & (band != band.max())) <= 0.05)
+
+
+def _alpha(dataset: Any, file: str) -> int:
+    """The band that is a mask, judged by a few samples; 0 where there is none."""
+    if ColorInterp.alpha not in dataset.colorinterp:
+        return 0
+    band = dataset.colorinterp.index(ColorInterp.alpha) + 1
+    sample = np.concatenate([dataset.read(band, window=w).ravel() for w in _windows(dataset)])
+    if is_mask(sample):
+        return int(band)
+    _LOG.warning("%s: band %d is declared alpha but holds imagery: it is no mask", file, band)
+    return 0
+
+
+def _windows(dataset: Any) -> list[Window]:
+    """A few places spread over a scene."""
+    edge = 64
+    return [
+        Window(
+            int((dataset.width - 1) * x) // edge * edge,
+            int((dataset.height - 1) * y) // edge * edge,
+            edge,
+            edge,
+        ).intersection(Window(0, 0, dataset.width, dataset.height))
+        for x, y in ((0.5, 0.5), (0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75))
+    ]
+
+
+def _size(file: str) -> int:
+    try:
+        if not is_remote(file):
+            return os.stat(file).st_size  # noqa: PTH116
+        system, path = file_system(file)
+        return int(system.info(path)["size"] or 0)
+    except FileNotFoundError as error:
+        raise SourceError(file, "no such file") from error
+    except OSError as error:
+        raise SourceError(file, f"cannot be looked up: {cause(error)}") from error
+
+
+def _check_complete(dataset: Any, file: str, size: int) -> None:
+    """Refuse a GeoTIFF whose last block lies beyond its end: it was cut off while it was copied."""
+    if dataset.driver != "GTiff" or not size:
+        return
+    rows, cols = dataset.block_shapes[-1]
+    last = f"{(dataset.width - 1) // cols}_{(dataset.height - 1) // rows}"
+    for band in {1, dataset.count}:
+        offset, length = (
+            dataset.get_tag_item(f"BLOCK_{what}_{last}", "TIFF", bidx=band)
+            for what in ("OFFSET", "SIZE")
+        )
+        if offset and length and int(offset) + int(length) > size:
+            raise SourceError(
+                file,
+                f"is cut off: it ends after {size} bytes, its last block after "
+                f"{int(offset) + int(length)}; copy it again",
+            )

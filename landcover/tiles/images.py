@@ -1,0 +1,214 @@
+"""Tiles from image files: every PNG, JPEG or TIFF is a tile; its folder may be its label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby, islice
+from operator import attrgetter
+from pathlib import PurePosixPath
+from time import perf_counter
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from landcover.contracts import Failure, Strip, Tile
+from landcover.errors import ConfigError, SourceError
+from landcover.tiles.decoding import Expected, Unusable, decode, expected_of
+from landcover.tiles.fetching import Unreachable, fetch
+from landcover.tiles.listing import IMAGES, common_root, files, parse, relative
+from landcover.tiles.storage import is_remote
+
+# Bytes of pixels that one read aims at, and how many images it has at least.
+_READ_BYTES, _FEWEST = 2 * 2**20, 8
+
+_COLOURS = ("red", "green", "blue", "nir")
+
+
+class ImageSource:
+    """Image files, each a tile; implements :class:`landcover.contracts.Source`.
+
+    The files are listed anew whenever the plan is asked for; their list is never held. The first
+    file that can be read says what dtype all of them must have, and, where nothing else does, how
+    many bands.
+
+    Args:
+        entries: paths, globs, folders or fsspec URLs.
+        tile: edge of the images in pixels.
+        bands: bands in the order of the network: from 1, or red, green, blue, nir; None: all, less
+            an alpha band that is opaque everywhere.
+        band_count: how many bands the network reads; None: as many as the first image has.
+        labels: "parent": the true label of an image is the name of its folder.
+        task_tiles: how many images a task has.
+
+    Raises:
+        ConfigError: if the bands do not fit together.
+        SourceError: if nothing is found where an entry points.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[str],
+        *,
+        tile: int,
+        bands: Sequence[int | str] | None = None,
+        band_count: int | None = None,
+        labels: Literal["parent"] | None = None,
+        task_tiles: int = 64,
+    ) -> None:
+        if bands is not None and band_count is not None and len(bands) != band_count:
+            raise ConfigError(
+                [f"{len(bands)} bands are named, the network reads {band_count}"], "source.bands"
+            )
+        self._entries = [parse(entry) for entry in entries]
+        self._root = common_root(self._entries)
+        if not self._root and any(is_remote(entry.root) for entry in self._entries):
+            raise SourceError(
+                self._entries[-1].text,
+                "lies elsewhere than the other images; score each place in a run of its own",
+            )
+        self._tile, self._labels, self._task_tiles = tile, labels, task_tiles
+        self._bands = None if bands is None else tuple(_numbered(band) for band in bands)
+        self._band_count = band_count
+        self._expected: Expected | None = None
+
+    @property
+    def task_tiles(self) -> int:
+        """About how many tiles a task has."""
+        return self._task_tiles
+
+    def divided(self, task_tiles: int) -> ImageSource:
+        """The same images cut into larger or smaller tasks."""
+        other = copy(self)
+        other._task_tiles = task_tiles
+        return other
+
+    def tasks(self) -> Iterator[ImageTask]:
+        """The plan: images in the order of their folders and names."""
+        listed = (relative(path, self._root) for path in self._files())
+        index = 0
+        while part := list(islice(listed, self._task_tiles)):
+            split = [PurePosixPath(path) for path in part]
+            groups = tuple(
+                (str(parent), tuple(path.name for path in paths))
+                for parent, paths in groupby(split, key=attrgetter("parent"))
+            )
+            yield ImageTask(index, self._root, groups, self._expect(), self._labels == "parent")
+            index += 1
+
+    def count(self) -> int:
+        """How many images the plan has; lists them."""
+        return sum(1 for _ in self._files())
+
+    def fingerprint(self) -> dict[str, object]:
+        """What decides which tiles there are: where they are looked for, and their size."""
+        return {
+            "kind": "images",
+            "images": ["/".join((entry.root, *entry.segments)) for entry in self._entries],
+            "tile": self._tile,
+            "task": self._task_tiles,
+            "labels": self._labels,
+            "bands": None if self._bands is None else list(self._bands),
+        }
+
+    def _files(self) -> Iterator[str]:
+        return files(self._entries, IMAGES)
+
+    def _expect(self) -> Expected:
+        """What all images must be like, found out once."""
+        if self._expected is None:
+            self._expected = self._probe()
+        return self._expected
+
+    def _probe(self) -> Expected:
+        last = ""
+        for path in islice(self._files(), 100):
+            try:
+                return expected_of(
+                    fetch([path])[0], path, self._tile, self._bands, self._band_count
+                )
+            except (Unusable, Unreachable) as error:
+                last = f"{path}: {error}"
+        raise SourceError(self._entries[0].text, f"its first images cannot be read; {last}")
+
+
+class _Image(NamedTuple):
+    """A planned image: its path or URL, and its tile."""
+
+    path: str
+    tile: Tile
+
+
+@dataclass(frozen=True, slots=True)
+class ImageTask:
+    """Some images; implements :class:`landcover.contracts.Task`.
+
+    Args:
+        index: place in the plan.
+        root: the folder or URL that all paths count from.
+        groups: folders below it ("." for itself), and the names of files in each.
+        expected: what all images are like.
+        labelled: the name of an image's folder is its true label.
+    """
+
+    index: int
+    root: str
+    groups: tuple[tuple[str, tuple[str, ...]], ...]
+    expected: Expected
+    labelled: bool
+
+    @property
+    def tiles(self) -> int:
+        """How many images the task has."""
+        return sum(len(names) for _, names in self.groups)
+
+    def reads(self) -> Sequence[Callable[[], Strip]]:
+        """Reads of a few images each."""
+        images, expected = iter(list(self._images())), self.expected
+        few = max(_FEWEST, _READ_BYTES // expected.bytes)
+        return [
+            partial(_strip, part, expected) for part in iter(lambda: [*islice(images, few)], [])
+        ]
+
+    def planned(self) -> Iterator[Tile]:
+        """The tiles of all images, in the order of the plan."""
+        return (image.tile for image in self._images())
+
+    def _images(self) -> Iterator[_Image]:
+        for folder, names in self.groups:
+            below = "" if folder == "." else f"{folder}/"
+            label = PurePosixPath(f"{self.root}/{below}").name if self.labelled else None
+            for name in names:
+                path = below + name
+                tile = Tile(path, path, 0, 0, None, label)
+                yield _Image(f"{self.root}/{path}", tile)
+
+
+def _strip(images: list[_Image], expected: Expected) -> Strip:
+    """Fetch and decode a few images; those that cannot be used are failures."""
+    start = perf_counter()
+    tiles: list[Tile] = []
+    failures: list[Failure] = []
+    pixels = np.empty((len(images), *expected.shape), dtype=expected.dtype)
+    for image, content in zip(images, fetch([image.path for image in images]), strict=True):
+        try:
+            pixels[len(tiles)] = decode(content, image.path, expected)
+            tiles.append(image.tile)
+        except Unusable as error:
+            failures.append(Failure(image.tile, str(error), retryable=False))
+        except Unreachable as error:
+            failures.append(Failure(image.tile, str(error), error.retryable))
+    return Strip(tiles, pixels[: len(tiles)], None, failures, 0, perf_counter() - start)
+
+
+def _numbered(band: int | str) -> int:
+    text = str(band).lower()
+    if text in _COLOURS:
+        return _COLOURS.index(text) + 1
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise ConfigError(
+        [f"{band!r} is no band of an image: give a number from 1, or {', '.join(_COLOURS)}"],
+        "source.bands",
+    )

@@ -1,0 +1,52 @@
+"""Which scenes the entries of ``source.rasters`` stand for, and what each is called."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from landcover.errors import SourceError
+from landcover.tiles.listing import RASTERS, common_root, files, parse, relative
+
+
+def named_scenes(entries: Sequence[str | tuple[str, ...]]) -> list[tuple[str, tuple[str, ...]]]:
+    """List the scenes of all entries with their names.
+
+    A name is the path below the folder that all entries share, without the suffix (with it, where
+    two files differ in nothing else); a scene with a file per band goes by its first file.
+
+    Args:
+        entries: paths, globs, folders or fsspec URLs; a tuple names the files of one scene.
+
+    Returns:
+        (name, files) of each scene, in the order of entries and file names.
+
+    Raises:
+        SourceError: if an entry brings nothing, or a scene is given twice.
+    """
+    single = [parse(entry) for entry in entries if isinstance(entry, str)]
+    several = {entry: _bandwise(entry) for entry in entries if not isinstance(entry, str)}
+    root = common_root([*single, *(parse(path) for paths in several.values() for path in paths)])
+    scenes = [(path,) for path in files(single, RASTERS)] + list(several.values())
+    plain = [str(PurePosixPath(relative(paths[0], root)).with_suffix("")) for paths in scenes]
+    often = Counter(plain)
+    names = [
+        name if often[name] == 1 else relative(paths[0], root)
+        for name, paths in zip(plain, scenes, strict=True)
+    ]
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise SourceError(twice[0], "is given twice; leave one of them out")
+    return list(zip(names, scenes, strict=True))
+
+
+def _bandwise(entry: tuple[str, ...]) -> tuple[str, ...]:
+    """The files of a scene that keeps a file per band."""
+    found = []
+    for text in entry:
+        parsed = parse(text)
+        if not parsed.literal:
+            raise SourceError(text, "stands in the list of one scene's files, and is no file")
+        found.append(f"{parsed.root}/{parsed.segments[0]}")
+    return tuple(found)

@@ -1,0 +1,271 @@
+"""Tiles from georeferenced rasters: scenes of a plan, blocks of their grids, strips of pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import compress
+from math import ceil, isqrt
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+from landcover.contracts import Failure, Strip, Tile
+from landcover.errors import ConfigError
+from landcover.tiles.grid import Block, spacing
+from landcover.tiles.headers import cause
+from landcover.tiles.naming import named_scenes
+from landcover.tiles.reading import FAILURES, read_span, reopen
+from landcover.tiles.scenes import Scene, describe
+from landcover.tiles.storage import is_remote
+
+# Bytes that one read aims at: enough rows of tiles that threads do not all decode the same blocks,
+# few enough that the network gets its first batch soon.
+_READ_BYTES = 16 * 2**20
+# A row of tiles that takes more than this is read in parts.
+_ROW_BYTES = 64 * 2**20
+
+# What GDAL says where asking the server again brings the same answer, or the bytes are there but
+# cannot be decoded.
+_FINAL = ("404", "403", "401", "not exist", "denied", "no such", "decod", "inflate", "zlib")
+
+
+class RasterSource:
+    """Scenes covered by a grid of tiles; implements :class:`landcover.contracts.Source`.
+
+    Args:
+        entries: scenes: paths, globs, folders or fsspec URLs; a tuple names the files of one scene
+            that keeps a file per band.
+        tile: edge of what the network sees, in pixels at ``resolution``.
+        stride: distance between neighbouring tiles; None: what a tile writes.
+        halo: pixels read around what a tile writes; None: none, or, where ``mask``, half of what
+            the stride leaves of the tile.
+        resolution: metres a pixel; scenes that differ from it by more than 1 % are resampled. None:
+            each scene's own.
+        bands: bands in the order of the network, from 1 or by name; None: the first ``band_count``.
+        band_count: how many bands the network reads; None: as many as a scene has.
+        task_tiles: about how many tiles a task has.
+        mask: say of every tile which pixels are valid (``Strip.valid``), and write every pixel
+            once: for networks that label pixels. Tiles without any valid pixel are skipped anyway.
+
+    Raises:
+        ConfigError: if tile, halo, stride and bands do not fit together.
+        SourceError: if nothing is found where an entry points.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[str | tuple[str, ...]],
+        *,
+        tile: int,
+        stride: int | None = None,
+        halo: int | None = None,
+        resolution: float | None = None,
+        bands: Sequence[int | str] | None = None,
+        band_count: int | None = None,
+        task_tiles: int = 512,
+        mask: bool = False,
+    ) -> None:
+        if bands is not None and band_count is not None and len(bands) != band_count:
+            raise ConfigError(
+                [f"{len(bands)} bands are named, the network reads {band_count}"], "source.bands"
+            )
+        self._tiling = spacing(tile, stride=stride, halo=halo, exact=mask)
+        self._task_tiles, self._mask = task_tiles, mask
+        self._read: dict[str, Any] = {
+            "resolution": resolution,
+            "bands": None if bands is None else tuple(bands),
+            "band_count": band_count,
+        }
+        self._listed = named_scenes(entries)
+        self._described: list[Scene] = []
+
+    @property
+    def task_tiles(self) -> int:
+        """About how many tiles a task has."""
+        return self._task_tiles
+
+    def divided(self, task_tiles: int) -> RasterSource:
+        """The same scenes cut into larger or smaller tasks."""
+        other = copy(self)
+        other._task_tiles = task_tiles
+        return other
+
+    def scenes(self) -> Iterator[Scene]:
+        """The scenes in the order of the plan; a scene's header is read when its turn comes.
+
+        Raises:
+            SourceError: if a scene cannot be scored as asked.
+        """
+        for place, (name, paths) in enumerate(self._listed):
+            if place == len(self._described):
+                self._described.append(describe(name, paths, self._tiling, **self._read))
+            yield self._described[place]
+
+    def tasks(self) -> Iterator[RasterTask]:
+        """The plan: blocks of each scene's grid in row-major order, scene after scene."""
+        index = 0
+        for scene in self.scenes():
+            for block in scene.grid.blocks(*_shape(scene, self._task_tiles)):
+                yield RasterTask(index, scene, block, self._mask)
+                index += 1
+
+    def count(self) -> int:
+        """How many tiles the plan has; reads the header of every scene once."""
+        return sum(scene.grid.tiles for scene in self.scenes())
+
+    def fingerprint(self) -> dict[str, object]:
+        """What decides which tiles there are; the scenes' headers and sizes go into a digest."""
+        digest, number = hashlib.sha256(), 0
+        for scene in self.scenes():
+            grid, bands = scene.grid, scene.bands
+            held = [scene.name, grid.width, grid.height, scene.transform, scene.crs]
+            held += [bands.read, bands.dtype, scene.bytes]
+            digest.update(json.dumps(held).encode() + b"\n")
+            number += 1
+        return {
+            "kind": "rasters",
+            "scenes": number,
+            "digest": digest.hexdigest(),
+            **self._tiling._asdict(),
+            "task": self._task_tiles,
+            "resolution": self._read["resolution"],
+            "bands": None if self._read["bands"] is None else list(self._read["bands"]),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RasterTask:
+    """A block of a scene's grid; implements :class:`landcover.contracts.Task`."""
+
+    index: int
+    scene: Scene
+    block: Block
+    mask: bool
+
+    @property
+    def tiles(self) -> int:
+        """How many tiles the block holds."""
+        return self.block.tiles
+
+    def written(self) -> tuple[int, int, int, int]:
+        """What the block's tiles write inside the scene: (row, col, height, width) in pixels."""
+        return self.scene.grid.written(self.block)
+
+    def reads(self) -> Sequence[Callable[[], Strip]]:
+        """Reads of whole rows of the block, a few rows each; of part of one where it is wide."""
+        return [partial(self._strip, block) for block in self._parts()]
+
+    def planned(self) -> Iterator[Tile]:
+        """The tiles of the block, row after row."""
+        return self._tiles(self.block)
+
+    def _parts(self) -> Iterator[Block]:
+        row0, row1, col0, col1 = self.block
+        x0, x1 = self.scene.grid.span(col0, col1)
+        row_bytes = (x1 - x0) * self.scene.grid.tile * self.scene.bands.pixel_bytes
+        rows = max(1, _READ_BYTES // row_bytes)
+        cols = ceil((col1 - col0) / ceil(row_bytes / _ROW_BYTES))
+        for row in range(row0, row1, rows):
+            for col in range(col0, col1, cols):
+                yield Block(row, min(row + rows, row1), col, min(col + cols, col1))
+
+    def _tiles(self, block: Block) -> Iterator[Tile]:
+        name, bounds, transform = self.scene.name, self.scene.grid.bounds, self.scene.transform
+        for row in range(block.row0, block.row1):
+            for col in range(block.col0, block.col1):
+                yield Tile(f"{name}/{row}/{col}", name, row, col, bounds(row, col, transform))
+
+    def _strip(self, block: Block) -> Strip:
+        start = perf_counter()
+        try:
+            strip = self._cut(block)
+        except FAILURES as error:
+            strip = self._recovered(block, error)
+        return replace(strip, seconds=perf_counter() - start)
+
+    def _cut(self, block: Block) -> Strip:
+        """Read a block of tiles at once and cut it up."""
+        grid, tiles = self.scene.grid, list(self._tiles(block))
+        ys, xs = grid.span(block.row0, block.row1), grid.span(block.col0, block.col1)
+        pixels, valid = read_span(self.scene, ys, xs, outside=self.mask)
+        cut = np.moveaxis(_windows(pixels, grid.tile, grid.stride), 0, 2)
+        if valid is None:
+            return Strip(tiles, np.ascontiguousarray(cut).reshape(-1, *cut.shape[2:]))
+        halo = grid.halo
+        inner = valid[halo : len(valid) - halo, halo : valid.shape[1] - halo]
+        written = _windows(inner, grid.core, grid.stride)
+        held = written.any(axis=(2, 3))
+        kept = list(compress(tiles, held.ravel()))
+        written = written[held]
+        return Strip(
+            kept,
+            np.ascontiguousarray(cut[held]),
+            written if self.mask and not written.all() else None,
+            skipped=len(tiles) - len(kept),
+        )
+
+    def _recovered(self, block: Block, error: Exception) -> Strip:
+        """Read a block that failed tile by tile, so that only what really fails is lost."""
+        try:
+            reopen(self.scene)
+        except FAILURES as again:
+            return self._failed(block, again)
+        if block.tiles == 1:
+            return self._failed(block, error)
+        rows, cols = range(block.row0, block.row1), range(block.col0, block.col1)
+        return _joined([self._strip(Block(r, r + 1, c, c + 1)) for r in rows for c in cols])
+
+    def _failed(self, block: Block, error: Exception) -> Strip:
+        reason = f"{self.scene.files[0]}: pixels could not be read: {cause(error)}"
+        remote = any(is_remote(file) for file in self.scene.files)
+        retryable = remote and not any(word in reason.lower() for word in _FINAL)
+        shape = (0, len(self.scene.bands.read), self.scene.grid.tile, self.scene.grid.tile)
+        failures = [Failure(tile, reason, retryable) for tile in self._tiles(block)]
+        return Strip([], np.empty(shape, self.scene.bands.dtype), failures=failures)
+
+
+def _windows(array: npt.NDArray[Any], size: int, stride: int) -> npt.NDArray[Any]:
+    """Squares of the last two axes as a view, dims (..., row, col, y, x)."""
+    squares = sliding_window_view(array, (size, size), axis=(-2, -1))
+    return squares[..., ::stride, ::stride, :, :]
+
+
+def _joined(strips: list[Strip]) -> Strip:
+    pixels = np.concatenate([strip.pixels for strip in strips])
+    if all(strip.valid is None for strip in strips):
+        valid = None
+    else:
+        core = next(strip.valid.shape[1:] for strip in strips if strip.valid is not None)
+        whole = [np.ones((len(strip.tiles), *core), dtype=bool) for strip in strips]
+        valid = np.concatenate(
+            [w if s.valid is None else s.valid for w, s in zip(whole, strips, strict=True)]
+        )
+    return Strip(
+        [tile for strip in strips for tile in strip.tiles],
+        pixels,
+        valid,
+        [failure for strip in strips for failure in strip.failures],
+        sum(strip.skipped for strip in strips),
+    )
+
+
+def _shape(scene: Scene, task_tiles: int) -> tuple[int, int]:
+    """How many rows and columns of tiles a task has.
+
+    Where blocks of the file are as wide as the scene, so are tasks: a narrower one would decode the
+    strips whole and drop most of them. Otherwise tasks of a wide scene are near squares, which
+    share the fewest blocks with their neighbours.
+    """
+    grid, cols = scene.grid, scene.grid.cols
+    if 2 * scene.block[1] < grid.width:
+        cols = ceil(cols / ceil(cols / (1.5 * isqrt(task_tiles))))
+    rows = max(1, task_tiles // cols)
+    return ceil(grid.rows / ceil(grid.rows / rows)), cols
