@@ -9,6 +9,7 @@ from landcover.contracts import Backend
 from landcover.errors import ConfigError, MissingExtra, PluginNotFound
 
 BACKENDS = "landcover.backends"
+RUNTIMES = "landcover.runtimes"
 
 
 def backend_names() -> list[str]:
@@ -28,18 +29,45 @@ def load_backend(name: str, **options: Any) -> Backend:
         MissingExtra: the backend's library is not installed.
         ConfigError: the backend does not know one of the options.
     """
-    found = _registered(BACKENDS)
+    return cast(Backend, _make("backend", BACKENDS, name, options))
+
+
+def runtime_names() -> list[str]:
+    """The names of all registered runtimes of networks, sorted; none of them is imported."""
+    return sorted(_registered(RUNTIMES))
+
+
+def load_runtime(name: str, **options: Any) -> Any:
+    """Make the runtime that is registered under a name.
+
+    Args:
+        name: an entry point of the group ``landcover.runtimes``.
+        options: named arguments of the runtime's constructor.
+
+    Returns:
+        a :class:`landcover.models.network.Runtime`.
+
+    Raises:
+        PluginNotFound: no runtime has this name.
+        MissingExtra: the runtime's library is not installed.
+        ConfigError: the runtime does not know one of the options.
+    """
+    return _make("runtime", RUNTIMES, name, options)
+
+
+def _make(kind: str, group: str, name: str, options: dict[str, Any]) -> Any:
+    found = _registered(group)
     if name not in found:
-        raise PluginNotFound("backend", name, sorted(found))
-    factory = _load("backend", found[name])
+        raise PluginNotFound(kind, name, sorted(found))
+    factory = _load(kind, found[name])
     try:
-        return cast(Backend, factory(**options))
+        return factory(**options)
     except ModuleNotFoundError as error:
-        raise _missing("backend", found[name], error) from error
+        raise _missing(kind, found[name], error) from error
     except TypeError as error:
         if "argument" not in str(error):
             raise
-        raise ConfigError([f"backend {name!r}: {str(error).split('() ')[-1]}"]) from error
+        raise ConfigError([f"{kind} {name!r}: {str(error).split('() ')[-1]}"]) from error
 
 
 def _registered(group: str) -> dict[str, EntryPoint]:

@@ -1,0 +1,41 @@
+"""Which of a network's outputs is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from landcover.errors import ModelError
+
+
+def choose_head(
+    names: Sequence[str], head: str | int | None, shown: str, likely: Sequence[int] | None = None
+) -> int:
+    """Return the index of the output that is meant.
+
+    Args:
+        names: of all outputs, in order.
+        head: a name or an index from 0; None where only one can be meant.
+        shown: the model's name in messages.
+        likely: indices of the outputs that can be class probabilities; default: all.
+
+    Raises:
+        ModelError: there is no such output, or several can be meant.
+    """
+    listed = ", ".join(repr(name) for name in names)
+    if isinstance(head, int):
+        if not 0 <= head < len(names):
+            raise ModelError(shown, f"has no output {head}: there are {len(names)}: {listed}")
+        return head
+    if head is not None:
+        if head not in names:
+            raise ModelError(shown, f"has no output called {head!r}; there are {listed}")
+        return list(names).index(head)
+    among = range(len(names)) if likely is None else likely
+    if not among:
+        raise ModelError(shown, f"has no output that can be class probabilities, only {listed}")
+    if len(among) > 1:
+        candidates = ", ".join(repr(names[i]) for i in among)
+        raise ModelError(
+            shown, f"has several outputs: say with 'head' which one is wanted: {candidates}"
+        )
+    return among[0]

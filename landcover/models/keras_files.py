@@ -1,0 +1,92 @@
+"""Keras models in ``.keras`` and HDF5 files, of Keras 3 and of Keras 2."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import Any
+
+from landcover.errors import MissingExtra, ModelError
+from landcover.models.formats import ModelFile
+from landcover.models.heads import choose_head
+from landcover.models.keras_config import check_safe
+from landcover.models.tensorflow_graph import TensorflowGraph
+from landcover.models.wrapping import Signature
+
+
+def open_keras(file: ModelFile, head: str | int | None) -> TensorflowGraph:
+    """Find the network of a Keras file, after a check that it brings no code along.
+
+    Raises:
+        ModelError: it would run code, cannot be loaded, or does not read one batch of images.
+        MissingExtra: tf_keras is absent, which loads the files of Keras 2.
+    """
+    shown = str(file.path)
+    config, of_keras_2 = _description(file, shown)
+    check_safe(config, shown)
+    keras = _keras(of_keras_2)
+    try:
+        model = keras.models.load_model(str(file.path), compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its layers raise
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelError(shown, f"cannot be loaded by {keras.__name__}: {reason}") from error
+    return _graph(keras, model, head, shown)
+
+
+def _description(file: ModelFile, shown: str) -> tuple[Any, bool]:
+    """What the file says of its layers, and whether Keras 2 wrote it."""
+    try:
+        if file.format == "h5":
+            return _of_hdf5(file, shown)
+        with zipfile.ZipFile(file.path) as archive:
+            return json.loads(archive.read("config.json")), file.format == "keras2"
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelError(shown, f"is damaged: {error}") from error
+
+
+def _of_hdf5(file: ModelFile, shown: str) -> tuple[Any, bool]:
+    try:
+        import h5py  # type: ignore[import-untyped, unused-ignore]
+    except ModuleNotFoundError:
+        raise MissingExtra("a Keras file in HDF5", "tensorflow", "h5py") from None
+    with h5py.File(file.path, "r") as stream:
+        config, version = stream.attrs.get("model_config"), stream.attrs.get("keras_version", "2")
+    if config is None:
+        raise ModelError(
+            shown,
+            "holds weights but no network: save the whole model (model.save), not its weights",
+        )
+    config, version = (v.decode() if isinstance(v, bytes) else v for v in (config, version))
+    return json.loads(config), not str(version).startswith("3")
+
+
+def _keras(of_keras_2: bool) -> Any:
+    if of_keras_2:
+        try:
+            import tf_keras  # type: ignore[import-untyped, unused-ignore]
+        except ModuleNotFoundError:
+            raise MissingExtra("a file of Keras 2", "tensorflow", "tf_keras") from None
+        return tf_keras
+    import keras  # type: ignore[import-untyped, unused-ignore]
+
+    if keras.backend.backend() != "tensorflow":
+        raise ModelError(
+            "runtime 'tensorflow'",
+            f"Keras is set to {keras.backend.backend()!r}: set KERAS_BACKEND=tensorflow",
+        )
+    return keras
+
+
+def _graph(keras: Any, model: Any, head: str | int | None, shown: str) -> TensorflowGraph:
+    inputs = getattr(model, "inputs", None) or []
+    if len(inputs) != 1:
+        names = ", ".join(repr(i.name) for i in inputs) or "none that is known"
+        raise ModelError(shown, f"must have one input, a batch of images; its inputs: {names}")
+    wanted = choose_head(list(model.output_names), head, shown)
+    if len(model.outputs) > 1:
+        model = keras.Model(model.inputs, model.outputs[wanted])
+    dtype = inputs[0].dtype
+    signature = Signature(
+        tuple(inputs[0].shape), dtype if isinstance(dtype, str) else dtype.name, channels_last=True
+    )
+    return TensorflowGraph(signature, lambda images: model(images, training=False), shown)

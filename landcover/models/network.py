@@ -1,0 +1,114 @@
+"""What a runtime makes of a model file: a network that takes pixels and returns probabilities."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from landcover.models.formats import Format, ModelFile
+from landcover.models.wrapping import Signature, Wrapping
+
+Pixels: TypeAlias = npt.NDArray[Any]
+Probabilities: TypeAlias = npt.NDArray[np.float32]
+
+S = TypeVar("S")
+
+
+class Network(Protocol):
+    """A network that is ready to run; several threads may call it at the same time."""
+
+    def run(self, pixels: Pixels) -> Probabilities:
+        """Run the network once.
+
+        Args:
+            pixels: dims (n, band, y, x) with n >= 1, in the dtype of the imagery.
+
+        Returns:
+            float32 with dims (n, class) or (n, class, y, x).
+        """
+        ...
+
+
+class Graph(Protocol):
+    """A network that has been found in a file, but is not ready to run."""
+
+    @property
+    def signature(self) -> Signature:
+        """What the network reads."""
+        ...
+
+    def compile(self, wrapping: Wrapping) -> Network:
+        """Make it ready, with all steps between pixels and probabilities inside."""
+        ...
+
+
+class Runtime(Protocol):
+    """A library that executes networks; registered in the group ``landcover.runtimes``.
+
+    It is made with the named arguments ``threads`` (CPU threads to compute with, 0: as many as the
+    library thinks fit) and ``precision`` ("f32", "bf16" or "f16"; a precision that it cannot
+    compute in is a :class:`~landcover.errors.ModelError`, never another one in silence).
+    """
+
+    @property
+    def formats(self) -> Sequence[Format]:
+        """The formats of the model files that it runs."""
+        ...
+
+    def open(self, file: ModelFile, head: str | int | None) -> Graph:
+        """Find the network, and which of its outputs is wanted.
+
+        Args:
+            file: a file of one of :attr:`formats`.
+            head: the name of the wanted output, or its index from 0; None where the network has
+                one that can be meant.
+
+        Raises:
+            ModelError: the file cannot be read, the head is not there or several are possible.
+        """
+        ...
+
+
+class PerDtype(Generic[S]):
+    """What is made once for each dtype of pixels, when the first of them arrive.
+
+    Args:
+        make: makes it, from a dtype in native byte order.
+    """
+
+    def __init__(self, make: Callable[[np.dtype[Any]], S]) -> None:
+        self._make = make
+        self._made: dict[np.dtype[Any], S] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, dtype: np.dtype[Any]) -> S:
+        """What belongs to a dtype; threads that ask at the same time wait for one another."""
+        native = dtype.newbyteorder("=")
+        with self._lock:
+            if native not in self._made:
+                self._made[native] = self._make(native)
+            return self._made[native]
+
+
+def in_batches_of(
+    size: int | None, run: Callable[[Pixels], Probabilities], pixels: Pixels
+) -> Probabilities:
+    """Run a network that insists on a number of images.
+
+    The last batch is filled up with copies of its last image, whose results are dropped.
+
+    Args:
+        size: the number; None: any number will do.
+        run: runs the network once.
+        pixels: dims (n, band, y, x).
+    """
+    if size is None or len(pixels) == size:
+        return run(pixels)
+    filler = -len(pixels) % size
+    full = np.concatenate([pixels, np.repeat(pixels[-1:], filler, axis=0)])
+    results = [run(full[start : start + size]) for start in range(0, len(full), size)]
+    return np.concatenate(results)[: len(pixels)]

@@ -1,0 +1,150 @@
+"""The recipe: everything that a worker needs to open a model, found out once by the driver."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from landcover.config import ModelSettings
+from landcover.models.fetch import local_path, shown
+from landcover.models.formats import Format, detect
+from landcover.models.input_side import fit_input, network_order
+from landcover.models.output_side import find_output
+from landcover.models.runtimes import choose_runtime, start_runtime
+from landcover.models.sidecar import with_sidecar
+from landcover.models.wrapping import Layout, Output, Size, Wrapping
+
+# What a run writes does not depend on these, or (batch) on no more than rounding.
+_NOT_IDENTITY = {"path", "batch"}
+
+_USUAL_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a worker opens a model; a few hundred bytes that pickle.
+
+    Args:
+        path: the model file or folder, local or an fsspec URL.
+        format: of the file.
+        digest: SHA-256 of its content.
+        runtime: the name of what executes it.
+        precision: arithmetic of the network.
+        batch: tiles given to the network at once.
+        head: which of several outputs: its name or its index from 0.
+        classes: names in the order of the network's output.
+        scheme: the scheme that the names come from; None: they are the model's own.
+        bands: bands of the imagery that the network reads, from 1 or by name; pixels are given in
+            this order.
+        channel_order: "bgr": the network gets the first three bands in reverse.
+        mean: subtracted from pixels, a number a band, in the order of ``bands``.
+        scale: the network gets (pixel - mean) * scale; a number a band, likewise.
+        input_size: rows and columns of the window that the network reads, in pixels.
+        halo: pixels on each side of the window that a network which labels pixels does not
+            return; 0 for a label a tile.
+        resolution: metres a pixel that the network was trained at; None: not known.
+        output: "tile" for a label a tile, "pixel" for a label a pixel.
+        activation: "softmax" where the network ends in logits, "none" where in probabilities.
+        layout: order of the dimensions of the network's input.
+        class_axis: axis of the network's output that runs over the classes.
+        rank: how many axes that output has, the batch included.
+    """
+
+    path: str
+    format: Format
+    digest: str
+    runtime: str
+    precision: Literal["f32", "bf16", "f16"]
+    batch: int
+    head: str | int | None
+    classes: tuple[str, ...]
+    scheme: str | None
+    bands: tuple[int | str, ...]
+    channel_order: Literal["rgb", "bgr"]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    input_size: Size
+    halo: int
+    resolution: float | None
+    output: Literal["tile", "pixel"]
+    activation: Literal["softmax", "none"]
+    layout: Layout
+    class_axis: int
+    rank: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain JSON values, without secrets that a URL may hold."""
+        values = {**dataclasses.asdict(self), "path": shown(self.path)}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the results of a run, as plain JSON values: not where the model lies."""
+        return {k: v for k, v in self.as_dict().items() if k not in _NOT_IDENTITY}
+
+    def wrapping(self) -> Wrapping:
+        """The steps that are put around the network."""
+        output = Output(
+            class_axis=self.class_axis,
+            rank=self.rank,
+            pixel=self.output == "pixel",
+            softmax=self.activation == "softmax",
+        )
+        order = network_order(len(self.bands), self.channel_order)
+        return Wrapping(self.layout, self.input_size, self.mean, self.scale, order, output)
+
+
+def make_recipe(settings: ModelSettings, threads: int = 0) -> Recipe:
+    """Find out all that is to be known about a model, by its sidecar and by opening it once.
+
+    What neither the settings nor the sidecar tell is found out like this: the number of bands and
+    the window from the shape of the network's input; a label a tile or a pixel, and the number of
+    classes, from what it returns for an image of noise. Where that output has no negative values
+    and sums to 1 over the classes, it is taken for probabilities, and for logits otherwise. Classes
+    without names are called "0", "1" and so on.
+
+    Args:
+        settings: which model, and what is told about it; wins over the sidecar.
+        threads: CPU threads to find out with; 0: as many as the runtime thinks fit.
+
+    Raises:
+        ModelError: the model cannot be used, or not in the way that is told.
+        ConfigError: mistakes in the sidecar, or an unknown scheme.
+        PluginNotFound: no runtime has the wanted name.
+        MissingExtra: the runtime's library is not installed.
+    """
+    told = with_sidecar(settings)
+    name = shown(told.path)
+    file = detect(local_path(told.path), name)
+    chosen = choose_runtime(told.runtime, file.format)
+    runtime = start_runtime(chosen, file, told.precision, threads, name)
+    graph = runtime.open(file, told.head)
+    reads = fit_input(graph.signature, told, name)
+    returns = find_output(graph, reads.wrapping, told, name)
+    return Recipe(
+        path=told.path,
+        format=file.format,
+        digest=file.digest,
+        runtime=chosen,
+        precision=told.precision,
+        batch=_batch(told, graph.signature.batch),
+        head=told.head,
+        classes=returns.classes,
+        scheme=told.classes if isinstance(told.classes, str) else None,
+        bands=reads.bands,
+        channel_order=told.channel_order or "rgb",
+        mean=reads.wrapping.mean,
+        scale=reads.wrapping.scale,
+        input_size=reads.wrapping.size,
+        halo=returns.halo,
+        resolution=told.resolution,
+        output="pixel" if returns.output.pixel else "tile",
+        activation="softmax" if returns.output.softmax else "none",
+        layout=reads.wrapping.layout,
+        class_axis=returns.output.class_axis,
+        rank=returns.output.rank,
+    )
+
+
+def _batch(told: ModelSettings, fixed: int | None) -> int:
+    return max(_USUAL_BATCH, fixed or 0) if told.batch == "auto" else told.batch

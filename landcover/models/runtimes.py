@@ -1,0 +1,68 @@
+"""Which runtime executes a network."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from landcover.errors import ModelError
+from landcover.models.formats import Format, ModelFile
+from landcover.models.network import Runtime
+from landcover.plugins import load_runtime
+
+# What runs each format, the runtime that keeps closest to the file first.
+RUNTIMES_OF: dict[Format, tuple[str, ...]] = {
+    "cntk": ("onnxruntime", "openvino", "cntk"),
+    "cntk-v1": ("onnxruntime", "openvino", "cntk"),
+    "onnx": ("onnxruntime", "openvino"),
+    "keras": ("tensorflow", "openvino"),
+    "keras2": ("tensorflow", "openvino"),
+    "h5": ("tensorflow", "openvino"),
+    "savedmodel": ("tensorflow", "openvino"),
+    "graphdef": ("tensorflow", "openvino"),
+    "tf1-checkpoint": ("tensorflow", "openvino"),
+}
+
+
+def choose_runtime(name: str, format: Format) -> str:
+    """Return the name of the runtime that executes files of a format.
+
+    "auto" means, for CNTK and ONNX files, openvino where it is installed (on CPUs it computes
+    nearly twice as much a second as onnxruntime) and onnxruntime otherwise. For the formats of
+    TensorFlow and Keras it means tensorflow: openvino runs them too, but only after a conversion
+    that needs TensorFlow anyway, so that every host would load both libraries once, and a network
+    with an operation that has no conversion would fail late. Who wants the speed asks for it.
+
+    Args:
+        name: a registered runtime, or "auto".
+        format: of the model file.
+    """
+    if name != "auto":
+        return name
+    if format in ("cntk", "cntk-v1", "onnx"):
+        return "openvino" if find_spec("openvino") else "onnxruntime"
+    return "tensorflow"
+
+
+def start_runtime(name: str, file: ModelFile, precision: str, threads: int, shown: str) -> Runtime:
+    """Make a runtime for a model file.
+
+    Args:
+        name: a registered runtime.
+        file: what it shall run.
+        precision: "f32", "bf16" or "f16".
+        threads: CPU threads to compute with; 0: as many as the runtime thinks fit.
+        shown: the model's name in messages.
+
+    Raises:
+        ModelError: the runtime does not run this format, or not in this precision.
+        PluginNotFound: no runtime has this name.
+        MissingExtra: the runtime's library is not installed.
+    """
+    runtime: Runtime = load_runtime(name, threads=threads, precision=precision)
+    if file.format not in runtime.formats:
+        able = " and ".join(RUNTIMES_OF[file.format])
+        raise ModelError(
+            shown,
+            f"runtime {name!r} does not run {file.format} files; {able} do: set model.runtime",
+        )
+    return runtime

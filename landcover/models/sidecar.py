@@ -1,0 +1,89 @@
+"""The sidecar: a YAML file beside a model that says what lies between pixels and probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from landcover.config import ModelSettings
+from landcover.errors import ConfigError
+from landcover.models.fetch import read_text, shown
+
+_KEYS = sorted(set(ModelSettings.model_fields) - {"path"})
+
+_ENDS_OF_CHECKPOINTS = (".meta", ".index", ".data-00000-of-00001")
+
+
+def with_sidecar(settings: ModelSettings) -> ModelSettings:
+    """Add what the sidecar of a model says, where there is one; what is set already wins.
+
+    The sidecar of ``retrained.model`` is ``retrained.model.yaml`` or ``retrained.yaml`` beside it,
+    the first that is there; that of a folder may also lie in the folder, under either name. It may
+    hold every key of :class:`~landcover.config.ModelSettings` but ``path``.
+
+    Raises:
+        ConfigError: naming every mistake in the sidecar.
+    """
+    for path in sidecar_paths(settings.path):
+        text = _text(path)
+        if text is not None:
+            return _merged(settings, _checked(text, shown(path)))
+    return settings
+
+
+def sidecar_paths(model: str) -> list[str]:
+    """Where the sidecar of a model may lie, in the order in which it is looked for."""
+    base, _, query = model.partition("?") if "://" in model else (model, "", "")
+    base = base.rstrip("/").removesuffix("/saved_model.pb")
+    for end in _ENDS_OF_CHECKPOINTS:
+        base = base.removesuffix(end)
+    folder, slash, name = base.rpartition("/")
+    stem = name.rpartition(".")[0] or name
+    names = dict.fromkeys((f"{name}.yaml", f"{stem}.yaml"))
+    places = [f"{folder}{slash}{n}" for n in names] + [f"{base}/{n}" for n in names]
+    return [f"{place}?{query}" if query else place for place in places]
+
+
+def _text(path: str) -> str | None:
+    try:
+        return read_text(path)
+    except UnicodeDecodeError:
+        raise ConfigError(["is not text in UTF-8"], shown(path)) from None
+    except OSError as error:
+        raise ConfigError([f"cannot be read: {error.strerror or error}"], shown(path)) from None
+
+
+def _checked(text: str, origin: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError([f"is not YAML: {str(error).splitlines()[0]}"], origin) from None
+    if not isinstance(values, dict):
+        raise ConfigError(["must hold keys such as classes, mean and scale"], origin)
+    if "path" in values:
+        raise ConfigError(["path: a sidecar belongs to the model beside it"], origin)
+    try:
+        checked = ModelSettings.model_validate({**values, "path": ""})
+    except ValidationError as error:
+        raise ConfigError(_sentences(error), origin) from None
+    return {key: getattr(checked, key) for key in values}
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    """One sentence per key, although a key of several types fails once for each of them."""
+    reasons: dict[str, str] = {}
+    for mistake in error.errors():
+        key = str(mistake["loc"][0])
+        reason = f"{mistake['msg'][0].lower()}{mistake['msg'][1:]} (found {mistake['input']!r})"
+        if mistake["type"] == "extra_forbidden":
+            reason = f"no such key; there are {', '.join(_KEYS)}"
+        reasons[key] = f"{reasons[key]}, or {reason}" if key in reasons else reason
+    return [f"{key}: {reason}" for key, reason in reasons.items()]
+
+
+def _merged(settings: ModelSettings, sidecar: dict[str, Any]) -> ModelSettings:
+    told = {key: getattr(settings, key) for key in settings.model_fields_set}
+    told = {key: value for key, value in told.items() if value is not None}
+    return ModelSettings.model_validate({**sidecar, **told})

@@ -1,0 +1,50 @@
+"""TensorFlow: runs Keras files, SavedModels, frozen graphs and TensorFlow 1 checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from landcover.errors import ModelError
+from landcover.models.formats import Format, ModelFile
+from landcover.models.keras_files import open_keras
+from landcover.models.saved_models import open_saved_model
+from landcover.models.tensorflow_graph import TensorflowGraph
+from landcover.models.tensorflow_start import tensorflow
+from landcover.models.tf1_graphs import open_checkpoint, open_graphdef
+
+_OPEN: dict[Format, Callable[[ModelFile, str | int | None], TensorflowGraph]] = {
+    "keras": open_keras,
+    "keras2": open_keras,
+    "h5": open_keras,
+    "savedmodel": open_saved_model,
+    "graphdef": open_graphdef,
+    "tf1-checkpoint": open_checkpoint,
+}
+
+
+class TensorflowRuntime:
+    """Executes networks with TensorFlow.
+
+    A SavedModel or a graph is a program: its operations can read and write files. Those that run
+    Python or touch files are refused, but open only what you would also run. Keras files are
+    checked before they are loaded, and cannot run code.
+
+    Args:
+        threads: CPU threads that one network computes with; 0: as many as TensorFlow thinks fit.
+        precision: only "f32": TensorFlow computes in the precision that the file states.
+    """
+
+    formats: tuple[Format, ...] = tuple(_OPEN)
+
+    def __init__(self, threads: int = 0, precision: str = "f32") -> None:
+        if precision != "f32":
+            raise ModelError(
+                "runtime 'tensorflow'",
+                f"computes as the file states, not in {precision}: runtime 'openvino' can, on CPUs "
+                "that do",
+            )
+        tensorflow(threads)
+
+    def open(self, file: ModelFile, head: str | int | None) -> TensorflowGraph:
+        """Find the network of a file; see :class:`~landcover.models.network.Runtime`."""
+        return _OPEN[file.format](file, head)

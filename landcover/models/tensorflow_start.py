@@ -1,0 +1,45 @@
+"""TensorFlow, imported once, quietly, and with the threads that it may use."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+_starting = threading.Lock()
+
+
+def tensorflow(threads: int = 0) -> Any:
+    """Import TensorFlow and return it.
+
+    Its threads belong to the process and are fixed when it first computes: a later call that wants
+    another number is logged, and changes nothing.
+
+    Args:
+        threads: CPU threads to compute with; 0: as many as TensorFlow thinks fit.
+
+    Raises:
+        ModuleNotFoundError: it is not installed.
+    """
+    # Read when the library is loaded: without them, it prints a dozen lines about the machine.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with _starting:
+        import tensorflow as tf  # type: ignore[import-untyped, unused-ignore]
+
+        # TensorFlow has a handler of its own, and warns of what reading old files cannot avoid.
+        tf.get_logger().setLevel(logging.ERROR)
+        limits = tf.config.threading
+        if threads and limits.get_intra_op_parallelism_threads() != threads:
+            try:
+                limits.set_intra_op_parallelism_threads(threads)
+                limits.set_inter_op_parallelism_threads(max(1, threads // 2))
+            except RuntimeError:
+                now = limits.get_intra_op_parallelism_threads() or "its own choice of"
+                log.info(
+                    "TensorFlow computes with %s threads in this process, not %d", now, threads
+                )
+    return tf

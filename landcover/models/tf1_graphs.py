@@ -1,0 +1,88 @@
+"""TensorFlow 1: frozen graphs, and checkpoints with the graph that they were trained in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from landcover.errors import ModelError
+from landcover.models.formats import ModelFile
+from landcover.models.saved_models import refuse_programs, shape_of
+from landcover.models.tensorflow_graph import TensorflowGraph
+from landcover.models.tensorflow_start import tensorflow
+from landcover.models.tf1_ends import Ends, find_ends
+from landcover.models.wrapping import Signature
+
+_VARIABLES = {"Variable", "VariableV2", "VarHandleOp"}
+
+
+def open_graphdef(file: ModelFile, head: str | int | None) -> TensorflowGraph:
+    """Find the network of a frozen graph.
+
+    Raises:
+        ModelError: it is damaged, not frozen, or where it begins and ends is not clear.
+    """
+    from google.protobuf.message import DecodeError
+
+    tf, shown = tensorflow(), str(file.path)
+    try:
+        definition = tf.compat.v1.GraphDef.FromString(file.path.read_bytes())
+    except DecodeError as error:
+        raise ModelError(shown, f"begins like a TensorFlow graph but is damaged: {error}") from None
+    operations = {node.op for node in definition.node}
+    refuse_programs(operations, shown)
+    if operations & _VARIABLES:
+        raise ModelError(
+            shown, "is a graph without its weights: name the checkpoint, or freeze the graph"
+        )
+    graph = tf.Graph()
+    with graph.as_default():
+        _imported(tf, lambda: tf.graph_util.import_graph_def(definition, name=""), shown)
+    ends = find_ends(graph, head, shown)
+    needed = tf.compat.v1.graph_util.extract_sub_graph(definition, [ends.output.op.name])
+    return _network(tf, needed, ends, shown)
+
+
+def open_checkpoint(file: ModelFile, head: str | int | None) -> TensorflowGraph:
+    """Find the network in the training graph of a checkpoint, and give it the checkpoint's weights.
+
+    Raises:
+        ModelError: it is damaged, or where the network begins and ends is not clear.
+    """
+    tf, shown = tensorflow(), str(file.path)
+    one = tf.compat.v1
+    graph = tf.Graph()
+    with graph.as_default(), one.Session(graph=graph) as session:
+        meta = f"{file.path}.meta"
+        saver = _imported(tf, lambda: one.train.import_meta_graph(meta, clear_devices=True), shown)
+        if saver is None:
+            raise ModelError(shown, "has no variables, and so no weights")
+        refuse_programs({operation.type for operation in graph.get_operations()}, shown)
+        ends = find_ends(graph, head, shown)
+        _imported(tf, lambda: saver.restore(session, str(file.path)), shown)
+        frozen = one.graph_util.convert_variables_to_constants(
+            session, graph.as_graph_def(), [ends.output.op.name]
+        )
+    return _network(tf, frozen, ends, shown)
+
+
+def _imported(tf: Any, action: Any, shown: str) -> Any:
+    try:
+        return action()
+    except (ValueError, KeyError, OSError, RuntimeError, tf.errors.OpError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelError(shown, f"cannot be loaded: {reason}") from error
+
+
+def _network(tf: Any, definition: Any, ends: Ends, shown: str) -> TensorflowGraph:
+    def call(images: Any) -> Any:
+        fed = {name: tf.constant(value) for name, value in ends.switches.items()}
+        (returned,) = tf.graph_util.import_graph_def(
+            definition,
+            input_map={ends.image.name: images, **fed},
+            return_elements=[ends.output.name],
+            name="",
+        )
+        return returned
+
+    image = ends.image
+    return TensorflowGraph(Signature(shape_of(image), image.dtype.name, True), call, shown)
