@@ -214,7 +214,8 @@ def _planted(
 def _relief(height: Floats, strength: float) -> Floats:
     """How much brighter slopes are that face the sun, as a factor."""
     down, right = np.gradient(height)
-    return np.clip(1 - strength * (down + right) / np.sqrt(2), 0.45, 1.45).astype(np.float32)
+    factor: Floats = np.clip(1 - strength * (down + right) / np.sqrt(2), 0.45, 1.45)
+    return factor.astype(np.float32)
 
 
 def _pick(colors: Sequence[_Color], noise: Noise, name: str, lots: Lots) -> Floats:
@@ -237,7 +238,8 @@ def _mix(
 
 def _step(values: Floats, width: float) -> Floats:
     """0 below ``-width``, 1 above it, a ramp between."""
-    return np.clip(values / (2 * width) + 0.5, 0, 1)
+    ramp: Floats = np.clip(values / (2 * width) + 0.5, 0, 1)
+    return ramp
 
 
 _COVERS: dict[int, Callable[[Ground], Floats]] = {

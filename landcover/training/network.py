@@ -1,0 +1,53 @@
+"""The network that is trained: a small convolutional one, for tiles of about 24 to 128 pixels."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from landcover.errors import MissingExtra
+
+
+def load_keras() -> Any:
+    """Import Keras, which runs on TensorFlow unless the environment chose otherwise.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # else it greets on stderr
+    try:
+        import keras
+    except ModuleNotFoundError as error:
+        raise MissingExtra("training", "train", error.name or "keras") from error
+    return keras
+
+
+def make_network(edge: int, bands: int, classes: int, width: int) -> Any:
+    """Return an untrained Keras model from normalized pixels to probabilities.
+
+    Each stage halves the edge until it is 8 or less and doubles the filters up to four times
+    ``width``. What the last stage sees is both averaged (texture) and searched for its strongest
+    answer (single objects, such as a house among trees).
+
+    Args:
+        edge: of a tile, in pixels.
+        bands: of a tile.
+        classes: outputs.
+        width: filters of the first stage.
+    """
+    layers = load_keras().layers
+    inputs = layers.Input((edge, edge, bands))
+    x, filters = _convolution(layers, inputs, width, 1), width
+    while edge > 8:
+        filters, edge = min(2 * filters, 4 * width), -(-edge // 2)
+        x = _convolution(layers, x, filters, 2)
+        x = _convolution(layers, x, filters, 1)
+    mean, peak = layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)
+    x = layers.Dropout(0.3)(layers.Concatenate()([mean, peak]))
+    return load_keras().Model(inputs, layers.Dense(classes, activation="softmax")(x))
+
+
+def _convolution(layers: Any, x: Any, filters: int, stride: int) -> Any:
+    x = layers.Conv2D(filters, 3, strides=stride, padding="same", use_bias=False)(x)
+    return layers.Activation("relu")(layers.BatchNormalization(momentum=0.9)(x))
