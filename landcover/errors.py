@@ -93,6 +93,12 @@ class ModelError(_Located, ValueError):
     exit_code = 2
 
 
+class LibraryUnavailable(_Located, ImportError):
+    """A library that pip does not bring is not there, or cannot be loaded on this machine."""
+
+    exit_code = 2
+
+
 class OutputError(_Located, OSError):
     """The output cannot be written, or belongs to another run."""
 
