@@ -23,6 +23,8 @@ from landcover.machine import usable_cpus
 _BLOCK = 256
 _TILT = np.float32(np.radians(2.2))  # of the flown quadrangle against the grid
 _CORNER = (300_000.0, 4_710_000.0)  # easting and northing of the upper-left corner (Massachusetts)
+# Without the last, the fourth band would be declared the opacity of the other three.
+_COLORS: dict[str, Any] = {"count": 4, "photometric": "rgb", "alpha": "no"}
 _BANDS = ("red", "green", "blue", "nir")
 
 
@@ -56,7 +58,7 @@ def write_landscape(folder: str | os.PathLike[str], size: int = 3072, seed: int 
     paths = Landscape(folder / "imagery.tif", folder / "reference.tif")
     profile = _profile(size)
     with (
-        rasterio.open(paths.imagery, "w", **profile, count=4, nodata=0) as imagery,
+        rasterio.open(paths.imagery, "w", **profile, **_COLORS, nodata=0) as imagery,
         rasterio.open(paths.reference, "w", **profile, count=1, nodata=255) as reference,
     ):
         imagery.descriptions = _BANDS

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import sys
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 log = logging.getLogger(__name__)
 
 _starting = threading.Lock()
+
+# What TensorFlow's compiled part says of the machine while it is loaded, whatever its log level.
+_CHATTER = re.compile(rb"[IWE]\d{4} |WARNING: All log messages before absl|To enable the following")
 
 
 def tensorflow(threads: int = 0) -> Any:
@@ -28,7 +36,10 @@ def tensorflow(threads: int = 0) -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with _starting:
-        import tensorflow as tf  # type: ignore[import-untyped, unused-ignore]
+        with _chatter_logged():
+            import tensorflow as tf  # type: ignore[import-untyped, unused-ignore]
+
+            tf.config.list_physical_devices()  # complains where there is no GPU
 
         # TensorFlow has a handler of its own, and warns of what reading old files cannot avoid.
         tf.get_logger().setLevel(logging.ERROR)
@@ -43,3 +54,27 @@ def tensorflow(threads: int = 0) -> Any:
                     "TensorFlow computes with %s threads in this process, not %d", now, threads
                 )
     return tf
+
+
+@contextmanager
+def _chatter_logged() -> Iterator[None]:
+    """Move TensorFlow's greetings from stderr to the log, where only those who ask see them."""
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            said.seek(0)
+            for line in said:
+                if _CHATTER.match(line):
+                    log.debug("%s", line.decode(errors="replace").rstrip())
+                else:
+                    os.write(2, line)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from landcover.errors import MissingExtra
+from landcover.models.tensorflow_start import tensorflow
 
 
 def load_keras() -> Any:
-    """Import Keras, which runs on TensorFlow unless the environment chose otherwise.
+    """Import Keras on TensorFlow.
 
     Raises:
         MissingExtra: it is not installed.
     """
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # else it greets on stderr
     try:
-        import keras
+        tensorflow()
+        import keras  # type: ignore[import-untyped, unused-ignore]
     except ModuleNotFoundError as error:
         raise MissingExtra("training", "train", error.name or "keras") from error
     return keras
