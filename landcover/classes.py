@@ -248,7 +248,7 @@ _WORDS = {
     **dict.fromkeys(("impervious", "road", "highway", "paved", "pavement"), "#8c8c8c"),
     **dict.fromkeys(("industrial", "commercial"), "#ab0000"),
     **dict.fromkeys(("barren", "bare", "sand", "rock", "soil", "clay"), "#b3ac9f"),
-    **dict.fromkeys(("unknown", "other", "background", "unlabel", "unclassified"), "#e6e6e6"),
+    **dict.fromkeys(("unknown", "other", "background", "unlabel", "unclassified"), "#cccccc"),
 }
 
 # Twelve colours that are told apart on white (the qualitative "Paired" colours of ColorBrewer).

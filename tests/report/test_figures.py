@@ -1,0 +1,104 @@
+"""Figures: that they show what they should, as far as pixels can tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from landcover.classes import Scheme, classes_of, scheme
+from landcover.report.figures import confusion_figure, map_figure
+from landcover.report.furniture import bar_length, ground_width
+from landcover.runs.cog import create_canvas, open_canvas, paint, write_cog
+from landcover.runs.scene_grid import MapGrid
+
+UTM = (30.0, 0.0, 400_000.0, 0.0, -30.0, 5_200_000.0)
+
+
+def make_map(folder: Path, codes: npt.NDArray[np.integer], classes: Scheme) -> Path:
+    canvas, path = folder / "canvas.tif", folder / "map.tif"
+    create_canvas(canvas, MapGrid("EPSG:26914", UTM, codes.shape[1], codes.shape[0]), classes)
+    with open_canvas(canvas) as file:
+        paint(file, codes.astype(classes.dtype), 0, 0)
+    write_cog(canvas, path, classes)
+    return path
+
+
+def colors_in(path: Path) -> dict[tuple[int, ...], int]:
+    with Image.open(path) as image:
+        counted = image.convert("RGB").getcolors(maxcolors=1 << 24)
+    assert counted is not None
+    return {tuple(color): count for count, color in counted}  # type: ignore[arg-type]
+
+
+def test_a_map_shows_its_classes_in_their_colours_and_tells_their_shares(tmp_path: Path) -> None:
+    codes = np.full((300, 400), 40)
+    codes[:, :100] = 20
+    codes[:150, 300:] = 255
+    path = make_map(tmp_path, codes, scheme("nlcd6"))
+    shares = map_figure(path, scheme("nlcd6"), tmp_path / "map.png", "A county")
+    assert shares == pytest.approx({"Forest": 75 / 105, "Developed": 30 / 105})
+    colors = colors_in(tmp_path / "map.png")
+    shown = {name: colors[scheme("nlcd6").by_name[name].rgb] for name in ("Forest", "Developed")}
+    assert shown["Forest"] / shown["Developed"] == pytest.approx(75 / 30, rel=0.02)
+    assert scheme("nlcd6").by_name["Shrub"].rgb not in colors
+
+
+def test_a_map_without_any_class_is_drawn_empty(tmp_path: Path) -> None:
+    path = make_map(tmp_path, np.full((20, 30), 255), scheme("nlcd6"))
+    assert map_figure(path, scheme("nlcd6"), tmp_path / "map.png") == {}
+    assert colors_in(tmp_path / "map.png")[255, 255, 255] > 500_000
+
+
+def test_a_map_of_more_classes_than_a_legend_holds_is_drawn(tmp_path: Path) -> None:
+    many = classes_of([f"class {n}" for n in range(300)])
+    path = make_map(tmp_path, np.arange(300).reshape(15, 20), many)
+    assert len(map_figure(path, many, tmp_path / "map.png")) == 300
+
+
+def test_a_large_map_is_drawn_no_larger_than_a_small_one(tmp_path: Path) -> None:
+    path = make_map(tmp_path, np.full((3000, 3000), 40), scheme("nlcd6"))
+    map_figure(path, scheme("nlcd6"), tmp_path / "map.png")
+    with Image.open(tmp_path / "map.png") as image:
+        assert max(image.size) < 2000
+
+
+@pytest.mark.parametrize(
+    ("width", "length"), [(40, 10), (2000, 500), (7999, 1000), (8000, 2000), (99_999, 20_000)]
+)
+def test_the_scale_bar_has_a_round_length_of_at_most_a_quarter(width: float, length: float) -> None:
+    assert bar_length(width) == length
+
+
+def test_distances_on_the_ground_are_right_in_degrees_too() -> None:
+    utm = MapGrid("EPSG:26914", UTM, 1000, 1000)
+    assert ground_width(utm) == pytest.approx(30_000, rel=1e-3)
+    degrees = MapGrid("EPSG:4326", (0.001, 0.0, -100.0, 0.0, -0.001, 60.5), 1000, 1000)
+    assert ground_width(degrees) == pytest.approx(111_320 * 0.5, rel=5e-3)  # at 60 degrees north
+
+
+def test_a_confusion_matrix_is_blue_where_right_and_red_where_wrong(tmp_path: Path) -> None:
+    confusion_figure(np.diag([50, 50]), ["a", "b"], tmp_path / "right.png")
+    confusion_figure(np.array([[0, 50], [50, 0]]), ["a", "b"], tmp_path / "wrong.png")
+    blue, red = (0x2B, 0x6C, 0xA3), (0xC8, 0x55, 0x3D)
+    right, wrong = colors_in(tmp_path / "right.png"), colors_in(tmp_path / "wrong.png")
+    assert blue in right and red not in right
+    assert red in wrong and blue not in wrong
+
+
+def test_classes_without_tiles_are_left_out_of_the_matrix(tmp_path: Path) -> None:
+    matrix = np.zeros((6, 6), int)
+    matrix[1, 1] = matrix[4, 4] = 3
+    confusion_figure(matrix, scheme("nlcd6").names, tmp_path / "some.png")
+    confusion_figure(np.diag([3, 3]), ["Forest", "Herbaceous"], tmp_path / "two.png")
+    with Image.open(tmp_path / "some.png") as some, Image.open(tmp_path / "two.png") as two:
+        assert some.size == two.size
+
+
+def test_a_matrix_of_many_classes_is_drawn_and_one_of_none_refused(tmp_path: Path) -> None:
+    confusion_figure(np.ones((60, 60), int), [str(n) for n in range(60)], tmp_path / "60.png")
+    with pytest.raises(ValueError, match="without tiles"):
+        confusion_figure(np.zeros((2, 2), int), ["a", "b"], tmp_path / "none.png")
