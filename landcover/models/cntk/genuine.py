@@ -229,7 +229,7 @@ def _open(path: str) -> tuple[Handle, Loan | None]:
             if not os.fstat(file.fileno()).st_size:
                 raise ModelError(path, "the file is empty; copy it again")
             if file.read(len(_LEGACY)) == _LEGACY:
-                return _handle(file.fileno(), path), None
+                return _handle(file.fileno(), path, {}), None
             return _lent(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), path)
     except OSError as error:
         raise ModelError(path, f"cannot be read: {error.strerror or error}") from error
@@ -250,15 +250,16 @@ def _lent(file: memoryview, path: str) -> tuple[Handle, Loan]:
     try:
         with os.fdopen(copy, "wb", closefd=False) as target:
             target.writelines(loan.chunks)
-        return _handle(copy, path), loan
+        names = {each.lent: each.name for each in (*loan.inputs, *loan.outputs)}
+        return _handle(copy, path, names), loan
     finally:
         os.close(copy)
         loan.chunks.clear()  # they hold the file in memory
 
 
-def _handle(file: int, path: str) -> Handle:
+def _handle(file: int, path: str, names: Mapping[str, str]) -> Handle:
     """Open by descriptor: the library decodes paths as ASCII."""
-    return Handle(f"/proc/self/fd/{file}", path)
+    return Handle(f"/proc/self/fd/{file}", path, names)
 
 
 def _ports(found: Sequence[Variable], described: Sequence[Described]) -> list[_Port]:

@@ -68,14 +68,15 @@ class Handle:
     Args:
         path: what the library opens; ASCII, because it decodes paths in the "C" locale.
         origin: the name of the model in messages.
+        names: what messages call the inputs and outputs of the model, by their names in it.
 
     Raises:
         ModelError: the library does not accept the file.
         LibraryUnavailable: the library is not installed, or cannot be loaded.
     """
 
-    def __init__(self, path: str, origin: str) -> None:
-        self._library, self._origin = _library(), origin
+    def __init__(self, path: str, origin: str, names: Mapping[str, str]) -> None:
+        self._library, self._origin, self._names = _library(), origin, names
         self._model = ctypes.c_void_p()
         device = _Device(0, 0)
         self._check(
@@ -159,6 +160,8 @@ class Handle:
         said = " ".join((match["said"] if match else text).split())
         if "wstring_convert" in said:
             said = "the C interface of the library has no way to say a name that is not ASCII"
+        for name, public in self._names.items():
+            said = said.replace(f"'{name}'", f"'{public}'")
         raise ModelError(self._origin, f"CNTK 2.7 refuses it: {said}")
 
 
