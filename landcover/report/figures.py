@@ -6,6 +6,7 @@ Figures are drawn without pyplot, which keeps global state and is not safe in th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from landcover.report.furniture import (
 )
 from landcover.report.matrix import MARGIN, Look, draw_cells, draw_names
 from landcover.runs.scene_grid import MapGrid
+from landcover.tiles.storage import address, gdal_settings
 
 DPI = 160
 _LONG = 8.0  # inches: the longer side of the map
@@ -45,7 +47,7 @@ def map_figure(
     A large map is drawn from its overviews; shares are counted on all pixels, block by block.
 
     Args:
-        map_path: a map that a run has written.
+        map_path: a map that a run has written: a local path or an fsspec URL.
         scheme: its classes.
         out_png: where the figure goes.
         title: a line above the map.
@@ -53,7 +55,8 @@ def map_figure(
     Returns:
         the share of each class, in [0, 1], of the area that has a class; by name.
     """
-    with rasterio.open(map_path) as file:
+    found = address(str(map_path))
+    with gdal_settings(found), rasterio.open(found.path, **found.opener()) as file:
         a, b, c, d, e, f = tuple(file.transform)[:6]
         grid = MapGrid(file.crs.to_wkt(), (a, b, c, d, e, f), file.width, file.height)
         shares, gaps = _shares(file, scheme)
@@ -123,8 +126,8 @@ def _blank(width: float, height: float) -> tuple[Figure, Callable[..., Axes]]:
 def _shares(file: DatasetReader, scheme: Scheme) -> tuple[dict[int, float], bool]:
     """The share of each class that occurs, by code, and whether there are gaps."""
     counts = np.zeros(np.iinfo(scheme.dtype).max + 1, np.int64)
-    for top in range(0, file.height, 512):
-        window = Window(0, top, file.width, min(512, file.height - top))
+    for top, left in product(range(0, file.height, 512), range(0, file.width, 8192)):
+        window = Window(left, top, min(8192, file.width - left), min(512, file.height - top))
         counts += np.bincount(file.read(1, window=window).ravel(), minlength=len(counts))
     total = max(1, sum(int(counts[code]) for code in scheme.codes))
     shares = {code: int(counts[code]) / total for code in scheme.codes if counts[code]}

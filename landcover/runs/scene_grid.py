@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -80,14 +81,13 @@ class MapGrid:
 
 
 def file_names(scenes: Sequence[SceneGrid]) -> list[str]:
-    """A short name for each scene's map, all different: the stem of the file, numbered if taken."""
-    names: list[str] = []
+    """A short name for the map of each scene: the last part of its name, numbered if taken."""
+    names: dict[str, str] = {}
     for scene in scenes:
-        stem = PurePosixPath(scene.name.rstrip("/")).name
-        stem = re.sub(r"[^\w.-]+", "_", stem.rsplit(".", 1)[0] or stem) or "scene"
-        number, name = 1, stem
-        while name.casefold() in {n.casefold() for n in names}:
-            number += 1
-            name = f"{stem}-{number}"
-        names.append(name)
-    return names
+        last = re.sub(r"\.tiff?$", "", PurePosixPath(scene.name).name, flags=re.IGNORECASE)
+        stem = re.sub(r"[^\w.-]+", "_", last) or "scene"
+        numbered = (f"{stem}-{number}" for number in count(2))
+        # Some file systems take names that differ in case for the same.
+        name = next(n for n in chain((stem,), numbered) if n.casefold() not in names)
+        names[name.casefold()] = name
+    return list(names.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -45,6 +46,15 @@ def test_a_map_shows_its_classes_in_their_colours_and_tells_their_shares(tmp_pat
     shown = {name: colors[scheme("nlcd6").by_name[name].rgb] for name in ("Forest", "Developed")}
     assert shown["Forest"] / shown["Developed"] == pytest.approx(75 / 30, rel=0.02)
     assert scheme("nlcd6").by_name["Shrub"].rgb not in colors
+
+
+def test_a_map_behind_a_url_is_drawn_too(tmp_path: Path) -> None:
+    path = make_map(tmp_path, np.full((30, 40), 40), scheme("nlcd6"))
+    filesystem = fsspec.filesystem("memory")
+    filesystem.put_file(str(path), "/figures/map.tif")
+    drawn = map_figure("memory://figures/map.tif", scheme("nlcd6"), tmp_path / "map.png")
+    filesystem.rm("/figures", recursive=True)
+    assert drawn == {"Forest": 1}
 
 
 def test_a_map_without_any_class_is_drawn_empty(tmp_path: Path) -> None:
