@@ -24,6 +24,7 @@ _MOST_BANDED: Final = 1024  # channels: their square is how large a banded matri
 def convolution(step: Step) -> Value:
     """Correlate x with the kernels W, which have the C-order shape (maps, channels / groups, ...)."""
     w, x = step.take(2)
+    step.of_one_type(w, x)
     if w.rank == x.rank and w.rank > 0:
         w = step.reshaped(w, (1, *w.shape))
     if w.rank != x.rank + 1 or x.rank < 1 or w.batched:

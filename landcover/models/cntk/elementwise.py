@@ -37,6 +37,7 @@ def binary(op: str) -> Rule:
 
     def rule(step: Step) -> Value:
         a, b = step.take(2)
+        step.of_one_type(a, b)
         tensors, shape, batched = step.aligned(a, b)
         return step.result(step.emit(op, tensors), shape, a, batched)
 
@@ -48,6 +49,7 @@ def comparison(op: str, negated: bool = False) -> Rule:
 
     def rule(step: Step) -> Value:
         a, b = step.take(2)
+        step.of_one_type(a, b)
         tensors, shape, batched = step.aligned(a, b)
         holds = step.emit(op, tensors)
         if negated:
@@ -61,6 +63,7 @@ def comparison(op: str, negated: bool = False) -> Rule:
 def log_plus(step: Step) -> Value:
     """log(exp(a) + exp(b)), computed as max(a, b) + log(1 + exp(-|a - b|)) lest it overflow."""
     a, b = step.take(2)
+    step.of_one_type(a, b)
     tensors, shape, batched = step.aligned(a, b)
     is_zero = b.constant is not None and not b.constant.any()
     if is_zero and shape == a.shape and a.dtype != np.float64:
@@ -74,6 +77,7 @@ def log_plus(step: Step) -> Value:
 def clip(step: Step) -> Value:
     """x limited to [low, high]; where low > high, low wins for x < low and high elsewhere."""
     x, low, high = step.take(3)
+    step.of_one_type(x, low, high)
     fixed = low.constant is not None and high.constant is not None
     if fixed and low.rank == high.rank == 0 and low.constant <= high.constant:  # type: ignore[operator]
         return step.result(step.emit("Clip", [x, low, high]), x.shape, x)
@@ -86,6 +90,7 @@ def clip(step: Step) -> Value:
 def select(step: Step) -> Value:
     """``then`` where the flag is not 0, else ``otherwise``."""
     flag, then, otherwise = step.take(3)
+    step.of_one_type(then, otherwise)
     (flags, thens, others), shape, batched = step.aligned(flag, then, otherwise)
     if flag.condition is not None and flags == flag.tensor:
         condition = flag.condition

@@ -11,6 +11,8 @@ from landcover.models.cntk.dictionary import Axis
 from landcover.models.cntk.sheet import Value
 from landcover.models.cntk.step import Step
 
+_MOST_CLASSES: Final = 1 << 20
+
 
 def gather(step: Step) -> Value:
     """The entries of a table, along its first C-order axis, that the indices name."""
@@ -26,16 +28,15 @@ def one_hot(step: Step) -> Value:
     """1 at the position that x names along a new axis, 0 elsewhere."""
     (x,) = step.take(1)
     classes = step.attribute("numClass", int)
-    if classes < 1:
+    if not 1 <= classes <= _MOST_CLASSES:
         step.refuse(f"{classes} classes")
     place = step.axis(step.attribute("onehotAxis", Axis), x.rank + 1)
+    lead = int(x.batched)
     positions = step.emit("Cast", [x], to=np.dtype(np.int64))
-    values = np.array([0, 1], np.float32)  # ONNX Runtime has it in float32 only
-    tensor = step.emit(
-        "OneHot", [positions, np.array(classes), values], axis=place + int(x.batched)
-    )
-    if x.dtype != np.float32:
-        tensor = step.emit("Cast", [tensor], to=x.dtype)
+    apart = step.emit("Unsqueeze", [positions, np.array([place + lead])])
+    each = np.arange(classes).reshape(classes, *(1,) * (x.rank - place))
+    # Not ONNX's OneHot: that counts from the end where x is negative, and CNTK has no 1 there.
+    tensor = step.emit("Cast", [step.emit("Equal", [apart, each])], to=x.dtype)
     return step.result(tensor, (*x.shape[:place], classes, *x.shape[place:]), x)
 
 
@@ -55,6 +56,7 @@ def top_k(step: Step) -> Sequence[Value]:
 def roi_pooling(step: Step) -> Value:
     """The maximum of each cell of a grid over regions (x1, y1, x2, y2 in pixels) of an image."""
     x, regions = step.take(2)
+    step.of_one_type(x, regions)
     if step.attribute("poolingType", int, 0) != 0:
         step.refuse("averages over regions of interest; only their maximum is converted")
     grid = step.numbers("roiOutputShape")

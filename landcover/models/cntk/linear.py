@@ -45,6 +45,7 @@ def transpose_times(step: Step) -> Value:
 def cosine_distance(step: Step) -> Value:
     """The cosine of the angle between two vectors, over all static axes."""
     a, b = step.take(2)
+    step.of_one_type(a, b)
     (left, right), shape, batched = step.aligned(a, b)
     axes = np.arange(-len(shape), 0)
 
@@ -57,6 +58,7 @@ def cosine_distance(step: Step) -> Value:
 
 
 def _product(step: Step, a: Value, b: Value, contracted: int) -> Value:
+    step.of_one_type(a, b)
     inner, out = a.shape[:contracted], a.shape[contracted:]
     rest, facing = b.shape[: b.rank - contracted], b.shape[b.rank - contracted :]
     if inner != facing:

@@ -90,7 +90,7 @@ class Network:
             if maker is not None and not any(self._uses[output] for output in maker.outputs):
                 del self._makers[tensor]
                 stack += maker.inputs
-                maker.inputs = []
+                maker.op, maker.inputs = "", []  # no rule is about nothing
 
     def _without_identities(self, nodes: Sequence[Node]) -> list[Node]:
         """Let the maker of an output bear its name, where nothing hinders."""

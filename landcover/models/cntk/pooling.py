@@ -37,6 +37,7 @@ def pooling(step: Step) -> Value:
 def unpooling(step: Step) -> Value:
     """Put each pooled value where the maximum of its window was in the original, 0 elsewhere."""
     pooled, original = step.take(2)
+    step.of_one_type(pooled, original)
     if step.attribute("poolingType", int, _MAX) != _MAX:
         step.refuse("unpooling of another type than max")
     axes = _axes(step, original, "unpoolingWindowShape")

@@ -66,6 +66,7 @@ def splice(step: Step) -> Value:
     inputs = list(step.inputs)
     if not inputs:
         step.refuse("no inputs")
+    step.of_one_type(*inputs)
     rank = max(value.rank for value in inputs)
     index = step.attribute("axis", Axis).index
     if index == rank:

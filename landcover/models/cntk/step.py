@@ -54,6 +54,12 @@ class Step:
             self.refuse(f"{len(self.inputs)} inputs where it takes {wanted}")
         return self.inputs
 
+    def of_one_type(self, *values: Value) -> None:
+        """Refuse values of different types: CNTK casts nothing by itself."""
+        types = sorted({value.dtype.name for value in values})
+        if len(types) > 1:
+            self.refuse(f"its inputs are {' and '.join(types)}")
+
     def emit(self, op: str, inputs: Sequence[str | Array | Value], **attributes: Any) -> str:
         """Add an ONNX node named after the function and return its first output."""
         tensors = [i.tensor if isinstance(i, Value) else i for i in inputs]
