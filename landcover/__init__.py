@@ -1,0 +1,40 @@
+"""Apply trained land-cover networks to more imagery than one process can take.
+
+Nothing heavy is imported before it is used: ``import landcover`` is quick, and brings neither Dask
+nor Spark nor any runtime.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from landcover.config import load_config as load_config
+    from landcover.errors import LandcoverError as LandcoverError
+    from landcover.runs.run import Run as Run
+    from landcover.runs.run import open_run as open_run
+    from landcover.scoring.array import score_array as score_array
+    from landcover.scoring.score import score as score
+
+_HOMES = {
+    "LandcoverError": "landcover.errors",
+    "Run": "landcover.runs.run",
+    "load_config": "landcover.config",
+    "open_run": "landcover.runs.run",
+    "score": "landcover.scoring.score",
+    "score_array": "landcover.scoring.array",
+}
+
+__all__ = ["LandcoverError", "Run", "load_config", "open_run", "score", "score_array"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'landcover' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

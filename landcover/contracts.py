@@ -165,6 +165,11 @@ class Task(Protocol):
 class Source(Protocol):
     """Where tiles come from: scenes with a grid, or image files."""
 
+    @property
+    def task_tiles(self) -> int:
+        """About how many tiles a task has."""
+        ...
+
     def tasks(self) -> Iterator[Task]:
         """The plan, lazily: the same tasks in the same order as long as the inputs are the same."""
         ...

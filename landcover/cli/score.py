@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from landcover.config import parse_override
 from landcover.errors import TooManyFailures
-from landcover.runs.run import Run
-from landcover.scoring.score import Tiles
+from landcover.runs.run import Run, open_run
 from landcover.scoring.score import score as run_score
+from landcover.scoring.totals import Tiles
 
 
 @click.command()
@@ -49,7 +49,7 @@ def score(
         click.echo("interrupted: the same command goes on where this run stopped", err=True)
         sys.exit(1)
     except TooManyFailures as error:
-        _tell(error.outcome)
+        _tell(open_run(error.run))
         raise
     _tell(run)
 

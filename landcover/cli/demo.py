@@ -1,0 +1,136 @@
+"""``landcover demo``: generate imagery, train a small network, map the imagery, measure the map."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+import numpy as np
+import rasterio
+
+from landcover.analysis.accuracy import Accuracy
+from landcover.classes import scheme
+from landcover.cli.score import score
+from landcover.datasets.labelled import labelled_tiles, majority
+from landcover.datasets.landscape import Landscape, write_landscape
+from landcover.errors import OutputError
+from landcover.report.overview import overview_figure
+from landcover.training.classifier import Epoch, History, train_classifier
+
+_TILE = 64  # pixels of 1 m
+_CLASSES = scheme("nlcd6")
+_OWN = ("training", "scene", "model", "run", "overview.png")
+
+_CONFIG = """\
+# What `landcover demo` scored. Try it again in other ways:
+#   landcover score {path} --backend dask --output {folder}/run-dask
+#   landcover score {path} --set model.runtime=openvino --output {folder}/run-openvino
+source:
+  rasters: scene/imagery.tif     # a path, a glob, a folder, a URL, or a list of such
+model:
+  path: model/demo.keras         # what it expects of pixels stands beside it, in demo.yaml
+backend: {backend}               # local, dask or spark
+output:
+  path: run                      # tiles/ (GeoParquet), map.tif, map.png, run.json
+"""
+
+
+@click.command()
+@click.option("--folder", default="demo", help="Where everything goes.", show_default=True)
+@click.option("--backend", default="local", help="local, dask, spark.", show_default=True)
+@click.option(
+    "--size",
+    default=3072,
+    type=click.IntRange(min=512),
+    show_default=True,
+    help="Edge of the scene in metres (and pixels).",
+)
+@click.pass_context
+def demo(context: click.Context, folder: str, backend: str, size: int) -> None:
+    """Generate an aerial scene, train a small network on another one, and map the scene.
+
+    Nothing is downloaded. A folder of an earlier demo is started over.
+    """
+    home = Path(folder)
+    config = _start_over(home, backend)
+    click.echo(f"1 of 4: generating two landscapes of {size / 1000:.1f} km in {home}/")
+    training = write_landscape(home / "training", max(1024, size * 2 // 3), seed=2)
+    scene = write_landscape(home / "scene", size, seed=1)
+    click.echo("2 of 4: training a network on one of them")
+    history = _train(training, home / "model" / "demo.keras")
+    click.echo(
+        f"  {history.held_out_accuracy:.1%} of {history.held_out} tiles that it never saw are right"
+    )
+    click.echo(f"3 of 4: mapping the other one: landcover score {config}")
+    context.invoke(score, config=str(config))
+    click.echo("4 of 4: comparing the map with the landscape that was generated")
+    click.echo(_accuracy(home / "run" / "map.tif", scene.reference).text)
+    maps = {"map": home / "run" / "map.tif", "reference": scene.reference}
+    overview_figure(scene.imagery, maps, _CLASSES, home / "overview.png")
+    _tell(home, config)
+
+
+def _start_over(home: Path, backend: str) -> Path:
+    """Remove what an earlier demo left, and nothing else; write the config, which marks a demo."""
+    config = home / "demo.yaml"
+    if home.exists() and not config.exists() and not (home.is_dir() and not any(home.iterdir())):
+        reason = "is there already and holds no earlier demo: choose another --folder"
+        raise OutputError(str(home), reason)
+    for name in _OWN:
+        path = home / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    home.mkdir(parents=True, exist_ok=True)
+    config.write_text(_CONFIG.format(path=config, folder=home, backend=backend), encoding="utf-8")
+    return config
+
+
+def _train(landscape: Landscape, path: Path) -> History:
+    tiles = labelled_tiles(*landscape, _TILE)
+    index = np.zeros(256, np.intp)
+    index[list(_CLASSES.codes)] = range(len(_CLASSES))
+    labels = index[tiles.codes]
+    return train_classifier(
+        tiles.pixels,
+        labels,
+        _CLASSES.name,
+        path,
+        resolution=1.0,
+        epochs=12,
+        batch=32,
+        width=16,
+        progress=_show,
+    )
+
+
+def _show(epoch: Epoch) -> None:
+    click.echo(
+        f"  epoch {epoch.number:2} of {epoch.epochs}: "
+        f"{epoch.accuracy:.1%} of the training tiles are right",
+        err=True,
+    )
+
+
+def _accuracy(map_path: Path, reference: Path) -> Accuracy:
+    """Hold each tile of the map against what covers most of it in the reference."""
+    with rasterio.open(map_path) as mapped, rasterio.open(reference) as truth:
+        labels, nodata = mapped.read(1), truth.nodata
+        true = majority(truth.read(1), _TILE, int(nodata))
+    both = (labels != nodata) & (true != nodata)
+    matrix = [
+        [int((both & (true == t) & (labels == m)).sum()) for m in _CLASSES.codes]
+        for t in _CLASSES.codes
+    ]
+    return Accuracy(_CLASSES.names, np.array(matrix, np.int64))
+
+
+def _tell(home: Path, config: Path) -> None:
+    click.echo(f"the map: {home}/run/map.png, beside the imagery: {home}/overview.png")
+    click.echo("what to try next:")
+    click.echo(f"  landcover score {config} --backend dask --output {home}/run-dask")
+    click.echo(f"  landcover score {config} --backend spark --output {home}/run-spark")
+    click.echo(f"  landcover plan {config}")
+    click.echo("  landcover doctor")

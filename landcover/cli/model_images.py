@@ -1,0 +1,71 @@
+"""Tiles to compare runtimes with, cut from image files."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.errors import RasterioIOError
+from rasterio.windows import Window
+
+from landcover.errors import SourceError
+from landcover.models.comparison import Images
+from landcover.models.network import Pixels
+from landcover.models.recipe import Recipe
+
+_MOST = 64
+
+
+def images_of(pattern: str) -> Images:
+    """Cuts tiles from images: from each the windows of a grid, 64 in all, spread evenly.
+
+    Pixels are given as they are, without resampling.
+
+    Args:
+        pattern: a path or glob of anything that GDAL reads.
+
+    Raises:
+        SourceError: nothing matches (at once); an image is smaller than a tile, has too few bands
+            or cannot be read (when tiles are cut).
+    """
+    paths = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))
+    if not paths:
+        raise SourceError(pattern, "no image matches")
+
+    def cut(recipe: Recipe) -> Pixels:
+        windows = [(path, window) for path in paths for window in _windows(path, recipe)]
+        chosen = np.unique(np.linspace(0, len(windows) - 1, _MOST).astype(int))
+        return np.stack([_read(*windows[at], recipe) for at in chosen])
+
+    return cut
+
+
+def _windows(path: str, recipe: Recipe) -> Iterator[Window]:
+    rows, columns = recipe.input_size
+    try:
+        with rasterio.open(path) as image:
+            height, width, count = image.height, image.width, image.count
+    except RasterioIOError as error:
+        raise SourceError(path, f"cannot be read: {error}") from error
+    most = max(band for band in _bands(recipe))
+    if count < most:
+        raise SourceError(path, f"has {count} bands, and the model reads band {most}")
+    if height < rows or width < columns:
+        raise SourceError(path, f"has {height} x {width} pixels, and a tile has {rows} x {columns}")
+    for row in range(0, height - rows + 1, rows):
+        for column in range(0, width - columns + 1, columns):
+            yield Window(column, row, columns, rows)
+
+
+def _read(path: str, window: Window, recipe: Recipe) -> Pixels:
+    with rasterio.open(path) as image:
+        pixels: Pixels = image.read(_bands(recipe), window=window)
+    return pixels
+
+
+def _bands(recipe: Recipe) -> list[int]:
+    """Bands by number; those that are told by name are taken to be the first ones, in order."""
+    return [band if isinstance(band, int) else at for at, band in enumerate(recipe.bands, 1)]

@@ -1,0 +1,112 @@
+"""``landcover model inspect``: what is in a model file, and what its sidecar needs."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from landcover.cli.model_head import head_option
+from landcover.models.inspection import Inspection, Port, inspect_model
+from landcover.models.layers import Layer
+
+
+@click.command()
+@click.argument("file")
+@head_option
+@click.option(
+    "--window",
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    help="Rows and columns to compute with, for a network that reads any.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def inspect(file: str, head: str | int | None, window: int, as_json: bool) -> None:
+    """Say what is in FILE: inputs, outputs, layers, and what its sidecar needs.
+
+    FILE is a model of CNTK, ONNX, Keras or TensorFlow. The receptive field of an output is how
+    many pixels of the window one of its labels can depend on.
+    """
+    found = inspect_model(file, head, window)
+    if as_json:
+        click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        return
+    _tell(found)
+
+
+def _tell(found: Inspection) -> None:
+    insides = found.insides
+    click.echo(f"file      {found.path}, {found.size:,} bytes, SHA-256 {found.digest[:12]}...")
+    click.echo(f"format    {found.written_by} ({found.format})")
+    for port in insides.inputs:
+        click.echo(f"input     {_port(port)}")
+    for port in insides.outputs:
+        click.echo(f"output    {_port(port)}{_field(port, insides.window)}")
+    for note in insides.notes:
+        click.echo(f"note      {note}")
+    for name, count in insides.not_numbers.items():
+        click.echo(f"NaN       {name!r} holds {count:,} NaN: the training diverged")
+    if insides.layers:
+        _tell_layers(found)
+    if insides.refusal:
+        click.echo(f"\nThis network cannot be run: {insides.refusal}")
+    _tell_sidecar(found)
+
+
+def _port(port: Port) -> str:
+    shape = "of unknown shape" if port.shape is None else _shape(port.shape)
+    return f"{port.name!r} {shape}" + (f" {port.dtype}" if port.dtype else "")
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return f"({', '.join('any' if extent is None else str(extent) for extent in shape)})"
+
+
+def _field(port: Port, window: tuple[int, ...]) -> str:
+    if port.field is None:
+        return "; its receptive field is not known"
+    rows, columns = port.field
+    whole = len(window) > 2 and set(port.field) <= set(window)
+    return f"; receptive field {rows} x {columns} pixels" + (", all of the window" if whole else "")
+
+
+def _tell_layers(found: Inspection) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("layer", "operation", "output"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("parameters", justify="right")
+    table.add_column("multiply-adds", justify="right")
+    for layer in found.insides.layers:
+        table.add_row(layer.name, layer.operation, *_numbers(layer))
+    window = _shape(found.insides.window)
+    total = _count(found.multiply_adds)
+    table.add_row(f"{len(found.insides.layers)} layers", "", "", f"{found.parameters:,}", total)
+    click.echo(f"\nlayers for an input of {window}:")
+    Console(highlight=False, markup=False).print(table)
+
+
+def _numbers(layer: Layer) -> tuple[str, str, str]:
+    shape = "" if layer.shape is None else _shape(layer.shape)
+    parameters = f"{layer.parameters:,}" if layer.parameters else ""
+    return shape, parameters, _count(layer.multiply_adds) if layer.multiply_adds != 0 else ""
+
+
+def _count(number: int | None) -> str:
+    return "not known" if number is None else f"{number:,}"
+
+
+def _tell_sidecar(found: Inspection) -> None:
+    proposal = found.proposal
+    if proposal is None:
+        return
+    if proposal.refusal:
+        click.echo(f"\nIt cannot be tried yet: {proposal.refusal}")
+    if proposal.exists:
+        click.echo(f"\nsidecar   {proposal.path}, which with what was found means:")
+    else:
+        unknown = ", ".join(proposal.missing)
+        click.echo(f"\nno sidecar yet; only you can tell: {unknown}. Save as {proposal.path}:")
+    click.echo(f"\n{proposal.text}", nl=False)

@@ -1,0 +1,38 @@
+"""``landcover plan``: what a run would do, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+import click
+
+from landcover.config import load_config, parse_override
+from landcover.contracts import Task
+from landcover.models.recipe import make_recipe
+from landcover.scoring.plan import make_source, model_settings, recorded_task_size
+
+_SHOWN = 5
+
+
+@click.command()
+@click.argument("config", type=click.Path(dir_okay=False))
+@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Set one key.")
+def plan(config: str, overrides: tuple[str, ...]) -> None:
+    """Say what CONFIG would do: model, tiles, tasks, where they lie. Nothing is written."""
+    settings = load_config(config, dict(parse_override(text) for text in overrides))
+    recipe = make_recipe(model_settings(settings))
+    source = make_source(settings.source, recipe, recorded_task_size(settings.output.path))
+    count = source.count()
+    tasks = -(-count // source.task_tiles)
+    rows, cols = recipe.input_size
+    click.echo(f"model    {recipe.format}, {recipe.runtime} in {recipe.precision}")
+    click.echo(f"reads    {rows} x {cols} pixels, bands {', '.join(map(str, recipe.bands))}")
+    click.echo(f"labels   {recipe.output}s: {', '.join(recipe.classes)}")
+    click.echo(f"plan     {count:,} tiles in about {tasks:,} tasks")
+    tasks_of: Iterable[Task] = source.tasks()
+    for task in islice(tasks_of, _SHOWN):
+        first = next(iter(task.planned()))
+        click.echo(f"  task {task.index}: {task.tiles} tiles from {first.tile}")
+    if tasks > _SHOWN:
+        click.echo("  ...")

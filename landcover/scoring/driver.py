@@ -1,0 +1,159 @@
+"""The driver of a run: plans, hands tasks to the backend, adds up what comes home."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from landcover.classes import classes_of
+from landcover.config import Config
+from landcover.contracts import Backend, Failure, Lost, Source, Task
+from landcover.errors import TooManyFailures
+from landcover.models.recipe import Recipe, make_recipe
+from landcover.plugins import load_backend
+from landcover.runs.directory import RunDirectory, claim
+from landcover.runs.parts import Counts, Part, digest_of, finished, write_part
+from landcover.runs.run import Run
+from landcover.scoring.advice import advice
+from landcover.scoring.outcome import write_outcome
+from landcover.scoring.plan import cropped, make_source, model_settings, recorded_task_size
+from landcover.scoring.totals import Tiles, Totals
+from landcover.scoring.worker import Job
+
+_VERSIONS = ("landcover", "numpy", "rasterio", "xarray", "onnxruntime", "openvino", "tensorflow")
+
+
+def run(
+    config: Config,
+    backend: Backend | None = None,
+    progress: Callable[[Tiles], None] = lambda tiles: None,
+) -> Run:
+    """Do all of a run that is not done yet, and say in its directory what came out.
+
+    Args:
+        config: what is asked for.
+        backend: a backend made by hand, which is left open; None: the one that ``config`` names.
+        progress: called after each task.
+
+    Raises:
+        TooManyFailures: the run has come to its end, but more tiles failed than allowed.
+    """
+    started = time.perf_counter()
+    recipe = make_recipe(model_settings(config))
+    source = make_source(config.source, recipe, recorded_task_size(config.output.path))
+    totals = Totals(source.count())
+    fingerprint = {"model": recipe.identity(), **source.fingerprint()}
+    scheme = classes_of(recipe.classes, recipe.scheme)
+    manifest = _manifest(config, recipe, source, totals)
+    with (
+        _opened(config, backend) as pool,
+        claim(config.output.path, fingerprint, scheme, manifest) as directory,
+    ):
+        with _explained(directory, totals):
+            job = Job(
+                recipe,
+                directory,
+                started=time.time(),
+                threads=pool.threads,
+                probabilities=config.output.probabilities,
+                crop=cropped(config.source, recipe),
+            )
+            _score(pool, job, source, config, totals, progress)
+        summary = totals.summary()
+        summary |= write_outcome(directory, source, recipe)
+        summary["advice"] = advice(summary["stages"], recipe.runtime, recipe.precision)
+        directory.finish({**summary, "seconds": round(time.perf_counter() - started, 2)})
+    _check(config, totals)
+    return Run.open(config.output.path)
+
+
+def _score(
+    pool: Backend,
+    job: Job,
+    source: Source,
+    config: Config,
+    totals: Totals,
+    progress: Callable[[Tiles], None],
+) -> None:
+    """Hand all tasks that are not done yet to the backend."""
+    done = finished(job.run)
+    totals.add_earlier(done.values())
+    tasks = (task for task in source.tasks() if not _is_done(task, done))
+    for result in pool.map(job, tasks):
+        if isinstance(result, Lost):
+            totals.add_lost(_give_up(job.run, result))
+        else:
+            totals.add(result)
+        progress(totals.progress)
+        if config.failures.policy == "fail" and totals.tiles["quarantined"]:
+            raise _too_many(config, totals, allowed=0)
+
+
+@contextmanager
+def _opened(config: Config, backend: Backend | None) -> Iterator[Backend]:
+    if backend is not None:
+        yield backend
+    else:
+        with load_backend(config.backend.name, **config.backend.options) as made:
+            yield made
+
+
+def _is_done(task: Task, done: Mapping[int, Counts]) -> bool:
+    """Whether a part stands for this very task; a folder of images may have changed meanwhile."""
+    counts = done.get(task.index)
+    return counts is not None and counts.digest == digest_of(task)
+
+
+def _give_up(directory: RunDirectory, lost: Lost[Task]) -> Counts:
+    """Put the tiles of a task that no worker survived into quarantine."""
+    task = lost.item
+    failures = [Failure(tile, lost.reason, True) for tile in task.planned()]
+    nothing = np.empty(0, np.intp), np.empty(0, np.float32)
+    part = Part(task.index, task.tiles, [], *nothing, failures=failures, digest=digest_of(task))
+    return write_part(directory, part)
+
+
+@contextmanager
+def _explained(directory: RunDirectory, totals: Totals) -> Iterator[None]:
+    """Say in ``run.json`` why a run ended early; it can be gone on with."""
+    try:
+        yield
+    except BaseException as error:
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        directory.finish({**totals.summary(), "reason": str(error)}, status)
+        raise
+
+
+def _check(config: Config, totals: Totals) -> None:
+    allowed = config.failures.at_most
+    if totals.tiles["quarantined"] > allowed * totals.planned:
+        raise _too_many(config, totals, allowed)
+
+
+def _too_many(config: Config, totals: Totals, allowed: float) -> TooManyFailures:
+    failed = totals.tiles["quarantined"]
+    return TooManyFailures(failed, totals.planned, allowed, config.output.path)
+
+
+def _manifest(config: Config, recipe: Recipe, source: Source, totals: Totals) -> dict[str, Any]:
+    return {
+        "config": config.model_dump(mode="json", exclude_none=True),
+        "model": recipe.as_dict(),
+        "versions": _versions(),
+        "plan": {"tiles": totals.planned, "task_tiles": source.task_tiles},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _VERSIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

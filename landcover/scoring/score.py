@@ -1,0 +1,84 @@
+"""``landcover.score``: what a script says in one call becomes the configuration of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from landcover.config import load_config
+from landcover.contracts import Backend
+from landcover.errors import ConfigError
+from landcover.runs.run import Run
+from landcover.scoring.array_source import write_source
+from landcover.scoring.driver import run
+from landcover.scoring.totals import Tiles
+
+
+def score(
+    config: str | Path | Mapping[str, Any] | None = None,
+    *,
+    rasters: Any = None,
+    images: Any = None,
+    model: str | Path | Mapping[str, Any] | None = None,
+    backend: str | Mapping[str, Any] | Backend | None = None,
+    output: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    progress: Callable[[Tiles], None] | None = None,
+) -> Run:
+    """Score imagery with a model and write a run directory.
+
+    Args:
+        config: a YAML file, or the same as nested mappings (``landcover.config.Config``).
+        rasters: scenes, in place of ``source.rasters``; or an ``xarray.DataArray`` with dims
+            (band, y, x) and a CRS, which is written beside the run first.
+        images: image files, in place of ``source.images``.
+        model: in place of ``model.path``, or of several keys of the section ``model``.
+        backend: in place of ``backend.name``, or of several keys of that section; or a backend
+            made by hand, which is left open.
+        output: in place of ``output.path``.
+        overrides: any other keys, dotted: ``{"source.tile": 128}``.
+        progress: called with a :class:`Tiles` after each task.
+
+    Returns:
+        The run, once all of it is done.
+
+    Raises:
+        LandcoverError: a subclass says what is wrong.
+        TooManyFailures: the run has come to its end, but more tiles failed than allowed.
+    """
+    by_hand = backend if isinstance(backend, Backend) else None
+    settings = {
+        **_section("model", "path", model),
+        **_section("backend", "name", None if by_hand else backend),
+        **_section("output", "path", output),
+        **({"source.images": images} if images is not None else {}),
+        **(overrides or {}),
+    }
+    if isinstance(rasters, xr.DataArray):
+        settings["source.rasters"] = [write_source(rasters, _output_of(config, settings))]
+    elif rasters is not None:
+        settings["source.rasters"] = rasters
+    resolved = load_config(config if config is not None else {}, settings)
+    return run(resolved, by_hand, progress or (lambda tiles: None))
+
+
+def _section(name: str, first: str, given: Any) -> dict[str, Any]:
+    """A section given by its first key alone, or by several of its keys, as dotted overrides."""
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        return {f"{name}.{key}": value for key, value in given.items()}
+    return {f"{name}.{first}": str(given)}
+
+
+def _output_of(config: str | Path | Mapping[str, Any] | None, settings: Mapping[str, Any]) -> str:
+    """Where a run will write, before its configuration is complete."""
+    if "output.path" in settings:
+        return str(settings["output.path"])
+    if config is None:
+        raise ConfigError(["output: is missing"], "the arguments")
+    whole = {"source.rasters": ["to be written"], **settings}
+    return load_config(config, whole).output.path

@@ -1,0 +1,100 @@
+"""What a run adds up to: tiles, seconds, workers, model loads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from landcover.runs.parts import Counts
+from landcover.scoring.worker import Report
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How far a run has come, in tiles.
+
+    Args:
+        planned: of the whole run.
+        done: scored, failed or skipped, in this run and before it was interrupted.
+        per_second: tiles a second since the first task began; 0 until one has ended.
+    """
+
+    planned: int
+    done: int
+    per_second: float
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the end at the present speed; 0 while that is not known."""
+        return (self.planned - self.done) / self.per_second if self.per_second else 0.0
+
+
+class Totals:
+    """Adds up the reports of a run's tasks.
+
+    Args:
+        planned: tiles of the whole run.
+    """
+
+    def __init__(self, planned: int) -> None:
+        self.planned = planned
+        self.tiles: Counter[str] = Counter(scored=0, quarantined=0, skipped=0)
+        self._earlier = 0
+        self._seconds: Counter[str] = Counter()
+        self._loads = 0
+        self._tasks = 0
+        self._workers: Counter[str] = Counter()
+        self._began, self._ended = float("inf"), 0.0
+
+    def add_earlier(self, parts: Iterable[Counts]) -> None:
+        """Add what was done before the run was interrupted."""
+        for counts in parts:
+            self._add_tiles(counts)
+        self._earlier = self.done
+
+    def add(self, report: Report) -> None:
+        """Add what a task sent home."""
+        self._add_tiles(report.counts)
+        self._seconds.update(report.seconds)
+        self._loads += report.loads
+        self._tasks += 1
+        self._workers[report.worker] += report.counts.planned
+        self._began = min(self._began, report.started)
+        self._ended = max(self._ended, report.finished)
+
+    def add_lost(self, counts: Counts) -> None:
+        """Add the tiles of a task that no worker survived."""
+        self._add_tiles(counts)
+
+    @property
+    def done(self) -> int:
+        """Tiles that have come to their end, one way or another."""
+        return sum(self.tiles.values())
+
+    @property
+    def per_second(self) -> float:
+        """Tiles a second between the start of the first task and the end of the last one."""
+        seconds = self._ended - self._began
+        return (self.done - self._earlier) / seconds if seconds > 0 else 0.0
+
+    @property
+    def progress(self) -> Tiles:
+        """How far the run has come."""
+        return Tiles(self.planned, self.done, self.per_second)
+
+    def summary(self) -> dict[str, Any]:
+        """What ``run.json`` says of the work: tiles, speed, loads, workers, seconds per stage."""
+        return {
+            "tiles": {"planned": self.planned, **self.tiles},
+            "tiles_per_second": round(self.per_second, 2),
+            "tasks": self._tasks,
+            "model_loads": self._loads,
+            "workers": dict(sorted(self._workers.items())),
+            "stages": {stage: round(seconds, 3) for stage, seconds in self._seconds.items()},
+        }
+
+    def _add_tiles(self, counts: Counts) -> None:
+        for name in ("scored", "quarantined", "skipped"):
+            self.tiles[name] += getattr(counts, name)

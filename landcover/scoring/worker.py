@@ -1,0 +1,192 @@
+"""What happens on a worker: the model of this process, and what becomes of a task."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from landcover.contracts import Model, Task, Tile
+from landcover.models.recipe import Recipe
+from landcover.models.scoring_model import open_model
+from landcover.runs.directory import RunDirectory
+from landcover.runs.parts import Counts, Part, digest_of, write_part
+from landcover.runs.pixels import PixelBlock
+from landcover.scoring.labels import Labels, label_pixels, label_tiles
+from landcover.scoring.pipeline import Batch, Pipeline, Tally
+from landcover.tiles.rasters import RasterTask
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a task sends home: counts and timings.
+
+    Args:
+        index: the task's place in the plan.
+        counts: what became of its tiles.
+        worker: the process that did it, as "host:pid".
+        loads: models that were loaded for this task, 0 or 1.
+        started: seconds since the epoch.
+        finished: seconds since the epoch.
+        seconds: per stage: load, read, decode, wait, infer, write.
+    """
+
+    index: int
+    counts: Counts
+    worker: str
+    loads: int
+    started: float
+    finished: float
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Job:
+    """The function that a backend applies to tasks: a recipe for the model, never the model.
+
+    Args:
+        recipe: what this process opens the model by, once.
+        started: when the run began: a process opens the model anew for each run.
+        run: where the parts are written, and the classes in the order of the network's output.
+        threads: CPU threads that the network may use in one process.
+        probabilities: whether tables get the probabilities of all classes.
+        crop: pixels on each side of what a network labels that are not written.
+    """
+
+    recipe: Recipe
+    run: RunDirectory
+    started: float
+    threads: int
+    probabilities: bool
+    crop: int = 0
+
+    def __call__(self, task: Task) -> Report:
+        """Score a task and write its part."""
+        started = time.time()
+        tally = Tally()
+        with _engine_of(self) as (pipeline, load):
+            found = [(batch.tiles, labels) for batch, labels in pipeline.score(task.reads(), tally)]
+        part = self._part(task, found, tally)
+        before = time.perf_counter()
+        counts = write_part(self.run, part)
+        tally.write = time.perf_counter() - before
+        return Report(
+            index=task.index,
+            counts=counts,
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+            loads=int(load > 0),
+            started=started,
+            finished=time.time(),
+            seconds={"load": load, **{stage: getattr(tally, stage) for stage in STAGES}},
+        )
+
+    def _part(self, task: Task, found: Found, tally: Tally) -> Part:
+        labels = [of_batch for _, of_batch in found]
+        probabilities = _stacked(
+            [one.probabilities for one in labels], len(self.run.scheme.classes)
+        )
+        return Part(
+            index=task.index,
+            planned=task.tiles,
+            tiles=[tile for tiles, _ in found for tile in tiles],
+            labels=_stacked([one.labels for one in labels], dtype=np.intp),
+            scores=_stacked([one.scores for one in labels]),
+            probabilities=probabilities if self.probabilities else None,
+            crs=task.scene.crs if isinstance(task, RasterTask) else None,
+            failures=tally.failures,
+            skipped=tally.skipped,
+            pixels=self._block(task, found) if self.recipe.output == "pixel" else None,
+            digest=digest_of(task),
+        )
+
+    def _block(self, task: Task, found: Found) -> PixelBlock | None:
+        """The labels of a task's pixels in their places; None for image files."""
+        if not isinstance(task, RasterTask):
+            return None
+        scene, scheme = task.scene, self.run.scheme
+        core = scene.grid.core
+        row, col, height, width = task.written()
+        values = np.full((height, width), scheme.nodata, scheme.dtype)
+        # Index -1 stands for pixels without data: it finds the nodata value at the end.
+        codes = np.array([*scheme.codes, scheme.nodata], scheme.dtype)
+        for tiles, labels in found:
+            assert labels.pixels is not None  # of a network that labels pixels
+            for tile, pixels in zip(tiles, labels.pixels, strict=True):
+                y, x = tile.row * core - row, tile.col * core - col
+                target = values[y : y + core, x : x + core]
+                target[:] = codes[pixels[: target.shape[0], : target.shape[1]]]
+        place = scene.transform_at(row, col)
+        return PixelBlock(scene.name, values, row, col, place, scene.crs)
+
+
+STAGES = ("read", "decode", "wait", "infer", "write")
+Found: TypeAlias = list[tuple[Sequence[Tile], Labels]]
+
+
+@dataclass
+class _Engine:
+    """The pipeline of a run in this process, and how many threads work on it."""
+
+    pipeline: Pipeline[Labels]
+    users: int = 0
+
+
+_engines: dict[Job, _Engine] = {}
+_opening = threading.Lock()
+
+
+@contextmanager
+def _engine_of(job: Job) -> Iterator[tuple[Pipeline[Labels], float]]:
+    """The pipeline of a run, and the seconds that loading its model took here and now.
+
+    Threads that ask at the same time wait for one another: all but the first find it loaded. The
+    models of runs that no thread works on any more make way for the next one.
+    """
+    with _opening:
+        engine, load = _engines.get(job), 0.0
+        if engine is None:
+            for other in [job for job, engine in _engines.items() if not engine.users]:
+                _engines.pop(other).pipeline.close()
+            started = time.perf_counter()
+            infer = _Infer(open_model(job.recipe, job.threads), job.crop)
+            load = time.perf_counter() - started
+            pipeline = Pipeline(infer, job.recipe.batch, readers=max(2, job.threads))
+            engine = _engines[job] = _Engine(pipeline)
+        engine.users += 1
+    try:
+        yield engine.pipeline, load
+    finally:
+        with _opening:
+            engine.users -= 1
+
+
+class _Infer:
+    """Gives a batch to the model as a DataArray and labels what comes back."""
+
+    def __init__(self, model: Model, crop: int) -> None:
+        self._model = model
+        self._inner = slice(crop, -crop or None)
+
+    def __call__(self, batch: Batch) -> Labels:
+        tiles = xr.DataArray(batch.pixels, dims=("tile", "band", "y", "x"))
+        probabilities = self._model.score(tiles).values
+        if probabilities.ndim == 4:
+            inner = probabilities[:, :, self._inner, self._inner]
+            return label_pixels(inner, batch.valid)
+        return label_tiles(probabilities)
+
+
+def _stacked(
+    parts: Sequence[npt.NDArray[Any]], *shape: int, dtype: npt.DTypeLike = np.float32
+) -> npt.NDArray[Any]:
+    """The parts one after another; of no parts, an empty array of this shape after the first dim."""
+    return np.concatenate(parts) if parts else np.empty((0, *shape), dtype)

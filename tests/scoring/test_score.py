@@ -1,0 +1,181 @@
+"""Whole runs on the embedded backend, against answers worked out with NumPy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from support.colours import blobs, expected_pixels, expected_probabilities, write_scene
+
+import landcover
+from landcover.errors import ConfigError, OutputError, TooManyFailures
+
+
+def _read(path: Path) -> np.ndarray:
+    with rasterio.open(path) as file:
+        return file.read()
+
+
+def _tiles_of(pixels: np.ndarray, size: int) -> np.ndarray:
+    _, height, width = pixels.shape
+    rows, cols = -(-height // size), -(-width // size)
+    pad = ((0, 0), (0, rows * size - height), (0, cols * size - width))
+    padded = np.pad(pixels, pad, mode="reflect")
+    cut = padded.reshape(len(pixels), rows, size, cols, size).transpose(1, 3, 0, 2, 4)
+    return cut.reshape(rows * cols, len(pixels), size, size)
+
+
+def test_each_tile_of_a_scene_gets_the_label_that_the_network_gives_its_pixels(
+    scene: Path, tile_model: Path, tmp_path: Path
+) -> None:
+    run = landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "run")
+    tiles = run.tiles().sort_values(["row", "col"])
+    expected = expected_probabilities(_tiles_of(_read(scene), 32))
+    assert len(tiles) == 5 * 7
+    names = np.array(["water", "trees", "field", "town"])
+    assert tiles["label"].tolist() == names[expected.argmax(axis=1)].tolist()
+    assert np.allclose(tiles["score"], expected.max(axis=1), atol=1e-5)
+    first = tiles.iloc[0]
+    assert (first.xmin, first.ymin, first.xmax, first.ymax) == (5e5, 4499968.0, 500032.0, 45e5)
+    assert tiles.crs == "EPSG:26918"
+    assert tiles.geometry.iloc[0].bounds == (5e5, 4499968.0, 500032.0, 45e5)
+
+
+def test_each_pixel_of_a_scene_gets_the_label_that_the_whole_image_would_give_it(
+    scene: Path, pixel_model: Path, tmp_path: Path
+) -> None:
+    run = landcover.score(rasters=str(scene), model=pixel_model, output=tmp_path / "run")
+    with rasterio.open(tmp_path / "run" / "map.tif") as file, rasterio.open(scene) as source:
+        found = file.read(1)
+        assert (file.transform, file.crs, file.nodata) == (source.transform, source.crs, 255)
+        assert file.colormap(1)[0][:3] != file.colormap(1)[1][:3]
+    assert np.array_equal(found, expected_pixels(_read(scene)))
+    assert np.array_equal(run.map().values.squeeze(), found)
+
+
+def test_nodata_never_gets_a_class_and_empty_tiles_are_skipped(
+    pixel_model: Path, tile_model: Path, tmp_path: Path
+) -> None:
+    pixels = blobs(2, 96, 128)
+    pixels[:, :40, :70] = 0
+    scene = write_scene(tmp_path / "holed.tif", pixels, nodata=0)
+    run = landcover.score(rasters=str(scene), model=pixel_model, output=tmp_path / "pixels")
+    labels = _read(tmp_path / "pixels" / "map.tif")[0]
+    assert np.array_equal(labels == 255, (pixels == 0).all(axis=0))
+    assert run.summary["tiles"] == {"planned": 12, "scored": 10, "quarantined": 0, "skipped": 2}
+    run = landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "tiles")
+    assert run.summary["tiles"]["skipped"] == 2
+    assert (_read(tmp_path / "tiles" / "map.tif")[0] == 255).sum() == 2
+
+
+def test_a_run_says_what_it_did(scene: Path, tile_model: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    seen = []
+    landcover.score(rasters=str(scene), model=tile_model, output=output, progress=seen.append)
+    said = json.loads((output / "run.json").read_text())
+    assert said["status"] == "done"
+    assert said["tiles"] == {"planned": 35, "scored": 35, "quarantined": 0, "skipped": 0}
+    assert said["model_loads"] == len(said["workers"]) == 1
+    assert set(said["stages"]) >= {"read", "decode", "wait", "infer", "write"}
+    assert (output / "map.png").stat().st_size > 5000
+    assert seen[-1].done == seen[-1].planned == 35
+
+
+def test_a_finished_run_is_not_done_again(scene: Path, tile_model: Path, tmp_path: Path) -> None:
+    landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "run")
+    with pytest.raises(OutputError, match="this run is done"):
+        landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "run")
+
+
+def test_another_job_is_not_mixed_into_a_run(
+    scene: Path, tile_model: Path, pixel_model: Path, tmp_path: Path
+) -> None:
+    landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "run")
+    with pytest.raises(OutputError, match="another run"):
+        landcover.score(rasters=str(scene), model=pixel_model, output=tmp_path / "run")
+
+
+def test_a_run_that_was_killed_goes_on_where_it_stopped(
+    scene: Path, tile_model: Path, tmp_path: Path
+) -> None:
+    settings = {"source.task": 7}
+    whole, torn = tmp_path / "whole", tmp_path / "torn"
+    landcover.score(rasters=str(scene), model=tile_model, output=whole, overrides=settings)
+    seen = 0
+
+    def stop(tiles: object) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        landcover.score(
+            rasters=str(scene), model=tile_model, output=torn, overrides=settings, progress=stop
+        )
+    assert json.loads((torn / "run.json").read_text())["status"] == "interrupted"
+    kept = {path.name: path.stat().st_mtime_ns for path in (torn / "tiles").iterdir()}
+    run = landcover.score(rasters=str(scene), model=tile_model, output=torn, overrides=settings)
+    assert run.summary["tiles"]["scored"] == 35
+    assert (
+        kept.items() <= {p.name: p.stat().st_mtime_ns for p in (torn / "tiles").iterdir()}.items()
+    )
+    for name in ("map.tif", *(f"tiles/{path.name}" for path in (whole / "tiles").iterdir())):
+        assert (torn / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_several_scenes_make_one_map(tile_model: Path, tmp_path: Path) -> None:
+    for place in range(2):
+        write_scene(tmp_path / f"part{place}.tif", blobs(place, 64, 96), left=5e5 + 96 * place)
+    run = landcover.score(
+        rasters=[str(tmp_path / "part*.tif")], model=tile_model, output=tmp_path / "run"
+    )
+    assert run.summary["tiles"]["scored"] == 12
+    assert _read(tmp_path / "run" / "map.tif").shape == (1, 2, 6)
+    assert sorted(run.tiles()["source"].unique()) == ["part0", "part1"]
+
+
+def test_an_array_is_scored_like_the_scene_it_came_from(
+    scene: Path, tile_model: Path, tmp_path: Path
+) -> None:
+    import rioxarray
+
+    array = rioxarray.open_rasterio(scene)
+    one = landcover.score(rasters=array, model=tile_model, output=tmp_path / "one").tiles()
+    other = landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "other").tiles()
+    assert one["label"].tolist() == other["label"].tolist()
+    assert np.allclose(one["score"], other["score"])
+
+
+def test_too_many_failures_are_an_error_at_the_end(
+    scene: Path, tile_model: Path, tmp_path: Path
+) -> None:
+    torn = tmp_path / "torn.tif"
+    content = bytearray(scene.read_bytes())
+    content[3000:9000] = bytes(6000)
+    torn.write_bytes(content)
+    with pytest.raises(TooManyFailures):
+        landcover.score(rasters=str(torn), model=tile_model, output=tmp_path / "run")
+    run = landcover.open_run(tmp_path / "run")
+    tiles = run.summary["tiles"]
+    assert tiles["quarantined"] > 0
+    assert tiles["scored"] + tiles["quarantined"] + tiles["skipped"] == tiles["planned"]
+    failures = run.failures()
+    assert len(failures) == tiles["quarantined"]
+    assert failures["reason"].str.contains("torn.tif").all()
+
+
+def test_an_unknown_option_of_a_backend_is_refused(
+    scene: Path, tile_model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="wrokers"):
+        landcover.score(
+            rasters=str(scene),
+            model=tile_model,
+            output=tmp_path / "run",
+            backend={"name": "local", "wrokers": 2},
+        )
+    assert not (tmp_path / "run" / "tiles").exists()

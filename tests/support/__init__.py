@@ -1,0 +1,1 @@
+"""What several test modules build on: networks and scenes whose answers can be worked out."""
