@@ -28,6 +28,12 @@ class Block(NamedTuple):
         """How many tiles the block holds."""
         return (self.row1 - self.row0) * (self.col1 - self.col0)
 
+    def singles(self) -> Iterator[Block]:
+        """Each of its tiles as a block of its own, row after row."""
+        for row in range(self.row0, self.row1):
+            for col in range(self.col0, self.col1):
+                yield Block(row, row + 1, col, col + 1)
+
 
 class Tiling(NamedTuple):
     """What is the same for the grids of all scenes of a run; in pixels, as :class:`Grid` says."""

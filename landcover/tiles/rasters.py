@@ -6,35 +6,24 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from itertools import compress
 from math import ceil, isqrt
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
-
-from landcover.contracts import Failure, Strip, Tile
+from landcover.contracts import Strip, Tile
 from landcover.errors import ConfigError
 from landcover.tiles.grid import Block, spacing
-from landcover.tiles.headers import cause
 from landcover.tiles.naming import named_scenes
-from landcover.tiles.reading import FAILURES, read_span, reopen
 from landcover.tiles.scenes import Scene, describe
-from landcover.tiles.storage import is_remote
+from landcover.tiles.strips import Gathered, tiles_of
 
 # Bytes that one read aims at: enough rows of tiles that threads do not all decode the same blocks,
 # few enough that the network gets its first batch soon.
 _READ_BYTES = 16 * 2**20
 # A row of tiles that takes more than this is read in parts.
 _ROW_BYTES = 64 * 2**20
-
-# What GDAL says where asking the server again brings the same answer, or the bytes are there but
-# cannot be decoded.
-_FINAL = ("404", "403", "401", "not exist", "denied", "no such", "decod", "inflate", "zlib")
 
 
 class RasterSource:
@@ -165,7 +154,7 @@ class RasterTask:
 
     def planned(self) -> Iterator[Tile]:
         """The tiles of the block, row after row."""
-        return self._tiles(self.block)
+        return tiles_of(self.scene, self.block)
 
     def _parts(self) -> Iterator[Block]:
         row0, row1, col0, col1 = self.block
@@ -177,84 +166,12 @@ class RasterTask:
             for col in range(col0, col1, cols):
                 yield Block(row, min(row + rows, row1), col, min(col + cols, col1))
 
-    def _tiles(self, block: Block) -> Iterator[Tile]:
-        name, bounds, transform = self.scene.name, self.scene.grid.bounds, self.scene.transform
-        for row in range(block.row0, block.row1):
-            for col in range(block.col0, block.col1):
-                yield Tile(f"{name}/{row}/{col}", name, row, col, bounds(row, col, transform))
-
     def _strip(self, block: Block) -> Strip:
-        start = perf_counter()
-        try:
-            strip = self._cut(block)
-        except FAILURES as error:
-            strip = self._recovered(block, error)
-        return replace(strip, seconds=perf_counter() - start)
-
-    def _cut(self, block: Block) -> Strip:
-        """Read a block of tiles at once and cut it up."""
-        grid, tiles = self.scene.grid, list(self._tiles(block))
-        ys, xs = grid.span(block.row0, block.row1), grid.span(block.col0, block.col1)
-        pixels, valid = read_span(self.scene, ys, xs, outside=self.mask)
-        cut = np.moveaxis(_windows(pixels, grid.tile, grid.stride), 0, 2)
-        if valid is None:
-            return Strip(tiles, np.ascontiguousarray(cut).reshape(-1, *cut.shape[2:]))
-        halo = grid.halo
-        inner = valid[halo : len(valid) - halo, halo : valid.shape[1] - halo]
-        written = _windows(inner, grid.core, grid.stride)
-        held = written.any(axis=(2, 3))
-        kept = list(compress(tiles, held.ravel()))
-        written = written[held]
-        return Strip(
-            kept,
-            np.ascontiguousarray(cut[held]),
-            written if self.mask and not written.all() else None,
-            skipped=len(tiles) - len(kept),
-        )
-
-    def _recovered(self, block: Block, error: Exception) -> Strip:
-        """Read a block that failed tile by tile, so that only what really fails is lost."""
-        try:
-            reopen(self.scene)
-        except FAILURES as again:
-            return self._failed(block, again)
-        if block.tiles == 1:
-            return self._failed(block, error)
-        rows, cols = range(block.row0, block.row1), range(block.col0, block.col1)
-        return _joined([self._strip(Block(r, r + 1, c, c + 1)) for r in rows for c in cols])
-
-    def _failed(self, block: Block, error: Exception) -> Strip:
-        reason = f"{self.scene.files[0]}: pixels could not be read: {cause(error)}"
-        remote = any(is_remote(file) for file in self.scene.files)
-        retryable = remote and not any(word in reason.lower() for word in _FINAL)
-        shape = (0, len(self.scene.bands.read), self.scene.grid.tile, self.scene.grid.tile)
-        failures = [Failure(tile, reason, retryable) for tile in self._tiles(block)]
-        return Strip([], np.empty(shape, self.scene.bands.dtype), failures=failures)
-
-
-def _windows(array: npt.NDArray[Any], size: int, stride: int) -> npt.NDArray[Any]:
-    """Squares of the last two axes as a view, dims (..., row, col, y, x)."""
-    squares = sliding_window_view(array, (size, size), axis=(-2, -1))
-    return squares[..., ::stride, ::stride, :, :]
-
-
-def _joined(strips: list[Strip]) -> Strip:
-    pixels = np.concatenate([strip.pixels for strip in strips])
-    if all(strip.valid is None for strip in strips):
-        valid = None
-    else:
-        core = next(strip.valid.shape[1:] for strip in strips if strip.valid is not None)
-        whole = [np.ones((len(strip.tiles), *core), dtype=bool) for strip in strips]
-        valid = np.concatenate(
-            [w if s.valid is None else s.valid for w, s in zip(whole, strips, strict=True)]
-        )
-    return Strip(
-        [tile for strip in strips for tile in strip.tiles],
-        pixels,
-        valid,
-        [failure for strip in strips for failure in strip.failures],
-        sum(strip.skipped for strip in strips),
-    )
+        """Read a block row by row, so that the memory a row is read into is used again."""
+        start, gathered = perf_counter(), Gathered(self.scene, block.tiles, masked=self.mask)
+        for row in range(block.row0, block.row1):
+            gathered.add(Block(row, row + 1, block.col0, block.col1))
+        return gathered.strip(perf_counter() - start)
 
 
 def _shape(scene: Scene, task_tiles: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from landcover.tiles.headers import holdable
 from landcover.tiles.opening import OpenScene, open_scene
 from landcover.tiles.scenes import Scene
 from landcover.tiles.storage import address, gdal_settings
+
+T = TypeVar("T", bound=np.generic)
 
 _KEPT = 8  # open scenes a thread; a task reads one, a run's tasks move on through the scenes
 
@@ -56,15 +58,16 @@ def read_span(
     x0, x1 = int(cols.min()), int(cols.max()) + 1
     with gdal_settings(address(scene.files[0])):
         pixels, valid = _read(scene, _handles.get(scene), y0, y1, x0, x1)
-    inside = ys[0] >= 0 and ys[1] <= scene.grid.height and xs[0] >= 0 and xs[1] <= scene.grid.width
-    if inside:
+    within_y, within_x = _within(ys, scene.grid.height), _within(xs, scene.grid.width)
+    if within_y.all() and within_x.all():
         return pixels, valid
-    index = np.ix_(rows - y0, cols - x0)
-    padded = pixels[:, index[0], index[1]]
-    if not outside:
-        return padded, None if valid is None else valid[index]
-    held = _within(ys, scene.grid.height)[:, None] & _within(xs, scene.grid.width)[None, :]
-    return padded, held if valid is None else held & valid[index]
+    pixels = _spread(pixels, rows - y0, cols - x0, within_x)
+    if valid is not None:
+        valid = _spread(valid, rows - y0, cols - x0, within_x)
+    if outside:
+        inside = within_y[:, None] & within_x[None, :]
+        valid = inside if valid is None else inside & valid
+    return pixels, valid
 
 
 def reopen(scene: Scene) -> None:
@@ -81,6 +84,29 @@ def reopen(scene: Scene) -> None:
 def _within(span: tuple[int, int], size: int) -> npt.NDArray[np.bool_]:
     index = np.arange(*span)
     return (index >= 0) & (index < size)
+
+
+def _spread(
+    array: npt.NDArray[T],
+    rows: npt.NDArray[np.intp],
+    cols: npt.NDArray[np.intp],
+    within: npt.NDArray[np.bool_],
+) -> npt.NDArray[T]:
+    """Put rows and columns, the last two axes, where they are wanted, some of them repeatedly.
+
+    Columns ``within`` the scene follow one another: they are copied as a whole, since picking
+    pixels one by one takes longer than reading them.
+    """
+    if len(rows) != array.shape[-2] or (np.diff(rows) != 1).any():
+        array = np.take(array, rows, axis=-2)
+    if within.all():
+        return array
+    first = int(within.argmax())
+    stop = first + int(within.sum())
+    spread = np.empty((*array.shape[:-1], len(cols)), dtype=array.dtype)
+    spread[..., first:stop] = array[..., cols[first] : cols[stop - 1] + 1]
+    spread[..., ~within] = np.take(array, cols[~within], axis=-1)
+    return spread
 
 
 def _read(

@@ -30,7 +30,7 @@ _STORES = {
 # The block cache is shared by the process: enough for the blocks that neighbouring reads share,
 # where GDAL's own default is 5 % of the machine's memory in each process. Folders are not listed on
 # opening, yet sidecars (.msk, .aux.xml, .ovr) are still looked for by their names.
-_ALWAYS = {"GDAL_CACHEMAX": 128, "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
+_ALWAYS = {"GDAL_CACHEMAX": 128 * 2**20, "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
 
 _REMOTE = {
     "GDAL_HTTP_MAX_RETRY": "3",

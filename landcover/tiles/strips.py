@@ -1,0 +1,116 @@
+"""Tiles of a scene, read together and cut apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import compress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+from landcover.contracts import Failure, Strip, Tile
+from landcover.tiles.grid import Block
+from landcover.tiles.headers import cause
+from landcover.tiles.reading import FAILURES, read_span, reopen
+from landcover.tiles.scenes import Scene
+from landcover.tiles.storage import is_remote
+
+# What GDAL says where asking the server again brings the same answer, or the bytes are there but
+# cannot be decoded.
+_FINAL = ("404", "403", "401", "not exist", "denied", "no such", "decod", "inflate", "zlib")
+
+
+def tiles_of(scene: Scene, block: Block) -> Iterator[Tile]:
+    """The tiles of a block of a scene, row after row."""
+    name, bounds, transform = scene.name, scene.grid.bounds, scene.transform
+    for row in range(block.row0, block.row1):
+        for col in range(block.col0, block.col1):
+            yield Tile(f"{name}/{row}/{col}", name, row, col, bounds(row, col, transform))
+
+
+class Gathered:
+    """The tiles of a read, gathered into one array.
+
+    Args:
+        scene: where they are read.
+        room: how many tiles there may be at most.
+        masked: whether to say of every tile which pixels of it are valid.
+    """
+
+    def __init__(self, scene: Scene, room: int, *, masked: bool) -> None:
+        self._scene, self._grid, self._masked = scene, scene.grid, masked
+        bands, edge = scene.bands, scene.grid.tile
+        self._pixels = np.empty((room, len(bands.read), edge, edge), dtype=bands.dtype)
+        self._valid: npt.NDArray[np.bool_] | None = None
+        self._tiles: list[Tile] = []
+        self._failures: list[Failure] = []
+        self._skipped = 0
+
+    def add(self, block: Block) -> None:
+        """Read a block of tiles at once; where that fails, tile by tile."""
+        try:
+            self._read(block)
+        except FAILURES as error:
+            self._recover(block, error)
+
+    def strip(self, seconds: float) -> Strip:
+        """What was gathered, and how long it took."""
+        n = len(self._tiles)
+        valid = None if self._valid is None else self._valid[:n]
+        return Strip(self._tiles, self._pixels[:n], valid, self._failures, self._skipped, seconds)
+
+    def _read(self, block: Block) -> None:
+        grid, tiles = self._grid, list(tiles_of(self._scene, block))
+        ys, xs = grid.span(block.row0, block.row1), grid.span(block.col0, block.col1)
+        pixels, valid = read_span(self._scene, ys, xs, outside=self._masked)
+        squares = np.moveaxis(_squares(pixels, grid.tile, grid.stride), 0, 2)
+        start = len(self._tiles)
+        if valid is None:
+            self._tiles += tiles
+            kept = self._pixels[start : start + len(tiles)]
+            kept.reshape(squares.shape)[...] = squares
+            return
+        halo = grid.halo
+        inner = valid[halo : len(valid) - halo, halo : valid.shape[1] - halo]
+        written = _squares(inner, grid.core, grid.stride)
+        held = written.any(axis=(2, 3))
+        self._tiles += compress(tiles, held.ravel())
+        self._skipped += len(tiles) - (len(self._tiles) - start)
+        self._pixels[start : len(self._tiles)] = squares[held]
+        if self._masked:
+            self._note_valid(start, written[held])
+
+    def _note_valid(self, start: int, written: npt.NDArray[np.bool_]) -> None:
+        if written.all():
+            return
+        if self._valid is None:
+            self._valid = np.ones((len(self._pixels), *written.shape[1:]), dtype=bool)
+        self._valid[start : start + len(written)] = written
+
+    def _recover(self, block: Block, error: Exception) -> None:
+        """Go on after a failure, so that only the tiles are lost that really cannot be read."""
+        try:
+            reopen(self._scene)
+        except FAILURES as again:
+            self._fail(block, again)
+        else:
+            if block.tiles == 1:
+                self._fail(block, error)
+            else:
+                for one in block.singles():
+                    self.add(one)
+
+    def _fail(self, block: Block, error: Exception) -> None:
+        files = self._scene.files
+        reason = f"{files[0]}: pixels could not be read: {cause(error)}"
+        final = any(word in reason.lower() for word in _FINAL)
+        retryable = any(is_remote(file) for file in files) and not final
+        self._failures += [Failure(t, reason, retryable) for t in tiles_of(self._scene, block)]
+
+
+def _squares(array: npt.NDArray[Any], size: int, stride: int) -> npt.NDArray[Any]:
+    """Squares of the last two axes as a view, dims (..., row, col, y, x)."""
+    squares = sliding_window_view(array, (size, size), axis=(-2, -1))
+    return squares[..., ::stride, ::stride, :, :]
