@@ -107,10 +107,10 @@ class _Scorer:
         halo, edge = self.recipe.halo, self.recipe.input_size[0]
         core = batch[:, :, halo : edge - halo, halo : edge - halo]
         missing = np.isnan(core) if np.isnan(self.nodata) else core == self.nodata
-        valid = np.logical_not(np.asarray(missing).all(axis=1))
-        if self.recipe.output == "tile":
-            valid = valid.any(axis=(1, 2), keepdims=True)
-        return np.asarray(valid)
+        valid: Pixels = np.asarray(~np.asarray(missing).all(axis=1))
+        if self.recipe.output == "pixel":
+            return valid
+        return np.asarray(valid.any(axis=(1, 2), keepdims=True))
 
 
 def _checked(scene: xr.DataArray, recipe: Recipe) -> xr.DataArray:
