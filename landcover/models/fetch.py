@@ -34,7 +34,7 @@ def local_path(path: str) -> Path:
     """
     if "://" not in path:
         return Path(path).expanduser()
-    import fsspec  # type: ignore[import-untyped]
+    import fsspec
 
     try:
         files, inside = fsspec.core.url_to_fs(path)

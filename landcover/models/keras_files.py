@@ -46,7 +46,7 @@ def _description(file: ModelFile, shown: str) -> tuple[Any, bool]:
 
 def _of_hdf5(file: ModelFile, shown: str) -> tuple[Any, bool]:
     try:
-        import h5py  # type: ignore[import-untyped, unused-ignore]
+        import h5py
     except ModuleNotFoundError:
         raise MissingExtra("a Keras file in HDF5", "tensorflow", "h5py") from None
     with h5py.File(file.path, "r") as stream:
@@ -63,11 +63,11 @@ def _of_hdf5(file: ModelFile, shown: str) -> tuple[Any, bool]:
 def _keras(of_keras_2: bool) -> Any:
     if of_keras_2:
         try:
-            import tf_keras  # type: ignore[import-untyped, unused-ignore]
+            import tf_keras
         except ModuleNotFoundError:
             raise MissingExtra("a file of Keras 2", "tensorflow", "tf_keras") from None
         return tf_keras
-    import keras  # type: ignore[import-untyped, unused-ignore]
+    import keras
 
     if keras.backend.backend() != "tensorflow":
         raise ModelError(
@@ -80,9 +80,10 @@ def _keras(of_keras_2: bool) -> Any:
 def _graph(keras: Any, model: Any, head: str | int | None, shown: str) -> TensorflowGraph:
     inputs = getattr(model, "inputs", None) or []
     if len(inputs) != 1:
-        names = ", ".join(repr(i.name) for i in inputs) or "none that is known"
-        raise ModelError(shown, f"must have one input, a batch of images; its inputs: {names}")
-    wanted = choose_head(list(model.output_names), head, shown)
+        listed = ", ".join(repr(i.name) for i in inputs) or "none that is known"
+        raise ModelError(shown, f"must have one input, a batch of images; its inputs: {listed}")
+    names = getattr(model, "output_names", None) or [output.name for output in model.outputs]
+    wanted = choose_head(list(names), head, shown)
     if len(model.outputs) > 1:
         model = keras.Model(model.inputs, model.outputs[wanted])
     dtype = inputs[0].dtype

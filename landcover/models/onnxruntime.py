@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime
 from google.protobuf.message import DecodeError
 
 from landcover.errors import ModelError
@@ -41,7 +41,9 @@ class OnnxRuntime:
         """Find the network of an ONNX or CNTK file; see :class:`~landcover.models.network.Runtime`."""
         if file.format == "onnx":
             return OnnxGraph(file.path, head, str(file.path), self.threads)
-        return OnnxGraph(onnx_of(file, head, "plain"), None, str(file.path), self.threads)
+        path = onnx_of(file, head, "plain")
+        # Who names an output gets it, whatever its shape; without a name it must be one of classes.
+        return OnnxGraph(path, None if head is None else 0, str(file.path), self.threads)
 
 
 class OnnxGraph:

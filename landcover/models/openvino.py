@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino  # type: ignore[import-untyped]
+import openvino
 
 from landcover.errors import ModelError
 from landcover.models.cache import cache_folder, cached
@@ -65,7 +65,7 @@ class OpenvinoRuntime:
         """Find the network of a file; see :class:`~landcover.models.network.Runtime`."""
         path = file.path
         if file.format in ("cntk", "cntk-v1"):
-            path, head = onnx_of(file, head, "operator"), None
+            path, head = onnx_of(file, head, "operator"), None if head is None else 0
         elif file.format != "onnx":
             path, head = _frozen(file, head), None
         return OpenvinoGraph(self._core, self._settings, path, head, str(file.path))

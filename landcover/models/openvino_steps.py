@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import openvino  # type: ignore[import-untyped]
+import openvino
 from openvino import opset8 as operations
 
 from landcover.models.wrapping import Signature, Wrapping

@@ -9,6 +9,7 @@ from landcover.models.formats import ModelFile
 from landcover.models.heads import choose_head
 from landcover.models.tensorflow_graph import TensorflowGraph
 from landcover.models.tensorflow_start import tensorflow
+from landcover.models.tf1_ends import is_switch, off
 from landcover.models.wrapping import Shape, Signature
 
 # Operations that no network for images needs, and that run Python or touch files.
@@ -24,12 +25,12 @@ def open_saved_model(file: ModelFile, head: str | int | None) -> TensorflowGraph
     tf, shown = tensorflow(), str(file.path)
     try:
         loaded = tf.saved_model.load(str(file.path), tags=_tags(file, shown))
-    except (OSError, ValueError, KeyError, RuntimeError, tf.errors.OpError) as error:
+    except Exception as error:  # TensorFlow raises a dozen kinds for damaged files
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelError(shown, f"cannot be loaded: {reason}") from error
     function = _signature(dict(loaded.signatures), shown)
     _, inputs = function.structured_input_signature
-    image, others = _image_of(inputs, shown)
+    image, others = _image_of(function, inputs, shown)
     outputs = dict(sorted(function.structured_outputs.items()))
     likely = [i for i, spec in enumerate(outputs.values()) if _is_class_output(spec)]
     name = list(outputs)[choose_head(list(outputs), head, shown, likely)]
@@ -64,7 +65,7 @@ def shape_of(spec: Any) -> Shape:
 def _tags(file: ModelFile, shown: str) -> list[str]:
     """The tags of the graph for serving on CPUs; a SavedModel may hold several graphs."""
     from google.protobuf.message import DecodeError
-    from tensorflow.core.protobuf import saved_model_pb2  # type: ignore[import-untyped, unused-ignore]
+    from tensorflow.core.protobuf import saved_model_pb2
 
     try:
         parsed = saved_model_pb2.SavedModel.FromString((file.path / "saved_model.pb").read_bytes())
@@ -94,16 +95,15 @@ def _signature(signatures: dict[str, Any], shown: str) -> Any:
     )
 
 
-def _image_of(inputs: dict[str, Any], shown: str) -> tuple[str, dict[str, Any]]:
+def _image_of(function: Any, inputs: dict[str, Any], shown: str) -> tuple[str, dict[str, Any]]:
     """The name of the input for images, and what the others, switches of dropout, are fed with."""
     images = [name for name, spec in inputs.items() if spec.shape.rank in (3, 4)]
     others = {name: spec for name, spec in inputs.items() if name not in images}
-    known = {"float32": 1.0, "bool": False}
-    strange = [n for n, s in others.items() if s.shape.rank != 0 or s.dtype.name not in known]
-    if len(images) != 1 or strange:
+    if len(images) != 1 or not all(is_switch(spec) for spec in others.values()):
         listed = ", ".join(f"{n!r} {s.dtype.name} {s.shape}" for n, s in inputs.items())
         raise ModelError(shown, f"must have one input, a batch of images; its inputs: {listed}")
-    return images[0], {name: known[spec.dtype.name] for name, spec in others.items()}
+    tensors = {tensor.op.name: tensor for tensor in function.inputs}
+    return images[0], {name: off(tensors[spec.name]) for name, spec in others.items()}
 
 
 def _is_class_output(spec: Any) -> bool:

@@ -34,7 +34,7 @@ class TensorflowGraph:
 
     def frozen(self) -> bytes:
         """The network as a frozen graph with one input and one output, serialized."""
-        from tensorflow.python.framework.convert_to_constants import (  # type: ignore[import-untyped, unused-ignore]
+        from tensorflow.python.framework.convert_to_constants import (
             convert_variables_to_constants_v2,
         )
 

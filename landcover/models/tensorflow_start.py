@@ -37,7 +37,7 @@ def tensorflow(threads: int = 0) -> Any:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with _starting:
         with _chatter_logged():
-            import tensorflow as tf  # type: ignore[import-untyped, unused-ignore]
+            import tensorflow as tf
 
             tf.config.list_physical_devices()  # complains where there is no GPU
 

@@ -79,6 +79,25 @@ def find_ends(graph: Any, head: str | int | None, shown: str) -> Ends:
     return _ends(output, shown)
 
 
+def is_switch(tensor: Any) -> bool:
+    """Whether a placeholder may control dropout or the training mode: a single number or truth.
+
+    Args:
+        tensor: the placeholder's tensor, or what a signature says of it.
+    """
+    single = tensor.shape.rank in (None, 0)
+    return bool(single and (tensor.dtype.is_floating or tensor.dtype.name == "bool"))
+
+
+def off(tensor: Any) -> float | bool:
+    """What turns a switch off: training False, a rate of dropping 0, a share to keep 1."""
+    if tensor.dtype.name == "bool":
+        return False
+    # Random numbers are compared with a rate; a share to keep is divided by, or taken from 1 first.
+    is_rate = any(op.type == "GreaterEqual" for op in tensor.consumers())
+    return 0.0 if is_rate else 1.0
+
+
 def _named(graph: Any, name: str) -> Any:
     try:
         return graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
@@ -119,7 +138,7 @@ def _is_usable(tensor: Any) -> bool:
     images = [op for op in operations if _is_image(op)]
     others = [op for op in operations if op.type in _PLACEHOLDERS and not _is_image(op)]
     weighs = any(op.type in _WEIGHS for op in operations)
-    return weighs and len(images) == 1 and all(_is_switch(op) for op in others)
+    return weighs and len(images) == 1 and all(is_switch(op.outputs[0]) for op in others)
 
 
 def _upstream(tensor: Any) -> Iterator[Any]:
@@ -143,12 +162,6 @@ def _is_image(operation: Any) -> bool:
     )
 
 
-def _is_switch(operation: Any) -> bool:
-    tensor = operation.outputs[0]
-    single = tensor.shape.rank in (None, 0)
-    return bool(single and (tensor.dtype.is_floating or tensor.dtype.name == "bool"))
-
-
 def _ends(output: Any, shown: str) -> Ends:
     operations = list(_upstream(output))
     images = [op.outputs[0] for op in operations if _is_image(op)]
@@ -158,20 +171,11 @@ def _ends(output: Any, shown: str) -> Ends:
     for operation in operations:
         if operation.type in _PLACEHOLDERS and not _is_image(operation):
             tensor = operation.outputs[0]
-            if not _is_switch(operation):
+            if not is_switch(tensor):
                 raise ModelError(
                     shown,
                     f"output {output.name!r} needs more than an image: {tensor.name!r} "
                     f"{tensor.dtype.name} {tensor.shape}",
                 )
-            switches[tensor.name] = _off(tensor)
+            switches[tensor.name] = off(tensor)
     return Ends(images[0], output, switches)
-
-
-def _off(tensor: Any) -> float | bool:
-    """What turns a switch off: training False, a rate of dropping 0, a share to keep 1."""
-    if tensor.dtype.name == "bool":
-        return False
-    # A rate appears as 1 - rate; a share to keep is divided by, or added to random numbers.
-    is_rate = any(op.type == "Sub" and op.inputs[1] is tensor for op in tensor.consumers())
-    return 0.0 if is_rate else 1.0

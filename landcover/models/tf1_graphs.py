@@ -28,15 +28,13 @@ def open_graphdef(file: ModelFile, head: str | int | None) -> TensorflowGraph:
         definition = tf.compat.v1.GraphDef.FromString(file.path.read_bytes())
     except DecodeError as error:
         raise ModelError(shown, f"begins like a TensorFlow graph but is damaged: {error}") from None
-    operations = {node.op for node in definition.node}
-    refuse_programs(operations, shown)
-    if operations & _VARIABLES:
+    if any(node.op in _VARIABLES for node in definition.node):
         raise ModelError(
             shown, "is a graph without its weights: name the checkpoint, or freeze the graph"
         )
     graph = tf.Graph()
     with graph.as_default():
-        _imported(tf, lambda: tf.graph_util.import_graph_def(definition, name=""), shown)
+        _imported(lambda: tf.graph_util.import_graph_def(definition, name=""), shown)
     ends = find_ends(graph, head, shown)
     needed = tf.compat.v1.graph_util.extract_sub_graph(definition, [ends.output.op.name])
     return _network(tf, needed, ends, shown)
@@ -53,27 +51,28 @@ def open_checkpoint(file: ModelFile, head: str | int | None) -> TensorflowGraph:
     graph = tf.Graph()
     with graph.as_default(), one.Session(graph=graph) as session:
         meta = f"{file.path}.meta"
-        saver = _imported(tf, lambda: one.train.import_meta_graph(meta, clear_devices=True), shown)
+        saver = _imported(lambda: one.train.import_meta_graph(meta, clear_devices=True), shown)
         if saver is None:
             raise ModelError(shown, "has no variables, and so no weights")
-        refuse_programs({operation.type for operation in graph.get_operations()}, shown)
         ends = find_ends(graph, head, shown)
-        _imported(tf, lambda: saver.restore(session, str(file.path)), shown)
+        _imported(lambda: saver.restore(session, str(file.path)), shown)
         frozen = one.graph_util.convert_variables_to_constants(
             session, graph.as_graph_def(), [ends.output.op.name]
         )
     return _network(tf, frozen, ends, shown)
 
 
-def _imported(tf: Any, action: Any, shown: str) -> Any:
+def _imported(action: Any, shown: str) -> Any:
     try:
         return action()
-    except (ValueError, KeyError, OSError, RuntimeError, tf.errors.OpError) as error:
+    except Exception as error:  # TensorFlow raises a dozen kinds for damaged files
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelError(shown, f"cannot be loaded: {reason}") from error
 
 
 def _network(tf: Any, definition: Any, ends: Ends, shown: str) -> TensorflowGraph:
+    refuse_programs({node.op for node in definition.node}, shown)
+
     def call(images: Any) -> Any:
         fed = {name: tf.constant(value) for name, value in ends.switches.items()}
         (returned,) = tf.graph_util.import_graph_def(

@@ -47,12 +47,14 @@ class Signature:
         if len(self.shape) != 4:
             raise ValueError(f"its input has {len(self.shape)} dimensions, an image batch has 4")
         first, last = self.shape[1], self.shape[3]
-        if bands is not None and (first == bands) != (last == bands):
-            return "NCHW" if first == bands else "NHWC"
+        if bands is not None and (first in (bands, None)) != (last in (bands, None)):
+            return "NCHW" if first in (bands, None) else "NHWC"
         if first is not None and last is not None and first != last:
             return "NCHW" if first < last else "NHWC"
         if (first is None) != (last is None):
-            return "NHWC" if first is None else "NCHW"
+            # The one that is known counts bands, unless it is as long as the row or column next to it.
+            known = last if first is None else first
+            return "NHWC" if (last is None) == (known == self.shape[2]) else "NCHW"
         return "NHWC" if self.channels_last else "NCHW"
 
 

@@ -119,7 +119,7 @@ def training_graph(tf: Any) -> tuple[Any, Any]:
     scores = tf.matmul(one.nn.dropout(kept, rate=rate), second, name="scores")
     tf.nn.softmax(scores, name="shares")
     tf.reduce_mean(tf.cast(tf.equal(tf.argmax(scores, 1), tf.cast(labels, tf.int64)), tf.float32))
-    loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=scores)
+    loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=scores, name="loss")
     one.train.AdamOptimizer().minimize(tf.reduce_mean(loss))
     return image, scores
 

@@ -1,0 +1,118 @@
+"""Models behind URLs are fetched once, whole, and again only when they change."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import fsspec
+import pytest
+from support import networks
+
+from landcover.config import ModelSettings
+from landcover.errors import ModelError
+from landcover.models.cache import cache_folder, cached
+from landcover.models.fetch import local_path, shown
+from landcover.models.recipe import make_recipe
+
+
+@pytest.fixture
+def store() -> Iterator[fsspec.AbstractFileSystem]:
+    files = fsspec.filesystem("memory")
+    yield files
+    files.rm("/", recursive=True)
+
+
+def test_a_local_path_is_used_as_it_is(tmp_path: Path) -> None:
+    assert local_path(str(tmp_path / "net.onnx")) == tmp_path / "net.onnx"
+    assert local_path(f"file://{tmp_path}/net.onnx") == tmp_path / "net.onnx"
+
+
+def test_a_file_is_fetched_once_until_it_changes(store: fsspec.AbstractFileSystem) -> None:
+    store.pipe("/models/net.onnx", b"first")
+    one = local_path("memory://models/net.onnx")
+    assert (one.name, one.read_bytes()) == ("net.onnx", b"first")
+    assert one.is_relative_to(cache_folder())
+    assert local_path("memory://models/net.onnx") == one
+    store.pipe("/models/net.onnx", b"second")
+    assert local_path("memory://models/net.onnx").read_bytes() == b"second"
+
+
+def test_a_folder_is_fetched_with_all_below_it(store: fsspec.AbstractFileSystem) -> None:
+    store.pipe({"/m/net/saved_model.pb": b"graph", "/m/net/variables/variables.index": b"i"})
+    for url in ("memory://m/net", "memory://m/net/"):
+        folder = local_path(url)
+        assert (folder / "saved_model.pb").read_bytes() == b"graph"
+        assert (folder / "variables" / "variables.index").read_bytes() == b"i"
+    assert local_path("memory://m/net/saved_model.pb").parent.joinpath("variables").is_dir()
+
+
+@pytest.mark.parametrize("end", ["", ".meta", ".index"])
+def test_a_checkpoint_is_fetched_with_its_parts_alone(
+    store: fsspec.AbstractFileSystem, end: str
+) -> None:
+    parts = ("a.ckpt.meta", "a.ckpt.index", "a.ckpt.data-00000-of-00001")
+    store.pipe({f"/m/{name}": b"x" for name in (*parts, "b.ckpt.meta", "notes.txt")})
+    fetched = local_path(f"memory://m/a.ckpt{end}")
+    assert {path.name for path in fetched.parent.iterdir()} == set(parts)
+
+
+def test_a_model_behind_a_url_is_scored(store: fsspec.AbstractFileSystem, tmp_path: Path) -> None:
+    store.pipe("/m/net.onnx", networks.onnx_tile(tmp_path / "net.onnx").read_bytes())
+    store.pipe("/m/net.yaml", b"classes: [a, b, c, d]")
+    recipe = make_recipe(ModelSettings(path="memory://m/net.onnx", runtime="onnxruntime"))
+    assert (recipe.path, recipe.classes) == ("memory://m/net.onnx", ("a", "b", "c", "d"))
+
+
+def test_what_is_not_there_is_refused(store: fsspec.AbstractFileSystem) -> None:
+    with pytest.raises(ModelError, match=r"memory://m/absent\.onnx: no such file or folder"):
+        local_path("memory://m/absent.onnx")
+    with pytest.raises(ModelError, match="cannot be fetched"):
+        local_path("nosuchprotocol://m/net.onnx")
+
+
+def test_a_secret_in_a_url_is_never_shown() -> None:
+    assert shown("https://host/net.onnx?sig=secret") == "https://host/net.onnx"
+    assert shown("what?.onnx") == "what?.onnx"
+    with pytest.raises(ModelError) as caught:
+        local_path("nosuchprotocol://m/net.onnx?sig=secret")
+    assert "secret" not in str(caught.value)
+
+
+def test_what_is_cached_is_made_once_however_many_ask() -> None:
+    made, gate = [], threading.Barrier(4)
+
+    def make(path: Path) -> None:
+        made.append(path)
+        path.write_text("whole")
+
+    def ask(_: int) -> str:
+        gate.wait(10)
+        return cached("tests/once.txt", make).read_text()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(ask, range(4))) == ["whole"] * 4
+    assert len(made) == 1
+
+
+def test_what_fails_to_be_made_leaves_nothing() -> None:
+    def fail(path: Path) -> None:
+        path.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        cached("tests/half.txt", fail)
+    assert [p.name for p in (cache_folder() / "tests").iterdir() if "half" in p.name] == [
+        ".half.txt.lock"
+    ]
+
+
+def test_the_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LANDCOVER_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert cache_folder() == Path("/somewhere/landcover")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert cache_folder() == Path("/home/someone/.cache/landcover")

@@ -1,0 +1,198 @@
+"""What a file is, is told by its content; what is no model is refused in one sentence."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from support import networks
+
+from landcover.errors import ModelError
+from landcover.models.formats import detect
+
+CNTK = Path(__file__).parents[1] / "data" / "cntk"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One model of each format that only TensorFlow writes."""
+    tf = pytest.importorskip("tensorflow")
+    keras, old = pytest.importorskip("keras"), pytest.importorskip("tf_keras")
+    formats = ("keras", "keras2", "h5", "savedmodel", "graphdef", "tf1-checkpoint")
+    return {
+        format: networks.make(format, tmp_path_factory.mktemp(format), tf, keras, old)
+        for format in formats
+    }
+
+
+@pytest.mark.parametrize(
+    "format", ["keras", "keras2", "h5", "savedmodel", "graphdef", "tf1-checkpoint"]
+)
+def test_a_format_is_told_by_content(made: dict[str, Path], format: str, tmp_path: Path) -> None:
+    path = made[format]
+    assert detect(path).format == format
+    if path.is_file():
+        renamed = tmp_path / "model.onnx"
+        shutil.copy(path, renamed)
+        assert detect(renamed).format == format
+        assert detect(renamed).digest == detect(path).digest
+
+
+def test_cntk_and_onnx_are_told_by_content(tmp_path: Path) -> None:
+    assert detect(networks.onnx_tile(tmp_path / "net.model")).format == "onnx"
+    assert detect(CNTK / "unicode_names.model").format == "cntk"
+    for path in (CNTK / "legacy").glob("*.model"):
+        assert detect(path).format == "cntk-v1"
+
+
+def test_published_models_are_told(shared: Path) -> None:
+    public = shared / "models" / "public"
+    assert detect(public / "resnet20_meanimage_159.dnn").format == "cntk"
+    assert detect(public / "naip_250epochs.model").format == "cntk"
+    assert detect(public / "keras-savedmodel-cifar10" / "model.keras").format == "keras2"
+    assert detect(public / "keras-savedmodel-cifar10" / "saved_model").format == "savedmodel"
+    assert detect(public / "onnx-savedmodel-cifar100" / "model.onnx").format == "onnx"
+    assert detect(public / "onnx-savedmodel-cifar100" / "model.pb").format == "savedmodel"
+
+
+@pytest.mark.parametrize("end", ["", ".meta", ".index", ".data-00000-of-00001"])
+def test_a_checkpoint_is_known_by_its_prefix_and_by_each_of_its_files(
+    made: dict[str, Path], end: str
+) -> None:
+    prefix = made["tf1-checkpoint"]
+    found = detect(prefix.with_name(prefix.name + end))
+    assert (found.path, found.format, len(found.files)) == (prefix, "tf1-checkpoint", 3)
+    assert detect(prefix.parent).path == prefix
+
+
+def test_a_folder_of_checkpoints_means_the_latest(made: dict[str, Path], tmp_path: Path) -> None:
+    for part in made["tf1-checkpoint"].parent.glob("model.ckpt-20.*"):
+        shutil.copy(part, tmp_path)
+        shutil.copy(part, tmp_path / part.name.replace("-20.", "-30."))
+    with pytest.raises(ModelError, match=r"neither a saved_model\.pb"):
+        detect(tmp_path)
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "/home/them/model.ckpt-30"\n')
+    assert detect(tmp_path).path == tmp_path / "model.ckpt-30"
+
+
+def test_the_graph_of_a_saved_model_stands_for_its_folder(made: dict[str, Path]) -> None:
+    folder = made["savedmodel"]
+    assert detect(folder / "saved_model.pb").path == folder
+    assert detect(folder / "saved_model.pb").digest == detect(folder).digest
+
+
+def test_a_digest_is_of_the_content_and_not_of_the_place(
+    made: dict[str, Path], tmp_path: Path
+) -> None:
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(made["savedmodel"], copy)
+    assert detect(copy).digest == detect(made["savedmodel"]).digest
+    weights = next((copy / "variables").glob("*.data*"))
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert detect(copy).digest != detect(made["savedmodel"]).digest
+
+
+@pytest.mark.parametrize("format", ["keras", "h5", "savedmodel", "graphdef"])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_file_that_is_cut_short_is_refused(
+    made: dict[str, Path], format: str, share: float, tmp_path: Path
+) -> None:
+    path = made[format] / "saved_model.pb" if format == "savedmodel" else made[format]
+    cut = tmp_path / path.name
+    shutil.copy(path, cut)
+    os.truncate(cut, int(cut.stat().st_size * share))
+    with pytest.raises(ModelError, match="is cut short"):
+        detect(cut)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.99])
+def test_cntk_and_onnx_files_that_are_cut_short_are_refused(share: float, tmp_path: Path) -> None:
+    for path in (CNTK / "two_outputs.model", networks.onnx_tile(tmp_path / "net.onnx")):
+        cut = tmp_path / "cut"
+        shutil.copy(path, cut)
+        os.truncate(cut, int(cut.stat().st_size * share))
+        with pytest.raises(ModelError, match="is cut short"):
+            detect(cut)
+
+
+def test_parts_missing_from_a_checkpoint_are_named(made: dict[str, Path], tmp_path: Path) -> None:
+    for part in made["tf1-checkpoint"].parent.glob("model.ckpt-20.*"):
+        shutil.copy(part, tmp_path)
+    (tmp_path / "model.ckpt-20.data-00000-of-00001").unlink()
+    with pytest.raises(ModelError, match=r"model.ckpt-20.data-00000-of-00001 is missing"):
+        detect(tmp_path / "model.ckpt-20")
+    (tmp_path / "model.ckpt-20.index").unlink()
+    with pytest.raises(ModelError, match="has a network but no weights"):
+        detect(tmp_path / "model.ckpt-20")
+    (tmp_path / "ckpt-1.index").write_bytes(b"x")
+    with pytest.raises(ModelError, match="TensorFlow 2 checkpoint never has one"):
+        detect(tmp_path / "ckpt-1")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (
+            b"just some text",
+            r"is of no known format \(it begins with b'just som'\); known are CNTK",
+        ),
+        (b"version https://git-lfs.github.com/spec/v1", "run 'git lfs pull'"),
+        (b"\x80\x02}q\x00.", "is a Python pickle, which is never opened"),
+        (b"\x08\x07", "is of no known format"),
+        (bytes(64), "is of no known format"),
+        (b"\xff" * 64, "is of no known format"),
+        (b"PK\x03\x04 and then nothing", "is cut short or damaged"),
+        (b"\x89HDF\r\n\x1a\n", "is cut short"),
+    ],
+)
+def test_what_is_no_model_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "some.model"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=reason):
+        detect(path)
+
+
+def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no such file or folder"):
+        detect(tmp_path / "absent.onnx")
+    with pytest.raises(ModelError, match=r"neither a saved_model\.pb"):
+        detect(tmp_path)
+
+
+def test_a_zip_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("readme.txt", "nothing")
+    with pytest.raises(ModelError, match=r"ZIP file without a Keras config\.json"):
+        detect(tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
+        archive.writestr("net/data.pkl", "nothing")
+    with pytest.raises(ModelError, match="PyTorch"):
+        detect(tmp_path / "a.pt")
+
+
+def test_the_state_of_a_trainer_is_no_model(shared: Path) -> None:
+    with pytest.raises(ModelError, match=r"state of a CNTK trainer.*name the \.model file"):
+        detect(shared / "models" / "cntk" / "trainer_checkpoint.model.ckp")
+
+
+def test_weights_beside_an_onnx_file_belong_to_it(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(networks.onnx_tile(tmp_path / "net.onnx"))
+    onnx.save(
+        model,
+        tmp_path / "net.onnx",
+        save_as_external_data=True,
+        location="net.weights",
+        size_threshold=0,
+    )
+    found = detect(tmp_path / "net.onnx")
+    assert [path.name for path in found.files] == ["net.onnx", "net.weights"]
+    (tmp_path / "net.weights").unlink()
+    with pytest.raises(ModelError, match=r"keeps weights in 'net\.weights', which is not beside"):
+        detect(tmp_path / "net.onnx")
