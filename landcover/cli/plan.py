@@ -10,7 +10,9 @@ import click
 from landcover.config import load_config, parse_override
 from landcover.contracts import Task
 from landcover.models.recipe import make_recipe
-from landcover.scoring.plan import make_source, model_settings, recorded_task_size
+from landcover.models.scoring_model import open_model
+from landcover.scoring.plan import make_source, model_settings, task_size
+from landcover.scoring.tuning import measure
 
 _SHOWN = 5
 
@@ -22,14 +24,17 @@ def plan(config: str, overrides: tuple[str, ...]) -> None:
     """Say what CONFIG would do: model, tiles, tasks, where they lie. Nothing is written."""
     settings = load_config(config, dict(parse_override(text) for text in overrides))
     recipe = make_recipe(model_settings(settings))
-    source = make_source(settings.source, recipe, recorded_task_size(settings.output.path))
+    source = make_source(settings.source, recipe)
     count = source.count()
+    speed = measure(open_model(recipe), 0).tiles_per_second
+    source = source.divided(settings.source.task or task_size(count, speed, 1))
     tasks = -(-count // source.task_tiles)
     rows, cols = recipe.input_size
     click.echo(f"model    {recipe.format}, {recipe.runtime} in {recipe.precision}")
     click.echo(f"reads    {rows} x {cols} pixels, bands {', '.join(map(str, recipe.bands))}")
     click.echo(f"labels   {recipe.output}s: {', '.join(recipe.classes)}")
-    click.echo(f"plan     {count:,} tiles in about {tasks:,} tasks")
+    click.echo(f"plan     {count:,} tiles in about {tasks:,} tasks for one worker")
+    click.echo(f"speed    the network labels {speed:,.1f} tiles/s here: {count / speed:,.0f} s")
     tasks_of: Iterable[Task] = source.tasks()
     for task in islice(tasks_of, _SHOWN):
         first = next(iter(task.planned()))

@@ -6,24 +6,31 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
-
-import numpy as np
 
 from landcover.classes import classes_of
 from landcover.config import Config
 from landcover.contracts import Backend, Failure, Lost, Source, Task
 from landcover.errors import TooManyFailures
 from landcover.models.recipe import Recipe, make_recipe
+from landcover.models.scoring_model import open_model
 from landcover.plugins import load_backend
 from landcover.runs.directory import RunDirectory, claim
 from landcover.runs.parts import Counts, Part, digest_of, finished, write_part
 from landcover.runs.run import Run
 from landcover.scoring.advice import advice
 from landcover.scoring.outcome import write_outcome
-from landcover.scoring.plan import cropped, make_source, model_settings, recorded_task_size
+from landcover.scoring.plan import (
+    cropped,
+    make_source,
+    model_settings,
+    recorded_task_size,
+    task_size,
+)
 from landcover.scoring.totals import Tiles, Totals
+from landcover.scoring.tuning import measure
 from landcover.scoring.worker import Job
+from landcover.tiles.images import ImageSource
+from landcover.tiles.rasters import RasterSource, RasterTask
 
 _VERSIONS = ("landcover", "numpy", "rasterio", "xarray", "onnxruntime", "openvino", "tensorflow")
 
@@ -45,31 +52,56 @@ def run(
     """
     started = time.perf_counter()
     recipe = make_recipe(model_settings(config))
-    source = make_source(config.source, recipe, recorded_task_size(config.output.path))
+    source = make_source(config.source, recipe)
     totals = Totals(source.count())
-    fingerprint = {"model": recipe.identity(), **source.fingerprint()}
-    scheme = classes_of(recipe.classes, recipe.scheme)
-    manifest = _manifest(config, recipe, source, totals)
-    with (
-        _opened(config, backend) as pool,
-        claim(config.output.path, fingerprint, scheme, manifest) as directory,
-    ):
-        with _explained(directory, totals):
+    with _opened(config, backend) as pool:
+        # A cluster that does not answer says so here, before anything is written.
+        threads = pool.threads
+        source = source.divided(_task_tiles(config, recipe, pool, totals.planned))
+        with _claimed(config, recipe, source, totals) as directory:
             job = Job(
                 recipe,
                 directory,
                 started=time.time(),
-                threads=pool.threads,
+                threads=threads,
+                tuned=config.model.batch == "auto",
                 probabilities=config.output.probabilities,
                 crop=cropped(config.source, recipe),
             )
-            _score(pool, job, source, config, totals, progress)
-        summary = totals.summary()
-        summary |= write_outcome(directory, source, recipe)
-        summary["advice"] = advice(summary["stages"], recipe.runtime, recipe.precision)
-        directory.finish({**summary, "seconds": round(time.perf_counter() - started, 2)})
+            with _explained(directory, totals):
+                _score(pool, job, source, config, totals, progress)
+            summary = totals.summary()
+            summary |= write_outcome(directory, source, recipe)
+            summary["advice"] = advice(summary["stages"], recipe.runtime, recipe.precision)
+            directory.finish({**summary, "seconds": round(time.perf_counter() - started, 2)})
     _check(config, totals)
     return Run.open(config.output.path)
+
+
+def _task_tiles(config: Config, recipe: Recipe, pool: Backend, planned: int) -> int:
+    """Tiles a task: as in the run that is gone on with, as told, or by the speed of the model."""
+    size = recorded_task_size(config.output.path) or config.source.task
+    if size is None:
+        speed = measure(open_model(recipe, pool.threads), pool.threads).tiles_per_second
+        size = task_size(planned, speed, pool.slots)
+    return size
+
+
+@contextmanager
+def _claimed(
+    config: Config, recipe: Recipe, source: RasterSource | ImageSource, totals: Totals
+) -> Iterator[RunDirectory]:
+    """The run's directory, ours alone, with what ``run.json`` says from the start."""
+    manifest = {
+        "config": config.model_dump(mode="json", exclude_none=True),
+        "model": recipe.as_dict(),
+        "versions": _versions(),
+        "plan": {"tiles": totals.planned, "task_tiles": source.task_tiles},
+    }
+    fingerprint = {"model": recipe.identity(), **source.fingerprint()}
+    scheme = classes_of(recipe.classes, recipe.scheme)
+    with claim(config.output.path, fingerprint, scheme, manifest) as directory:
+        yield directory
 
 
 def _score(
@@ -113,9 +145,8 @@ def _give_up(directory: RunDirectory, lost: Lost[Task]) -> Counts:
     """Put the tiles of a task that no worker survived into quarantine."""
     task = lost.item
     failures = [Failure(tile, lost.reason, True) for tile in task.planned()]
-    nothing = np.empty(0, np.intp), np.empty(0, np.float32)
-    part = Part(task.index, task.tiles, [], *nothing, failures=failures, digest=digest_of(task))
-    return write_part(directory, part)
+    crs = task.scene.crs if isinstance(task, RasterTask) else None
+    return write_part(directory, Part.failed(task, failures, crs))
 
 
 @contextmanager
@@ -138,15 +169,6 @@ def _check(config: Config, totals: Totals) -> None:
 def _too_many(config: Config, totals: Totals, allowed: float) -> TooManyFailures:
     failed = totals.tiles["quarantined"]
     return TooManyFailures(failed, totals.planned, allowed, config.output.path)
-
-
-def _manifest(config: Config, recipe: Recipe, source: Source, totals: Totals) -> dict[str, Any]:
-    return {
-        "config": config.model_dump(mode="json", exclude_none=True),
-        "model": recipe.as_dict(),
-        "versions": _versions(),
-        "plan": {"tiles": totals.planned, "task_tiles": source.task_tiles},
-    }
 
 
 def _versions() -> dict[str, str]:

@@ -10,9 +10,11 @@ from landcover.tiles.grid import Tiling, spacing
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource
 
-# A task should be worth its overhead (some ten milliseconds), there should be enough of them to
-# keep every worker busy to the end, and a run should not end in millions of small parts.
-_LEAST, _MOST, _TASKS = 64, 4096, 1024
+# A task should take this many seconds: enough to be worth its overhead of some ten milliseconds,
+# few enough that little is lost with a worker. Small jobs are cut finer, so that every worker gets
+# several tasks and none is left alone with the last one.
+_SECONDS, _LEAST_SECONDS, _TASKS_A_SLOT = 8.0, 0.5, 4
+_MOST_TILES = 8192
 
 
 def model_settings(config: Config) -> ModelSettings:
@@ -29,28 +31,27 @@ def recorded_task_size(output: str) -> int | None:
         return None
 
 
-def make_source(
-    settings: SourceSettings, recipe: Recipe, task_tiles: int | None = None
-) -> RasterSource | ImageSource:
-    """Find the imagery, and cut it into tasks.
-
-    Args:
-        settings: which imagery, and how tiles cover it; what it leaves open is the model's.
-        recipe: the model's.
-        task_tiles: tiles a task, of a run that is gone on with; None: as the settings say, or by
-            the size of the plan.
+def make_source(settings: SourceSettings, recipe: Recipe) -> RasterSource | ImageSource:
+    """Find the imagery; what the settings leave open is the model's.
 
     Raises:
         SourceError: the imagery cannot be scored as asked.
         ConfigError: the model's window does not fit the source.
     """
-    source = _images(settings, recipe) if settings.images else _rasters(settings, recipe)
-    size = task_tiles or settings.task or _task_tiles(source.count())
-    return source.divided(size)
+    return _images(settings, recipe) if settings.images else _rasters(settings, recipe)
 
 
-def _task_tiles(count: int) -> int:
-    return min(_MOST, max(_LEAST, count // _TASKS))
+def task_size(count: int, tiles_per_second: float, slots: int) -> int:
+    """How many tiles a task should have.
+
+    Args:
+        count: tiles of the whole run.
+        tiles_per_second: what one worker labels.
+        slots: tasks that are worked on at the same time.
+    """
+    fair = count / (_TASKS_A_SLOT * slots)
+    wanted = max(min(_SECONDS * tiles_per_second, fair), _LEAST_SECONDS * tiles_per_second)
+    return max(1, min(_MOST_TILES, round(wanted)))
 
 
 def cropped(settings: SourceSettings, recipe: Recipe) -> int:

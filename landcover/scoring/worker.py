@@ -23,6 +23,7 @@ from landcover.runs.parts import Counts, Part, digest_of, write_part
 from landcover.runs.pixels import PixelBlock
 from landcover.scoring.labels import Labels, label_pixels, label_tiles
 from landcover.scoring.pipeline import Batch, Pipeline, Tally
+from landcover.scoring.tuning import tuned
 from landcover.tiles.rasters import RasterTask
 
 
@@ -58,6 +59,7 @@ class Job:
         started: when the run began: a process opens the model anew for each run.
         run: where the parts are written, and the classes in the order of the network's output.
         threads: CPU threads that the network may use in one process.
+        tuned: find out here how many tiles the network is fastest with; else as the recipe says.
         probabilities: whether tables get the probabilities of all classes.
         crop: pixels on each side of what a network labels that are not written.
     """
@@ -66,6 +68,7 @@ class Job:
     run: RunDirectory
     started: float
     threads: int
+    tuned: bool
     probabilities: bool
     crop: int = 0
 
@@ -157,9 +160,12 @@ def _engine_of(job: Job) -> Iterator[tuple[Pipeline[Labels], float]]:
             for other in [job for job, engine in _engines.items() if not engine.users]:
                 _engines.pop(other).pipeline.close()
             started = time.perf_counter()
-            infer = _Infer(open_model(job.recipe, job.threads), job.crop)
+            model = open_model(job.recipe, job.threads)
+            if job.tuned:
+                model.recipe = tuned(model, job.threads)
             load = time.perf_counter() - started
-            pipeline = Pipeline(infer, job.recipe.batch, readers=max(2, job.threads))
+            infer = _Infer(model, job.crop)
+            pipeline = Pipeline(infer, model.batch, readers=max(2, job.threads))
             engine = _engines[job] = _Engine(pipeline)
         engine.users += 1
     try:

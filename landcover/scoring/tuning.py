@@ -1,0 +1,121 @@
+"""How many tiles to give a network at once: a short search, remembered per model and device."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from landcover.models.cache import cache_folder
+from landcover.models.recipe import Recipe
+from landcover.models.scoring_model import ScoringModel
+
+_BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
+# The search ends when a batch takes longer than this, or holds more pixels than that: larger ones
+# would keep a task waiting for its first labels, and memory grows with every batch under way.
+_MOST_SECONDS = 1.0
+_MOST_BYTES = 32 * 2**20
+# A larger batch must be faster by this share to be worth its memory.
+_GAIN = 1.03
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was measured of a network on this host.
+
+    Args:
+        batch: tiles to give it at once.
+        tiles_per_second: how many it then labels, on data in memory.
+    """
+
+    batch: int
+    tiles_per_second: float
+
+
+def tuned(model: ScoringModel, threads: int) -> Recipe:
+    """The recipe of a model with the batch that it is fastest with on this host."""
+    return replace(model.recipe, batch=measure(model, threads).batch)
+
+
+def measure(model: ScoringModel, threads: int) -> Tuning:
+    """Find the batch that a model is fastest with, unless this host remembers it.
+
+    Processes of one host that ask at the same time wait for the one that measures.
+
+    Args:
+        model: as it was opened.
+        threads: CPU threads that it computes with.
+    """
+    recipe = model.recipe
+    path = cache_folder() / "tuning" / f"{_key(recipe, threads)}.json"
+    with _alone(path):
+        try:
+            return Tuning(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):
+            found = _search(model.network.run, (len(recipe.bands), *recipe.input_size))
+            path.write_text(json.dumps(asdict(found)))
+            return found
+
+
+def _search(run: Callable[[npt.NDArray[Any]], object], shape: tuple[int, ...]) -> Tuning:
+    best = Tuning(1, 0.0)
+    for batch in _BATCHES:
+        pixels = np.random.default_rng(0).integers(0, 256, (batch, *shape), np.uint8)
+        if batch > 1 and pixels.nbytes > _MOST_BYTES:
+            break
+        seconds = _seconds(run, pixels)
+        if batch / seconds > best.tiles_per_second * _GAIN:
+            best = Tuning(batch, round(batch / seconds, 2))
+        elif batch >= 4 * best.batch:
+            break
+        if seconds > _MOST_SECONDS:
+            break
+    return best
+
+
+def _seconds(run: Callable[[npt.NDArray[Any]], object], pixels: npt.NDArray[Any]) -> float:
+    """The shortest of a few runs; the first one, which may still prepare things, does not count."""
+    run(pixels)
+    taken = []
+    for _ in range(3):
+        started = time.perf_counter()
+        run(pixels)
+        taken.append(time.perf_counter() - started)
+        if sum(taken) > _MOST_SECONDS:
+            break
+    return max(min(taken), 1e-6)
+
+
+def _key(recipe: Recipe, threads: int) -> str:
+    """What the answer depends on: the network, what executes it, and the processor."""
+    values = [recipe.digest, recipe.head, recipe.runtime, recipe.precision, recipe.input_size]
+    text = json.dumps([*values, threads, _processor()])
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+@cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith("model name")), platform.processor())
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
