@@ -55,7 +55,7 @@ def demo(context: click.Context, folder: str, backend: str, size: int) -> None:
     home = Path(folder)
     config = _start_over(home, backend)
     click.echo(f"1 of 4: generating two landscapes of {size / 1000:.1f} km in {home}/")
-    training = write_landscape(home / "training", max(1024, size * 2 // 3), seed=2)
+    training = write_landscape(home / "training", max(1536, size * 2 // 3), seed=2)
     scene = write_landscape(home / "scene", size, seed=1)
     click.echo("2 of 4: training a network on one of them")
     history = _train(training, home / "model" / "demo.keras")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from landcover.classes import scheme
 from landcover.errors import ConfigError
 from landcover.training.classifier import Epoch, train_classifier
 
-pytest.importorskip("keras", reason="training needs the extra 'train'")
+pytestmark = pytest.mark.skipif(
+    find_spec("keras") is None, reason="training needs the extra 'train'"
+)
 
 
 def _stripes(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,68 @@
+# What there is: make help
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+CANDIDATES := python3 python3.13 python3.12 python3.11
+PYTHON ?= $(shell for p in $(CANDIDATES); do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+FOLDER ?= demo
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint types java clean
+
+help: ## say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
+	@echo "Another Python than the first of $(CANDIDATES) that is 3.11 or later: make PYTHON=/path/to/python ..."
+
+install: $(VENV)/.dev ## install landcover into .venv, editable, with all extras and the tools of development
+
+demo: $(VENV)/.all java ## generate imagery, train a small network, map it (offline once installed; FOLDER=demo)
+	@$(VENV)/bin/landcover demo --folder $(FOLDER)
+
+test: $(VENV)/.dev java ## check style and types, and run all tests
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy -p landcover
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## check style only
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+
+types: $(VENV)/.dev ## check types only
+	$(VENV)/bin/mypy -p landcover
+
+clean: ## remove .venv and what tools have left
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+java:
+	@if [ -n "$$JAVA_HOME" ] && [ -x "$$JAVA_HOME/bin/java" ]; then :; \
+	elif java -version >/dev/null 2>&1; then :; \
+	else echo "Java is missing: all but the backend spark works. To get it:" \
+		"apt-get install openjdk-17-jre-headless, or set JAVA_HOME to a Java 17."; fi
+
+# Everything that .all brings, .dev brings too. The files are stamps: newer than what decides them.
+$(VENV)/.all: setup.cfg pyproject.toml | $(VENV)/bin/pip
+	@echo "installing landcover and its libraries into $(VENV) (minutes, the first time)"
+	@$(PIP) install -e '.[all]' || $(ADVISE)
+	@touch $@
+
+$(VENV)/.dev: setup.cfg pyproject.toml | $(VENV)/bin/pip
+	@echo "installing landcover, its libraries and tools into $(VENV) (minutes, the first time)"
+	@$(PIP) install -e '.[dev]' || $(ADVISE)
+	@touch $(VENV)/.all $@
+
+$(VENV)/bin/pip:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "landcover needs Python 3.11 or later; none of $(CANDIDATES) is:" \
+			"install one, or name it: make PYTHON=/path/to/python"; exit 1; fi
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "landcover needs Python 3.11 or later, and $(PYTHON) is not"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments:" \
+			"apt-get install python3-venv (or that of its version)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+define ADVISE
+{ echo "pip could not install everything; where a library has no build for $$($(VENV)/bin/python -V)," \
+	"remove $(VENV) and name another: make PYTHON=python3.12"; exit 1; }
+endef

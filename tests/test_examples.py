@@ -1,0 +1,89 @@
+"""The examples run as they are, on small settings."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from landcover.datasets.labelled import labelled_tiles
+from landcover.datasets.landscape import write_landscape
+from landcover.training.classifier import train_classifier
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+pytestmark = pytest.mark.skipif(
+    find_spec("keras") is None, reason="the examples need the extra 'train'"
+)
+
+
+def _run(script: str, *arguments: str | Path, cwd: Path) -> str:
+    command = [sys.executable, str(EXAMPLES / script), *map(str, arguments)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    assert said.returncode == 0, said.stderr
+    return said.stdout
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scene and a hastily trained network where ``landcover demo`` would put them."""
+    folder = tmp_path_factory.mktemp("examples")
+    scene = write_landscape(folder / "demo" / "scene", 640, seed=1)
+    tiles = labelled_tiles(*scene, 64)
+    codes, labels = np.unique(tiles.codes, return_inverse=True)
+    names = [f"class {code}" for code in codes]
+    path = folder / "demo" / "model" / "demo.keras"
+    train_classifier(tiles.pixels, labels, names, path, resolution=1, epochs=1, width=4)
+    (folder / "demo" / "demo.yaml").write_text(
+        "source: {rasters: scene/imagery.tif}\nmodel: model/demo.keras\noutput: run\n"
+    )
+    return folder
+
+
+def test_one_raster_is_scored_and_its_results_are_shown(home: Path) -> None:
+    said = _run("score_one_raster.py", cwd=home)
+    assert re.search(r"\d+ tiles at", said)
+    assert "the map, 10 x 10 pixels: runs/one-raster/map.png" in said
+    assert (home / "runs" / "one-raster" / "map.png").is_file()
+
+
+def test_backends_are_swapped_and_give_the_same_table(home: Path) -> None:
+    pytest.importorskip("distributed", reason="needs the extra 'dask'")
+    backends = ["local", "dask"]
+    if shutil.which("java") or "JAVA_HOME" in os.environ:
+        pytest.importorskip("pyspark", reason="needs the extra 'spark'")
+        backends.append("spark")
+    said = _run("swap_backends.py", "demo/demo.yaml", "--backends", *backends, cwd=home)
+    rows = [line for line in said.splitlines() if line.startswith(tuple(backends))]
+    assert len(rows) == len(backends)
+    assert all("same labels" in row for row in rows), said
+
+
+def test_an_example_without_its_input_says_what_to_do(tmp_path: Path) -> None:
+    for script in ("score_one_raster.py", "swap_backends.py"):
+        command = [sys.executable, str(EXAMPLES / script)]
+        said = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert said.returncode == 2
+        assert "run `landcover demo` first" in said.stderr
+
+
+def test_patches_are_learned_and_unseen_ones_mostly_named_right(
+    shared: Path, tmp_path: Path
+) -> None:
+    patches = tmp_path / "patches"
+    for part, count in (("train", 120), ("test", 30)):
+        for folder in sorted((shared / "imagery" / "naip-patches-4class" / part).iterdir()):
+            (patches / part / folder.name).mkdir(parents=True)
+            for path in sorted(folder.iterdir())[:count]:
+                (patches / part / folder.name / path.name).symlink_to(path.resolve())
+    said = _run("train_patches.py", patches, "--epochs", "6", cwd=tmp_path)
+    accuracy = re.search(r"overall accuracy ([\d.]+)% of 120 tiles", said)
+    assert accuracy and float(accuracy[1]) > 60, said
+    assert len(list(tmp_path.glob("runs/patches/*/test/confusion.png"))) == 1
