@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from landcover.models.cntk.network import Network
+from landcover.models.cntk.draft import Draft
 from landcover.models.cntk.normalization import folded
 from landcover.models.cntk.sheet import Array, Node
 
@@ -16,27 +16,32 @@ _LAYERS = ("Conv", "ConvTranspose", "Gemm")
 _FOLLOWERS = ("Add", "Sub", "Mul", "Div", "BatchNormalization")
 
 
-def fold_into_layer(net: Network, node: Node) -> bool:
+def fold_into_layer(draft: Draft, node: Node) -> bool:
     """Turn a layer and the scaling or shift that follows it into one layer."""
     if node.op not in _FOLLOWERS:
         return False
-    split = net.split(node) if node.op != "BatchNormalization" else (node.inputs[0], None)
+    split = draft.split(node) if node.op != "BatchNormalization" else (node.inputs[0], None)
     if split is None or (node.op in ("Sub", "Div") and split[0] != node.inputs[0]):
         return False
-    layer = net.only(split[0], *_LAYERS)
-    if layer is None or layer.inputs[1] not in net.constants:
+    layer = draft.only(split[0], *_LAYERS)
+    if layer is None or layer.inputs[1] not in draft.constants:
         return False
-    weights = net.constants[layer.inputs[1]]
-    affine = _affine(net, node, split[1], _maps(layer, weights), weights.ndim - 2)
-    return affine is not None and _fold(net, node, layer, weights, *affine)
+    weights = draft.constants[layer.inputs[1]]
+    affine = _affine(draft, node, split[1], _maps(layer, weights), weights.ndim - 2)
+    return affine is not None and _fold(draft, node, layer, weights, *affine)
 
 
-def fold_padding(net: Network, node: Node) -> bool:
+def fold_padding(draft: Draft, node: Node) -> bool:
     """Let a convolution pad what was padded with zeros before it."""
-    pad = net.maker(node.inputs[0], "Pad") if node.op == "Conv" else None
-    if pad is None or len(pad.inputs) != 2 or pad.attributes or pad.inputs[1] not in net.constants:
+    pad = draft.maker(node.inputs[0], "Pad") if node.op == "Conv" else None
+    if (
+        pad is None
+        or len(pad.inputs) != 2
+        or pad.attributes
+        or pad.inputs[1] not in draft.constants
+    ):
         return False
-    amounts = net.constants[pad.inputs[1]].tolist()
+    amounts = draft.constants[pad.inputs[1]].tolist()
     half = len(amounts) // 2
     before, after = amounts[2:half], amounts[half + 2 :]
     others = amounts[:2] + amounts[half : half + 2]
@@ -44,14 +49,14 @@ def fold_padding(net: Network, node: Node) -> bool:
         return False
     pads = [a + b for a, b in zip(before + after, node.attributes["pads"], strict=True)]
     inputs = [pad.inputs[0], *node.inputs[1:]]
-    return net.rewrite(node, node.op, inputs, {**node.attributes, "pads": pads})
+    return draft.rewrite(node, node.op, inputs, {**node.attributes, "pads": pads})
 
 
-def plain_product(net: Network, node: Node) -> bool:
+def plain_product(draft: Draft, node: Node) -> bool:
     """A dense layer without bias is a product of matrices."""
     if node.op != "Gemm" or len(node.inputs) != 2:
         return False
-    return net.rewrite(node, "MatMul", node.inputs, {})
+    return draft.rewrite(node, "MatMul", node.inputs, {})
 
 
 def _maps(layer: Node, weights: Array) -> int:
@@ -59,17 +64,15 @@ def _maps(layer: Node, weights: Array) -> int:
 
 
 def _affine(
-    net: Network, node: Node, constant: Array | None, maps: int, spatial: int
+    draft: Draft, node: Node, constant: Array | None, maps: int, spatial: int
 ) -> tuple[Array, Array] | None:
     """Return the factor and the shift that ``node`` applies to each of the maps, in float64."""
     if constant is None:
-        statistics = [net.constants[name] for name in node.inputs[1:]]
+        statistics = [draft.constants[name] for name in node.inputs[1:]]
         factor, shift = folded(statistics, node.attributes["epsilon"])
         return (factor, shift) if factor.size == maps else None
-    if constant.size == 1:
-        if constant.ndim > spatial + 1:
-            return None
-    elif constant.shape[-1 - spatial :] != (maps, *(1,) * spatial) or constant.size != maps:
+    per_map = constant.shape[-1 - spatial :] == (maps, *(1,) * spatial) and constant.size == maps
+    if constant.ndim > spatial + 2 or not (per_map or constant.size == 1):
         return None
     values = np.broadcast_to(constant.astype(np.float64).reshape(-1), (maps,))
     one, zero = np.ones(maps), np.zeros(maps)
@@ -83,7 +86,7 @@ def _affine(
 
 
 def _fold(
-    net: Network, node: Node, layer: Node, weights: Array, factor: Array, shift: Array
+    draft: Draft, node: Node, layer: Node, weights: Array, factor: Array, shift: Array
 ) -> bool:
     scaled = weights
     if not (factor == 1).all():
@@ -91,25 +94,25 @@ def _fold(
         scale = np.expand_dims(factor, [n for n in range(weights.ndim) if n != axis])
         with np.errstate(all="ignore"):
             scaled = (weights.astype(np.float64) * scale).astype(weights.dtype)
-    old = net.constants[layer.inputs[2]].astype(np.float64) if len(layer.inputs) > 2 else 0.0
+    old = draft.constants[layer.inputs[2]].astype(np.float64) if len(layer.inputs) > 2 else 0.0
     with np.errstate(all="ignore"):
         bias = (old * factor + shift).astype(weights.dtype)
     if not (np.isfinite(scaled).all() and np.isfinite(bias).all()):
         return False
-    kernel = layer.inputs[1] if scaled is weights else net.add_constant(scaled, layer.inputs[1])
+    kernel = layer.inputs[1] if scaled is weights else draft.add_constant(scaled, layer.inputs[1])
     if not bias.any():
-        return net.rewrite(node, layer.op, [layer.inputs[0], kernel], layer.attributes)
-    return net.rewrite(
-        node, layer.op, [layer.inputs[0], kernel, _bias(net, node, layer, bias)], layer.attributes
+        return draft.rewrite(node, layer.op, [layer.inputs[0], kernel], layer.attributes)
+    return draft.rewrite(
+        node, layer.op, [layer.inputs[0], kernel, _bias(draft, node, layer, bias)], layer.attributes
     )
 
 
-def _bias(net: Network, node: Node, layer: Node, bias: Array) -> str:
+def _bias(draft: Draft, node: Node, layer: Node, bias: Array) -> str:
     if len(layer.inputs) > 2:
-        return net.add_constant(bias, layer.inputs[2])
-    own = [tensor for tensor in node.inputs if tensor in net.constants]
+        return draft.add_constant(bias, layer.inputs[2])
+    own = [tensor for tensor in node.inputs if tensor in draft.constants]
     return (
-        net.add_constant(bias, own[0])
+        draft.add_constant(bias, own[0])
         if node.op == "Add"
-        else net.add_constant(bias, layer.inputs[1], "b")
+        else draft.add_constant(bias, layer.inputs[1], "b")
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from landcover.models.cntk import folding, patterns
-from landcover.models.cntk.network import Network
+from landcover.models.cntk.draft import Draft
 from landcover.models.cntk.sheet import Node, Sheet
 
 
@@ -17,11 +17,11 @@ def simplify(sheet: Sheet, outputs: Sequence[str], lrn: str) -> list[Node]:
         outputs: the tensors that the model results in.
         lrn: "operator" or "plain": how local response normalization is written.
     """
-    net = Network(sheet, outputs)
-    net.sweep([patterns.product_with_one, patterns.division])
-    net.sweep([folding.fold_padding, folding.fold_into_layer])
+    draft = Draft(sheet, outputs)
+    draft.sweep([patterns.product_with_one, patterns.division])
+    draft.sweep([folding.fold_padding, folding.fold_into_layer])
     operators = [patterns.extreme, patterns.leaky, patterns.softmax, patterns.log_softmax]
     if lrn == "operator":
         operators.append(patterns.local_response)
-    net.sweep([*operators, folding.plain_product])
-    return net.finish()
+    draft.sweep([*operators, folding.plain_product])
+    return draft.finish()

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from landcover.errors import ModelError
 from landcover.models.cntk.cursor import Cursor
@@ -178,11 +179,9 @@ def _graph(file: str, version: int, nodes: dict[str, _Node], groups: dict[str, l
     functions: dict[str, Function] = {}
     for node in nodes.values():
         if node.leaf is None and node.operation != "DynamicAxis":
-            inputs = [_ref(file, nodes, key, node) for key in node.inputs]
-            if node.operation == "Clip" and len(inputs) == 3:
-                inputs = [inputs[2], *inputs[:2]]  # v2 has what is clipped first
-            if node.operation == "Convolution" and inputs:
-                inputs[0] = _kernels(file, node, inputs[0], leaves)
+            inputs = _inputs(
+                file, node, [_ref(file, nodes, key, node) for key in node.inputs], leaves
+            )
             uid, name = _split(node.key)
             functions[uid] = Function(
                 uid, name or uid, node.operation, tuple(inputs), node.attributes
@@ -212,6 +211,17 @@ def _output(file: str, nodes: dict[str, _Node], key: str) -> Output:
     return Output(name or (f"{uid}_Output_0" if _LOST_UID in key else uid), Ref(uid))
 
 
+def _inputs(file: str, node: _Node, refs: list[Ref], leaves: dict[str, Leaf]) -> list[Ref]:
+    """Return the inputs of a function as v2 has them."""
+    if node.operation == "Clip" and len(refs) == 3:
+        return [refs[2], *refs[:2]]  # v2 has what is clipped first
+    if node.operation == "Convolution" and refs:
+        return [_kernels(file, node, refs[0], leaves), *refs[1:]]
+    if node.operation == "BatchNormalization" and node.attributes["inverted"] and len(refs) > 4:
+        return [*refs[:4], _variance(node, refs[4], leaves), *refs[5:]]
+    return refs
+
+
 def _kernels(file: str, node: _Node, ref: Ref, leaves: dict[str, Leaf]) -> Ref:
     """Give kernels that are stored as a matrix (maps, everything else) their shape."""
     leaf, window = leaves.get(ref.uid), node.attributes["kernelShape"]
@@ -221,10 +231,29 @@ def _kernels(file: str, node: _Node, ref: Ref, leaves: dict[str, Leaf]) -> Ref:
     area = max(maps, 1) * max(window[1], 1) * max(window[2], 1)
     if size % area:
         raise ModelError(file, f"node {node.uid!r}: {size} weights for windows of {window[1:]}")
-    shape = (maps, size // area, *window[1:])
-    uid = f"{leaf.uid} as kernels"
-    tensor = Tensor(leaf.tensor.flat, shape, leaf.dtype)
-    leaves[uid] = Leaf(uid, leaf.label, shape, leaf.dtype, tensor=tensor)
+    return _replaced(
+        leaf, "as kernels", (maps, size // area, *window[1:]), leaf.tensor.flat, leaves
+    )
+
+
+def _variance(node: _Node, ref: Ref, leaves: dict[str, Leaf]) -> Ref:
+    """Turn the inverse deviations of files before version 13 into variances.
+
+    CNTK 2.7 adds epsilon here, where arithmetic would have it subtracted; so do we, to score alike.
+    """
+    leaf = leaves.get(ref.uid)
+    if leaf is None or leaf.tensor is None:
+        return ref
+    with np.errstate(all="ignore"):
+        variance = 1 / leaf.tensor.flat.astype(np.float64) ** 2 + node.attributes["epsilon"]
+    return _replaced(leaf, "as variance", leaf.shape, variance.astype(leaf.dtype), leaves)
+
+
+def _replaced(
+    leaf: Leaf, how: str, shape: tuple[int, ...], flat: NDArray[Any], leaves: dict[str, Leaf]
+) -> Ref:
+    uid = f"{leaf.uid} {how}"
+    leaves[uid] = Leaf(uid, leaf.label, shape, leaf.dtype, tensor=Tensor(flat, shape, leaf.dtype))
     return Ref(uid)
 
 

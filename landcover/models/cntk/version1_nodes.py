@@ -34,8 +34,7 @@ def _times(cursor: Cursor, version: int) -> Dictionary:
 
 def _dropout(cursor: Cursor, version: int) -> Dictionary:
     if version >= 16:
-        cursor.take(4 if version == 16 else 8)  # the state of the random numbers
-        cursor.take(8)
+        cursor.take(16)  # the state of the random numbers
     return {}
 
 
@@ -135,9 +134,9 @@ def _reduction(cursor: Cursor, version: int) -> Dictionary:
 
 
 def _normalization(cursor: Cursor, version: int) -> Dictionary:
-    if version < 13:
-        raise WireError("batch normalization of before version 13, with inverse deviations")
-    found: Dictionary = {"spatial": cursor.boolean()}
+    if version < 6:
+        raise WireError("batch normalization of before version 6")
+    found: Dictionary = {"spatial": cursor.boolean(), "inverted": version < 13}
     cursor.take(16)  # time constants of training
     layout = cursor.int32()
     if found["spatial"]:

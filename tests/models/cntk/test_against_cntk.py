@@ -31,6 +31,7 @@ SHARED = [
     "public/resnet20_meanimage_159.dnn",
 ]
 LEGACY = sorted(path.stem for path in (DATA / "legacy").glob("*.model"))
+OLDER = sorted(path.stem for path in (DATA / "legacy" / "older").glob("*.model"))
 # How far outputs may be off, as a part of the largest: float32, and where the file says otherwise.
 TOLERANCE = {"double_model": 1e-6, "half_model": 1e-2, "half_dense_model": 1e-2}
 TYPES = {1: np.float32, 11: np.float64, 10: np.float16}
@@ -71,6 +72,15 @@ def test_legacy_files_compute_what_the_files_they_were_made_of_do(name: str) -> 
         same = [w for w in wanted if w.shape == output.shape]
         assert min(difference(output, w) for w in same) < 1e-5
     assert len(graph.outputs) == len(wanted)
+
+
+@pytest.mark.parametrize("name", OLDER)
+def test_files_of_older_versions_compute_what_cntk_makes_of_them(name: str) -> None:
+    graph = read((DATA / "legacy" / "older" / f"{name}.model").read_bytes(), name)
+    images = np.load(DATA / f"{name.partition('.')[0]}.npz")["input"]
+    (output,) = in_onnxruntime(to_onnx(graph, graph.outputs), [images])
+    assert graph.version == int(name.rpartition(".v")[2])
+    assert difference(output, np.load(DATA / "legacy" / "older" / f"{name}.npy")) < 1e-5
 
 
 def compare(graph: Graph, expected: Any, run: Run, lrn: Any, tolerance: float) -> None:
