@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from support.rasters import imagery, write
+
+from landcover.contracts import Source, Strip, Task
+from landcover.errors import ConfigError
+from landcover.tiles.rasters import RasterSource, RasterTask
+
+
+def strips(source: RasterSource) -> list[Strip]:
+    return [read() for task in source.tasks() for read in task.reads()]
+
+
+def source(*files: str, **options: Any) -> RasterSource:
+    return RasterSource(files, **{"tile": 64, "task_tiles": 12, **options})
+
+
+def test_it_is_a_source_of_tasks(tmp_path: Path) -> None:
+    made: Source = source(write(tmp_path / "a.tif", imagery(3, 200, 200)))
+    tasks: Sequence[Task] = list(made.tasks())
+    assert [task.index for task in tasks] == list(range(len(tasks)))
+    assert sum(task.tiles for task in tasks) == made.count() == 16
+
+
+@pytest.mark.parametrize("halo", [0, 8])
+def test_tiles_put_together_are_the_scene(tmp_path: Path, halo: int) -> None:
+    written = imagery(3, 230, 310)
+    made = source(write(tmp_path / "a.tif", written), halo=halo, mask=True)
+    put, core = np.zeros((3, 400, 400), dtype="uint8"), 64 - 2 * halo
+    valid = np.zeros((400, 400), dtype=bool)
+    for strip in strips(made):
+        assert strip.pixels.flags.c_contiguous and strip.pixels.shape[1:] == (3, 64, 64)
+        for n, tile in enumerate(strip.tiles):
+            y, x = tile.row * core, tile.col * core
+            put[:, y : y + core, x : x + core] = strip.pixels[n][:, halo:][:, :core][..., halo:][
+                ..., :core
+            ]
+            valid[y : y + core, x : x + core] = True if strip.valid is None else strip.valid[n]
+    assert (put[:, :230, :310] == written).all()
+    assert valid[:230, :310].all() and not valid[230:].any() and not valid[:, 310:].any()
+
+
+def test_edge_tiles_are_padded_by_reflection(tmp_path: Path) -> None:
+    written = imagery(1, 100, 64)
+    made = source(write(tmp_path / "a.tif", written), halo=4, task_tiles=1)
+    first, last = (strips(made)[i].pixels[i, 0] for i in (0, -1))
+    mirrored = np.pad(written[0], ((4, 64), (4, 64)), mode="reflect")
+    assert (first == mirrored[:64, :64]).all()
+    assert (last == mirrored[56:120, 56:120]).all()
+
+
+def test_ids_name_scene_row_and_column_and_bounds_are_what_is_written(tmp_path: Path) -> None:
+    write(tmp_path / "2016/a.tif", imagery(1, 100, 100))
+    write(tmp_path / "2018/b.tif", imagery(1, 100, 100), resolution=0.6)
+    made = source(str(tmp_path), halo=7)
+    tiles = [tile for strip in strips(made) for tile in strip.tiles]
+    assert [tile.tile for tile in tiles][:2] == ["2016/a/0/0", "2016/a/0/1"]
+    assert tiles == [tile for task in made.tasks() for tile in task.planned()]
+    last = tiles[-1]
+    assert (last.tile, last.source, last.row, last.col) == ("2018/b/1/1", "2018/b", 1, 1)
+    assert last.bounds == pytest.approx((500030, 3999940, 500060, 3999970))
+
+
+def test_tiles_without_data_are_skipped_and_counted(tmp_path: Path) -> None:
+    pixels = imagery(3, 256, 256)
+    pixels[:, :, 64:192] = 0
+    pixels[:, 70, 70] = 9
+    made = source(write(tmp_path / "a.tif", pixels, nodata=0), mask=True)
+    found = strips(made)
+    tiles = [tile for strip in found for tile in strip.tiles]
+    assert sum(strip.skipped for strip in found) == 7
+    assert len(tiles) + 7 == made.count()
+    [masks] = [strip.valid for strip in found if strip.valid is not None]
+    [at] = [i for i, tile in enumerate(tiles) if (tile.row, tile.col) == (1, 1)]
+    assert masks[at].sum() == 1 and masks[at, 6, 6] and masks[:at].all()
+
+
+def test_masks_are_left_out_for_networks_that_label_tiles(tmp_path: Path) -> None:
+    pixels = imagery(3, 100, 128)
+    pixels[:, :64, :64] = 0
+    found = strips(source(write(tmp_path / "a.tif", pixels, nodata=0)))
+    assert [strip.valid for strip in found] == [None]
+    assert found[0].skipped == 1 and len(found[0].tiles) == 3
+
+
+def test_an_empty_halo_does_not_keep_a_tile_and_a_full_one_does_not_either(tmp_path: Path) -> None:
+    pixels = np.zeros((1, 96, 96), dtype="uint8")
+    pixels[:, :48] = 50
+    made = source(write(tmp_path / "a.tif", pixels, nodata=0), halo=8)
+    assert [tile.row for strip in strips(made) for tile in strip.tiles] == [0, 0]
+
+
+def test_overlapping_tiles_of_a_network_that_labels_tiles_are_cut_where_they_lie(
+    tmp_path: Path,
+) -> None:
+    written = imagery(2, 130, 170)
+    made = source(write(tmp_path / "a.tif", written), stride=16)
+    [task] = source(write(tmp_path / "a.tif", written), stride=16, task_tiles=1000).tasks()
+    assert made.count() == task.tiles == 6 * 8
+    for strip in strips(made):
+        for tile, pixels in zip(strip.tiles, strip.pixels, strict=True):
+            y, x = 16 * tile.row, 16 * tile.col
+            held = written[:, y : y + 64, x : x + 64]
+            assert (pixels[:, : held.shape[1], : held.shape[2]] == held).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"tiled": True, "blockxsize": 64, "blockysize": 64}])
+def test_the_shape_of_tasks_and_reads_makes_no_difference(
+    tmp_path: Path, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path / "a.tif", imagery(3, 500, 900), resolution=0.7, **options)
+    once: dict[str, bytes] = {}
+    for task_tiles, row_bytes in ((1, 1e9), (7, 1e9), (64, 50_000), (1000, 1e9)):
+        monkeypatch.setattr("landcover.tiles.rasters._ROW_BYTES", row_bytes)
+        made = source(file, task_tiles=task_tiles, resolution=1.0, halo=3)
+        tiles = {
+            tile.tile: pixels.tobytes()
+            for strip in strips(made)
+            for tile, pixels in zip(strip.tiles, strip.pixels, strict=True)
+        }
+        assert len(tiles) == made.count()
+        assert tiles == (once := once or tiles)
+
+
+def test_tasks_of_striped_files_span_the_scene_and_others_are_near_squares(tmp_path: Path) -> None:
+    pixels = np.ones((1, 640, 6400), dtype="uint8")
+    striped = source(write(tmp_path / "s.tif", pixels), task_tiles=100)
+    assert {task.block[3] - task.block[2] for task in striped.tasks()} == {100}
+    options = {"tiled": True, "blockxsize": 256, "blockysize": 256}
+    tiled = source(write(tmp_path / "t.tif", pixels, **options), task_tiles=100)
+    assert {task.block[3] - task.block[2] for task in tiled.tasks()} <= {10, 15}
+
+
+def test_a_task_is_some_hundred_bytes(tmp_path: Path) -> None:
+    folder = tmp_path / ("county" * 8) / "2016"
+    made = source(write(folder / "m_4709963_se_14_1_20160816.tif", imagery(4, 70, 70)))
+    [task] = made.tasks()
+    assert len(pickle.dumps(task)) < 1000
+    assert pickle.loads(pickle.dumps(task)) == task
+
+
+def test_blocks_that_cannot_be_decoded_cost_their_own_tiles_only(tmp_path: Path) -> None:
+    written = imagery(3, 256, 256)
+    options = {"tiled": True, "blockxsize": 64, "blockysize": 64, "compress": "deflate"}
+    path = Path(write(tmp_path / "a.tif", written, **options))
+    with rasterio.open(path) as dataset:
+        offset = int(dataset.get_tag_item("BLOCK_OFFSET_2_1", "TIFF", bidx=1))
+    spoiled = bytearray(path.read_bytes())
+    spoiled[offset : offset + 600] = b"\xff" * 600
+    path.write_bytes(spoiled)
+    found = strips(source(str(path), task_tiles=100))
+    [failure] = [failure for strip in found for failure in strip.failures]
+    assert (failure.tile.row, failure.tile.col, failure.retryable) == (1, 2, False)
+    assert failure.reason.startswith(f"{path}: pixels could not be read: ")
+    good = [(t, p) for strip in found for t, p in zip(strip.tiles, strip.pixels, strict=True)]
+    assert len(good) == 15
+    for tile, pixels in good:
+        y, x = 64 * tile.row, 64 * tile.col
+        assert (pixels == written[:, y : y + 64, x : x + 64]).all()
+
+
+def test_a_scene_that_vanished_after_the_plan_fails_tile_by_tile(tmp_path: Path) -> None:
+    path = Path(write(tmp_path / "a.tif", imagery(3, 256, 256)))
+    [task] = source(str(path), task_tiles=100).tasks()
+    path.unlink()
+    found = [read() for read in task.reads()]
+    failures = [failure for strip in found for failure in strip.failures]
+    assert [failure.tile for failure in failures] == list(task.planned())
+    assert all("No such file" in failure.reason for failure in failures)
+    assert not any(strip.tiles for strip in found)
+
+
+def test_scenes_are_opened_when_their_turn_comes(tmp_path: Path) -> None:
+    write(tmp_path / "a.tif", imagery(3, 64, 64))
+    (tmp_path / "b.tif").write_text("no raster")
+    tasks = source(str(tmp_path)).tasks()
+    assert next(tasks).tiles == 1
+
+
+def test_scenes_may_differ_in_dtype_and_crs(tmp_path: Path) -> None:
+    write(tmp_path / "a.tif", imagery(3, 64, 64))
+    write(tmp_path / "b.tif", imagery(3, 64, 64, "uint16"), crs="EPSG:26915")
+    made = source(str(tmp_path))
+    assert [str(strip.pixels.dtype) for strip in strips(made)] == ["uint8", "uint16"]
+    assert [scene.crs for scene in made.scenes()] == ["EPSG:26914", "EPSG:26915"]
+
+
+def test_the_fingerprint_tells_inputs_and_grids_apart(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.tif", imagery(4, 100, 100))
+    once = source(file).fingerprint()
+    assert once == source(file).fingerprint() == json.loads(json.dumps(once))
+    others = [{"tile": 32}, {"halo": 2}, {"resolution": 2.0}, {"bands": (1, 2, 3)}]
+    prints = [source(file, **options).fingerprint() for options in others]
+    write(tmp_path / "a.tif", imagery(4, 100, 101))
+    prints.append(source(file).fingerprint())
+    assert once not in prints and len({json.dumps(one) for one in prints}) == len(prints)
+
+
+def test_bands_that_are_named_must_be_as_many_as_the_network_reads(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="2 bands are named, the network reads 3"):
+        source(write(tmp_path / "a.tif", imagery(3, 64, 64)), bands=(1, 2), band_count=3)
+
+
+@pytest.mark.parametrize("resolution", [None, 4.0])
+def test_real_imagery_gives_every_planned_tile(shared: Path, resolution: float | None) -> None:
+    made = RasterSource(
+        [str(shared / "imagery/naip-north-dakota-5m/*.tif")],
+        tile=128,
+        resolution=resolution,
+        band_count=3,
+        task_tiles=16,
+        mask=True,
+    )
+    found = strips(made)
+    assert sum(len(strip.tiles) + strip.skipped for strip in found) == made.count() > 200
+    assert not any(strip.failures for strip in found)
+
+
+def test_a_task_says_what_it_writes_inside_the_scene(tmp_path: Path) -> None:
+    made = source(write(tmp_path / "a.tif", imagery(1, 150, 100)), halo=8, mask=True)
+    tasks: list[RasterTask] = list(made.tasks())
+    assert tasks[-1].written()[2:] == (150 - tasks[-1].written()[0], 100)
+    row, col, *_ = tasks[-1].written()
+    assert tasks[-1].scene.transform_at(row, col)[2:] == (500000.0, 0.0, -1.0, 4000000.0 - row)

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import rasterio
+from rasterio.enums import ColorInterp, Resampling
+from rasterio.transform import Affine
+from rasterio.vrt import WarpedVRT
+from support.rasters import RGBA, imagery, write
+
+from landcover.tiles.grid import Tiling
+from landcover.tiles.reading import read_span
+from landcover.tiles.scenes import Scene, describe
+
+TILING = Tiling(64, 0, 64)
+HOLE = np.zeros((300, 320), dtype=bool)
+HOLE[100:200, 50:150] = True
+
+
+def whole(scene: Scene) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
+    return read_span(scene, (0, scene.grid.height), (0, scene.grid.width))
+
+
+def with_hole(path: Path, dtype: str, kind: str) -> tuple[str, npt.NDArray[Any]]:
+    """A scene with a hole in it that is told in one of the ways that files have."""
+    pixels = imagery(4, 300, 320, dtype)
+    if kind == "alpha":
+        pixels[3] = np.where(HOLE, 0, 255)
+        return write(path, pixels, colours=RGBA, resolution=0.6), pixels
+    if kind == "mask":
+        return write(path, pixels, mask=~HOLE, resolution=0.6), pixels
+    fill = float("nan") if kind == "nan" else 0 if dtype.startswith("u") else -9999
+    pixels[:, HOLE] = fill
+    return write(path, pixels, nodata=fill, resolution=0.6), pixels
+
+
+KINDS = [
+    *(
+        (dtype, kind)
+        for dtype in ("uint8", "uint16", "int16", "int32", "float32")
+        for kind in ("value", "mask", "alpha")
+    ),
+    ("float32", "nan"),
+]
+
+
+@pytest.mark.parametrize("dtype, kind", KINDS)
+def test_pixels_without_data_are_told_however_the_file_tells_them(
+    tmp_path: Path, dtype: str, kind: str
+) -> None:
+    file, written = with_hole(tmp_path / "a.tif", dtype, kind)
+    pixels, valid = whole(describe("a", (file,), TILING, bands=(3, 1)))
+    assert valid is not None and (valid == ~HOLE).all()
+    assert pixels.dtype == dtype and (pixels[:, ~HOLE] == written[[2, 0]][:, ~HOLE]).all()
+
+
+@pytest.mark.parametrize("resolution", [1.0, 0.25])
+@pytest.mark.parametrize("dtype, kind", KINDS)
+def test_pixels_without_data_do_not_bleed_into_resampled_imagery(
+    tmp_path: Path, dtype: str, kind: str, resolution: float
+) -> None:
+    file, _ = with_hole(tmp_path / "a.tif", dtype, kind)
+    scene = describe("a", (file,), TILING, bands=(1, 2, 3), resolution=resolution)
+    pixels, valid = whole(scene)
+    y, x = (
+        ((np.arange(n) + 0.5) * resolution / 0.6).astype(int)
+        for n in (scene.grid.height, scene.grid.width)
+    )
+    held = ~HOLE[y][:, x]
+    assert valid is not None and (valid == held).all()
+    assert pixels[:, held].min() >= 1 and pixels[:, held].max() <= 199
+
+
+def test_a_pixel_holds_data_if_any_band_differs_from_its_declared_value(tmp_path: Path) -> None:
+    pixels = imagery(4, 70, 70)
+    pixels[:3, 10:20] = 0  # deep shadow: only the infrared, which is not read, is above 0
+    pixels[:, 30:40] = 0
+    _, valid = whole(
+        describe("a", (write(tmp_path / "a.tif", pixels, nodata=0),), TILING, bands=(1, 2, 3))
+    )
+    assert valid is not None and valid[10:20].all() and not valid[30:40].any()
+
+
+def test_fill_values_of_signed_and_float_imagery_are_given_as_zero(tmp_path: Path) -> None:
+    for dtype, kind in (("int32", "value"), ("float32", "value"), ("float32", "nan")):
+        file, _ = with_hole(tmp_path / f"{dtype}-{kind}.tif", dtype, kind)
+        pixels, _ = whole(describe("a", (file,), TILING))
+        assert (pixels[:, HOLE] == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["value", "mask", "alpha"])
+@pytest.mark.parametrize("resolution", [1.0, 0.35, 2.7])
+def test_a_resampled_window_is_that_part_of_the_resampled_scene(
+    tmp_path: Path, kind: str, resolution: float
+) -> None:
+    file, _ = with_hole(tmp_path / "a.tif", "uint8", kind)
+    scene = describe("a", (file,), TILING, bands=(1, 2, 3), resolution=resolution)
+    pixels, valid = whole(scene)
+    assert valid is not None
+    for top in range(0, scene.grid.height, 37):
+        for left in range(0, scene.grid.width, 41):
+            ys = (top, min(top + 37, scene.grid.height))
+            xs = (left, min(left + 41, scene.grid.width))
+            part, part_valid = read_span(scene, ys, xs)
+            assert (part == pixels[:, slice(*ys), slice(*xs)]).all()
+            held = np.ones(part.shape[1:], dtype=bool) if part_valid is None else part_valid
+            assert (held == valid[slice(*ys), slice(*xs)]).all()
+
+
+def test_resampling_is_gdals_bilinear(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.tif", imagery(3, 300, 320), resolution=0.6)
+    scene = describe("a", (file,), TILING, resolution=1.0)
+    size = {"width": scene.grid.width, "height": scene.grid.height}
+    with (
+        rasterio.open(file) as source,
+        WarpedVRT(
+            source,
+            crs=source.crs,
+            transform=Affine(*scene.transform),
+            resampling=Resampling.bilinear,
+            **size,
+        ) as warped,
+    ):
+        expected = warped.read().astype(int)
+    difference = np.abs(whole(scene)[0].astype(int) - expected)
+    assert difference.max() <= 1 and (difference > 0).mean() < 0.01
+
+
+def test_infrared_that_is_declared_alpha_is_no_mask_when_it_is_resampled(shared: Path) -> None:
+    file = str(shared / "imagery/naip-stactools-6tiles/m_3211605_ne_11_060_20200415.tif")
+    native, _ = whole(describe("a", (file,), TILING))
+    pixels, valid = whole(describe("a", (file,), TILING, resolution=1.0))
+    assert valid is None and len(pixels) == 4
+    assert pixels[3].mean() == pytest.approx(native[3].mean(), rel=0.02)
+
+
+def test_files_of_one_band_are_read_as_one_scene(shared: Path) -> None:
+    folder = shared / "imagery/naip-rasterframes-VA"
+    scene = describe("a", tuple(str(folder / f"NAIP-VA-b{i}.tiff") for i in (3, 2, 1)), TILING)
+    pixels, valid = whole(scene)
+    with rasterio.open(folder / "derived_NAIP-VA-rgbn_4band.tif") as dataset:
+        assert (pixels == dataset.read((3, 2, 1))).all()
+    # 255 is declared in each file: a saturated roof is one in all of them, or holds data.
+    assert (valid is None) == (not (pixels == 255).all(axis=0).any())
+
+
+def test_files_of_one_band_are_resampled_together(shared: Path) -> None:
+    folder = shared / "imagery/naip-rasterframes-VA"
+    files = tuple(str(folder / f"NAIP-VA-b{i}.tiff") for i in (1, 2, 3))
+    together, _ = whole(describe("a", files, TILING, resolution=2.0))
+    alone = folder / "derived_NAIP-VA-rgbn_4band.tif"
+    expected, _ = whole(describe("a", (str(alone),), TILING, bands=(1, 2, 3), resolution=2.0))
+    assert (together == expected).mean() > 0.999  # but for saturated pixels beside declared 255
+
+
+def test_int32_and_uint8_copies_of_a_scene_read_alike(shared: Path) -> None:
+    folder = shared / "imagery/naip-rasterframes-VA"
+    as_uint8, _ = whole(describe("a", (str(folder / "NAIP-VA-b1.tiff"),), TILING))
+    wide = str(folder / "int32-older-version/NAIP-VA-b1.tiff")
+    as_int32, valid = whole(describe("a", (wide,), TILING))
+    assert as_int32.dtype == np.int32 and valid is None and (as_int32 == as_uint8).all()
+
+
+def test_a_declared_value_above_uint8_is_told_in_uint16(shared: Path) -> None:
+    file = str(shared / "imagery/naip-sonoma-uint16/naip.tif")
+    pixels, valid = whole(describe("a", (file,), TILING))
+    held = np.ones(pixels.shape[1:], dtype=bool) if valid is None else valid
+    assert pixels.dtype == np.uint16 and (held == (pixels != 256).any(axis=0)).all()
+
+
+@pytest.mark.parametrize(
+    "ys, xs",
+    [
+        ((-70, 40), (-5, 330)),
+        ((250, 700), (10, 20)),
+        ((-30, 330), (300, 360)),
+        ((5, 290), (6, 310)),
+    ],
+)
+def test_beyond_its_edges_a_scene_is_mirrored_and_not_valid(
+    tmp_path: Path, ys: tuple[int, int], xs: tuple[int, int]
+) -> None:
+    written = imagery(3, 300, 320)
+    scene = describe("a", (write(tmp_path / "a.tif", written),), TILING)
+    pixels, valid = read_span(scene, ys, xs)
+    reach = ((0, 0), (500, 500), (500, 500))
+    padded = np.pad(written, reach, mode="reflect")
+    assert (pixels == padded[:, ys[0] + 500 : ys[1] + 500, xs[0] + 500 : xs[1] + 500]).all()
+    inside = np.pad(np.ones((300, 320), dtype=bool), 500)
+    expected = inside[ys[0] + 500 : ys[1] + 500, xs[0] + 500 : xs[1] + 500]
+    assert expected.all() if valid is None else (valid == expected).all()
+
+
+def test_a_scene_smaller_than_the_window_is_mirrored_again_and_again(tmp_path: Path) -> None:
+    written = imagery(1, 3, 1)
+    scene = describe("a", (write(tmp_path / "a.tif", written),), TILING)
+    pixels, _ = read_span(scene, (-2, 9), (-1, 3))
+    padded = np.pad(written, ((0, 0), (2, 6), (0, 0)), mode="reflect")
+    assert (pixels == np.repeat(padded, 4, axis=2)).all()
+
+
+def test_threads_read_one_scene_at_the_same_time(tmp_path: Path) -> None:
+    written = imagery(3, 600, 640)
+    options = {"tiled": True, "blockxsize": 128, "blockysize": 128, "compress": "deflate"}
+    scene = describe("a", (write(tmp_path / "a.tif", written, **options),), TILING)
+    wrong: list[int] = []
+
+    def read(place: int) -> None:
+        for top in range(0, 600, 100):
+            pixels, _ = read_span(scene, (top, top + 100), (place, 600))
+            if (pixels != written[:, top : top + 100, place:600]).any():
+                wrong.append(place)
+
+    threads = [threading.Thread(target=read, args=(i,)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compress": "lzw"},
+        {"compress": "deflate", "predictor": 2, "tiled": True, "blockxsize": 128, "blockysize": 64},
+        {"interleave": "band", "tiled": True, "blockxsize": 64, "blockysize": 64},
+        {"BIGTIFF": "YES", "compress": "zstd"},
+    ],
+)
+def test_layout_and_compression_of_a_file_make_no_difference(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    written = imagery(3, 300, 320)
+    scene = describe("a", (write(tmp_path / "a.tif", written, **options),), TILING)
+    assert (whole(scene)[0] == written).all()
+
+
+def test_a_jpeg_in_a_tiff_is_read_as_gdal_decodes_it(tmp_path: Path) -> None:
+    options = {"compress": "jpeg", "photometric": "ycbcr", "tiled": True}
+    file = write(tmp_path / "a.tif", imagery(3, 512, 512), **options)
+    with rasterio.open(file) as dataset:
+        assert dataset.colorinterp[0] == ColorInterp.red
+        assert (whole(describe("a", (file,), TILING))[0] == dataset.read()).all()

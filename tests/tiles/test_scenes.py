@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.enums import ColorInterp
+from rasterio.transform import Affine
+from support.rasters import RGBA, imagery, write
+
+from landcover.errors import SourceError
+from landcover.tiles.grid import Tiling
+from landcover.tiles.headers import holdable
+from landcover.tiles.scenes import Scene, describe
+
+TILING = Tiling(64, 0, 64)
+
+
+def described(*files: str, **options: Any) -> Scene:
+    return describe("scene", files, TILING, **options)
+
+
+def test_a_scene_is_placed_by_its_own_transform_and_authority(tmp_path: Path) -> None:
+    scene = described(write(tmp_path / "a.tif", imagery(3, 100, 130)))
+    assert (scene.grid.width, scene.grid.height, scene.crs) == (130, 100, "EPSG:26914")
+    assert scene.transform == (1.0, 0.0, 500000.0, 0.0, -1.0, 4000000.0)
+    assert scene.native and scene.bands.read == (1, 2, 3) and scene.bands.dtype == "uint8"
+
+
+def test_a_crs_without_a_code_is_kept_as_wkt(shared: Path) -> None:
+    file = shared / "imagery/nlcd-rasters/nlcd_RI_seMA_sinusoidal.tif"
+    assert described(str(file)).crs.startswith("PROJCS[")
+
+
+@pytest.mark.parametrize("resolution, width, native", [(1.0, 130, True), (1.009, 130, True)])
+def test_a_resolution_within_one_percent_is_taken_as_it_is(
+    tmp_path: Path, resolution: float, width: int, native: bool
+) -> None:
+    scene = described(write(tmp_path / "a.tif", imagery(3, 100, 130)), resolution=resolution)
+    assert (scene.grid.width, scene.native) == (width, native)
+
+
+def test_another_resolution_keeps_the_corner_and_the_extent(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.tif", imagery(3, 100, 130), resolution=0.6)
+    scene = described(file, resolution=1.0)
+    assert (scene.grid.width, scene.grid.height, scene.native) == (78, 60, False)
+    assert scene.transform == (1.0, 0.0, 500000.0, 0.0, -1.0, 4000000.0)
+
+
+def test_metres_are_converted_where_the_crs_counts_in_feet(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.tif", imagery(3, 100, 100), crs="EPSG:2225", resolution=2.0)
+    scene = described(file, resolution=1.0)
+    assert scene.transform[0] == pytest.approx(3937 / 1200)  # US survey feet in a metre
+    assert scene.grid.width == 61
+
+
+def test_a_geographic_scene_is_scored_natively_but_has_no_metres(tmp_path: Path) -> None:
+    where = Affine(1e-5, 0, -98.0, 0, -1e-5, 47.0)
+    file = write(tmp_path / "a.tif", imagery(3, 80, 80), crs="EPSG:4326", transform=where)
+    assert described(file).native
+    with pytest.raises(SourceError, match=r"EPSG:4326 is geographic.* gdalwarp -t_srs"):
+        described(file, resolution=1.0)
+
+
+def test_pixels_that_are_not_square_need_a_resolution(shared: Path) -> None:
+    file = str(shared / "imagery/naip-stactools-6tiles/m_3008501_ne_16_1_20110815.tif")
+    with pytest.raises(
+        SourceError, match=r"not square \(25.9297 x 29.6367 metre\); set source.res"
+    ):
+        described(file)
+    scene = described(file, resolution=30.0)
+    assert (scene.grid.width, scene.grid.height, scene.native) == (221, 253, False)
+
+
+def test_a_rotated_scene_is_refused(tmp_path: Path) -> None:
+    where = Affine.translation(5e5, 4e6) @ Affine.rotation(10) @ Affine.scale(1, -1)
+    file = write(tmp_path / "a.tif", imagery(1, 70, 70), transform=where)
+    with pytest.raises(SourceError, match=r"rotated, flipped .* gdalwarp"):
+        described(file)
+
+
+def test_a_scene_without_a_crs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"has no CRS; assign .* gdal_edit.py -a_srs"):
+        described(write(tmp_path / "a.tif", imagery(1, 70, 70), crs=None))
+
+
+def test_what_is_no_raster_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_text("not a raster")
+    with pytest.raises(SourceError, match=r"a.tif: cannot be read as a raster: .*not recognized"):
+        described(str(tmp_path / "a.tif"))
+
+
+def test_complex_pixels_are_refused(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.tif", imagery(1, 70, 70, "complex64"))
+    with pytest.raises(SourceError, match="holds complex64 pixels"):
+        described(file)
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.7, 0.99])
+def test_a_scene_that_was_cut_off_is_refused(tmp_path: Path, kept: float) -> None:
+    path = Path(write(tmp_path / "a.tif", imagery(3, 512, 512), tiled=True, blockxsize=128))
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
+    with pytest.raises(SourceError, match=r"is cut off: it ends after \d+ bytes.* copy it again"):
+        described(str(path))
+
+
+def test_too_few_bands_are_named_with_a_way_out(tmp_path: Path) -> None:
+    one = write(tmp_path / "b1.tif", imagery(1, 70, 70))
+    with pytest.raises(
+        SourceError, match=r"has 1 band\(s\), the network reads 3; single-band files"
+    ):
+        described(one, band_count=3)
+    with pytest.raises(SourceError, match=r"has 3 band\(s\), band 4 is wanted$"):
+        described(write(tmp_path / "a.tif", imagery(3, 70, 70)), bands=(1, 4))
+
+
+def test_a_mask_is_not_counted_as_a_band(tmp_path: Path) -> None:
+    pixels = imagery(4, 70, 70)
+    pixels[3] = 255
+    file = write(tmp_path / "a.tif", pixels, colours=RGBA)
+    assert described(file).bands.read == (1, 2, 3)
+    with pytest.raises(SourceError, match=r"has 3 band\(s\) beside its mask, the network reads 4"):
+        described(file, band_count=4)
+
+
+def test_bands_are_found_by_description_and_by_colour(tmp_path: Path) -> None:
+    pixels = imagery(4, 70, 70)
+    colours = (ColorInterp.blue, ColorInterp.green, ColorInterp.red, ColorInterp.undefined)
+    file = write(tmp_path / "a.tif", pixels, colours=colours, names=("B02", "B03", "B04", "NIR"))
+    assert described(file, bands=("red", "B03", "nir")).bands.read == (3, 2, 4)
+    with pytest.raises(SourceError, match=r"no band is called 'swir' \(there are: b02/blue, b03"):
+        described(file, bands=("swir",))
+
+
+def test_infrared_that_is_declared_alpha_is_no_mask(shared: Path) -> None:
+    folder = shared / "imagery/naip-stactools-6tiles"
+    for name in ("m_3211605_ne_11_060_20200415.tif", "m_4208701_ne_16_060_20200902.tif"):
+        bands = described(str(folder / name), bands=(1, 2, 3)).bands
+        assert (bands.validity, bands.alpha) == ("all", 0)
+        assert described(str(folder / name)).bands.read == (1, 2, 3, 4)
+
+
+def test_a_value_that_pixels_cannot_hold_marks_nothing() -> None:
+    assert holdable(-9999.0, "uint8") is None
+    assert holdable(0.5, "uint8") is None
+    assert holdable(256.0, "uint16") == 256.0
+    assert holdable(-9999.0, "float32") == -9999.0
+
+
+def _shifted(path: Path) -> str:
+    return write(path, imagery(1, 70, 70), transform=Affine(1, 0, 500010, 0, -1, 4000000))
+
+
+def _larger(path: Path) -> str:
+    return write(path, imagery(1, 70, 71))
+
+
+def _elsewhere(path: Path) -> str:
+    return write(path, imagery(1, 70, 70), crs="EPSG:26915")
+
+
+@pytest.mark.parametrize("other", [_shifted, _larger, _elsewhere])
+def test_files_of_one_scene_must_agree_in_grid(
+    tmp_path: Path, other: Callable[[Path], str]
+) -> None:
+    first = write(tmp_path / "b1.tif", imagery(1, 70, 70))
+    with pytest.raises(SourceError, match=r"b2.tif: lies on another grid than .*b1.tif"):
+        described(first, other(tmp_path / "b2.tif"))
+
+
+def test_files_of_one_scene_must_agree_in_dtype_and_have_one_band(tmp_path: Path) -> None:
+    first = write(tmp_path / "b1.tif", imagery(1, 70, 70))
+    with pytest.raises(SourceError, match="differ in dtype: uint16, uint8"):
+        described(first, write(tmp_path / "b2.tif", imagery(1, 70, 70, "uint16")))
+    with pytest.raises(SourceError, match=r"b3.tif: holds 3 bands; a scene given as a list"):
+        described(first, write(tmp_path / "b3.tif", imagery(3, 70, 70)))
+
+
+def test_blocks_are_counted_in_pixels_of_the_grid(tmp_path: Path) -> None:
+    options = {"tiled": True, "blockxsize": 128, "blockysize": 64}
+    file = write(tmp_path / "a.tif", imagery(1, 300, 300), resolution=0.5, **options)
+    assert described(file).block == (64, 128)
+    assert described(file, resolution=1.0).block == (32, 64)
+
+
+def test_a_mask_beside_the_file_is_found(tmp_path: Path) -> None:
+    pixels = imagery(3, 70, 70)
+    file = write(tmp_path / "a.tif", pixels)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(file, "r+") as dataset:
+        dataset.write_mask(np.eye(70, dtype=bool))
+    assert (tmp_path / "a.tif.msk").exists()
+    assert described(file).bands.validity == "mask"
