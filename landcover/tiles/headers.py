@@ -202,6 +202,10 @@ def _size(file: str) -> int:
         return int(system.info(path)["size"] or 0)
     except FileNotFoundError as error:
         raise SourceError(file, "no such file") from error
+    except SourceError:
+        if address(file).url is None:
+            return 0  # GDAL reaches it by itself, without the library that fsspec would need
+        raise
     except OSError as error:
         raise SourceError(file, f"cannot be looked up: {cause(error)}") from error
 

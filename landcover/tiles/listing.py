@@ -267,7 +267,8 @@ def _what_is_there(entry: Entry) -> str:
                 kinds = Counter(_kind(item.name, item.is_dir()) for item in found)
     except OSError as error:
         return f"{folder} cannot be listed: {error}"
-    held = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(4))
+    most = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))[:4]
+    held = ", ".join(f"{n} {kind}" for kind, n in most)
     return f"{folder} holds {held or 'nothing'}"
 
 
