@@ -183,6 +183,7 @@ def _shape(scene: Scene, task_tiles: int) -> tuple[int, int]:
     """
     grid, cols = scene.grid, scene.grid.cols
     if 2 * scene.block[1] < grid.width:
-        cols = ceil(cols / ceil(cols / (1.5 * isqrt(task_tiles))))
+        wide = min(task_tiles, 1.5 * isqrt(task_tiles))
+        cols = ceil(cols / ceil(cols / wide))
     rows = max(1, task_tiles // cols)
     return ceil(grid.rows / ceil(grid.rows / rows)), cols
