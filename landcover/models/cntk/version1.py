@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from landcover.errors import ModelError
 from landcover.models.cntk.cursor import Cursor
 from landcover.models.cntk.dictionary import Dictionary, Tensor
 from landcover.models.cntk.graph import Function, Graph, Leaf, Output, Ref
+from landcover.models.cntk.version1_inputs import inputs_of
 from landcover.models.cntk.version1_nodes import NODES
 from landcover.models.cntk.wire import WireError
 
@@ -179,9 +179,8 @@ def _graph(file: str, version: int, nodes: dict[str, _Node], groups: dict[str, l
     functions: dict[str, Function] = {}
     for node in nodes.values():
         if node.leaf is None and node.operation != "DynamicAxis":
-            inputs = _inputs(
-                file, node, [_ref(file, nodes, key, node) for key in node.inputs], leaves
-            )
+            refs = [_ref(file, nodes, key, node) for key in node.inputs]
+            inputs = inputs_of(file, node.uid, node.operation, node.attributes, refs, leaves)
             uid, name = _split(node.key)
             functions[uid] = Function(
                 uid, name or uid, node.operation, tuple(inputs), node.attributes
@@ -209,52 +208,6 @@ def _output(file: str, nodes: dict[str, _Node], key: str) -> Output:
         raise ModelError(file, f"the output {key!r} is not there")
     uid, name = _split(key)
     return Output(name or (f"{uid}_Output_0" if _LOST_UID in key else uid), Ref(uid))
-
-
-def _inputs(file: str, node: _Node, refs: list[Ref], leaves: dict[str, Leaf]) -> list[Ref]:
-    """Return the inputs of a function as v2 has them."""
-    if node.operation == "Clip" and len(refs) == 3:
-        return [refs[2], *refs[:2]]  # v2 has what is clipped first
-    if node.operation == "Convolution" and refs:
-        return [_kernels(file, node, refs[0], leaves), *refs[1:]]
-    if node.operation == "BatchNormalization" and node.attributes["inverted"] and len(refs) > 4:
-        return [*refs[:4], _variance(node, refs[4], leaves), *refs[5:]]
-    return refs
-
-
-def _kernels(file: str, node: _Node, ref: Ref, leaves: dict[str, Leaf]) -> Ref:
-    """Give kernels that are stored as a matrix (maps, everything else) their shape."""
-    leaf, window = leaves.get(ref.uid), node.attributes["kernelShape"]
-    if leaf is None or leaf.tensor is None or len(leaf.shape) != 2 or len(window) != 3:
-        return ref
-    maps, size = leaf.shape[1], leaf.tensor.flat.size
-    area = max(maps, 1) * max(window[1], 1) * max(window[2], 1)
-    if size % area:
-        raise ModelError(file, f"node {node.uid!r}: {size} weights for windows of {window[1:]}")
-    return _replaced(
-        leaf, "as kernels", (maps, size // area, *window[1:]), leaf.tensor.flat, leaves
-    )
-
-
-def _variance(node: _Node, ref: Ref, leaves: dict[str, Leaf]) -> Ref:
-    """Turn the inverse deviations of files before version 13 into variances.
-
-    CNTK 2.7 adds epsilon here, where arithmetic would have it subtracted; so do we, to score alike.
-    """
-    leaf = leaves.get(ref.uid)
-    if leaf is None or leaf.tensor is None:
-        return ref
-    with np.errstate(all="ignore"):
-        variance = 1 / leaf.tensor.flat.astype(np.float64) ** 2 + node.attributes["epsilon"]
-    return _replaced(leaf, "as variance", leaf.shape, variance.astype(leaf.dtype), leaves)
-
-
-def _replaced(
-    leaf: Leaf, how: str, shape: tuple[int, ...], flat: NDArray[Any], leaves: dict[str, Leaf]
-) -> Ref:
-    uid = f"{leaf.uid} {how}"
-    leaves[uid] = Leaf(uid, leaf.label, shape, leaf.dtype, tensor=Tensor(flat, shape, leaf.dtype))
-    return Ref(uid)
 
 
 def _split(key: str) -> tuple[str, str]:
