@@ -44,7 +44,10 @@ def wrapped(
 
 def _before(pixels: Any, signature: Signature, wrapping: Wrapping) -> Any:
     """From pixels to what the network reads."""
-    value = operations.convert(pixels, "f32")
+    kind = openvino.Type(np.dtype(signature.dtype)).get_type_name()
+    same = pixels.get_element_type().get_type_name() == kind
+    plain = same and not (wrapping.shifts or wrapping.scales)
+    value = pixels if plain else operations.convert(pixels, "f32")
     if wrapping.shifts:
         value = operations.subtract(value, _per_band(wrapping.mean))
     if wrapping.scales:
@@ -55,8 +58,7 @@ def _before(pixels: Any, signature: Signature, wrapping: Wrapping) -> Any:
         value = operations.transpose(value, _whole(0, 2, 3, 1))
     elif wrapping.layout == "NHW":
         value = operations.squeeze(value, _whole(1))
-    kind = openvino.Type(np.dtype(signature.dtype)).get_type_name()
-    return operations.convert(value, kind)
+    return value if plain else operations.convert(value, kind)
 
 
 def _after(returned: Any, wrapping: Wrapping) -> Any:

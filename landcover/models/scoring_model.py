@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import xarray as xr
 
@@ -80,15 +82,22 @@ class ScoringModel:
 
     def _labelled(self, scores: Probabilities, tiles: xr.DataArray) -> xr.DataArray:
         dims = ("tile", "class", "y", "x")[: scores.ndim]
+        labelled = xr.DataArray(scores, self._classes, dims, name="probability")
+        if not tiles.coords:  # as on workers, where each batch comes this way
+            return labelled
         kept = tiles.isel(y=self._core, x=self._core)
-        coords = {
-            name: coord
-            for name, coord in kept.coords.items()
-            if set(coord.dims) <= set(dims) - {"class"}
-        }
-        return xr.DataArray(
-            scores, {**coords, "class": list(self.recipe.classes)}, dims, name="probability"
+        return labelled.assign_coords(
+            {
+                name: coord
+                for name, coord in kept.coords.items()
+                if set(coord.dims) <= set(dims) - {"class"}
+            }
         )
+
+    @cached_property
+    def _classes(self) -> xr.Coordinates:
+        """The names of the classes; made once, since an index costs more than a batch's labels."""
+        return xr.Coordinates({"class": list(self.recipe.classes)})
 
     @property
     def _core(self) -> slice:
