@@ -255,8 +255,6 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def _what_is_there(entry: Entry) -> str:
     """A sentence on the folder where an entry begins, for somebody who mistyped it."""
     folder = entry.root
-    if not is_remote(folder) and not Path(folder or "/").is_dir():
-        return f"there is no folder {folder}"
     try:
         if is_remote(folder):
             system, path = file_system(folder)
@@ -265,6 +263,8 @@ def _what_is_there(entry: Entry) -> str:
         else:
             with os.scandir(folder or "/") as found:
                 kinds = Counter(_kind(item.name, item.is_dir()) for item in found)
+    except FileNotFoundError:
+        return f"there is no folder {folder}"
     except OSError as error:
         return f"{folder} cannot be listed: {error}"
     most = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))[:4]

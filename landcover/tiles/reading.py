@@ -76,8 +76,8 @@ def reopen(scene: Scene) -> None:
     Raises:
         OSError: (one of FAILURES) if that fails, too.
     """
-    _handles.forget(scene)
     with gdal_settings(address(scene.files[0])):
+        _handles.forget(scene)
         _handles.get(scene)
 
 
