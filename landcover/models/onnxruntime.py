@@ -70,13 +70,16 @@ class OnnxGraph:
         return _SessionNetwork(lambda dtype: self._session(wrapping, dtype), self._ends)
 
     def _session(self, wrapping: Wrapping, dtype: np.dtype[Any]) -> onnxruntime.InferenceSession:
-        model = wrapped(_read(self._path, self._shown), self._ends, wrapping, dtype)
+        # Nothing holds the model while the session is made: large ones are then in memory once less.
+        content = wrapped(
+            _read(self._path, self._shown), self._ends, wrapping, dtype
+        ).SerializeToString()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3
         try:
             return onnxruntime.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+                content, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # the library's errors have no root of their own
             reason = str(error).splitlines()[0]

@@ -95,6 +95,7 @@ class OpenvinoGraph:
     ) -> None:
         self._core, self._settings, self._path, self._shown = core, settings, path, shown
         model = self._read()
+        self._fresh = [model]
         if len(model.inputs) != 1 or len(_shape(model.inputs[0]) or ()) not in _IMAGE_RANKS:
             listed = ", ".join(f"{i.any_name!r} {i.partial_shape}" for i in model.inputs)
             raise ModelError(shown, f"must have one input, a batch of images; its inputs: {listed}")
@@ -116,7 +117,8 @@ class OpenvinoGraph:
         if wrapping.output is not None:  # what is compiled only to be looked at is not kept
             settings["CACHE_DIR"] = str(cache_folder() / "openvino")
         try:
-            model = wrapped(self._read(), self._head, self.signature, wrapping, dtype)
+            model = self._fresh.pop() if self._fresh else self._read()  # it is taken apart
+            model = wrapped(model, self._head, self.signature, wrapping, dtype)
             return _Requests(self._core.compile_model(model, "CPU", settings))
         except RuntimeError as error:
             raise ModelError(self._shown, _reason(error)) from error
