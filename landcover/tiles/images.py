@@ -192,7 +192,9 @@ def _strip(images: list[_Image], expected: Expected) -> Strip:
     tiles: list[Tile] = []
     failures: list[Failure] = []
     pixels = np.empty((len(images), *expected.shape), dtype=expected.dtype)
-    for image, content in zip(images, fetch([image.path for image in images]), strict=True):
+    contents = fetch([image.path for image in images])
+    fetched = perf_counter()
+    for image, content in zip(images, contents, strict=True):
         try:
             pixels[len(tiles)] = decode(content, image.path, expected)
             tiles.append(image.tile)
@@ -200,7 +202,8 @@ def _strip(images: list[_Image], expected: Expected) -> Strip:
             failures.append(Failure(image.tile, str(error), retryable=False))
         except Unreachable as error:
             failures.append(Failure(image.tile, str(error), error.retryable))
-    return Strip(tiles, pixels[: len(tiles)], None, failures, 0, perf_counter() - start)
+    end = perf_counter()
+    return Strip(tiles, pixels[: len(tiles)], None, failures, 0, end - start, end - fetched)
 
 
 def _numbered(band: int | str) -> int:
