@@ -28,11 +28,11 @@ def choose_runtime(name: str, format: Format) -> str:
 
     "auto" means, for CNTK and ONNX files, openvino where it is installed and onnxruntime otherwise:
     for a ResNet-50 in f32 openvino took 0.087 seconds of a CPU with AVX-512 an image and
-    onnxruntime 0.097, and a worker held 460 MB against 560. For the formats of TensorFlow and Keras it
-    means tensorflow, which took 0.092 seconds: openvino computes them no faster to speak of, and
-    only after a conversion that needs TensorFlow on every host once and fails for operations that
-    have none. Its workers start in a second instead of ten, though, and need half the memory: who
-    has many short-lived workers asks for it.
+    onnxruntime 0.097, and a worker held 460 MB against 560. For the formats of TensorFlow and
+    Keras it means tensorflow, which took 0.092 seconds: openvino computes them no faster to speak
+    of, and only after a conversion that needs TensorFlow on every host once and fails for
+    operations that have none. Its workers start in a second instead of ten, though, and need half
+    the memory: who has many short-lived workers asks for it.
 
     Args:
         name: a registered runtime, or "auto".
