@@ -1,0 +1,186 @@
+"""The Dask backend: worker processes of this machine, or those of a running cluster."""
+
+# distributed declares its types, but few of them.
+# mypy: allow-untyped-calls, no-warn-return-any
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from weakref import WeakSet
+
+import dask
+from distributed import Client, LocalCluster
+from distributed.deploy.utils import nprocesses_nthreads
+
+from landcover.backends.dask_flight import Flight, addresses
+from landcover.backends.options import check_counts
+from landcover.contracts import Lost
+from landcover.errors import BackendUnavailable, ConfigError
+from landcover.machine import usable_cpus
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_ADDRESS = re.compile(r"([a-z]+://)?(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}/?")
+
+# Seconds until a scheduler that does not answer counts as unreachable.
+_PATIENCE = 20
+
+# A paused worker takes no work until its memory shrinks, which that of a loaded network never
+# does, and results of a few bytes leave nothing to spill. That a worker is ended when it is nearly
+# out of memory stays: its item is given to another one.
+_MEMORY = {"distributed": {"worker": {"memory": {"target": False, "spill": False, "pause": False}}}}
+
+
+class DaskBackend:
+    """Works on items in Dask worker processes, one item a process at a time.
+
+    Without ``address`` or ``client`` it starts a cluster of processes on this machine when the
+    first result is asked for, and ends it on exit: use it in a ``with`` block.
+
+    Args:
+        workers: worker processes of an own cluster (default: as many as Dask itself would start);
+            of a running one the most workers to use (default: all, also those that join later).
+        threads: CPU threads that a worker process may use; default: the CPUs of this machine
+            shared out among the workers of an own cluster, or what the smallest worker of a
+            running one was given.
+        address: address of a running scheduler, as in "tcp://10.0.0.5:8786".
+        client: a client of a running cluster; it stays open.
+
+    Raises:
+        ConfigError: an option makes no sense.
+        BackendUnavailable: (when first used) the cluster does not answer or does not start.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        threads: int | None = None,
+        address: str | None = None,
+        client: Client | None = None,
+    ) -> None:
+        check_counts("dask", workers=workers, threads=threads)
+        _check_cluster(address, client)
+        self._workers, self._threads = workers, threads
+        self._address, self._given = address, client
+        self._opened: Client | None = None
+        self._owned = ExitStack()
+        self._maps: WeakSet[Generator[Any, None, None]] = WeakSet()
+
+    @property
+    def slots(self) -> int:
+        """How many items are worked on at the same time: one a worker process."""
+        if self._starts_cluster:
+            return self._shape()[0]
+        return max(1, len(addresses(self._client(), self._workers)))
+
+    @property
+    def threads(self) -> int:
+        """How many CPU threads a worker process may use for computing."""
+        if self._starts_cluster:
+            return self._shape()[1]
+        return self._threads or min(self._client().nthreads().values(), default=1)
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R | Lost[T]]:
+        """Yield ``function(item)`` for every item, as items finish."""
+        results: Generator[R | Lost[T], None, None] = self._map(function, items)
+        self._maps.add(results)
+        return results
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for results in list(self._maps):
+            results.close()
+        self._opened = None
+        self._owned.close()
+
+    def _map(
+        self, function: Callable[[T], R], items: Iterable[T]
+    ) -> Generator[R | Lost[T], None, None]:
+        flight: Flight[T, R] = Flight(self._client(), function, self._workers)
+        remaining = iter(items)
+        try:
+            while True:
+                for item in islice(remaining, flight.room()):
+                    flight.submit(item)
+                if not flight.count:
+                    return
+                yield from flight.landed()
+        finally:
+            flight.cancel()
+
+    @property
+    def _starts_cluster(self) -> bool:
+        return self._address is None and self._given is None
+
+    def _shape(self) -> tuple[int, int]:
+        """Workers of an own cluster, and threads of each."""
+        cpus = usable_cpus()
+        by_threads = max(1, cpus // self._threads) if self._threads else None
+        workers = self._workers or by_threads or nprocesses_nthreads(cpus)[0]
+        return workers, self._threads or max(1, cpus // workers)
+
+    def _client(self) -> Client:
+        if self._given is not None:
+            return self._given
+        if self._opened is None:
+            self._opened = self._reached() if self._address else self._started()
+        return self._opened
+
+    def _reached(self) -> Client:
+        try:
+            client = Client(self._address, timeout=_PATIENCE, set_as_default=False)
+        except (OSError, ValueError, ImportError) as error:
+            raise BackendUnavailable(
+                str(self._address),
+                f"no Dask scheduler answers here within {_PATIENCE} s: start one with "
+                f"'dask scheduler', or correct backend.address ({error})",
+            ) from error
+        return self._owned.enter_context(client)
+
+    def _started(self) -> Client:
+        workers, threads = self._shape()
+        try:
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=threads,
+                processes=True,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+                config=dask.config.merge(dask.config.config, _MEMORY),
+            )
+        except (OSError, RuntimeError) as error:
+            raise BackendUnavailable(
+                "dask",
+                f"the worker processes of an own cluster did not start ({error}); in a script the "
+                "call must stand below 'if __name__ == \"__main__\":', as workers import the script",
+            ) from error
+        self._owned.enter_context(cluster)
+        return self._owned.enter_context(Client(cluster, set_as_default=False))
+
+
+def _check_cluster(address: str | None, client: Client | None) -> None:
+    mistakes = []
+    if address is not None and client is not None:
+        mistakes.append("backend.address and backend.client name two clusters: give one of them")
+    if address is not None and not (
+        isinstance(address, str) and _ADDRESS.fullmatch(address) is not None
+    ):
+        mistakes.append(f"backend.address: must look like tcp://host:8786, not {address!r}")
+    if client is not None and (not isinstance(client, Client) or client.asynchronous):
+        mistakes.append(f"backend.client: must be a synchronous distributed.Client, not {client!r}")
+    if mistakes:
+        raise ConfigError(mistakes, "backend 'dask'")

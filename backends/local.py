@@ -1,0 +1,66 @@
+"""The backend of a single process: threads, and nothing to start or to install."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from weakref import WeakSet
+
+from landcover.backends.options import check_counts
+from landcover.backends.threads import in_threads
+from landcover.contracts import Lost
+from landcover.machine import usable_cpus
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Two items at once: one is read while the network works on the other.
+_WORKERS = 2
+
+
+class LocalBackend:
+    """Works on items in threads of this process, which share its memory and its models.
+
+    Args:
+        workers: items worked on at the same time; default 2.
+        threads: CPU threads that computing may use; default: the CPUs this process may use.
+
+    Raises:
+        ConfigError: an option is not a whole number from 1.
+    """
+
+    def __init__(self, workers: int | None = None, threads: int | None = None) -> None:
+        check_counts("local", workers=workers, threads=threads)
+        self._workers = workers or _WORKERS
+        self._threads = threads or usable_cpus()
+        self._maps: WeakSet[Generator[Any, None, None]] = WeakSet()
+
+    @property
+    def slots(self) -> int:
+        """How many items are worked on at the same time."""
+        return self._workers
+
+    @property
+    def threads(self) -> int:
+        """How many CPU threads this process may use for computing."""
+        return self._threads
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R | Lost[T]]:
+        """Yield ``function(item)`` for every item, as items finish."""
+        # As many again wait their turn, so that no thread idles while the caller is busy.
+        results = in_threads(function, items, self._workers, lambda: 2 * self._workers)
+        self._maps.add(results)
+        return results
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for results in list(self._maps):
+            results.close()

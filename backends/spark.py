@@ -1,0 +1,182 @@
+"""The Spark backend: a session of its own on this machine, a running cluster, or a given session.
+
+Every item is a Spark job of one task, and several jobs are under way at once from threads of the
+driver. Thus results arrive one by one, and no item waits for a stage of others. Only the DataFrame
+API is used, so that Spark Connect works as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from weakref import WeakSet
+
+from landcover.backends.options import check_counts
+from landcover.backends.spark_jobs import ATTEMPTS, Jobs
+from landcover.backends.spark_sessions import (
+    AnySession,
+    Cluster,
+    classic_session,
+    connect_session,
+)
+from landcover.backends.threads import in_threads
+from landcover.contracts import Lost
+from landcover.errors import ConfigError
+from landcover.machine import usable_cpus
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_ADDRESS = re.compile(
+    r"(spark://[^\s:,/]+:\d{1,5}(,[^\s:,/]+:\d{1,5})*"
+    r"|sc://[^\s:,/]+(:\d{1,5})?(/\S*)?|k8s://\S+|yarn)"
+)
+
+# Every job under way takes a thread of the driver.
+_MOST_JOBS = 512
+
+
+class SparkBackend:
+    """Works on items in the Python workers of Spark, one item a worker process at a time.
+
+    Without ``address`` or ``session`` it starts a session on this machine when the first result is
+    asked for, and ends it with its Java VM on exit: use it in a ``with`` block. Further settings
+    of an own session belong into ``spark-defaults.conf``. Spark ends Python workers after a minute
+    in which none of an executor's workers finished an item and some had nothing to do; what such a
+    worker kept in memory is then loaded again.
+
+    Args:
+        workers: Python workers of an own session on this machine (default: its CPUs divided by
+            ``threads``); of a cluster the most to use (default: all it has).
+        threads: CPU threads that a Python worker may use, ``spark.task.cpus``; default: this
+            machine's CPUs shared out among ``workers``, where that is given; on a cluster 1, or
+            what the session says.
+        address: a running cluster: its master ("spark://host:7077", "yarn", "k8s://...") or its
+            Spark Connect server ("sc://host:15002").
+        session: a session, classic or of Spark Connect; it goes on after the run.
+
+    Raises:
+        ConfigError: an option makes no sense.
+        BackendUnavailable: (when first used) Java is missing, the cluster does not answer, or this
+            process already has a session that was not given.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        threads: int | None = None,
+        address: str | None = None,
+        session: AnySession | None = None,
+    ) -> None:
+        check_counts("spark", workers=workers, threads=threads)
+        _check_cluster(address, session)
+        self._workers, self._threads = workers, threads
+        self._address, self._given = address, session
+        self._opened: Cluster | None = None
+        self._owned = ExitStack()
+        self._maps: WeakSet[Generator[Any, None, None]] = WeakSet()
+
+    @property
+    def slots(self) -> int:
+        """How many items are worked on at the same time: one a Python worker."""
+        if self._is_local:
+            return self._shape()[0]
+        return self._used(self._cluster())
+
+    @property
+    def threads(self) -> int:
+        """How many CPU threads a Python worker may use for computing."""
+        if self._is_local:
+            return self._shape()[1]
+        return self._threads or self._cluster().task_cpus()
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R | Lost[T]]:
+        """Yield ``function(item)`` for every item, as items finish."""
+        results: Generator[R | Lost[T], None, None] = self._map(function, items)
+        self._maps.add(results)
+        return results
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for results in list(self._maps):
+            results.close()
+        self._opened = None
+        self._owned.close()
+
+    def _map(
+        self, function: Callable[[T], R], items: Iterable[T]
+    ) -> Generator[R | Lost[T], None, None]:
+        cluster = self._cluster()
+        jobs: Jobs[T, R] = Jobs(cluster.session, cluster.where, function)
+
+        def window() -> int:
+            slots = self._used(cluster)
+            # A few more wait in Spark, so that a worker that is done has something to go on with.
+            return min(_MOST_JOBS, slots + max(2, slots // 4))
+
+        yield from in_threads(jobs.result, items, _MOST_JOBS, window, jobs.cancel)
+
+    def _used(self, cluster: Cluster) -> int:
+        return min(cluster.slots(), self._workers or _MOST_JOBS)
+
+    @property
+    def _is_local(self) -> bool:
+        return self._address is None and self._given is None
+
+    def _shape(self) -> tuple[int, int]:
+        """Workers of an own session on this machine, and threads of each."""
+        cpus = usable_cpus()
+        threads = self._threads or (max(1, cpus // self._workers) if self._workers else 1)
+        return self._workers or max(1, cpus // threads), threads
+
+    def _cluster(self) -> Cluster:
+        if self._opened is None:
+            self._opened = Cluster(*self._session())
+        return self._opened
+
+    def _session(self) -> tuple[AnySession, str]:
+        """The session, opened where none was given, and what it is called in messages."""
+        if self._given is not None:
+            return self._given, "the given Spark session"
+        return self._owned.enter_context(self._own_session()), self._address or "Spark"
+
+    def _own_session(self) -> AbstractContextManager[AnySession]:
+        if self._address is None:
+            workers, threads = self._shape()
+            master = f"local[{workers * threads},{ATTEMPTS}]"
+            return classic_session(master, {"spark.task.cpus": str(threads)})
+        if self._address.startswith("sc://"):
+            return connect_session(self._address)
+        return classic_session(self._address, self._demands())
+
+    def _demands(self) -> dict[str, str]:
+        """What an own session asks of a cluster's master."""
+        demands = {"spark.task.cpus": str(self._threads or 1)}
+        if self._workers:
+            demands["spark.cores.max"] = str(self._workers * (self._threads or 1))
+        return demands
+
+
+def _check_cluster(address: str | None, session: object) -> None:
+    mistakes = []
+    if address is not None and session is not None:
+        mistakes.append("backend.address and backend.session name two clusters: give one of them")
+    if address is not None and not (isinstance(address, str) and _ADDRESS.fullmatch(address)):
+        mistakes.append(
+            "backend.address: must be spark://host:7077, sc://host:15002, k8s://... or yarn, not "
+            f"{address!r}; for this machine leave it out and set backend.workers"
+        )
+    if session is not None and not hasattr(session, "createDataFrame"):
+        mistakes.append(f"backend.session: must be a SparkSession, not {session!r}")
+    if mistakes:
+        raise ConfigError(mistakes, "backend 'spark'")

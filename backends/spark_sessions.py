@@ -1,0 +1,201 @@
+"""Spark sessions: how one is started, reached and ended, and what it offers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from pyspark import SparkConf, SparkContext
+from pyspark.sql import SparkSession
+
+from landcover.backends.spark_jobs import gist
+from landcover.backends.spark_jvm import java_gateway
+from landcover.errors import BackendUnavailable, MissingExtra
+
+if TYPE_CHECKING:
+    from pyspark.sql.connect.session import SparkSession as ConnectSession
+
+AnySession: TypeAlias = "SparkSession | ConnectSession"
+S = TypeVar("S")
+
+# Seconds until a port that does not answer counts as unreachable, and until a service behind it
+# that answers no request of Spark does: a Java VM on a busy machine may need half of that.
+_PORT_PATIENCE = 10
+_PATIENCE = 60
+
+# A whole session on this machine, or a cluster that must find room first, may take its time.
+_PATIENCE_OF_OTHERS = 300
+
+_CONNECT_PORT = 15002
+
+_CONF = {
+    "spark.app.name": "landcover",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.catalogImplementation": "in-memory",
+    # A worker that keeps living keeps its model.
+    "spark.python.worker.reuse": "true",
+    # A plan of one task has nothing to adapt, and is not worth compiling.
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
+}
+
+# Without these an own session on this machine depends on how its network names it.
+_LOCAL_CONF = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+
+
+class Cluster:
+    """What a session offers.
+
+    Args:
+        session: classic or of Spark Connect.
+        where: what the cluster is called in messages.
+    """
+
+    def __init__(self, session: AnySession, where: str) -> None:
+        self.session, self.where = session, where
+        self._cores: int | None = None
+
+    def task_cpus(self) -> int:
+        """CPU threads per task."""
+        return int(str(self.session.conf.get("spark.task.cpus", "1")))
+
+    def slots(self) -> int:
+        """Tasks worked on at once: as it is now, or over Spark Connect as it was at first."""
+        if isinstance(self.session, SparkSession):
+            cores = self.session.sparkContext.defaultParallelism
+        else:
+            cores = self._cores = self._cores or _partitions(self.session)
+        return max(1, cores // self.task_cpus())
+
+
+@contextmanager
+def classic_session(master: str, demands: Mapping[str, str]) -> Iterator[SparkSession]:
+    """Start a session with a Java VM of its own; on exit both end.
+
+    Args:
+        master: "local[...]", or the master of a cluster.
+        demands: further settings of the session.
+
+    Raises:
+        BackendUnavailable: Java is missing, the master does not answer, or there is a session.
+    """
+    if SparkContext._active_spark_context is not None:
+        raise BackendUnavailable(
+            "Spark",
+            "this process has a Spark session already, and cannot have two: hand it over as "
+            "session=..., or stop it first",
+        )
+    if master.startswith("spark://"):
+        _probe(master, master.removeprefix("spark://").split(","), "master: start-master.sh")
+    conf = SparkConf(loadDefaults=False).setMaster(master)
+    conf.setAll([*_CONF.items(), *demands.items()])
+    if master.startswith("local"):
+        conf.setAll(list(_LOCAL_CONF.items()))
+    _hush()
+    # The VM of an earlier session, which somebody else stopped, serves again and stays.
+    known: Any = SparkContext._gateway
+    with _worker_python(), nullcontext(known) if known else java_gateway(conf) as gateway:
+        session = _answer(master, lambda: SparkSession(SparkContext(conf=conf, gateway=gateway)))
+        try:
+            yield session
+        finally:
+            session.stop()
+
+
+@contextmanager
+def connect_session(url: str) -> Iterator[ConnectSession]:
+    """Open a session on a Spark Connect server ("sc://host:port"), and close it on exit.
+
+    Raises:
+        BackendUnavailable: the server does not answer.
+        MissingExtra: the libraries of Spark Connect are not installed.
+    """
+    server = url.removeprefix("sc://").split("/")[0]
+    server = server if ":" in server else f"{server}:{_CONNECT_PORT}"
+    _probe(url, [server], "Spark Connect server: start-connect-server.sh")
+    _hush()
+    try:
+        from pyspark.sql.connect.session import SparkSession as Session
+    except ImportError as error:
+        raise MissingExtra("Spark Connect", "spark", error.name or "grpcio") from error
+    # Not the builder: it would make the session everybody's default.
+    session = Session(connection=url)
+    _answer(url, lambda: session.version)
+    try:
+        yield session
+    finally:
+        session.stop()
+
+
+def _probe(address: str, servers: Sequence[str], remedy: str) -> None:
+    """Find out quickly that nothing listens: Spark itself would try for minutes."""
+    for server in servers:
+        host, port = server.rsplit(":", 1)
+        try:
+            socket.create_connection((host, int(port)), _PORT_PATIENCE / len(servers)).close()
+        except (OSError, OverflowError) as error:
+            reason = error
+        else:
+            return
+    raise BackendUnavailable(
+        address, f"nothing answers here ({reason}): start a {remedy}, or correct backend.address"
+    )
+
+
+def _answer(address: str, ask: Callable[[], S]) -> S:
+    """Do what may never return in a thread, and wait only so long for it.
+
+    A thread also keeps PySpark from replacing this process's handler of Ctrl-C.
+    """
+    answers: SimpleQueue[S | Exception] = SimpleQueue()
+
+    def asked() -> None:
+        try:
+            answers.put(ask())
+        except Exception as error:  # noqa: BLE001  (raised below)
+            answers.put(error)
+
+    Thread(target=asked, daemon=True).start()
+    patience = _PATIENCE if "://" in address else _PATIENCE_OF_OTHERS
+    try:
+        answer = answers.get(timeout=patience)
+    except Empty:
+        answer = TimeoutError(f"no answer within {patience} s")
+    if isinstance(answer, Exception):
+        raise BackendUnavailable(
+            address, f"no Spark that speaks with this one answers here: {gist(str(answer))}"
+        ) from answer
+    return answer
+
+
+@contextmanager
+def _worker_python() -> Iterator[None]:
+    """Let Python workers be this Python, unless PYSPARK_PYTHON says otherwise."""
+    ours = "PYSPARK_PYTHON" not in os.environ
+    if ours:
+        os.environ["PYSPARK_PYTHON"] = sys.executable
+    try:
+        yield
+    finally:
+        if ours:
+            del os.environ["PYSPARK_PYTHON"]
+
+
+def _partitions(session: ConnectSession) -> int:
+    """Over Spark Connect the number of cores shows in how Spark splits a range by itself."""
+    session.range(1).toArrow()  # a cluster that has just started has its workers after this
+    parts = session.range(1_000_000).selectExpr("spark_partition_id() AS part").distinct()
+    return parts.count()
+
+
+def _hush() -> None:
+    """PySpark 4 warns of pandas 3 wherever it touches Arrow; no data frame of pandas is used."""
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
