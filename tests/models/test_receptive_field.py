@@ -1,0 +1,118 @@
+"""Receptive fields read from a graph, held against what pixels can really change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import helper, numpy_helper
+
+from landcover.models.cntk import choose, read, to_onnx
+from landcover.models.receptive_field import receptive_fields
+
+
+def _network(nodes: list[onnx.NodeProto], **weights: np.ndarray) -> onnx.ModelProto:
+    graph = helper.make_graph(
+        nodes,
+        "network",
+        [helper.make_tensor_value_info("x", 1, ["n", 2, 40, 48])],
+        [helper.make_tensor_value_info("y", 1, None)],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def _field(model: onnx.ModelProto, shape: tuple[int, ...] = (1, 2, 40, 48)) -> object:
+    return receptive_fields(model, {model.graph.input[0].name: shape}, (2, 3))
+
+
+def _weights(*shape: int) -> np.ndarray:
+    return np.ones(shape, np.float32)
+
+
+def test_strides_and_dilations_multiply() -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "a"], ["h"], strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("MaxPool", ["h"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Conv", ["p", "b"], ["y"], dilations=[1, 2]),
+    ]
+    model = _network(nodes, a=_weights(4, 2, 3, 3), b=_weights(3, 4, 3, 3))
+    # Rows: 3, then + 1 * 2, then + 2 * 4; columns: the last step is + 4 * 4.
+    assert _field(model) == {"y": (13, 21)}
+
+
+def test_a_product_over_the_whole_map_sees_the_whole_window() -> None:
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "w"], ["y"]),
+    ]
+    assert _field(_network(nodes, w=_weights(2 * 40 * 48, 3))) == {"y": (40, 48)}
+
+
+def test_pixels_that_are_only_moved_stay_single() -> None:
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 3, 1]),
+        helper.make_node("Shape", ["t"], ["s"]),
+        helper.make_node("Reshape", ["t", "s"], ["r"]),
+        helper.make_node("Concat", ["r", "r"], ["c"], axis=3),
+        helper.make_node("Slice", ["c", "from", "to", "axes"], ["y"]),
+    ]
+    at = {"from": np.array([3]), "to": np.array([9]), "axes": np.array([1])}
+    assert _field(_network(nodes, **at)) == {"y": (1, 1)}
+
+
+def test_an_unknown_operation_depends_on_all_that_it_reads() -> None:
+    nodes = [helper.make_node("CumSum", ["x", "axis"], ["y"])]
+    found = _field(_network(nodes, axis=np.array(2)))
+    # Element by element as far as shapes tell: the table of rules is where CumSum would go.
+    assert found == {"y": (1, 1)} or found == {"y": (40, 48)}
+
+
+@pytest.mark.parametrize(
+    ("name", "output", "expected"),
+    [("unet_like", "crop", (28, 28)), ("fcn_free_dims", "map", (9, 9))],
+)
+def test_pixels_outside_of_the_field_change_nothing(
+    shared: Path, name: str, output: str, expected: tuple[int, int]
+) -> None:
+    graph = read((shared / f"models/cntk/{name}.model").read_bytes(), name)
+    model = to_onnx(graph, [choose(graph, output)])
+    (source,) = model.graph.input
+    bands = source.type.tensor_type.shape.dim[1].dim_value
+    fields = receptive_fields(model, {source.name: (1, bands, 64, 64)}, (2, 3))
+    assert fields[output] == expected
+    assert _measured(model, bands) <= expected
+
+
+def _measured(model: onnx.ModelProto, bands: int) -> tuple[int, int]:
+    """The largest extent of the pixels that change an output element, over those in the middle."""
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    name = session.get_inputs()[0].name
+    base = np.random.default_rng(5).integers(0, 256, (1, bands, 64, 64)).astype(np.float32)
+    (before,) = session.run(None, {name: base})
+    rows = _reach(session, name, base, before, axis=2)
+    return rows, _reach(session, name, base, before, axis=3)
+
+
+def _reach(
+    session: onnxruntime.InferenceSession,
+    name: str,
+    base: np.ndarray,
+    before: np.ndarray,
+    axis: int,
+) -> int:
+    touched = []
+    for at in range(64):
+        changed = base.copy()
+        index = [slice(None)] * 4
+        index[axis] = at
+        changed[tuple(index)] = 255 - changed[tuple(index)]
+        (after,) = session.run(None, {name: changed})
+        others = tuple({0, 1, 2, 3} - {axis})
+        touched.append((after != before).any(axis=others))
+    table = np.array(touched)  # dims (row of the window, row of the output)
+    extents = [np.flatnonzero(column) for column in table.T]
+    return max(int(each[-1] - each[0]) + 1 for each in extents if each.size)
