@@ -1,0 +1,154 @@
+"""A proposal for a model's sidecar: what is known of it filled in, the rest as comments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from landcover.config import ModelSettings
+from landcover.errors import ModelError
+from landcover.models.fetch import shown
+from landcover.models.formats import ModelFile
+from landcover.models.input_side import Input, fit_input
+from landcover.models.output_side import Returned, find_output
+from landcover.models.runtimes import choose_runtime, start_runtime
+from landcover.models.sidecar import sidecar_paths, with_sidecar
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a sidecar should say.
+
+    Args:
+        text: YAML that can be saved as the sidecar.
+        path: where it belongs, or where there is one already.
+        exists: whether there is one already; the text then repeats what it says.
+        missing: keys that only a person can tell, and that nothing was found about.
+        refusal: why the network cannot be used as it is; None if it can.
+    """
+
+    text: str
+    path: str
+    exists: bool
+    missing: tuple[str, ...]
+    refusal: str | None
+
+
+def propose(
+    file: ModelFile, path: str, head: str | int | None, window: int, heads: Sequence[str] = ()
+) -> Proposal:
+    """Find out what can be found out about a model, and write down what a sidecar needs.
+
+    Args:
+        file: the model.
+        path: as it was asked for; the sidecar is looked for beside it.
+        head: the wanted output.
+        window: rows and columns to try a network with that reads windows of any size.
+        heads: the names of all outputs, where there are several.
+
+    Raises:
+        ConfigError: mistakes in a sidecar that is there.
+        MissingExtra: the runtime's library is not installed.
+    """
+    told = with_sidecar(ModelSettings(path=path, head=head))
+    reads, returns, refusal = _found(file, told, window)
+    known = [] if reads is None else _input_lines(told, reads)
+    lines = [f"# {Path(path).name}: what lies between pixels and this network"]
+    lines += [*_classes(told, returns), *known, *_output_lines(told, returns)]
+    if len(heads) > 1:
+        listed = ", ".join(heads)
+        lines.append(_line("head", told.head, f"which output: {listed}"))
+    there = [place for place in sidecar_paths(path) if Path(place).is_file()]
+    missing = [key for key in ("classes", "mean", "scale", "resolution") if _untold(told, key)]
+    places = sidecar_paths(path)
+    place = there[0] if there else places[len(places) // 2 - 1]  # the last one beside the model
+    return Proposal("\n".join(lines) + "\n", place, bool(there), tuple(missing), refusal)
+
+
+def _found(
+    file: ModelFile, told: ModelSettings, window: int
+) -> tuple[Input | None, Returned | None, str | None]:
+    name = shown(told.path)
+    reads = None
+    try:
+        chosen = choose_runtime(told.runtime, file.format)
+        graph = start_runtime(chosen, file, told.precision, 0, name).open(file, told.head)
+        # Known rows and columns contradict a told size: it is told only where they are free.
+        free = None in graph.signature.shape[1:] and told.input_size is None
+        tried = told.model_copy(update={"input_size": window}) if free else told
+        reads = fit_input(graph.signature, tried, name)
+        return reads, find_output(graph, reads.wrapping, tried, name), None
+    except ModelError as error:
+        return reads, None, str(error)
+
+
+def _untold(told: ModelSettings, key: str) -> bool:
+    return getattr(told, key) is None
+
+
+def _line(key: str, value: object, why: str, guess: object = None) -> str:
+    """A key with its value; without a value a comment, which shows how it could look."""
+    comment = f"  # {why}" if why else ""
+    if value is not None:
+        return f"{key}: {_yaml(value)}{comment}"
+    return f"# {key}: {_yaml(guess)}{comment}" if guess is not None else f"# {key}:{comment}"
+
+
+def _yaml(value: object) -> str:
+    plain = list(value) if isinstance(value, tuple) else value
+    if isinstance(plain, str) and plain.isidentifier():
+        return plain
+    return json.dumps(plain, ensure_ascii=False)  # JSON is YAML
+
+
+def _classes(told: ModelSettings, returns: Returned | None) -> list[str]:
+    if returns is None:
+        return [_line("classes", told.classes, "names in the order of the output, or a scheme")]
+    count = len(returns.classes)
+    why = f"{count} names in the order of the output, or a scheme (nlcd, nlcd6, nlcd3, cdl)"
+    return [_line("classes", told.classes, why, [f"class {n}" for n in range(count)])]
+
+
+def _input_lines(told: ModelSettings, reads: Input) -> list[str]:
+    wrapping = reads.wrapping
+    count = len(reads.bands)
+    size = wrapping.size[0] if wrapping.size[0] == wrapping.size[1] else None
+    lines = [
+        _line("bands", reads.bands, f"reads {count}; which of the imagery's is your knowledge")
+    ]
+    if count >= 3:
+        why = "or bgr, as networks of CNTK that were trained on its image reader want"
+        lines.append(_line("channel_order", told.channel_order, why, "rgb"))
+    lines += [
+        _line("mean", told.mean, "the network gets (pixel - mean) * scale", 0),
+        _line("scale", told.scale, "1/256 is 0.00390625, 1/255 is 0.00392157", 1),
+    ]
+    if size is None:
+        rows, columns = wrapping.size
+        return [*lines, f"# input_size: the file fixes it at {rows} x {columns}"]
+    return [*lines, _line("input_size", size, "rows and columns of its window, in pixels")]
+
+
+def _output_lines(told: ModelSettings, returns: Returned | None) -> list[str]:
+    why = "metres a pixel that it was trained at"
+    lines = [_line("resolution", told.resolution, why, 1.0)]
+    if returns is None:
+        return [
+            *lines,
+            _line("output", told.output, "tile or pixel"),
+            _line("activation", told.activation, "softmax (it ends in logits) or none"),
+        ]
+    output = "pixel" if returns.output.pixel else "tile"
+    softmax = returns.output.softmax
+    ends = "logits" if softmax else "probabilities"
+    return [
+        *lines,
+        _line(
+            "output",
+            output,
+            f"a label a {output}" + (f", halo {returns.halo}" * (output == "pixel")),
+        ),
+        _line("activation", "softmax" if softmax else "none", f"on noise it returned {ends}"),
+    ]
