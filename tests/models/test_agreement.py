@@ -1,0 +1,39 @@
+"""How differences between outputs are told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from landcover.models.agreement import agreement
+
+
+def test_differences_are_told_as_a_share_of_the_largest_number() -> None:
+    reference = np.array([[1.0, 200.0], [3.0, 4.0]])
+    found = agreement([reference + np.array([[0, 0.5], [0, 0]])], [reference])
+    assert (found.absolute, found.relative, found.labels) == (0.5, 0.0025, 1.0)
+
+
+def test_the_worst_output_counts() -> None:
+    small, large = np.full((1, 2), 0.01), np.full((1, 2), 100.0)
+    found = agreement([small + 0.001, large + 1], [small, large])
+    assert found.absolute == pytest.approx(1)
+    assert found.relative == pytest.approx(0.1)
+
+
+def test_labels_agree_where_the_largest_class_is_the_same() -> None:
+    reference = np.array([[0.1, 0.9], [0.6, 0.4]])
+    assert agreement([reference[:, ::-1]], [reference]).labels == 0
+    assert agreement([reference[[0, 0]]], [reference]).labels == 0.5
+
+
+def test_a_number_in_place_of_nan_is_no_agreement() -> None:
+    reference = np.array([[1.0, np.nan]])
+    assert agreement([np.array([[1.0, 2.0]])], [reference]).absolute == float("inf")
+    assert agreement([np.array([[np.nan, np.nan]])], [reference]).absolute == float("inf")
+    assert agreement([reference], [reference]).absolute == 0
+
+
+def test_other_shapes_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(1, 3\)"):
+        agreement([np.zeros((1, 3))], [np.zeros((1, 2))])
