@@ -12,18 +12,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from landcover.cli.model_head import head_option
 from landcover.cli.model_images import images_of
+from landcover.cli.tables import new_table, show
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
 from landcover.models.comparison import Comparison, Conditions, Result, check_conditions
 from landcover.models.comparison import compare as compare_model
+from landcover.models.fetch import local_path
 from landcover.models.formats import detect
 from landcover.models.operations import operations_of
-from landcover.models.fetch import local_path
 
 
 @click.command()
@@ -120,12 +119,11 @@ def _tell_one(found: Comparison | ModelError, values: dict[str, Any]) -> None:
     total, kinds = _operations(values)
     click.echo(f"{found.path}: {found.format}, {total} operations of {kinds} kinds")
     click.echo(f"{found.tiles} tiles, {found.outputs} outputs, compared with {found.reference}\n")
-    table = _table("runtime", "precision")
-    for heading in ("largest difference", "relative", "labels agree", "tiles a second"):
-        table.add_column(heading, justify="right")
+    measures = ("largest difference", "relative", "labels agree", "tiles a second")
+    table = new_table(("runtime", "precision"), measures)
     for result in found.results:
         table.add_row(result.runtime, result.precision, *_cells(result, found.outputs))
-    Console(highlight=False, markup=False).print(table)
+    show(table)
     for result in found.results:
         if result.reason:
             click.echo(f"{result.runtime} in {result.precision}: {result.reason}")
@@ -151,16 +149,13 @@ def _tell_many(found: Sequence[Entry]) -> None:
     done = [entry for entry, _ in found if isinstance(entry, Comparison)]
     columns = list(dict.fromkeys((r.runtime, r.precision) for c in done for r in c.results))
     plain = all(precision == "f32" for _, precision in columns)
-    table = _table("file", "format")
-    for heading in ("operations", "kinds", "bytes", "outputs"):
-        table.add_column(heading, justify="right")
-    for runtime, precision in columns:
-        table.add_column(runtime if plain else f"{runtime} {precision}", justify="right")
+    names = tuple(r if plain else f"{r} {p}" for r, p in columns)
+    table = new_table(("file", "format"), ("operations", "kinds", "bytes", "outputs", *names))
     for entry, values in found:
         if isinstance(entry, Comparison):
             table.add_row(*_row(entry, values, columns))
     _progress("", len(found))
-    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160).print(table)
+    show(table)
     for line in _reasons(found):
         click.echo(line)
 
@@ -196,10 +191,3 @@ def _reasons(found: Sequence[Entry]) -> Iterator[str]:
         for result in entry.results:
             if result.reason:
                 yield f"{entry.path}: {result.runtime} in {result.precision}: {result.reason}"
-
-
-def _table(*headings: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 
-class Head(click.ParamType):
+class Head(click.ParamType[Any]):
     """The name of an output, or its index from 0."""
 
     name = "output"

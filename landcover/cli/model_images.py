@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,14 +30,17 @@ def images_of(pattern: str) -> Images:
         SourceError: nothing matches (at once); an image is smaller than a tile, has too few bands
             or cannot be read (when tiles are cut).
     """
-    paths = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))
+    whole = Path(pattern).expanduser().absolute()
+    paths = sorted(map(str, Path(whole.anchor).glob(str(whole.relative_to(whole.anchor)))))
     if not paths:
         raise SourceError(pattern, "no image matches")
 
     def cut(recipe: Recipe) -> Pixels:
         windows = [(path, window) for path in paths for window in _windows(path, recipe)]
         chosen = np.unique(np.linspace(0, len(windows) - 1, _MOST).astype(int))
-        return np.stack([_read(*windows[at], recipe) for at in chosen])
+        return np.stack(
+            [_read(path, window, recipe) for path, window in map(windows.__getitem__, chosen)]
+        )
 
     return cut
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from landcover.cli.model_head import head_option
+from landcover.cli.tables import new_table, show
 from landcover.models.inspection import Inspection, Port, inspect_model
 from landcover.models.layers import Layer
 
@@ -74,18 +73,14 @@ def _field(port: Port, window: tuple[int, ...]) -> str:
 
 
 def _tell_layers(found: Inspection) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("layer", "operation", "output"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("parameters", justify="right")
-    table.add_column("multiply-adds", justify="right")
+    table = new_table(("layer", "operation", "output"), ("parameters", "multiply-adds"))
     for layer in found.insides.layers:
         table.add_row(layer.name, layer.operation, *_numbers(layer))
     window = _shape(found.insides.window)
     total = _count(found.multiply_adds)
     table.add_row(f"{len(found.insides.layers)} layers", "", "", f"{found.parameters:,}", total)
     click.echo(f"\nlayers for an input of {window}:")
-    Console(highlight=False, markup=False).print(table)
+    show(table)
 
 
 def _numbers(layer: Layer) -> tuple[str, str, str]:

@@ -1,0 +1,32 @@
+"""Tables on the terminal, and as wide as they need to be elsewhere."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+# Where there is no terminal, lines are not folded at 80 characters: other programs read them.
+_WIDTH_ELSEWHERE = 200
+
+
+def new_table(left: tuple[str, ...], right: tuple[str, ...]) -> Table:
+    """An empty table.
+
+    Args:
+        left: headings of columns of words, which come first.
+        right: headings of columns of numbers.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in left:
+        table.add_column(heading, overflow="fold")
+    for heading in right:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def show(table: Table) -> None:
+    """Print a table to standard output."""
+    width = None if sys.stdout.isatty() else _WIDTH_ELSEWHERE
+    Console(highlight=False, markup=False, width=width).print(table)
