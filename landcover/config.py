@@ -8,6 +8,7 @@ A configuration is read from YAML; single keys may be overridden by dotted names
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -153,6 +154,17 @@ class Config(_Section):
             for key, value in values.items()
         }
 
+    def recorded(self) -> dict[str, Any]:
+        """All that is set as plain JSON values, for ``run.json``.
+
+        URLs stand there without the parameters that may hold a secret, and objects handed to a
+        backend (a client, a session) as their kind.
+        """
+        values = self.model_dump(mode="json", exclude_none=True, exclude={"backend"})
+        values["model"]["path"] = _without_secrets(self.model.path)
+        options = {key: _recorded(value) for key, value in self.backend.options.items()}
+        return {**values, "backend": {"name": self.backend.name, **options}}
+
 
 def load_config(
     source: str | Path | Mapping[str, Any],
@@ -218,11 +230,15 @@ def _copy(values: Any) -> Any:
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     sections = tuple(f"{ENVIRONMENT_PREFIX}{name.upper()}__" for name in Config.model_fields)
-    return {
-        key.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", "."): yaml.safe_load(value)
-        for key, value in environment.items()
-        if key.startswith(sections)
-    }
+    found = {}
+    for key, value in environment.items():
+        if key.startswith(sections):
+            try:
+                parsed = yaml.safe_load(value)
+            except yaml.YAMLError:
+                raise ConfigError([f"its value is not YAML: {value!r}"], key) from None
+            found[key.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")] = parsed
+    return found
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
@@ -258,6 +274,24 @@ def _anchored(path: Any, base: Path) -> Any:
     if not isinstance(path, str) or "://" in path:
         return path
     return str(base / Path(path).expanduser())
+
+
+def _recorded(value: Any) -> Any:
+    """An option of a backend as a plain JSON value."""
+    if isinstance(value, str):
+        return _without_secrets(value)
+    if isinstance(value, (int, float)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_recorded(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _recorded(item) for key, item in value.items()}
+    return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def _without_secrets(text: str) -> str:
+    """A URL without its query, and without the parameters that ``sc://host:port/;token=...`` has."""
+    return re.split(r"[?;]", text)[0] if "://" in text else text
 
 
 def _listed(values: Any, *keys: str) -> Any:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,22 @@ def test_an_override_without_a_value_is_refused() -> None:
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         load_config(tmp_path / "absent.yaml")
+
+
+def test_the_record_of_a_run_holds_no_secret_and_no_object() -> None:
+    backend = {"name": "spark", "address": "sc://host:443/;token=hidden", "session": object()}
+    model = {"path": "https://host/m.onnx?sig=hidden"}
+    config = load_config({**MINIMAL, "model": model, "backend": backend}, environment={})
+    said = config.recorded()
+    assert "hidden" not in json.dumps(said)
+    assert said["model"]["path"] == "https://host/m.onnx"
+    assert said["backend"] == {
+        "name": "spark",
+        "address": "sc://host:443/",
+        "session": "builtins.object",
+    }
+
+
+def test_a_value_of_the_environment_that_is_no_yaml_is_named() -> None:
+    with pytest.raises(ConfigError, match="LANDCOVER_BACKEND__WORKERS: its value is not YAML"):
+        load_config(MINIMAL, environment={"LANDCOVER_BACKEND__WORKERS": "[4"})

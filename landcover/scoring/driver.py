@@ -93,7 +93,7 @@ def _claimed(
 ) -> Iterator[RunDirectory]:
     """The run's directory, ours alone, with what ``run.json`` says from the start."""
     manifest = {
-        "config": config.model_dump(mode="json", exclude_none=True),
+        "config": config.recorded(),
         "model": recipe.as_dict(),
         "versions": _versions(),
         "plan": {"tiles": totals.planned, "task_tiles": source.task_tiles},

@@ -52,7 +52,7 @@ def score(
     by_hand = backend if isinstance(backend, Backend) else None
     settings = {
         **_section("model", "path", model),
-        **_section("backend", "name", None if by_hand else backend),
+        **_backend(backend),
         **_section("output", "path", output),
         **({"source.images": images} if images is not None else {}),
         **(overrides or {}),
@@ -63,6 +63,17 @@ def score(
         settings["source.rasters"] = rasters
     resolved = load_config(config if config is not None else {}, settings)
     return run(resolved, by_hand, progress or (lambda tiles: None))
+
+
+def _backend(given: str | Mapping[str, Any] | Backend | None) -> dict[str, Any]:
+    """The section ``backend``; one made by hand takes its place, in ``run.json`` by its kind."""
+    if isinstance(given, Backend):
+        return {"backend": {"name": type(given).__name__}}
+    if given is not None and not isinstance(given, (str, Mapping)):
+        kind = f"{type(given).__module__}.{type(given).__qualname__}"
+        reason = "must be a name, options by name, or a backend such as DaskBackend(client=...)"
+        raise ConfigError([f"backend: {reason}, not a {kind}"], "the arguments")
+    return _section("backend", "name", given)
 
 
 def _section(name: str, first: str, given: Any) -> dict[str, Any]:
