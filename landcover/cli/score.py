@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -115,7 +115,18 @@ def _tell(run: Run) -> None:
     click.echo(f"{', '.join(parts)} in {said['seconds']:.1f} s ({said['tiles_per_second']:,.1f}/s)")
     if said.get("advice"):
         click.echo(said["advice"])
+    if said.get("precision_check"):
+        click.echo(_precision(said["precision_check"]))
     if said.get("accuracy"):
         click.echo(said["accuracy"]["text"])
     for name in said["files"]:
         click.echo(f"{run.path}/{name}")
+
+
+def _precision(check: Mapping[str, Any]) -> str:
+    """What a precision below f32 changed on a sample, in one line."""
+    return (
+        f"in {check['precision']}, {check['agreement']:.2%} of {check['labels']:,} labels of "
+        f"{check['tiles']} tiles are those of f32; scores differ by "
+        f"{check['largest_score_difference']:.4f} at most"
+    )

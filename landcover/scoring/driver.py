@@ -26,6 +26,7 @@ from landcover.scoring.plan import (
     recorded_task_size,
     task_size,
 )
+from landcover.scoring.precision import check_precision
 from landcover.scoring.totals import Tiles, Totals
 from landcover.scoring.tuning import measure
 from landcover.scoring.worker import Job
@@ -69,8 +70,9 @@ def run(
                 crop=cropped(config.source, recipe),
             )
             with _explained(directory, totals):
+                checked = _precision(job, source)
                 _score(pool, job, source, config, totals, progress)
-            summary = totals.summary()
+            summary = totals.summary() | checked
             summary |= write_outcome(directory, source, recipe)
             summary["advice"] = advice(summary["stages"], recipe.runtime, recipe.precision)
             directory.finish({**summary, "seconds": round(time.perf_counter() - started, 2)})
@@ -85,6 +87,14 @@ def _task_tiles(config: Config, recipe: Recipe, pool: Backend, planned: int) -> 
         speed = measure(open_model(recipe, pool.threads), pool.threads).tiles_per_second
         size = task_size(planned, speed, pool.slots)
     return size
+
+
+def _precision(job: Job, source: Source) -> dict[str, object]:
+    """What a precision below f32 changes, as an entry of ``run.json``; no entry for f32."""
+    if job.recipe.precision == "f32":
+        return {}
+    found = check_precision(job.recipe, source, job.threads, job.crop)
+    return {} if found is None else {"precision_check": found.as_dict()}
 
 
 @contextmanager
