@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+import platform
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 _CGROUP = Path("/sys/fs/cgroup")
+
+# The instruction sets that decide how fast a network runs, and in which precisions.
+_TELLING = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16")
 
 
 def usable_cpus() -> int:
@@ -21,6 +27,29 @@ def usable_memory() -> int:
     total = psutil.virtual_memory().total
     limit = _read("memory.max") or _read("memory/memory.limit_in_bytes")
     return min(total, int(limit)) if limit.isdigit() else total
+
+
+def machine_facts() -> dict[str, Any]:
+    """What a measured speed depends on, as plain JSON values."""
+    return {
+        "processor": _cpu_field("model name") or platform.processor(),
+        "instructions": [name for name in _TELLING if name in _cpu_field("flags").split()],
+        "cpus": usable_cpus(),
+        "memory_gib": round(usable_memory() / 2**30, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+@cache
+def _cpu_field(name: str) -> str:
+    """A field of the first processor that Linux describes; "" elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    fields = (line.partition(":") for line in lines)
+    return next((value.strip() for key, _, value in fields if key.strip() == name), "")
 
 
 def _quota() -> int:

@@ -14,6 +14,7 @@ from landcover.errors import LandcoverError
 COMMANDS = {
     "score": ("landcover.cli.score", "Score imagery with a model, as a config file says."),
     "plan": ("landcover.cli.plan", "Say what a run would do, without doing it."),
+    "bench": ("landcover.cli.bench", "Try all ways of scoring, and say which is the fastest."),
     "demo": ("landcover.cli.demo", "Generate imagery, train a small network and map it."),
     "doctor": ("landcover.cli.doctor", "Say what this machine can do, and what is missing."),
     "model": ("landcover.cli.model", "Look into, convert and compare model files."),

@@ -1,0 +1,170 @@
+"""``landcover bench``: which backend, runtime, precision and workers suit one's own model and data."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from landcover.cli.tables import new_table, show
+from landcover.config import load_config, parse_override
+from landcover.errors import ConfigError
+from landcover.machine import machine_facts
+from landcover.models.fetch import local_path
+from landcover.models.formats import detect
+from landcover.models.runtimes import RUNTIMES_OF
+from landcover.plugins import backend_names
+from landcover.report.bars import stacked_figure
+from landcover.scoring.contest import STAGES, Standing, Way, contest, ways
+
+# A faster way is recommended only if it labels so many tiles as the first one in f32 does.
+_AGREEING = 0.98
+_PRECISIONS = ("f32", "bf16", "f16")
+
+
+@click.command()
+@click.argument("config", type=click.Path(dir_okay=False))
+@click.option("--backends", help="Names with commas; default: all that are registered.")
+@click.option("--runtimes", help="Names with commas; default: all that run the model's format.")
+@click.option("--precisions", default="f32,bf16", show_default=True, help="f32, bf16, f16.")
+@click.option("--workers", help="Numbers with commas; default: what CONFIG or the backend says.")
+@click.option("--tiles", default=256, show_default=True, help="Tiles a run, the first of CONFIG.")
+@click.option("--repeats", default=1, show_default=True, help="Rounds; medians are told.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Set one key.")
+@click.option("--output", default="bench", show_default=True, help="Folder for table and figure.")
+def bench(
+    config: str,
+    backends: str | None,
+    runtimes: str | None,
+    precisions: str,
+    workers: str | None,
+    tiles: int,
+    repeats: int,
+    overrides: tuple[str, ...],
+    output: str,
+) -> None:
+    """Score some tiles of CONFIG in all ways that can run here, and say which one to take.
+
+    Every combination of backend, runtime, precision and workers is a run of its own, in a process
+    of its own. The start (loading libraries and the model, starting a cluster) is told apart from
+    the steady state, which is what counts for long runs. Labels are compared with those of the
+    first combination in f32. Nothing is written where CONFIG says: bench.json and bench.png
+    go to --output.
+    """
+    told = dict(parse_override(text) for text in overrides)
+    entrants = ways(
+        _words(backends) or backend_names(),
+        _words(runtimes) or _runtimes(config, told),
+        _checked(_words(precisions)),
+        [int(number) for number in _words(workers)] or [None],
+    )
+    with tempfile.TemporaryDirectory(prefix="landcover-bench-") as folder:
+        standings = contest(config, entrants, Path(folder), tiles, repeats, told, _announce)
+    ranked = sorted(standings, key=_speed, reverse=True)
+    advice = _recommendation(ranked)
+    _tell(ranked)
+    click.echo(f"\n{advice}")
+    _write(Path(output), ranked, {"tiles": tiles, "repeats": repeats, "advice": advice})
+    if not any(standing.trials for standing in ranked):
+        sys.exit(1)
+
+
+def _words(text: str | None) -> list[str]:
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def _checked(precisions: list[str]) -> list[str]:
+    mistakes = [f"{p!r} is none of {', '.join(_PRECISIONS)}" for p in precisions]
+    if wrong := [m for m, p in zip(mistakes, precisions, strict=True) if p not in _PRECISIONS]:
+        raise ConfigError(wrong, "--precisions")
+    return precisions
+
+
+def _runtimes(config: str, told: dict[str, Any]) -> list[str]:
+    """What runs the model's format; what is not installed is tried as well, for its reason."""
+    path = load_config(config, told).model.path
+    return list(RUNTIMES_OF[detect(local_path(path), path).format])
+
+
+def _announce(way: Way) -> None:
+    click.echo(f"running {_name(way)}", err=True)
+
+
+def _name(way: Way) -> str:
+    counted = "" if way.workers is None else f", {way.workers} workers"
+    return f"{way.runtime} in {way.precision} on {way.backend}{counted}"
+
+
+def _speed(standing: Standing) -> float:
+    return standing.pace.tiles_per_second if standing.trials else -1.0
+
+
+def _tell(ranked: Sequence[Standing]) -> None:
+    words = ("backend", "runtime", "precision", "workers")
+    numbers = ("tiles/s", "start s", *(f"{stage} ms" for stage in STAGES), "labels agree")
+    table = new_table(words, numbers)
+    for standing in (one for one in ranked if one.trials):
+        way, pace = standing.way, standing.pace
+        agreement = "-" if standing.agreement is None else f"{standing.agreement:.1%}"
+        stages = [f"{standing.stages[stage]:.2f}" for stage in STAGES]
+        count = str(way.workers or len(standing.trials[-1].run.summary["workers"]))
+        start = (way.backend, way.runtime, way.precision, count)
+        table.add_row(
+            *start, f"{pace.tiles_per_second:,.1f}", f"{pace.startup:.1f}", *stages, agreement
+        )
+    show(table)
+    click.echo("stages: milliseconds a tile, summed over workers and their reading threads")
+    reasons: dict[str, list[str]] = {}
+    for standing in (one for one in ranked if one.reason):
+        reasons.setdefault(str(standing.reason), []).append(_name(standing.way))
+    for reason, names in reasons.items():
+        click.echo(f"cannot run {'; '.join(names)}: {reason}")
+
+
+def _recommendation(ranked: Sequence[Standing]) -> str:
+    """What to take, in a sentence, and how to say so."""
+    ran = [one for one in ranked if one.trials]
+    if not ran:
+        return "no combination can run here: the reasons stand above"
+    agreeing = [one for one in ran if (one.agreement or 0.0) >= _AGREEING or one.agreement is None]
+    best, plain = (agreeing or ran)[0], next((o for o in ran if o.way.precision == "f32"), ran[-1])
+    speed = best.pace.tiles_per_second
+    text = f"take {_name(best.way)}: {speed:,.1f} tiles/s"
+    if best is not plain:
+        text += f", {speed / plain.pace.tiles_per_second:.2f} x as fast as the fastest in f32"
+        text += f"; {best.agreement:.1%} of its labels are the same" if best.agreement else ""
+    if ran[0] is not best:
+        text += (
+            f" ({_name(ran[0].way)} is faster, but only {ran[0].agreement:.1%} of its labels "
+            "are the same)"
+        )
+    keys = " ".join(f"--set {key}={value}" for key, value in best.way.overrides().items())
+    return f"{text}\n  {keys}"
+
+
+def _write(folder: Path, ranked: Sequence[Standing], conditions: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    ran = [one for one in ranked if one.trials]
+    versions = ran[0].trials[0].run.summary["versions"] if ran else {}
+    record = {
+        **conditions,
+        "machine": machine_facts(),
+        "versions": versions,
+        "rows": [one.as_dict() for one in ranked],
+    }
+    (folder / "bench.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    click.echo(f"{folder}/bench.json")
+    if ran:
+        rows = {_bar(one): {k: one.stages[k] for k in ("wait", "infer", "write")} for one in ran}
+        title = f"where the time of a worker goes ({conditions['tiles']:,} tiles a run)"
+        stacked_figure(rows, "milliseconds a tile", folder / "bench.png", title)
+        click.echo(f"{folder}/bench.png")
+
+
+def _bar(standing: Standing) -> str:
+    return f"{_name(standing.way)}\n{standing.pace.tiles_per_second:,.1f} tiles/s"

@@ -1,0 +1,122 @@
+"""A trial: a real run of some tiles, of which the start is told apart from the steady state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from landcover.config import Config, load_config
+from landcover.contracts import Backend
+from landcover.machine import usable_cpus
+from landcover.runs.run import Run
+from landcover.scoring.driver import run as run_config
+from landcover.scoring.totals import Tiles
+
+# Tasks that each worker gets: few enough that they are not all overhead, many enough that the
+# steady state can be told from the start.
+_TASKS_A_WORKER = 8
+# The share of a trial that counts as start: models are loaded, caches are filled.
+_START = 0.25
+_FEWEST_EVENTS = 3
+
+
+class Event(NamedTuple):
+    """How far a run had come: seconds since it was asked for, and tiles that were done by then."""
+
+    seconds: float
+    tiles: int
+
+
+class Pace(NamedTuple):
+    """A run as a start and a steady state: ``seconds = startup + tiles / tiles_per_second``."""
+
+    startup: float
+    tiles_per_second: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of a trial.
+
+    Args:
+        run: its directory, where ``run.json`` has seconds a stage, workers and model loads.
+        pace: start and steady state.
+        tiles: how many were done.
+        seconds: from the call to the last of them.
+    """
+
+    run: Run
+    pace: Pace
+    tiles: int
+    seconds: float
+
+
+class _Enough(Exception):
+    """Stops a run that has done as many tiles as a trial needs."""
+
+
+def try_out(
+    config: str | Path | Mapping[str, Any],
+    output: str | Path,
+    tiles: int,
+    overrides: Mapping[str, Any] | None = None,
+    backend: Backend | None = None,
+) -> Trial:
+    """Run a configuration until some tiles are done, and say how fast that went.
+
+    Args:
+        config: as :func:`landcover.score` takes it.
+        output: a new directory for the run.
+        tiles: how many tiles are enough; the run ends with the task that reaches them.
+        overrides: keys of the configuration, dotted.
+        backend: a backend made by hand, which is left open.
+
+    Raises:
+        LandcoverError: whatever keeps the configuration from running.
+    """
+    told = {**(overrides or {}), "output.path": str(output)}
+    whole = load_config(config, told)
+    if whole.source.task is None:
+        whole = load_config(config, {**told, "source.task": _task(whole, tiles, backend)})
+    events: list[Event] = []
+    started = time.perf_counter()
+
+    def note(reached: Tiles) -> None:
+        events.append(Event(time.perf_counter() - started, reached.done))
+        if reached.done >= tiles:
+            raise _Enough(f"stopped after {reached.done} tiles: this run was a trial")
+
+    with suppress(_Enough):
+        run_config(whole, backend, note)
+    return Trial(Run.open(output), pace(events), events[-1].tiles, events[-1].seconds)
+
+
+def pace(events: Sequence[Event]) -> Pace:
+    """Tell the start from the steady state.
+
+    The steady state is the slope of a straight line through the later events: those after the first
+    quarter of the tiles, by when every worker has its model. The start is what is left of the time.
+    Of fewer than three later events, all events count and the start counts as part of them.
+
+    Args:
+        events: in the order of time, at least one.
+    """
+    last = events[-1]
+    later = [event for event in events if event.tiles >= _START * last.tiles]
+    if len(later) < _FEWEST_EVENTS or later[-1].seconds <= later[0].seconds:
+        return Pace(0.0, last.tiles / last.seconds)
+    seconds, tiles = np.array(later, float).T
+    slope = float(np.polyfit(seconds - seconds[0], tiles, 1)[0])
+    return Pace(max(0.0, last.seconds - last.tiles / slope), slope)
+
+
+def _task(config: Config, tiles: int, backend: Backend | None) -> int:
+    workers = backend.slots if backend else config.backend.options.get("workers") or usable_cpus()
+    return max(1, ceil(tiles / (_TASKS_A_WORKER * int(workers))))

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+from support.networks import onnx_tile
+from support.rasters import imagery, write
+
+from landcover.cli.main import main
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A scene of 30 x 30 tiles of 16 pixels, and a small network."""
+    write(tmp_path / "scene.tif", imagery(3, 480, 480))
+    onnx_tile(tmp_path / "network.onnx")
+    path = tmp_path / "county.yaml"
+    values = {"source": {"rasters": "scene.tif"}, "model": "network.onnx", "output": "run"}
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def _bench(config: Path, *arguments: str) -> object:
+    output = str(config.with_name("found"))
+    with pytest.raises(SystemExit) as end:
+        main(["bench", str(config), "--output", output, *arguments])
+    return end.value.code
+
+
+def test_bench_runs_every_way_that_can_run_and_recommends_one(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = ("--backends", "local,nowhere", "--runtimes", "onnxruntime", "--tiles", "400")
+    assert _bench(config, *told, "--workers", "1") == 0
+    said = capsys.readouterr().out
+    found = json.loads((config.parent / "found" / "bench.json").read_text())
+    ran = [row for row in found["rows"] if row["reason"] is None]
+    assert [(row["backend"], row["precision"], row["workers"]) for row in ran] == [
+        ("local", "f32", 1)
+    ]
+    assert 400 <= ran[0]["tiles"] < 900, "the run ends with the task that reaches the tiles"
+    assert ran[0]["agreement"] == 1.0
+    assert ran[0]["tiles_per_second"] > 0 and ran[0]["startup_seconds"] > 0
+    assert set(ran[0]["stages_ms_per_tile"]) == {"read", "decode", "wait", "infer", "write"}
+    assert "no backend is called 'nowhere'" in said
+    assert "computes in f32, not in bf16" in said
+    assert "take onnxruntime in f32 on local, 1 workers" in said
+    assert (config.parent / "found" / "bench.png").stat().st_size > 1000
+    assert not (config.parent / "run").exists(), "nothing is written where the config says"
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="needs the extra 'openvino'")
+def test_bench_says_how_well_labels_of_another_precision_agree(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = ("--backends", "local", "--runtimes", "openvino", "--tiles", "900")
+    assert _bench(config, *told, "--repeats", "1") == 0
+    rows = json.loads((config.parent / "found" / "bench.json").read_text())["rows"]
+    by_precision = {row["precision"]: row for row in rows}
+    assert by_precision["f32"]["agreement"] == 1.0
+    faster = by_precision["bf16"]
+    assert faster["reason"] or 0.5 < faster["agreement"] <= 1.0
+
+
+def test_bench_ends_with_1_where_no_way_can_run(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = ("--backends", "nowhere", "--runtimes", "onnxruntime", "--precisions", "f32")
+    assert _bench(config, *told) == 1
+    assert "no combination can run here" in capsys.readouterr().out
+
+
+def test_an_unknown_precision_is_refused_before_anything_runs(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _bench(config, "--precisions", "f32,f8") == 2
+    assert "'f8' is none of f32, bf16, f16" in capsys.readouterr().err
