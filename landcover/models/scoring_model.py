@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -10,9 +12,12 @@ import xarray as xr
 from landcover.errors import ModelError
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats import detect
-from landcover.models.network import Network, Probabilities
+from landcover.models.memory import Turns, out_of_memory
+from landcover.models.network import Network, Pixels, Probabilities
 from landcover.models.recipe import Recipe
 from landcover.models.runtimes import start_runtime
+
+log = logging.getLogger(__name__)
 
 _DIMS = ("tile", "band", "y", "x")
 
@@ -21,6 +26,7 @@ class ScoringModel:
     """A trained network together with everything between pixels and probabilities.
 
     It keeps the promises of :class:`landcover.contracts.Model`; several threads may use it at once.
+    A batch that does not fit into memory is tried again in halves, and later ones stay as small.
 
     Args:
         recipe: what it was opened by.
@@ -30,10 +36,11 @@ class ScoringModel:
     def __init__(self, recipe: Recipe, network: Network) -> None:
         self.recipe = recipe
         self.network = network
+        self._turns = Turns()
 
     @property
     def batch(self) -> int:
-        """How many tiles it prefers to be given at once."""
+        """How many tiles it prefers to be given at once; it shrinks when memory is short."""
         return self.recipe.batch
 
     def score(self, tiles: xr.DataArray) -> xr.DataArray:
@@ -49,16 +56,62 @@ class ScoringModel:
             classes as its coordinate; coordinates of ``tile``, ``y`` and ``x`` are kept.
 
         Raises:
-            ModelError: dims, bands or size are not those that the network reads.
+            ModelError: dims, bands or size are not those that the network reads, or not even a
+                single tile fits into memory.
         """
         self._check(tiles)
         pixels = tiles.values
-        starts = range(0, len(pixels), self.batch)
-        results = [self.network.run(pixels[at : at + self.batch]) for at in starts]
+        results: list[Probabilities] = []
+        start = 0
+        while start < len(pixels):
+            results.append(self._fitting(pixels[start : start + self.batch]))
+            start += len(results[-1])
         return self._labelled(np.concatenate(results) if results else self._nothing(), tiles)
 
+    def _fitting(self, pixels: Pixels) -> Probabilities:
+        """The probabilities of the first tiles, as many of them as fit into memory at once."""
+        while True:
+            with self._turns.run() as alone:
+                try:
+                    return self.network.run(pixels)
+                except Exception as error:
+                    if not out_of_memory(error):
+                        raise
+                    reason = error
+            self._turns.one_at_a_time()
+            if len(pixels) > 1:
+                pixels = pixels[: len(pixels) // 2]
+                self._shrink(len(pixels))
+            elif alone:
+                raise self.too_large(reason) from reason
+
+    def _shrink(self, batch: int) -> None:
+        if batch < self.batch:
+            log.warning("%s: memory is short, going on with %d tiles at once", self.shown, batch)
+            self.recipe = replace(self.recipe, batch=batch)
+
+    def too_large(self, error: Exception) -> ModelError:
+        """What to say when not even one tile fits into memory.
+
+        Args:
+            error: what the runtime said.
+        """
+        rows, cols = self.recipe.input_size
+        said = next(iter(str(error).splitlines()), "") or type(error).__name__
+        return ModelError(
+            self.shown,
+            f"not even one tile of {rows} x {cols} pixels fits into memory ({said[:200]}): set a "
+            "smaller source.tile if the network reads any size, give the worker more memory, or "
+            "set model.device to cpu if this was a GPU's",
+        )
+
+    @property
+    def shown(self) -> str:
+        """Its name in messages."""
+        return shown(self.recipe.path)
+
     def _check(self, tiles: xr.DataArray) -> None:
-        where, recipe = shown(self.recipe.path), self.recipe
+        where, recipe = self.shown, self.recipe
         if tiles.dims != _DIMS:
             raise ModelError(where, f"reads tiles with dims {_DIMS}, not {tiles.dims}")
         if tiles.sizes["band"] != len(recipe.bands):

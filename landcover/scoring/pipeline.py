@@ -97,6 +97,10 @@ class Pipeline(Generic[A]):
             for _, future in pending:
                 future.cancel()
 
+    def at_most(self, batch: int) -> None:
+        """Make batches no larger than this from now on."""
+        self._batch = min(self._batch, batch)
+
     def close(self) -> None:
         """End the threads; reads and runs under way are waited for."""
         self._readers.shutdown(cancel_futures=True)
@@ -140,7 +144,8 @@ class Pipeline(Generic[A]):
         for strip in strips:
             start = 0
             while len(strip.tiles) - start >= self._batch - held:
-                stop = start + self._batch - held
+                # A batch that has shrunk meanwhile may be smaller than what is held already.
+                stop = start + max(0, self._batch - held)
                 yield _joined([*rest, _part(strip, start, stop)])
                 rest, held, start = [], 0, stop
             if start < len(strip.tiles):

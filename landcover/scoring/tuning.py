@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from landcover.models.cache import cache_folder
+from landcover.models.memory import out_of_memory
 from landcover.models.recipe import Recipe
 from landcover.models.scoring_model import ScoringModel
 
@@ -56,16 +57,54 @@ def measure(model: ScoringModel, threads: int) -> Tuning:
     Args:
         model: as it was opened.
         threads: CPU threads that it computes with.
+
+    Raises:
+        ModelError: not even one tile fits into memory.
     """
     recipe = model.recipe
-    path = cache_folder() / "tuning" / f"{_key(recipe, threads)}.json"
+    path = _path(recipe, threads)
     with _alone(path):
-        try:
-            return Tuning(**json.loads(path.read_text()))
-        except (OSError, ValueError, TypeError):
-            found = _search(model.network.run, (len(recipe.bands), *recipe.input_size))
+        found = _remembered(path)
+        if found is None:
+            found = _found(model)
             path.write_text(json.dumps(asdict(found)))
-            return found
+        return found
+
+
+def remember_smaller(recipe: Recipe, threads: int, batch: int) -> None:
+    """Let later runs on this host begin with a batch that fits into memory.
+
+    Args:
+        recipe: of the model whose batch had to shrink.
+        threads: CPU threads that it computes with.
+        batch: what fitted; a smaller one that is remembered already stays.
+    """
+    path = _path(recipe, threads)
+    with _alone(path):
+        found = _remembered(path)
+        if found is not None and found.batch > batch:
+            path.write_text(json.dumps(asdict(replace(found, batch=batch))))
+
+
+def _path(recipe: Recipe, threads: int) -> Path:
+    return cache_folder() / "tuning" / f"{_key(recipe, threads)}.json"
+
+
+def _remembered(path: Path) -> Tuning | None:
+    try:
+        return Tuning(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _found(model: ScoringModel) -> Tuning:
+    recipe = model.recipe
+    try:
+        return _search(model.network.run, (len(recipe.bands), *recipe.input_size))
+    except Exception as error:
+        if out_of_memory(error):
+            raise model.too_large(error) from error
+        raise
 
 
 def _search(run: Callable[[npt.NDArray[Any]], object], shape: tuple[int, ...]) -> Tuning:
@@ -74,7 +113,12 @@ def _search(run: Callable[[npt.NDArray[Any]], object], shape: tuple[int, ...]) -
         pixels = np.random.default_rng(0).integers(0, 256, (batch, *shape), np.uint8)
         if batch > 1 and pixels.nbytes > _MOST_BYTES:
             break
-        seconds = _seconds(run, pixels)
+        try:
+            seconds = _seconds(run, pixels)
+        except Exception as error:
+            if batch > 1 and out_of_memory(error):
+                break
+            raise
         if batch / seconds > best.tiles_per_second * _GAIN:
             best = Tuning(batch, round(batch / seconds, 2))
         elif batch >= 4 * best.batch:

@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from landcover.contracts import Model, Task, Tile
+from landcover.contracts import Task, Tile
 from landcover.models.recipe import Recipe
-from landcover.models.scoring_model import open_model
+from landcover.models.scoring_model import ScoringModel, open_model
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import Counts, Part, digest_of, write_part
 from landcover.runs.pixels import PixelBlock
 from landcover.scoring.labels import Labels, label_pixels, label_tiles
 from landcover.scoring.pipeline import Batch, Pipeline, Tally
-from landcover.scoring.tuning import tuned
+from landcover.scoring.tuning import remember_smaller, tuned
 from landcover.tiles.rasters import RasterTask
 
 
@@ -164,8 +164,8 @@ def _engine_of(job: Job) -> Iterator[tuple[Pipeline[Labels], float]]:
             if job.tuned:
                 model.recipe = tuned(model, job.threads)
             load = time.perf_counter() - started
-            infer = _Infer(model, job.crop)
-            pipeline = Pipeline(infer, model.batch, readers=max(2, job.threads))
+            infer = _Infer(model, job)
+            pipeline = infer.pipeline = Pipeline(infer, model.batch, readers=max(2, job.threads))
             engine = _engines[job] = _Engine(pipeline)
         engine.users += 1
     try:
@@ -178,17 +178,28 @@ def _engine_of(job: Job) -> Iterator[tuple[Pipeline[Labels], float]]:
 class _Infer:
     """Gives a batch to the model as a DataArray and labels what comes back."""
 
-    def __init__(self, model: Model, crop: int) -> None:
-        self._model = model
-        self._inner = slice(crop, -crop or None)
+    pipeline: Pipeline[Labels]
+
+    def __init__(self, model: ScoringModel, job: Job) -> None:
+        self._model, self._job = model, job
+        self._batch = model.batch
+        self._inner = slice(job.crop, -job.crop or None)
 
     def __call__(self, batch: Batch) -> Labels:
         tiles = xr.DataArray(batch.pixels, dims=("tile", "band", "y", "x"))
         probabilities = self._model.score(tiles).values
+        if self._model.batch < self._batch:
+            self._shrink()
         if probabilities.ndim == 4:
             inner = probabilities[:, :, self._inner, self._inner]
             return label_pixels(inner, batch.valid)
         return label_tiles(probabilities)
+
+    def _shrink(self) -> None:
+        """Memory did not suffice for a batch: make smaller ones, also in later runs."""
+        self._batch = self._model.batch
+        self.pipeline.at_most(self._batch)
+        remember_smaller(self._model.recipe, self._job.threads, self._batch)
 
 
 def _stacked(

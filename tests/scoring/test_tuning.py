@@ -1,0 +1,107 @@
+"""The search for a batch, and what is remembered of it, with networks of a made speed and size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import landcover
+from landcover.config import ModelSettings
+from landcover.errors import ModelError
+from landcover.models.network import Pixels, Probabilities
+from landcover.models.onnxruntime import OnnxRuntime
+from landcover.models.recipe import Recipe, make_recipe
+from landcover.models.scoring_model import ScoringModel
+from landcover.scoring.tuning import measure, remember_smaller
+
+
+class Roomy:
+    """Takes as long for many tiles as for one, so that the largest batch is the fastest."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.largest = room, 0
+
+    def run(self, pixels: Pixels) -> Probabilities:
+        if len(pixels) > self.room:
+            raise MemoryError
+        self.largest = max(self.largest, len(pixels))
+        return np.full((len(pixels), 4), 0.25, np.float32)
+
+
+@pytest.fixture
+def recipe(tile_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    monkeypatch.setenv("LANDCOVER_CACHE", str(tmp_path / "cache"))
+    return make_recipe(ModelSettings(path=str(tile_model), runtime="onnxruntime"), threads=1)
+
+
+def test_the_search_ends_where_memory_does(recipe: Recipe) -> None:
+    network = Roomy(room=6)
+    assert measure(ScoringModel(recipe, network), 1).batch <= 4
+    assert network.largest == 4
+
+
+def test_what_was_found_is_remembered(recipe: Recipe) -> None:
+    found = measure(ScoringModel(recipe, Roomy(room=100)), 1)
+    unused = Roomy(room=100)
+    assert measure(ScoringModel(recipe, unused), 1) == found
+    assert unused.largest == 0
+
+
+def test_a_batch_that_had_to_shrink_stays_small_in_later_runs(recipe: Recipe) -> None:
+    found = measure(ScoringModel(recipe, Roomy(room=100)), 1)
+    assert found.batch > 2
+    remember_smaller(recipe, 1, 2)
+    assert measure(ScoringModel(recipe, Roomy(room=100)), 1) == replace(found, batch=2)
+    remember_smaller(recipe, 1, 8)
+    assert measure(ScoringModel(recipe, Roomy(room=100)), 1).batch == 2
+
+
+def test_nothing_is_remembered_of_a_network_that_fits_no_tile(recipe: Recipe) -> None:
+    with pytest.raises(ModelError, match="not even one tile of 32 x 32 pixels"):
+        measure(ScoringModel(recipe, Roomy(room=0)), 1)
+    assert measure(ScoringModel(recipe, Roomy(room=100)), 1).batch >= 1
+
+
+def test_a_run_goes_on_with_batches_that_fit(
+    scene: Path, tile_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real network, made to run out of memory above five tiles once its speed is known."""
+    monkeypatch.setenv("LANDCOVER_CACHE", str(tmp_path / "cache"))
+    settings = {"path": str(tile_model), "runtime": "onnxruntime"}
+    one = landcover.score(rasters=str(scene), model=settings, output=tmp_path / "one")
+    sizes = []
+    compiled = OnnxRuntime.open
+
+    def tight(self: OnnxRuntime, *args: object) -> object:
+        graph = compiled(self, *args)
+        network_of = graph.compile
+
+        def compile(wrapping: object) -> object:
+            network = network_of(wrapping)
+            run = network.run
+
+            def limited(pixels: Pixels) -> Probabilities:
+                if len(pixels) > 5:
+                    raise RuntimeError("BFCArena: Failed to allocate memory")
+                sizes.append(len(pixels))
+                return run(pixels)
+
+            network.run = limited
+            return network
+
+        graph.compile = compile
+        return graph
+
+    monkeypatch.setattr(OnnxRuntime, "open", tight)
+    told = {"model.batch": 16}
+    two = landcover.score(
+        rasters=str(scene), model=settings, output=tmp_path / "two", overrides=told
+    )
+    assert max(sizes) <= 5
+    assert two.summary["tiles"]["scored"] == 35
+    names = ["tile", "label"]
+    both = [run.tiles().sort_values("tile")[names].to_numpy().tolist() for run in (one, two)]
+    assert both[0] == both[1]
