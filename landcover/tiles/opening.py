@@ -1,55 +1,110 @@
-"""Opening a scene: its file, or a virtual raster of its files, on the grid that is asked for."""
+"""An open scene: its file, or its files of one band each, read as they are."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
-from xml.sax.saxutils import escape
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import rasterio
-from rasterio.enums import Resampling
-from rasterio.transform import Affine
-from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
 
+from landcover.tiles.headers import holdable
 from landcover.tiles.scenes import Scene
 from landcover.tiles.storage import address
 
-_GDAL_TYPES = {
-    "uint8": "Byte",
-    "int8": "Int8",
-    "uint16": "UInt16",
-    "int16": "Int16",
-    "uint32": "UInt32",
-    "int32": "Int32",
-    "uint64": "UInt64",
-    "int64": "Int64",
-    "float32": "Float32",
-    "float64": "Float64",
-}
+
+class Part(NamedTuple):
+    """Pixels of a scene, dims (band, y, x), and which are valid, dims (y, x); None: all of them."""
+
+    pixels: npt.NDArray[Any]
+    valid: npt.NDArray[np.bool_] | None
 
 
 @dataclass(frozen=True, eq=False)
 class OpenScene:
-    """An open scene; used by one thread.
+    """A scene that is open, to be used by one thread.
 
     Args:
-        dataset: of rasterio, on the grid of the scene.
-        indexes: its bands that the network reads, in that order.
-        others: its further bands that say where there is no data.
-        alpha: its band that is a mask, or 0.
-        under: datasets that it is made of.
+        scene: what it is.
+        datasets: of rasterio, one a file.
     """
 
-    dataset: Any
-    indexes: tuple[int, ...]
-    others: tuple[int, ...]
-    alpha: int
-    under: tuple[Any, ...] = ()
+    scene: Scene
+    datasets: tuple[Any, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(rows, columns) of the files, in their own pixels."""
+        return self.datasets[0].height, self.datasets[0].width
+
+    def read(self, ys: tuple[int, int], xs: tuple[int, int]) -> Part:
+        """Read a rectangle in the pixels of the files.
+
+        In signed and float imagery pixels without data become 0: their fill values (-9999, NaN)
+        are no brightness. Everything else comes as it is in the file.
+
+        Args:
+            ys: (start, stop) of the rows, inside the files.
+            xs: (start, stop) of the columns.
+
+        Raises:
+            OSError: (rasterio's, too) if the file cannot be read.
+        """
+        window = Window(xs[0], ys[0], xs[1] - xs[0], ys[1] - ys[0])
+        bands = self.scene.bands
+        masking = (bands.alpha,) if bands.alpha else ()
+        pixels = self._bands((*bands.read, *masking), window)
+        valid = self._valid(pixels, window)
+        if masking:
+            pixels = pixels[:-1]
+        if pixels.dtype.kind == "f":
+            defined = ~np.isnan(pixels).any(axis=0)
+            valid = defined if valid is None else valid & defined
+        if valid is None or valid.all():
+            return Part(pixels, None)
+        if pixels.dtype.kind != "u":
+            pixels[:, ~valid] = 0
+        return Part(pixels, valid)
 
     def close(self) -> None:
-        """Close the dataset and what it is made of."""
-        for dataset in (self.dataset, *self.under):
+        """Close the files."""
+        for dataset in self.datasets:
             dataset.close()
+
+    def _bands(self, numbers: tuple[int, ...], window: Window) -> npt.NDArray[Any]:
+        if len(self.datasets) == 1:
+            return self.datasets[0].read(numbers, window=window)  # type: ignore[no-any-return]
+        return np.stack([self.datasets[band - 1].read(1, window=window) for band in numbers])
+
+    def _valid(self, pixels: npt.NDArray[Any], window: Window) -> npt.NDArray[np.bool_] | None:
+        """Which pixels hold data as far as the files say so; None where all do."""
+        bands = self.scene.bands
+        if bands.validity == "all":
+            return None
+        if bands.validity == "alpha":
+            return pixels[-1] > 0  # type: ignore[no-any-return]
+        if bands.validity == "mask":
+            masks = [dataset.read_masks(1, window=window) for dataset in self.datasets]
+            return np.logical_or.reduce(masks)  # type: ignore[no-any-return]
+        # A pixel holds data if one of all bands differs from the value that is declared for it.
+        valid = self._differs(pixels, bands.read)
+        if bands.others and not valid.all():
+            valid |= self._differs(self._bands(bands.others, window), bands.others)
+        return valid
+
+    def _differs(self, pixels: npt.NDArray[Any], numbers: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+        """Where at least one of these bands is not its declared value; dims (y, x)."""
+        declared = [value for dataset in self.datasets for value in dataset.nodatavals]
+        differs = np.zeros(pixels.shape[1:], dtype=bool)
+        for band, number in zip(pixels, numbers, strict=True):
+            value = holdable(declared[number - 1], str(band.dtype))
+            if value is None:
+                return np.ones_like(differs)
+            differs |= ~np.isnan(band) if math.isnan(value) else band != band.dtype.type(value)
+        return differs
 
 
 def open_scene(scene: Scene) -> OpenScene:
@@ -58,84 +113,5 @@ def open_scene(scene: Scene) -> OpenScene:
     Raises:
         OSError: (rasterio's, too) if that fails.
     """
-    if scene.native and len(scene.files) == 1:
-        where = address(scene.files[0])
-        dataset = rasterio.open(where.path, **where.opener())
-        return OpenScene(dataset, scene.bands.read, scene.bands.others, scene.bands.alpha)
     places = [address(file) for file in scene.files]
-    under = tuple(rasterio.open(where.path, **where.opener()) for where in places)
-    mask = (scene.bands.alpha,) if scene.bands.alpha else ()
-    numbers = (*scene.bands.read, *scene.bands.others, *mask)
-    stack = rasterio.open(_stacked(scene, under, numbers))
-    first, then = len(scene.bands.read), len(scene.bands.read) + len(scene.bands.others)
-    indexes, others = tuple(range(1, first + 1)), tuple(range(first + 1, then + 1))
-    if scene.native:
-        return OpenScene(stack, indexes, others, 0, under)
-    warped = _resampled(scene, stack)
-    alpha = 0 if scene.bands.validity == "all" else int(warped.count)
-    return OpenScene(warped, indexes, (), alpha, (stack, *under))
-
-
-def _resampled(scene: Scene, stack: Any) -> WarpedVRT:
-    """The scene on its target grid: bilinear, widened to the source's share when it gets coarser.
-
-    Pixels without data take no part. The scale is stated, so that it is not estimated anew (and
-    differently) for every chunk that GDAL resamples.
-    """
-    extra = {"UNIFIED_SRC_NODATA": "YES"} if scene.bands.validity == "value" else {}
-    return WarpedVRT(
-        stack,
-        crs=stack.crs,
-        transform=Affine(*scene.transform),
-        width=scene.grid.width,
-        height=scene.grid.height,
-        resampling=Resampling.bilinear,
-        tolerance=1e-9,
-        add_alpha=scene.bands.validity in ("value", "mask"),
-        XSCALE=stack.transform.a / scene.transform[0],
-        YSCALE=stack.transform.e / scene.transform[4],
-        **extra,
-    )
-
-
-def _stacked(scene: Scene, under: tuple[Any, ...], numbers: tuple[int, ...]) -> str:
-    """A virtual raster of the scene's bands in the order they are read, as XML.
-
-    It brings files of one band together, and it says of each band what it is here: a mask or not.
-    """
-    first = under[0]
-    bands = "".join(
-        _virtual_band(scene, place, *_located(under, number), is_mask=number == scene.bands.alpha)
-        for place, number in enumerate(numbers, 1)
-    )
-    if scene.bands.validity == "mask":
-        name = escape(first.name)
-        bands += (
-            '<MaskBand><VRTRasterBand dataType="Byte"><SimpleSource>'
-            f'<SourceFilename relativeToVRT="0">{name}</SourceFilename>'
-            "<SourceBand>mask,1</SourceBand></SimpleSource></VRTRasterBand></MaskBand>"
-        )
-    a, b, c, d, e, f = tuple(first.transform)[:6]
-    return (
-        f'<VRTDataset rasterXSize="{first.width}" rasterYSize="{first.height}">'
-        f"<SRS>{escape(first.crs.to_wkt())}</SRS>"
-        f"<GeoTransform>{c!r},{a!r},{b!r},{f!r},{d!r},{e!r}</GeoTransform>{bands}</VRTDataset>"
-    )
-
-
-def _located(under: tuple[Any, ...], number: int) -> tuple[Any, int]:
-    """The dataset that holds a band of the scene, and the band's number in it."""
-    return (under[number - 1], 1) if len(under) > 1 else (under[0], number)
-
-
-def _virtual_band(scene: Scene, place: int, dataset: Any, number: int, *, is_mask: bool) -> str:
-    nodata = dataset.nodatavals[number - 1] if scene.bands.validity == "value" else None
-    declared = "" if nodata is None else f"<NoDataValue>{nodata!r}</NoDataValue>"
-    rows, cols = dataset.block_shapes[number - 1]
-    return (
-        f'<VRTRasterBand dataType="{_GDAL_TYPES[dataset.dtypes[number - 1]]}" band="{place}" '
-        f'blockXSize="{cols}" blockYSize="{rows}">{declared}'
-        f"<ColorInterp>{'Alpha' if is_mask else 'Undefined'}</ColorInterp><SimpleSource>"
-        f'<SourceFilename relativeToVRT="0">{escape(dataset.name)}</SourceFilename>'
-        f"<SourceBand>{number}</SourceBand></SimpleSource></VRTRasterBand>"
-    )
+    return OpenScene(scene, tuple(rasterio.open(where.path, **where.opener()) for where in places))

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import math
+import atexit
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
-from rasterio.windows import Window
 
 from landcover.tiles.grid import reflected
-from landcover.tiles.headers import holdable
-from landcover.tiles.opening import OpenScene, open_scene
+from landcover.tiles.opening import OpenScene, Part, open_scene
+from landcover.tiles.resampling import Axis, resample
 from landcover.tiles.scenes import Scene
 from landcover.tiles.storage import address, gdal_settings
 
@@ -25,15 +23,13 @@ T = TypeVar("T", bound=np.generic)
 
 _KEPT = 8  # open scenes a thread; a task reads one, a run's tasks move on through the scenes
 
-_ALPHA_FULL = 255  # what GDAL's resampling writes into the alpha band that it adds, in any dtype
-
 FAILURES = (RasterioError, CPLE_BaseError, OSError)
 """What rasterio raises where pixels cannot be read."""
 
 
 def read_span(
     scene: Scene, ys: tuple[int, int], xs: tuple[int, int], *, outside: bool = True
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
+) -> Part:
     """Read a rectangle of a scene, which may reach beyond it: there the scene is mirrored.
 
     Pixels come as they are in the file, but for those without data in signed and float imagery:
@@ -57,17 +53,17 @@ def read_span(
     y0, y1 = int(rows.min()), int(rows.max()) + 1
     x0, x1 = int(cols.min()), int(cols.max()) + 1
     with gdal_settings(address(scene.files[0])):
-        pixels, valid = _read(scene, _handles.get(scene), y0, y1, x0, x1)
+        pixels, valid = _read(_handles.get(scene), (y0, y1), (x0, x1))
     within_y, within_x = _within(ys, scene.grid.height), _within(xs, scene.grid.width)
     if within_y.all() and within_x.all():
-        return pixels, valid
+        return Part(pixels, valid)
     pixels = _spread(pixels, rows - y0, cols - x0, within_x)
     if valid is not None:
         valid = _spread(valid, rows - y0, cols - x0, within_x)
     if outside:
         inside = within_y[:, None] & within_x[None, :]
         valid = inside if valid is None else inside & valid
-    return pixels, valid
+    return Part(pixels, valid)
 
 
 def reopen(scene: Scene) -> None:
@@ -109,47 +105,16 @@ def _spread(
     return spread
 
 
-def _read(
-    scene: Scene, opened: OpenScene, y0: int, y1: int, x0: int, x1: int
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
-    """Read a rectangle inside a scene; which pixels are valid, or None where all are."""
-    window = Window(x0, y0, x1 - x0, y1 - y0)
-    bands = (*opened.indexes, opened.alpha) if opened.alpha else opened.indexes
+def _read(opened: OpenScene, ys: tuple[int, int], xs: tuple[int, int]) -> Part:
+    """Read a rectangle inside a scene, resampled where that is asked."""
+    scene = opened.scene
     if scene.native:
-        pixels = opened.dataset.read(bands, window=window)
-    else:
-        pixels = _read_by_blocks(opened.dataset, bands, y0, y1, x0, x1)
-    valid = _valid(scene, opened, pixels, window)
-    if opened.alpha:
-        pixels = pixels[:-1]
-    if pixels.dtype.kind == "f":
-        defined = ~np.isnan(pixels).any(axis=0)
-        valid = defined if valid is None else valid & defined
-    if valid is None or valid.all():
-        return pixels, None
-    if pixels.dtype.kind != "u":
-        pixels[:, ~valid] = 0
-    return pixels, valid
-
-
-def _valid(
-    scene: Scene, opened: OpenScene, pixels: npt.NDArray[Any], window: Window
-) -> npt.NDArray[np.bool_] | None:
-    """Which pixels hold data as far as the file says so, dims (y, x); None where all do."""
-    if opened.alpha:
-        # Resampled, alpha is the share of a pixel's neighbourhood that holds data.
-        return pixels[-1] > (0 if scene.native else _ALPHA_FULL // 2)  # type: ignore[no-any-return]
-    if not scene.native or scene.bands.validity == "all":
-        return None
-    if scene.bands.validity == "mask":
-        return opened.dataset.read_masks(1, window=window) > 0  # type: ignore[no-any-return]
-    # A pixel holds data if one of all bands differs from the value that is declared for it.
-    declared = opened.dataset.nodatavals
-    valid = _differs(pixels, [declared[band - 1] for band in opened.indexes])
-    if opened.others and not valid.all():
-        rest = opened.dataset.read(opened.others, window=window)
-        valid |= _differs(rest, [declared[band - 1] for band in opened.others])
-    return valid
+        return opened.read(ys, xs)
+    height, width = opened.size
+    own = opened.datasets[0].transform
+    vertical = Axis(scene.grid.height, height, scene.transform[4] / own.e)
+    horizontal = Axis(scene.grid.width, width, scene.transform[0] / own.a)
+    return resample(opened.read, vertical, horizontal, ys, xs)
 
 
 class _Handles(threading.local):
@@ -173,42 +138,11 @@ class _Handles(threading.local):
         if opened is not None:
             opened.close()
 
+    def close(self) -> None:
+        while self.kept:
+            self.kept.popitem()[1].close()
+
 
 _handles = _Handles()
-
-
-def _read_by_blocks(
-    dataset: Any, bands: tuple[int, ...], y0: int, y1: int, x0: int, x1: int
-) -> npt.NDArray[Any]:
-    """Read a resampled window by the blocks of its grid, each always whole.
-
-    A pixel then never depends on the window through which it is read: resampled in chunks of
-    another shape, the odd pixel rounds the other way.
-    """
-    out = np.empty((len(bands), y1 - y0, x1 - x0), dtype=dataset.dtypes[0])
-    height, width = dataset.block_shapes[0]
-    for top in _multiples(y0, y1, height):
-        for left in _multiples(x0, x1, width):
-            window = Window(
-                left, top, min(width, dataset.width - left), min(height, dataset.height - top)
-            )
-            block = dataset.read(bands, window=window)
-            ys, xs = slice(max(0, top - y0), None), slice(max(0, left - x0), None)
-            part = block[:, max(0, y0 - top) : y1 - top, max(0, x0 - left) : x1 - left]
-            out[:, ys, xs][:, : part.shape[1], : part.shape[2]] = part
-    return out
-
-
-def _multiples(start: int, stop: int, step: int) -> Iterator[int]:
-    yield from range(start // step * step, stop, step)
-
-
-def _differs(pixels: npt.NDArray[Any], declared: list[float | None]) -> npt.NDArray[np.bool_]:
-    """Where at least one band is not its declared value; dims (y, x)."""
-    differs = np.zeros(pixels.shape[1:], dtype=bool)
-    for band, given in zip(pixels, declared, strict=True):
-        value = holdable(given, str(band.dtype))
-        if value is None:
-            return np.ones_like(differs)
-        differs |= ~np.isnan(band) if math.isnan(value) else band != band.dtype.type(value)
-    return differs
+# Files that are read through Python must be closed while Python can still do that.
+atexit.register(_handles.close)
