@@ -118,7 +118,8 @@ def _tell_one(found: Comparison | ModelError, values: dict[str, Any]) -> None:
     assert isinstance(found, Comparison)
     total, kinds = _operations(values)
     click.echo(f"{found.path}: {found.format}, {total} operations of {kinds} kinds")
-    click.echo(f"{found.tiles} tiles, {found.outputs} outputs, compared with {found.reference}\n")
+    outputs = "1 output" if found.outputs == 1 else f"{found.outputs} outputs"
+    click.echo(f"{found.tiles} tiles, {outputs}, compared with {found.reference}\n")
     measures = ("largest difference", "relative", "labels agree", "tiles a second")
     table = new_table(("runtime", "precision"), measures)
     for result in found.results:

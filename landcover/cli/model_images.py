@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.errors import RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.windows import Window
 
 from landcover.errors import SourceError
@@ -48,7 +50,7 @@ def images_of(pattern: str) -> Images:
 def _windows(path: str, recipe: Recipe) -> Iterator[Window]:
     rows, columns = recipe.input_size
     try:
-        with rasterio.open(path) as image:
+        with _opened(path) as image:
             height, width, count = image.height, image.width, image.count
     except RasterioIOError as error:
         raise SourceError(path, f"cannot be read: {error}") from error
@@ -63,9 +65,18 @@ def _windows(path: str, recipe: Recipe) -> Iterator[Window]:
 
 
 def _read(path: str, window: Window, recipe: Recipe) -> Pixels:
-    with rasterio.open(path) as image:
+    with _opened(path) as image:
         pixels: Pixels = image.read(_bands(recipe), window=window)
     return pixels
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[rasterio.DatasetReader]:
+    with warnings.catch_warnings():
+        # Photographs lie nowhere on the earth, and need not.
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(path) as image:
+            yield image
 
 
 def _bands(recipe: Recipe) -> list[int]:

@@ -148,12 +148,11 @@ def _trial(
     file: ModelFile, settings: ModelSettings, conditions: Conditions, images: Images | None
 ) -> _Trial:
     stored = stored_beside(local_path(settings.path)) if conditions.references else None
+    if stored is not None and settings.head is not None:
+        stored = stored.only(settings.head)
     if stored is not None and images is None:
-        several = len(stored.outputs) > 1 and settings.head is None
+        several = len(stored.outputs) > 1
         heads = tuple(range(len(stored.outputs))) if several else (settings.head,)
-        if not several and isinstance(settings.head, int):
-            kept = (stored.outputs[settings.head],)
-            stored = StoredOutputs(stored.path, stored.input, kept)
         axis = 1 if file.format in ("cntk", "cntk-v1", "onnx") else -1
         return _Trial(file, stored.pixels(), stored.wrapping(), heads, axis, stored)
     recipe = make_recipe(settings, conditions.threads)

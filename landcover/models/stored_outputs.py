@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,26 @@ class StoredOutputs:
         path: of the file.
         input: as the network reads it, the batch first.
         outputs: one for each output of the network, in its order.
+        names: of the outputs, where the file tells them.
     """
 
     path: str
     input: Array
     outputs: tuple[Array, ...]
+    names: tuple[str, ...] = ()
+
+    def only(self, head: str | int) -> StoredOutputs | None:
+        """What is stored of one output; None if nothing is.
+
+        Args:
+            head: its name, or its index from 0.
+        """
+        if isinstance(head, str) and head not in self.names:
+            return None
+        index = self.names.index(head) if isinstance(head, str) else head
+        if not 0 <= index < len(self.outputs):
+            return None
+        return replace(self, outputs=(self.outputs[index],), names=self.names[index : index + 1])
 
     def wrapping(self) -> Wrapping:
         """No steps at all: the input is the network's own."""
@@ -47,7 +62,7 @@ class StoredOutputs:
 def stored_beside(model: Path) -> StoredOutputs | None:
     """The outputs stored beside a model: ``NAME.npz`` for ``NAME.model``.
 
-    The file holds ``input``, and ``output`` or, for several, ``output_0``, ``output_1`` and so on.
+    The file holds ``input``, and ``output`` or, for several, ``output_0``, ``output_1`` and so on; perhaps their names in ``output_names``.
 
     Returns:
         None if there is no such file, or it holds something else.
@@ -60,14 +75,15 @@ def stored_beside(model: Path) -> StoredOutputs | None:
         return None
     try:
         with np.load(path, allow_pickle=False) as stored:
-            names = [f"output_{n}" for n in range(len(stored.files))]
-            several = [stored[name] for name in names if name in stored.files]
+            keys = [f"output_{n}" for n in range(len(stored.files))]
+            several = [stored[key] for key in keys if key in stored.files]
             if "input" not in stored.files or not (several or "output" in stored.files):
                 return None
             outputs = tuple(several or [stored["output"]])
             given = stored["input"]
+            names = stored["output_names"] if "output_names" in stored.files else ()
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ModelError(str(path), f"is no readable file of stored outputs: {error}") from error
     if given.ndim not in (3, 4):
         raise ModelError(str(path), f"its input has the shape {given.shape}: no batch of images")
-    return StoredOutputs(str(path), given, outputs)
+    return StoredOutputs(str(path), given, outputs, tuple(map(str, names)))
