@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -44,10 +46,7 @@ class _Commands(click.Group):
 @click.version_option(package_name="landcover")
 def cli(debug: bool) -> None:
     """Apply land-cover networks to more imagery than one process can take."""
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING,
-        format="%(levelname)s %(name)s: %(message)s",
-    )
+    _set_up_logging(debug)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -73,7 +72,30 @@ def _run(arguments: list[str]) -> int:
             logging.getLogger(__name__).exception("the traceback, as --debug asks for it")
         click.echo(f"landcover: {error}", err=True)
         return error.exit_code
+    except Exception as error:
+        if "--debug" in arguments:
+            logging.getLogger(__name__).exception("the traceback, as --debug asks for it")
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        more = "this is a defect of landcover: 'landcover --debug ...' shows where it comes from"
+        click.echo(f"landcover: {said}; {more}", err=True)
+        return 1
     return result if isinstance(result, int) else 0
+
+
+def _set_up_logging(debug: bool) -> None:
+    """Log landcover's own warnings, or with ``debug`` whatever any library has to say.
+
+    Libraries say much that is of no use to who runs the command; what matters becomes an error, or
+    stands in the run directory.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    if not debug:
+        handler.addFilter(logging.Filter("landcover"))
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+            os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of worker processes
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[handler])
 
 
 if __name__ == "__main__":
