@@ -20,6 +20,7 @@ from landcover.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "LANDCOVER_"
 
+Device: TypeAlias = Literal["auto", "cpu", "gpu"]
 PerBand: TypeAlias = float | tuple[float, ...]
 
 
@@ -77,6 +78,8 @@ class ModelSettings(_Section):
         path: the model file or folder, local or an fsspec URL.
         runtime: what executes the network; "auto" chooses by a stated rule.
         precision: arithmetic of the network.
+        device: what the network runs on: "auto" is a GPU on hosts that have any which the runtime
+            can use, one for each worker process, and the CPU on others.
         batch: tiles given to the network at once.
         head: which of several outputs: its name or its index from 0.
         classes: names in the order of the network's output, or the name of a scheme.
@@ -93,6 +96,7 @@ class ModelSettings(_Section):
     path: str
     runtime: str = "auto"
     precision: Literal["f32", "bf16", "f16"] = "f32"
+    device: Device = "auto"
     batch: int | Literal["auto"] = "auto"
     head: str | int | None = None
     classes: str | tuple[str, ...] | None = None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shutil
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from landcover.devices import visible_gpus
 from landcover.machine import usable_cpus, usable_memory
+from landcover.models.placing import uses_gpus
 
 
 class _Part(NamedTuple):
@@ -51,12 +53,12 @@ def doctor() -> None:
     for part in _PARTS:
         table.add_row(part.name, _state(part), part.purpose)
     table.add_row("Java (for Spark)", _java(), "backend spark")
-    table.add_row("GPU", _gpu(), "faster networks")
+    table.add_row("GPU", _gpus(), "faster networks")
     console.print(table)
 
 
 def _state(part: _Part) -> str:
-    if importlib.util.find_spec(part.module) is None:
+    if find_spec(part.module) is None:
         return f"[yellow]missing[/]: pip install 'landcover[{part.extra}]'".replace("[{", "\\[{")
     try:
         return f"[green]ok[/] {version(part.distribution)}"
@@ -79,13 +81,19 @@ def _java() -> str:
     return f"[green]ok[/] {said.stderr.splitlines()[0]}"
 
 
-def _gpu() -> str:
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return "none found (nvidia-smi is absent): networks run on the CPU"
-    query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    said = subprocess.run(query, check=False, capture_output=True, text=True, timeout=30)
-    return "; ".join(said.stdout.split("\n")).strip("; ") or "none found"
+def _gpus() -> str:
+    """The GPUs that a run started here may use, and the runtimes that can use them."""
+    gpus = visible_gpus()
+    if not gpus:
+        told = os.environ.get("CUDA_VISIBLE_DEVICES")
+        why = "nvidia-smi -L names none" if told is None else f"CUDA_VISIBLE_DEVICES is {told!r}"
+        return f"none ({why}): networks run on the CPU"
+    able = [name for name in ("onnxruntime", "tensorflow") if find_spec(name) and uses_gpus(name)]
+    names = ", ".join(gpu.name for gpu in gpus)
+    if not able:
+        advice = "pip install onnxruntime-gpu or 'tensorflow\\[and-cuda]'"
+        return f"[yellow]{names}, but no runtime that uses it[/]: {advice}"
+    return f"[green]ok[/] {names}; one worker a GPU, with runtime {' or '.join(able)}"
 
 
 def _instructions() -> str:

@@ -155,7 +155,7 @@ def _trial(
         heads = tuple(range(len(stored.outputs))) if several else (settings.head,)
         axis = 1 if file.format in ("cntk", "cntk-v1", "onnx") else -1
         return _Trial(file, stored.pixels(), stored.wrapping(), heads, axis, stored)
-    recipe = make_recipe(settings, conditions.threads)
+    recipe = make_recipe(settings, conditions.threads, here=False)
     wrapping = recipe.wrapping()
     if images is not None:
         pixels = images(recipe)

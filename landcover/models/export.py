@@ -70,7 +70,7 @@ def with_preprocessing(
         ModelError: something between pixels and network is neither told nor found.
         ConfigError: mistakes in the sidecar.
     """
-    recipe = make_recipe(settings)
+    recipe = make_recipe(settings, here=False)
     ends = find_ends(model, 0, shown(settings.path))
     whole = wrapped(model, ends, recipe.wrapping(), dtype)
     result = whole.graph.output[0]

@@ -51,7 +51,8 @@ class Runtime(Protocol):
 
     It is made with the named arguments ``threads`` (CPU threads to compute with, 0: as many as the
     library thinks fit) and ``precision`` ("f32", "bf16" or "f16"; a precision that it cannot
-    compute in is a :class:`~landcover.errors.ModelError`, never another one in silence).
+    compute in is a :class:`~landcover.errors.ModelError`, never another one in silence). Those
+    that compute on GPUs also take ``gpu``, a :class:`~landcover.devices.Gpu` that the process holds.
     """
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import onnx
 import onnxruntime
 from google.protobuf.message import DecodeError
 
+from landcover.devices import Gpu
 from landcover.errors import ModelError
 from landcover.models.conversion import onnx_of
 from landcover.models.formats import Format, ModelFile
@@ -20,30 +22,31 @@ from landcover.models.wrapping import Signature, Wrapping
 
 
 class OnnxRuntime:
-    """Executes networks with ONNX Runtime on the CPU.
+    """Executes networks with ONNX Runtime, on the CPU or on a GPU of NVIDIA's.
 
     Args:
         threads: CPU threads that one network computes with; 0: one a core.
         precision: only "f32": ONNX Runtime computes in the precision that the file states.
+        gpu: what to compute on, held by this process; None: the CPU.
     """
 
     formats: tuple[Format, ...] = ("onnx", "cntk", "cntk-v1")
 
-    def __init__(self, threads: int = 0, precision: str = "f32") -> None:
+    def __init__(self, threads: int = 0, precision: str = "f32", gpu: Gpu | None = None) -> None:
         if precision != "f32":
             raise ModelError(
                 "runtime 'onnxruntime'",
                 f"computes in f32, not in {precision}: runtime 'openvino' can, on CPUs that do",
             )
-        self.threads = threads
+        self._start = _Start(threads, gpu)
 
     def open(self, file: ModelFile, head: str | int | None) -> OnnxGraph:
         """Find the network of an ONNX or CNTK file; see :class:`~landcover.models.network.Runtime`."""
         if file.format == "onnx":
-            return OnnxGraph(file.path, head, str(file.path), self.threads)
+            return OnnxGraph(file.path, head, str(file.path), self._start)
         path = onnx_of(file, head, "plain")
         # Who names an output gets it, whatever its shape; without a name it must be one of classes.
-        return OnnxGraph(path, None if head is None else 0, str(file.path), self.threads)
+        return OnnxGraph(path, None if head is None else 0, str(file.path), self._start)
 
 
 class OnnxGraph:
@@ -53,11 +56,11 @@ class OnnxGraph:
         path: the ONNX file.
         head: the wanted output.
         shown: the model's name in messages.
-        threads: for ONNX Runtime.
+        start: starts sessions.
     """
 
-    def __init__(self, path: Path, head: str | int | None, shown: str, threads: int) -> None:
-        self._path, self._shown, self._threads = path, shown, threads
+    def __init__(self, path: Path, head: str | int | None, shown: str, start: _Start) -> None:
+        self._path, self._shown, self._start = path, shown, start
         self._ends = find_ends(_read(path, shown), head, shown)
 
     @property
@@ -74,16 +77,60 @@ class OnnxGraph:
         content = wrapped(
             _read(self._path, self._shown), self._ends, wrapping, dtype
         ).SerializeToString()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = 3
         try:
-            return onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
-            )
+            session = self._start(content)
         except Exception as error:  # the library's errors have no root of their own
             reason = str(error).splitlines()[0]
             raise ModelError(self._shown, f"ONNX Runtime does not run it: {reason}") from error
+        self._start.check(session, self._shown)
+        return session
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Starts sessions with a number of threads, on the CPU or on a GPU."""
+
+    threads: int
+    gpu: Gpu | None
+
+    def __call__(self, content: bytes) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.log_severity_level = 3
+        if self.gpu is not None and hasattr(onnxruntime, "preload_dlls"):
+            onnxruntime.preload_dlls()  # finds the libraries of CUDA that pip has installed
+        return onnxruntime.InferenceSession(content, options, providers=providers(self.gpu))
+
+    def check(self, session: onnxruntime.InferenceSession, shown: str) -> None:
+        """ONNX Runtime goes on with the CPU where the libraries of CUDA do not load: not so here."""
+        if self.gpu is not None and "CUDAExecutionProvider" not in session.get_providers():
+            raise ModelError(
+                shown,
+                f"ONNX Runtime did not start on {self.gpu.name}: the libraries of CUDA and cuDNN "
+                "that it was built for are missing (pip install 'onnxruntime-gpu[cuda,cudnn]'); "
+                "or set model.device to cpu",
+            )
+
+
+def providers(gpu: Gpu | None) -> list[Any]:
+    """What ONNX Runtime shall compute with: the GPU first, the CPU for operations that it has not.
+
+    f32 is f32: the shorter numbers (TF32) that CUDA would take for convolutions are switched off.
+    Memory grows by what is asked for, and convolutions are chosen by rule, since trying all kinds
+    for each size of a batch takes longer than a run of it.
+
+    Args:
+        gpu: held by this process; None: the CPU alone.
+    """
+    if gpu is None:
+        return ["CPUExecutionProvider"]
+    settings = {
+        "device_id": str(gpu.ordinal),
+        "use_tf32": "0",
+        "arena_extend_strategy": "kSameAsRequested",
+        "cudnn_conv_algo_search": "HEURISTIC",
+    }
+    return [("CUDAExecutionProvider", settings), "CPUExecutionProvider"]
 
 
 class _SessionNetwork:

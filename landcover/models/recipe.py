@@ -6,17 +6,18 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from landcover.config import ModelSettings
+from landcover.config import Device, ModelSettings
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats import Format, detect
 from landcover.models.input_side import fit_input, network_order
 from landcover.models.output_side import find_output
+from landcover.models.placing import place
 from landcover.models.runtimes import choose_runtime, start_runtime
 from landcover.models.sidecar import with_sidecar
 from landcover.models.wrapping import Layout, Output, Size, Wrapping
 
-# What a run writes does not depend on these, or (batch) on no more than rounding.
-_NOT_IDENTITY = {"path", "batch"}
+# What a run writes does not depend on these, or (batch, device) on no more than rounding.
+_NOT_IDENTITY = {"path", "batch", "device"}
 
 _USUAL_BATCH = 16
 
@@ -49,6 +50,7 @@ class Recipe:
         layout: order of the dimensions of the network's input.
         class_axis: axis of the network's output that runs over the classes.
         rank: how many axes that output has, the batch included.
+        device: what each worker process is to run it on, as the settings say it.
     """
 
     path: str
@@ -72,6 +74,7 @@ class Recipe:
     layout: Layout
     class_axis: int
     rank: int
+    device: Device = "auto"
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain JSON values, without secrets that a URL may hold."""
@@ -94,7 +97,7 @@ class Recipe:
         return Wrapping(self.layout, self.input_size, self.mean, self.scale, order, output)
 
 
-def make_recipe(settings: ModelSettings, threads: int = 0) -> Recipe:
+def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) -> Recipe:
     """Find out all that is to be known about a model, by its sidecar and by opening it once.
 
     What neither the settings nor the sidecar tell is found out like this: the number of bands and
@@ -106,9 +109,11 @@ def make_recipe(settings: ModelSettings, threads: int = 0) -> Recipe:
     Args:
         settings: which model, and what is told about it; wins over the sidecar.
         threads: CPU threads to find out with; 0: as many as the runtime thinks fit.
+        here: this process will run the model as well, so that it is opened on the device that the
+            settings mean; else it is opened on the CPU, and no GPU is taken.
 
     Raises:
-        ModelError: the model cannot be used, or not in the way that is told.
+        ModelError: the model cannot be used, or not in the way that is told, or no GPU is left.
         ConfigError: mistakes in the sidecar, or an unknown scheme.
         PluginNotFound: no runtime has the wanted name.
         MissingExtra: the runtime's library is not installed.
@@ -116,8 +121,11 @@ def make_recipe(settings: ModelSettings, threads: int = 0) -> Recipe:
     told = with_sidecar(settings)
     name = shown(told.path)
     file = detect(local_path(told.path), name)
-    chosen = choose_runtime(told.runtime, file.format)
-    runtime = start_runtime(chosen, file, told.precision, threads, name)
+    # Only openvino computes in less than f32, and only on CPUs.
+    device = told.device if told.precision == "f32" else "cpu"
+    chosen = choose_runtime(told.runtime, file.format, device)
+    gpu = place(told.device, chosen, name) if here else None
+    runtime = start_runtime(chosen, file, told.precision, threads, name, gpu)
     graph = runtime.open(file, told.head)
     reads = fit_input(graph.signature, told, name)
     returns = find_output(graph, reads.wrapping, told, name)
@@ -143,6 +151,7 @@ def make_recipe(settings: ModelSettings, threads: int = 0) -> Recipe:
         layout=reads.wrapping.layout,
         class_axis=returns.output.class_axis,
         rank=returns.output.rank,
+        device=told.device,
     )
 
 

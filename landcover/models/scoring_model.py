@@ -9,11 +9,13 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
+from landcover.devices import Gpu
 from landcover.errors import ModelError
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats import detect
 from landcover.models.memory import Turns, out_of_memory
 from landcover.models.network import Network, Pixels, Probabilities
+from landcover.models.placing import place
 from landcover.models.recipe import Recipe
 from landcover.models.runtimes import start_runtime
 
@@ -31,11 +33,13 @@ class ScoringModel:
     Args:
         recipe: what it was opened by.
         network: runs pixels through the network, without any check.
+        gpu: what the network runs on; None: the CPU.
     """
 
-    def __init__(self, recipe: Recipe, network: Network) -> None:
+    def __init__(self, recipe: Recipe, network: Network, gpu: Gpu | None = None) -> None:
         self.recipe = recipe
         self.network = network
+        self.gpu = gpu
         self._turns = Turns()
 
     @property
@@ -166,7 +170,8 @@ def open_model(recipe: Recipe, threads: int = 0) -> ScoringModel:
         threads: CPU threads that the network may use; 0: as many as the runtime thinks fit.
 
     Raises:
-        ModelError: the file cannot be read here, or is not the one that the recipe was made of.
+        ModelError: the file cannot be read here, or is not the one that the recipe was made of, or
+            no GPU is left for this process.
         MissingExtra: the runtime's library is not installed here.
     """
     name = shown(recipe.path)
@@ -177,5 +182,7 @@ def open_model(recipe: Recipe, threads: int = 0) -> ScoringModel:
             f"has changed since the run was planned (SHA-256 {file.digest[:12]}... here, "
             f"{recipe.digest[:12]}... then): every host must see the same file",
         )
-    runtime = start_runtime(recipe.runtime, file, recipe.precision, threads, name)
-    return ScoringModel(recipe, runtime.open(file, recipe.head).compile(recipe.wrapping()))
+    gpu = place(recipe.device, recipe.runtime, name)
+    runtime = start_runtime(recipe.runtime, file, recipe.precision, threads, name, gpu)
+    network = runtime.open(file, recipe.head).compile(recipe.wrapping())
+    return ScoringModel(recipe, network, gpu)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from landcover.devices import Gpu
 from landcover.errors import ModelError
 from landcover.models.formats import Format, ModelFile
 from landcover.models.keras_files import open_keras
 from landcover.models.saved_models import open_saved_model
 from landcover.models.tensorflow_graph import TensorflowGraph
-from landcover.models.tensorflow_start import tensorflow
+from landcover.models.tensorflow_start import show_gpu, tensorflow
 from landcover.models.tf1_graphs import open_checkpoint, open_graphdef
 
 _OPEN: dict[Format, Callable[[ModelFile, str | int | None], TensorflowGraph]] = {
@@ -32,18 +33,19 @@ class TensorflowRuntime:
     Args:
         threads: CPU threads that one network computes with; 0: as many as TensorFlow thinks fit.
         precision: only "f32": TensorFlow computes in the precision that the file states.
+        gpu: what to compute on, held by this process; None: the CPU.
     """
 
     formats: tuple[Format, ...] = tuple(_OPEN)
 
-    def __init__(self, threads: int = 0, precision: str = "f32") -> None:
+    def __init__(self, threads: int = 0, precision: str = "f32", gpu: Gpu | None = None) -> None:
         if precision != "f32":
             raise ModelError(
                 "runtime 'tensorflow'",
                 f"computes as the file states, not in {precision}: runtime 'openvino' can, on CPUs "
                 "that do",
             )
-        tensorflow(threads)
+        show_gpu(tensorflow(threads), gpu)
 
     def open(self, file: ModelFile, head: str | int | None) -> TensorflowGraph:
         """Find the network of a file; see :class:`~landcover.models.network.Runtime`."""

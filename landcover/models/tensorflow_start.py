@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from landcover.devices import Gpu
+from landcover.errors import ModelError
+
 log = logging.getLogger(__name__)
 
 _starting = threading.Lock()
@@ -54,6 +57,38 @@ def tensorflow(threads: int = 0) -> Any:
                     "TensorFlow computes with %s threads in this process, not %d", now, threads
                 )
     return tf
+
+
+def show_gpu(tf: Any, gpu: Gpu | None) -> None:
+    """Let TensorFlow use one GPU of this process, or none: left alone, it takes the memory of all.
+
+    What it may use is fixed when it first computes. f32 is f32: the shorter numbers (TF32) that
+    CUDA would take for convolutions are switched off.
+
+    Args:
+        tf: TensorFlow.
+        gpu: held by this process; None: the CPU alone.
+
+    Raises:
+        ModelError: TensorFlow cannot use this GPU, or has begun without it.
+    """
+    there = tf.config.list_physical_devices("GPU")
+    if gpu is not None and gpu.ordinal >= len(there):
+        reason = f"finds {len(there)} GPUs, {gpu.name} is not among them: set model.device to cpu"
+        raise ModelError("runtime 'tensorflow'", reason)
+    wanted = [] if gpu is None else [there[gpu.ordinal]]
+    try:
+        tf.config.set_visible_devices(wanted, "GPU")
+        for device in wanted:
+            tf.config.experimental.set_memory_growth(device, True)
+    except RuntimeError as error:
+        if gpu is None:
+            log.info("TensorFlow began to use GPUs of this process before: %s", error)
+            return
+        reason = f"has begun to compute without {gpu.name} in this process: start a new one"
+        raise ModelError("runtime 'tensorflow'", reason) from error
+    if wanted:
+        tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
 @contextmanager

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
 from landcover.classes import classes_of
 from landcover.config import Config
 from landcover.contracts import Backend, Failure, Lost, Source, Task
 from landcover.errors import TooManyFailures
+from landcover.models.placing import expects_gpu
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.scoring_model import open_model
 from landcover.plugins import load_backend
@@ -20,6 +22,7 @@ from landcover.runs.run import Run
 from landcover.scoring.advice import advice
 from landcover.scoring.outcome import write_outcome
 from landcover.scoring.plan import (
+    GPU_TILES_PER_SECOND,
     cropped,
     make_source,
     model_settings,
@@ -52,13 +55,16 @@ def run(
         TooManyFailures: the run has come to its end, but more tiles failed than allowed.
     """
     started = time.perf_counter()
-    recipe = make_recipe(model_settings(config))
+    here = _works_here(config, backend)
+    recipe = make_recipe(model_settings(config), here=here)
+    # What the driver of a cluster opens, it opens on the CPU: GPUs are for the workers.
+    own = recipe if here else replace(recipe, device="cpu")
     source = make_source(config.source, recipe)
     totals = Totals(source.count())
     with _opened(config, backend) as pool:
         # A cluster that does not answer says so here, before anything is written.
         threads = pool.threads
-        source = source.divided(_task_tiles(config, recipe, pool, totals.planned))
+        source = source.divided(_task_tiles(config, recipe, own, pool, totals.planned))
         with _claimed(config, recipe, source, totals) as directory:
             job = Job(
                 recipe,
@@ -70,7 +76,7 @@ def run(
                 crop=cropped(config.source, recipe),
             )
             with _explained(directory, totals):
-                checked = _precision(job, source)
+                checked = _precision(own, job, source)
                 _score(pool, job, source, config, totals, progress)
             summary = totals.summary() | checked
             summary |= write_outcome(directory, source, recipe)
@@ -80,20 +86,29 @@ def run(
     return Run.open(config.output.path)
 
 
-def _task_tiles(config: Config, recipe: Recipe, pool: Backend, planned: int) -> int:
+def _works_here(config: Config, backend: Backend | None) -> bool:
+    """Whether tasks are done in this process."""
+    if backend is None:
+        return config.backend.name == "local"
+    return isinstance(backend, type(load_backend("local")))
+
+
+def _task_tiles(config: Config, recipe: Recipe, own: Recipe, pool: Backend, planned: int) -> int:
     """Tiles a task: as in the run that is gone on with, as told, or by the speed of the model."""
     size = recorded_task_size(config.output.path) or config.source.task
-    if size is None:
-        speed = measure(open_model(recipe, pool.threads), pool.threads).tiles_per_second
-        size = task_size(planned, speed, pool.slots)
-    return size
+    if size is not None:
+        return size
+    if own is not recipe and expects_gpu(recipe.device, recipe.runtime):
+        return task_size(planned, GPU_TILES_PER_SECOND, pool.slots)
+    speed = measure(open_model(own, pool.threads), pool.threads).tiles_per_second
+    return task_size(planned, speed, pool.slots)
 
 
-def _precision(job: Job, source: Source) -> dict[str, object]:
+def _precision(recipe: Recipe, job: Job, source: Source) -> dict[str, object]:
     """What a precision below f32 changes, as an entry of ``run.json``; no entry for f32."""
-    if job.recipe.precision == "f32":
+    if recipe.precision == "f32":
         return {}
-    found = check_precision(job.recipe, source, job.threads, job.crop)
+    found = check_precision(recipe, source, job.threads, job.crop)
     return {} if found is None else {"precision_check": found.as_dict()}
 
 

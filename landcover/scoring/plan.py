@@ -15,6 +15,9 @@ from landcover.tiles.rasters import RasterSource
 # several tasks and none is left alone with the last one.
 _SECONDS, _LEAST_SECONDS, _TASKS_A_SLOT = 8.0, 0.5, 4
 _MOST_TILES = 8192
+# What a worker with a GPU is taken to label where the driver cannot find out, since the GPUs are
+# the workers' own. A wrong guess makes tasks longer or shorter, nothing else.
+GPU_TILES_PER_SECOND = 500.0
 
 
 def model_settings(config: Config) -> ModelSettings:

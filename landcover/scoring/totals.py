@@ -46,6 +46,7 @@ class Totals:
         self._loads = 0
         self._tasks = 0
         self._workers: Counter[str] = Counter()
+        self._devices: Counter[str] = Counter()
         self._began, self._ended = float("inf"), 0.0
 
     def add_earlier(self, parts: Iterable[Counts]) -> None:
@@ -61,6 +62,8 @@ class Totals:
         self._loads += report.loads
         self._tasks += 1
         self._workers[report.worker] += report.counts.planned
+        host = report.worker.rpartition(":")[0]
+        self._devices[f"{host} {report.device}"] += report.loads
         self._began = min(self._began, report.started)
         self._ended = max(self._ended, report.finished)
 
@@ -85,12 +88,16 @@ class Totals:
         return Tiles(self.planned, self.done, self.per_second)
 
     def summary(self) -> dict[str, Any]:
-        """What ``run.json`` says of the work: tiles, speed, loads, workers, seconds per stage."""
+        """What ``run.json`` says of the work: tiles, speed, loads, workers, seconds per stage.
+
+        ``devices`` has the model loads on each device of each host.
+        """
         return {
             "tiles": {"planned": self.planned, **self.tiles},
             "tiles_per_second": round(self.per_second, 2),
             "tasks": self._tasks,
             "model_loads": self._loads,
+            "devices": dict(sorted(self._devices.items())),
             "workers": dict(sorted(self._workers.items())),
             "stages": {stage: round(seconds, 3) for stage, seconds in self._seconds.items()},
         }

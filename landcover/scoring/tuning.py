@@ -61,8 +61,7 @@ def measure(model: ScoringModel, threads: int) -> Tuning:
     Raises:
         ModelError: not even one tile fits into memory.
     """
-    recipe = model.recipe
-    path = _path(recipe, threads)
+    path = _path(model, threads)
     with _alone(path):
         found = _remembered(path)
         if found is None:
@@ -71,23 +70,22 @@ def measure(model: ScoringModel, threads: int) -> Tuning:
         return found
 
 
-def remember_smaller(recipe: Recipe, threads: int, batch: int) -> None:
+def remember_smaller(model: ScoringModel, threads: int) -> None:
     """Let later runs on this host begin with a batch that fits into memory.
 
     Args:
-        recipe: of the model whose batch had to shrink.
+        model: whose batch had to shrink; a smaller one that is remembered already stays.
         threads: CPU threads that it computes with.
-        batch: what fitted; a smaller one that is remembered already stays.
     """
-    path = _path(recipe, threads)
+    path = _path(model, threads)
     with _alone(path):
         found = _remembered(path)
-        if found is not None and found.batch > batch:
-            path.write_text(json.dumps(asdict(replace(found, batch=batch))))
+        if found is not None and found.batch > model.batch:
+            path.write_text(json.dumps(asdict(replace(found, batch=model.batch))))
 
 
-def _path(recipe: Recipe, threads: int) -> Path:
-    return cache_folder() / "tuning" / f"{_key(recipe, threads)}.json"
+def _path(model: ScoringModel, threads: int) -> Path:
+    return cache_folder() / "tuning" / f"{_key(model, threads)}.json"
 
 
 def _remembered(path: Path) -> Tuning | None:
@@ -141,10 +139,11 @@ def _seconds(run: Callable[[npt.NDArray[Any]], object], pixels: npt.NDArray[Any]
     return max(min(taken), 1e-6)
 
 
-def _key(recipe: Recipe, threads: int) -> str:
-    """What the answer depends on: the network, what executes it, and the processor."""
+def _key(model: ScoringModel, threads: int) -> str:
+    """What the answer depends on: the network, what executes it, and the processor or GPU."""
+    recipe = model.recipe
     values = [recipe.digest, recipe.head, recipe.runtime, recipe.precision, recipe.input_size]
-    text = json.dumps([*values, threads, _processor()])
+    text = json.dumps([*values, threads, model.gpu.name if model.gpu else _processor()])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

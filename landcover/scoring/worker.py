@@ -35,6 +35,7 @@ class Report:
         index: the task's place in the plan.
         counts: what became of its tiles.
         worker: the process that did it, as "host:pid".
+        device: what the network ran on: "cpu", or the name and UUID of a GPU.
         loads: models that were loaded for this task, 0 or 1.
         started: seconds since the epoch.
         finished: seconds since the epoch.
@@ -44,6 +45,7 @@ class Report:
     index: int
     counts: Counts
     worker: str
+    device: str
     loads: int
     started: float
     finished: float
@@ -76,8 +78,9 @@ class Job:
         """Score a task and write its part."""
         started = time.time()
         tally = Tally()
-        with _engine_of(self) as (pipeline, load):
-            found = [(batch.tiles, labels) for batch, labels in pipeline.score(task.reads(), tally)]
+        with _engine_of(self) as (engine, load):
+            batches = engine.pipeline.score(task.reads(), tally)
+            found = [(batch.tiles, labels) for batch, labels in batches]
         part = self._part(task, found, tally)
         before = time.perf_counter()
         counts = write_part(self.run, part)
@@ -86,6 +89,7 @@ class Job:
             index=task.index,
             counts=counts,
             worker=f"{socket.gethostname()}:{os.getpid()}",
+            device=engine.device,
             loads=int(load > 0),
             started=started,
             finished=time.time(),
@@ -137,9 +141,10 @@ Found: TypeAlias = list[tuple[Sequence[Tile], Labels]]
 
 @dataclass
 class _Engine:
-    """The pipeline of a run in this process, and how many threads work on it."""
+    """The pipeline of a run in this process, its device, and how many threads work on it."""
 
     pipeline: Pipeline[Labels]
+    device: str
     users: int = 0
 
 
@@ -148,8 +153,8 @@ _opening = threading.Lock()
 
 
 @contextmanager
-def _engine_of(job: Job) -> Iterator[tuple[Pipeline[Labels], float]]:
-    """The pipeline of a run, and the seconds that loading its model took here and now.
+def _engine_of(job: Job) -> Iterator[tuple[_Engine, float]]:
+    """The engine of a run, and the seconds that loading its model took here and now.
 
     Threads that ask at the same time wait for one another: all but the first find it loaded. The
     models of runs that no thread works on any more make way for the next one.
@@ -166,10 +171,11 @@ def _engine_of(job: Job) -> Iterator[tuple[Pipeline[Labels], float]]:
             load = time.perf_counter() - started
             infer = _Infer(model, job)
             pipeline = infer.pipeline = Pipeline(infer, model.batch, readers=max(2, job.threads))
-            engine = _engines[job] = _Engine(pipeline)
+            device = f"{model.gpu.name} {model.gpu.uuid}" if model.gpu else "cpu"
+            engine = _engines[job] = _Engine(pipeline, device)
         engine.users += 1
     try:
-        yield engine.pipeline, load
+        yield engine, load
     finally:
         with _opening:
             engine.users -= 1
@@ -199,7 +205,7 @@ class _Infer:
         """Memory did not suffice for a batch: make smaller ones, also in later runs."""
         self._batch = self._model.batch
         self.pipeline.at_most(self._batch)
-        remember_smaller(self._model.recipe, self._job.threads, self._batch)
+        remember_smaller(self._model, self._job.threads)
 
 
 def _stacked(

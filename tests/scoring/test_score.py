@@ -179,3 +179,14 @@ def test_an_unknown_option_of_a_backend_is_refused(
             backend={"name": "local", "wrokers": 2},
         )
     assert not (tmp_path / "run" / "tiles").exists()
+
+
+def test_a_run_says_what_its_models_were_loaded_on(
+    scene: Path, tile_model: Path, tmp_path: Path
+) -> None:
+    told = {"model.device": "cpu"}
+    run = landcover.score(
+        rasters=str(scene), model=tile_model, output=tmp_path / "run", overrides=told
+    )
+    host = next(iter(run.summary["workers"])).rpartition(":")[0]
+    assert run.summary["devices"] == {f"{host} cpu": run.summary["model_loads"]}

@@ -53,9 +53,9 @@ def test_what_was_found_is_remembered(recipe: Recipe) -> None:
 def test_a_batch_that_had_to_shrink_stays_small_in_later_runs(recipe: Recipe) -> None:
     found = measure(ScoringModel(recipe, Roomy(room=100)), 1)
     assert found.batch > 2
-    remember_smaller(recipe, 1, 2)
+    remember_smaller(ScoringModel(replace(recipe, batch=2), Roomy(room=2)), 1)
     assert measure(ScoringModel(recipe, Roomy(room=100)), 1) == replace(found, batch=2)
-    remember_smaller(recipe, 1, 8)
+    remember_smaller(ScoringModel(replace(recipe, batch=8), Roomy(room=8)), 1)
     assert measure(ScoringModel(recipe, Roomy(room=100)), 1).batch == 2
 
 
