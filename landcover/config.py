@@ -216,13 +216,20 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise ConfigError([f"the value of {key!r} is not YAML: {value!r}"], "--set") from None
 
 
+def place_of(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+    """What is wrong with a YAML file, and in which line."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return str(error).splitlines()[0]
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError([f"cannot be read: {error.strerror}"], str(path)) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([f"is not YAML: {str(error).splitlines()[0]}"], str(path)) from None
+        raise ConfigError([f"is not YAML: {place_of(error)}"], str(path)) from None
     if not isinstance(values, dict):
         raise ConfigError(["must hold the keys source, model, backend, output"], str(path))
     return values

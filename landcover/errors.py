@@ -126,5 +126,5 @@ class TooManyFailures(LandcoverError):
     def __str__(self) -> str:
         return (
             f"{self.failed} of {self.planned} tiles failed, more than the {self.allowed:.1%} that "
-            f"failures.at_most allows: the reasons are in {self.run}/quarantine"
+            f"'failures' in the configuration allows: the reasons are in {self.run}/quarantine"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
+from inspect import Parameter, signature
 from typing import Any, cast
 
 from landcover.contracts import Backend
@@ -65,9 +66,20 @@ def _make(kind: str, group: str, name: str, options: dict[str, Any]) -> Any:
     except ModuleNotFoundError as error:
         raise _missing(kind, found[name], error) from error
     except TypeError as error:
-        if "argument" not in str(error):
+        mistakes = _unknown(factory, options)
+        if not mistakes:
             raise
-        raise ConfigError([f"{kind} {name!r}: {str(error).split('() ')[-1]}"]) from error
+        raise ConfigError(mistakes, f"{kind} {name!r}") from error
+
+
+def _unknown(factory: Any, options: dict[str, Any]) -> list[str]:
+    """A sentence for each option that the constructor of a plug-in does not take."""
+    known = signature(factory).parameters
+    if any(one.kind is Parameter.VAR_KEYWORD for one in known.values()):
+        return []
+    listed = ", ".join(known) or "none"
+    unknown = sorted(options.keys() - known)
+    return [f"no option is called {key!r}; there are: {listed}" for key in unknown]
 
 
 def _registered(group: str) -> dict[str, EntryPoint]:

@@ -61,6 +61,10 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(arguments: list[str]) -> int:
     try:
         result: Any = cli.main(arguments, prog_name="landcover", standalone_mode=False)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "landcover"
+        click.echo(f"{path}: {error.format_message()} Try '{path} --help'.", err=True)
+        return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code

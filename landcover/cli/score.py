@@ -49,7 +49,9 @@ def score(
         click.echo("interrupted: the same command goes on where this run stopped", err=True)
         sys.exit(1)
     except TooManyFailures as error:
-        _tell(open_run(error.run))
+        ended = open_run(error.run)
+        if ended.summary["status"] == "done":  # with failures.policy fail it stops on the way
+            _tell(ended)
         raise
     _tell(run)
 

@@ -52,9 +52,9 @@ def files_of(prefix: Path, shown: str) -> tuple[Path, ...]:
         raise ModelError(shown, f"has a network but no weights: {index.name} is missing")
     for part in (meta, index):
         if part.stat().st_size == 0:
-            raise ModelError(shown, f"{part.name} is empty")
+            raise ModelError(shown, f"{part.name} is empty: copy it again")
     if index.read_bytes()[-8:] != _TABLE_END:
-        raise ModelError(shown, f"{index.name} is cut short or damaged")
+        raise ModelError(shown, f"{index.name} is cut short or damaged: copy it again")
     return (meta, index, *_shards(prefix, shown))
 
 

@@ -30,7 +30,7 @@ def onnx_of(file: ModelFile, head: str | int | None, lrn: Literal["plain", "oper
     def convert_to(path: Path) -> None:
         from landcover.models.cntk import convert
 
-        model = convert(file.path.read_bytes(), file.path.name, head, lrn)
+        model = convert(file.path.read_bytes(), str(file.path), head, lrn)
         path.write_bytes(model.SerializeToString())
 
     return cached(f"converted/{key}.onnx", convert_to)

@@ -93,7 +93,7 @@ def detect(path: Path, shown: str | None = None) -> ModelFile:
     if not path.exists():
         raise ModelError(shown, "no such file or folder")
     if path.stat().st_size == 0:
-        raise ModelError(shown, "is empty")
+        raise ModelError(shown, "is empty: copy or save it again")
     format = _format_of(path, shown)
     if format == "savedmodel":
         if path.name != "saved_model.pb":
@@ -143,7 +143,9 @@ def _zipped(path: Path, shown: str) -> Format:
             names = archive.namelist()
             metadata = archive.read("metadata.json") if "metadata.json" in names else b""
     except (zipfile.BadZipFile, EOFError, OSError):
-        raise ModelError(shown, "is cut short or damaged: its ZIP directory is missing") from None
+        raise ModelError(
+            shown, "is cut short or damaged (its ZIP directory is missing): copy it again"
+        ) from None
     if any(name.endswith("data.pkl") for name in names):
         raise ModelError(shown, "is a PyTorch file, a pickle that is never opened: export to ONNX")
     if "config.json" not in names:

@@ -21,7 +21,9 @@ def check_whole(data: mmap.mmap, shown: str) -> None:
     stated = _stated_length(data)
     if stated is None or stated > len(data):
         needed = f"of {stated} bytes " if stated else ""
-        raise ModelError(shown, f"is cut short: the file {needed}holds only {len(data)}")
+        raise ModelError(
+            shown, f"is cut short: the file {needed}holds only {len(data)}: copy it again"
+        )
 
 
 def _stated_length(data: mmap.mmap) -> int | None:

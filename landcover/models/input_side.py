@@ -64,7 +64,11 @@ def _bands(count: int | None, told: ModelSettings, shown: str) -> tuple[int | st
     bands = tuple(told.bands) if told.bands is not None else tuple(range(1, (count or 0) + 1))
     if count is not None and len(bands) != count:
         named = ", ".join(map(str, bands))
-        raise ModelError(shown, f"reads {count} bands, but {len(bands)} are named: {named}")
+        raise ModelError(
+            shown,
+            f"reads {count} bands, but {len(bands)} are named ({named}): correct 'bands' in the "
+            "sidecar or the configuration",
+        )
     if told.channel_order == "bgr" and len(bands) < 3:
         raise ModelError(shown, f"channel_order 'bgr' needs three bands, it reads {len(bands)}")
     return bands
@@ -84,7 +88,8 @@ def _size(found: tuple[int | None, int | None], told: int | None, shown: str) ->
     for one in found:
         if told is not None and one is not None and one != told:
             raise ModelError(
-                shown, f"reads windows of {_text(found)} pixels, but input_size is {told}"
+                shown,
+                f"reads windows of {_text(found)} pixels, but input_size (source.tile) is {told}",
             )
     height, width = (told if one is None else one for one in found)
     if height is None or width is None:

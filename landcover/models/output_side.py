@@ -104,7 +104,11 @@ def _classes(
         raise ModelError(shown, f"returns {count} class: a label needs at least two to choose from")
     if names is not None and len(names) != count:
         origin = f" of scheme {told.classes!r}" if isinstance(told.classes, str) else ""
-        raise ModelError(shown, f"returns {count} classes, but {len(names)}{origin} are named")
+        raise ModelError(
+            shown,
+            f"returns {count} classes, but {len(names)}{origin} are named: correct 'classes' in "
+            "the sidecar or the configuration",
+        )
     names = names or tuple(map(str, range(count)))
     return classes_of(names, told.classes if isinstance(told.classes, str) else None).names
 

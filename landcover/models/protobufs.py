@@ -36,10 +36,10 @@ def kind_of(data: Buffer, shown: str) -> Kind | None:
         raise ModelError(
             shown,
             f"is cut short: it holds {len(data)} bytes, and the part that begins at byte "
-            f"{found[-1].start} alone needs it to hold {found[-1].end}",
+            f"{found[-1].start} alone needs it to hold {found[-1].end}: copy it again",
         )
     if damaged:
-        raise ModelError(shown, f"is damaged after byte {found[-1].end}")
+        raise ModelError(shown, f"is damaged after byte {found[-1].end}: copy it again")
     if kind == "trainer":
         raise ModelError(
             shown,

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from landcover.config import ModelSettings
+from landcover.config import ModelSettings, place_of
 from landcover.errors import ConfigError
 from landcover.models.fetch import read_text, shown
 
@@ -59,9 +59,12 @@ def _checked(text: str, origin: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise ConfigError([f"is not YAML: {str(error).splitlines()[0]}"], origin) from None
+        raise ConfigError([f"is not YAML: {place_of(error)}"], origin) from None
     if not isinstance(values, dict):
         raise ConfigError(["must hold keys such as classes, mean and scale"], origin)
+    if {"source", "model"} <= values.keys():
+        reason = "is a run's configuration where a model's sidecar is looked for: rename either"
+        raise ConfigError([reason], origin)
     if "path" in values:
         raise ConfigError(["path: a sidecar belongs to the model beside it"], origin)
     try:

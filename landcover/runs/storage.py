@@ -50,8 +50,11 @@ class Storage:
         if self.local is None:
             return
         for folder in ("", *folders):
-            with _writing(self.where(folder)):
+            try:
                 (self.local / folder).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                reason = f"this folder cannot be made ({error.strerror}): name another output"
+                raise OutputError(self.where(folder), reason) from error
         if not os.access(self.local, os.W_OK | os.X_OK):
             raise OutputError(self.root, "this folder cannot be written to: name another output")
 

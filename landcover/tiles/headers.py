@@ -90,7 +90,8 @@ def read_header(file: str) -> Header:
             _check_complete(dataset, file, size)
             return _header(dataset, file, size)
     except (RasterioError, OSError) as error:
-        raise SourceError(file, f"cannot be read as a raster: {cause(error)}") from error
+        remedy = "" if is_remote(file) else "; copy it again, or correct source.rasters"
+        raise SourceError(file, f"cannot be read as a raster: {cause(error)}{remedy}") from error
 
 
 def _opened(where: Address) -> Any:
