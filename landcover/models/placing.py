@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from functools import cache
 
 from landcover.config import Device
 from landcover.devices import Gpu, hold, holders, visible_gpus
@@ -50,7 +51,7 @@ def place(wanted: Device, runtime: str, shown: str) -> Gpu | None:
     if not uses_gpus(runtime):
         hint = _HINTS.get(runtime, "it computes on the CPU: runtime 'onnxruntime' can")
         if wanted == "auto":
-            log.warning("%s: runtime %r leaves the GPU unused: %s", shown, runtime, hint)
+            _say_unused(runtime, hint)
             return None
         raise ModelError(shown, f"runtime {runtime!r} uses no GPU here: {hint}")
     gpu = hold(gpus)
@@ -79,6 +80,12 @@ def uses_gpus(runtime: str) -> bool:
 def expects_gpu(wanted: Device, runtime: str) -> bool:
     """Whether workers on hosts like this one will run a network on GPUs; none is taken."""
     return wanted == "gpu" or (wanted == "auto" and bool(visible_gpus()) and uses_gpus(runtime))
+
+
+@cache
+def _say_unused(runtime: str, hint: str) -> None:
+    """Once a process: a model is opened several times in a run."""
+    log.warning("runtime %r leaves the GPU of this machine unused: %s", runtime, hint)
 
 
 def _none_left(gpus: list[Gpu]) -> str:

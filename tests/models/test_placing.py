@@ -43,6 +43,7 @@ def one_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     monkeypatch.setattr(devices, "_shared_folder", lambda: tmp_path / "locks")
     monkeypatch.setattr(devices, "_PATIENCE", 0.0)
     monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    placing._say_unused.cache_clear()
     yield tmp_path / "locks"
     let_go()
 
@@ -84,7 +85,7 @@ def test_a_runtime_that_uses_no_gpu_leaves_it_alone_and_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert place("auto", "tensorflow", "net") is None
-    assert "leaves the GPU unused" in caplog.text
+    assert "leaves the GPU of this machine unused" in caplog.text
     with pytest.raises(ModelError, match=r"uses no GPU here: .*tensorflow\[and-cuda\]"):
         place("gpu", "tensorflow", "net")
     with pytest.raises(ModelError, match="'openvino' uses no GPU here: it computes on the CPU"):

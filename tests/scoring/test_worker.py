@@ -1,0 +1,71 @@
+"""Whole runs on a made GPU: the network computes on the CPU, all else is as on a real one."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import landcover
+from landcover import devices
+from landcover.devices import Gpu, let_go
+from landcover.errors import ModelError
+from landcover.models import onnxruntime, placing
+
+GPU = Gpu("GPU-made", "made", 0, 0)
+TAKE = """
+import sys
+from pathlib import Path
+from landcover.devices import Gpu, hold
+print(hold([Gpu("GPU-made", "made", 0, 0)], Path(sys.argv[1])) is not None, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def locks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """The folder of the locks of a host with one GPU."""
+    monkeypatch.setattr(placing, "visible_gpus", lambda: [GPU])
+    monkeypatch.setattr(placing, "uses_gpus", lambda runtime: runtime == "onnxruntime")
+    monkeypatch.setattr(onnxruntime, "providers", lambda gpu: ["CPUExecutionProvider"])
+    monkeypatch.setattr(onnxruntime._Start, "check", lambda self, session, shown: None)
+    monkeypatch.setattr(devices, "_shared_folder", lambda: tmp_path / "locks")
+    monkeypatch.setattr(devices, "_PATIENCE", 0.0)
+    monkeypatch.setenv("LANDCOVER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    yield tmp_path / "locks"
+    let_go()
+
+
+@pytest.mark.usefixtures("locks")
+def test_a_model_is_loaded_once_on_a_gpu_whatever_the_number_of_tasks(
+    scene: Path, tile_model: Path, tmp_path: Path
+) -> None:
+    told = {"source.task": 5, "backend.workers": 3}
+    run = landcover.score(
+        rasters=str(scene), model=tile_model, output=tmp_path / "run", overrides=told
+    )
+    assert run.summary["tasks"] >= 7
+    assert run.summary["model_loads"] == 1
+    assert run.summary["devices"] == {f"{socket.gethostname()} made GPU-made": 1}
+    assert run.summary["model"]["runtime"] == "onnxruntime"
+
+
+def test_a_run_whose_gpu_another_process_holds_is_refused_before_it_begins(
+    locks: Path, scene: Path, tile_model: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", TAKE, str(locks)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline().strip() == "True"
+        with pytest.raises(ModelError, match=rf"no GPU is left .*pid {other.pid}"):
+            landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+        other.kill()
+    run = landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "run")
+    assert run.summary["tiles"]["scored"] == 35
