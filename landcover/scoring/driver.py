@@ -80,7 +80,9 @@ def run(
                 _score(pool, job, source, config, totals, progress)
             summary = totals.summary() | checked
             summary |= write_outcome(directory, source, recipe)
-            summary["advice"] = advice(summary["stages"], recipe.runtime, recipe.precision)
+            on_gpus = any(not device.endswith(" cpu") for device in summary["devices"])
+            how = (recipe.runtime, recipe.precision, on_gpus)
+            summary["advice"] = advice(summary["stages"], *how)
             directory.finish({**summary, "seconds": round(time.perf_counter() - started, 2)})
     _check(config, totals)
     return Run.open(config.output.path)
@@ -99,9 +101,9 @@ def _task_tiles(config: Config, recipe: Recipe, own: Recipe, pool: Backend, plan
     if size is not None:
         return size
     if own is not recipe and expects_gpu(recipe.device, recipe.runtime):
-        return task_size(planned, GPU_TILES_PER_SECOND, pool.slots)
+        return task_size(recipe, planned, GPU_TILES_PER_SECOND, pool.slots)
     speed = measure(open_model(own, pool.threads), pool.threads).tiles_per_second
-    return task_size(planned, speed, pool.slots)
+    return task_size(recipe, planned, speed, pool.slots)
 
 
 def _precision(recipe: Recipe, job: Job, source: Source) -> dict[str, object]:

@@ -53,6 +53,7 @@ def test_a_model_is_loaded_once_on_a_gpu_whatever_the_number_of_tasks(
     assert run.summary["model_loads"] == 1
     assert run.summary["devices"] == {f"{socket.gethostname()} made GPU-made": 1}
     assert run.summary["model"]["runtime"] == "onnxruntime"
+    assert "openvino" not in run.summary["advice"]
 
 
 def test_a_run_whose_gpu_another_process_holds_is_refused_before_it_begins(
