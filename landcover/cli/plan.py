@@ -27,7 +27,7 @@ def plan(config: str, overrides: tuple[str, ...]) -> None:
     source = make_source(settings.source, recipe)
     count = source.count()
     speed = measure(open_model(recipe), 0).tiles_per_second
-    source = source.divided(settings.source.task or task_size(count, speed, 1))
+    source = source.divided(settings.source.task or task_size(recipe, count, speed, 1))
     tasks = -(-count // source.task_tiles)
     rows, cols = recipe.input_size
     click.echo(f"model    {recipe.format}, {recipe.runtime} in {recipe.precision}")

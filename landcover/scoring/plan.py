@@ -15,6 +15,8 @@ from landcover.tiles.rasters import RasterSource
 # several tasks and none is left alone with the last one.
 _SECONDS, _LEAST_SECONDS, _TASKS_A_SLOT = 8.0, 0.5, 4
 _MOST_TILES = 8192
+# A worker holds the labels of all pixels of a task in memory, one or two bytes each.
+_MOST_PIXELS = 2**26
 # What a worker with a GPU is taken to label where the driver cannot find out, since the GPUs are
 # the workers' own. A wrong guess makes tasks longer or shorter, nothing else.
 GPU_TILES_PER_SECOND = 500.0
@@ -44,17 +46,21 @@ def make_source(settings: SourceSettings, recipe: Recipe) -> RasterSource | Imag
     return _images(settings, recipe) if settings.images else _rasters(settings, recipe)
 
 
-def task_size(count: int, tiles_per_second: float, slots: int) -> int:
+def task_size(recipe: Recipe, count: int, tiles_per_second: float, slots: int) -> int:
     """How many tiles a task should have.
 
     Args:
+        recipe: the model's.
         count: tiles of the whole run.
         tiles_per_second: what one worker labels.
         slots: tasks that are worked on at the same time.
     """
     fair = count / (_TASKS_A_SLOT * slots)
     wanted = max(min(_SECONDS * tiles_per_second, fair), _LEAST_SECONDS * tiles_per_second)
-    return max(1, min(_MOST_TILES, round(wanted)))
+    most = _MOST_TILES
+    if recipe.output == "pixel":
+        most = min(most, _MOST_PIXELS // (recipe.input_size[0] - 2 * recipe.halo) ** 2)
+    return max(1, min(most, round(wanted)))
 
 
 def cropped(settings: SourceSettings, recipe: Recipe) -> int:

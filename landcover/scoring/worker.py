@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,7 +20,7 @@ from landcover.models.recipe import Recipe
 from landcover.models.scoring_model import ScoringModel, open_model
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import Counts, Part, digest_of, write_part
-from landcover.runs.pixels import PixelBlock
+from landcover.scoring.canvas import Canvas
 from landcover.scoring.labels import Labels, label_pixels, label_tiles
 from landcover.scoring.pipeline import Batch, Pipeline, Tally
 from landcover.scoring.tuning import remember_smaller, tuned
@@ -78,10 +78,15 @@ class Job:
         """Score a task and write its part."""
         started = time.time()
         tally = Tally()
+        canvas = self._canvas(task)
+        found: Found = []
         with _engine_of(self) as (engine, load):
-            batches = engine.pipeline.score(task.reads(), tally)
-            found = [(batch.tiles, labels) for batch, labels in batches]
-        part = self._part(task, found, tally)
+            for batch, labels in engine.pipeline.score(task.reads(), tally):
+                if canvas is not None and labels.pixels is not None:
+                    canvas.put(batch.tiles, labels.pixels)
+                # What is on the canvas need not wait here for the end of the task.
+                found.append((batch.tiles, replace(labels, pixels=None)))
+        part = self._part(task, found, tally, canvas)
         before = time.perf_counter()
         counts = write_part(self.run, part)
         tally.write = time.perf_counter() - before
@@ -96,7 +101,13 @@ class Job:
             seconds={"load": load, **{stage: getattr(tally, stage) for stage in STAGES}},
         )
 
-    def _part(self, task: Task, found: Found, tally: Tally) -> Part:
+    def _canvas(self, task: Task) -> Canvas | None:
+        """Where the labels of pixels go; None for image files, and where tiles get the labels."""
+        if self.recipe.output == "pixel" and isinstance(task, RasterTask):
+            return Canvas(task, self.run.scheme)
+        return None
+
+    def _part(self, task: Task, found: Found, tally: Tally, canvas: Canvas | None) -> Part:
         labels = [of_batch for _, of_batch in found]
         probabilities = _stacked(
             [one.probabilities for one in labels], len(self.run.scheme.classes)
@@ -111,28 +122,9 @@ class Job:
             crs=task.scene.crs if isinstance(task, RasterTask) else None,
             failures=tally.failures,
             skipped=tally.skipped,
-            pixels=self._block(task, found) if self.recipe.output == "pixel" else None,
+            pixels=None if canvas is None else canvas.block(),
             digest=digest_of(task),
         )
-
-    def _block(self, task: Task, found: Found) -> PixelBlock | None:
-        """The labels of a task's pixels in their places; None for image files."""
-        if not isinstance(task, RasterTask):
-            return None
-        scene, scheme = task.scene, self.run.scheme
-        core = scene.grid.core
-        row, col, height, width = task.written()
-        values = np.full((height, width), scheme.nodata, scheme.dtype)
-        # Index -1 stands for pixels without data: it finds the nodata value at the end.
-        codes = np.array([*scheme.codes, scheme.nodata], scheme.dtype)
-        for tiles, labels in found:
-            assert labels.pixels is not None  # of a network that labels pixels
-            for tile, pixels in zip(tiles, labels.pixels, strict=True):
-                y, x = tile.row * core - row, tile.col * core - col
-                target = values[y : y + core, x : x + core]
-                target[:] = codes[pixels[: target.shape[0], : target.shape[1]]]
-        place = scene.transform_at(row, col)
-        return PixelBlock(scene.name, values, row, col, place, scene.crs)
 
 
 STAGES = ("read", "decode", "wait", "infer", "write")
