@@ -81,8 +81,11 @@ def _sentences(error: ValidationError) -> list[str]:
         key = str(mistake["loc"][0])
         reason = f"{mistake['msg'][0].lower()}{mistake['msg'][1:]} (found {mistake['input']!r})"
         if mistake["type"] == "extra_forbidden":
-            reason = f"no such key; there are {', '.join(_KEYS)}"
+            reason = "no such key"
         reasons[key] = f"{reasons[key]}, or {reason}" if key in reasons else reason
+    unknown = [key for key, reason in reasons.items() if reason == "no such key"]
+    if unknown:
+        reasons[unknown[-1]] += f" (there are {', '.join(_KEYS)})"
     return [f"{key}: {reason}" for key, reason in reasons.items()]
 
 
