@@ -85,7 +85,7 @@ def _sentences(error: ValidationError) -> list[str]:
         reasons[key] = f"{reasons[key]}, or {reason}" if key in reasons else reason
     unknown = [key for key, reason in reasons.items() if reason == "no such key"]
     if unknown:
-        reasons[unknown[-1]] += f" (there are {', '.join(_KEYS)})"
+        reasons[unknown[-1]] += f"; there are {', '.join(_KEYS)}"
     return [f"{key}: {reason}" for key, reason in reasons.items()]
 
 
