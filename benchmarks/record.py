@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import platform
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from landcover.machine import usable_cpus, usable_memory
+from landcover.machine import machine_facts
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -31,28 +30,13 @@ def write_results(name: str, rows: list[dict[str, Any]], libraries: list[str], *
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "HEAD"),
         "changed_since_commit": bool(_git("status", "--porcelain", "--untracked-files=no")),
-        "machine": _machine(),
+        "machine": machine_facts(),
         "versions": {library: _version(library) for library in ["landcover", *libraries]},
         **more,
         "rows": rows,
     }
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return path
-
-
-def _machine() -> dict[str, Any]:
-    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    names = [line.split(":", 1)[1].strip() for line in text.splitlines() if "model name" in line]
-    flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
-    known = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "instructions": [flag for flag in known if flag in flags],
-        "cpus": usable_cpus(),
-        "memory_gib": round(usable_memory() / 2**30, 1),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-    }
 
 
 def _version(library: str) -> str | None:

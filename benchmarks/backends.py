@@ -1,0 +1,81 @@
+"""How do the backends compare on the same tiles, and what does each take to start?
+
+    python -m benchmarks.backends --tiles 400 --repeats 3
+
+The same PNG tiles and the same network are scored with ``landcover.score`` on the local backend, on
+a Dask cluster and on a Spark session of this machine, with all of its cores each time, in rounds and
+in processes of their own. Start-up and steady state are told apart, and the tables must be the same.
+Writes results/backends.json and .png.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks import material
+from benchmarks.measuring import claim, middle
+from benchmarks.record import RESULTS, write_results
+from landcover.machine import usable_cpus
+from landcover.report.bars import bars_figure
+from landcover.scoring.contest import Standing, Way, contest
+
+# What a cluster should keep of the speed of the local backend, in the steady state.
+GOAL = 0.9
+
+
+@click.command()
+@click.option("--tiles", default=400, show_default=True)
+@click.option("--repeats", default=3, show_default=True, help="Rounds; medians count.")
+@click.option("--network", default="resnet50", show_default=True, help="resnet50 or small.")
+@click.option("--runtime", default="openvino", show_default=True)
+@click.option("--backends", default="local,dask,spark", show_default=True)
+@click.option("--folder", default=material.FOLDER, type=click.Path(path_type=Path))
+def main(tiles: int, repeats: int, network: str, runtime: str, backends: str, folder: Path) -> None:
+    """Measure the backends and write down how they compare."""
+    config = {
+        "source": {"images": str(material.image_folder(tiles, folder))},
+        "model": str(material.keras_network(network, folder)),
+    }
+    cores = usable_cpus()
+    entrants = [Way(name, runtime, "f32", cores) for name in backends.split(",")]
+    with tempfile.TemporaryDirectory() as place:
+        standings = contest(config, entrants, Path(place), tiles, repeats)
+    rows = [standing.as_dict() for standing in standings]
+    for standing in standings:
+        click.echo(_line(standing))
+    claims = list(_claims(standings))
+    conditions = {"tiles": tiles, "repeats": repeats, "network": network, "runtime": runtime}
+    libraries = ["distributed", "pyspark", "openvino", "tensorflow"]
+    written = write_results("backends", rows, libraries, claims=claims, conditions=conditions)
+    ran = {s.way.backend: s.pace.tiles_per_second for s in standings if s.trials}
+    bars_figure(ran, "tiles a second", RESULTS / "backends.png", f"{network} on {cores} cores")
+    click.echo(f"wrote {written}")
+
+
+def _claims(standings: list[Standing]) -> Any:
+    local, *others = standings
+    for standing in (one for one in others if one.trials and local.trials):
+        pairs = zip(standing.trials, local.trials, strict=True)
+        ratio = middle([a.pace.tiles_per_second / b.pace.tiles_per_second for a, b in pairs])
+        name = standing.way.backend
+        yield claim(f"steady state of {name} / {local.way.backend}", ratio, "", GOAL)
+        yield claim(f"start-up of {name}", standing.pace.startup, "s")
+        yield claim(f"labels of {name} that are those of local", standing.agreement or 0, "", 1)
+
+
+def _line(standing: Standing) -> str:
+    name = f"{standing.way.backend:6}"
+    if standing.reason:
+        return f"{name} cannot run: {standing.reason}"
+    pace = standing.pace
+    agreement = standing.agreement or 0.0
+    speeds = f"{pace.tiles_per_second:8,.1f} tiles/s, start-up {pace.startup:5.1f} s"
+    return f"{name} {speeds}, {agreement:.2%} of the labels are the same"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""How fast is ``landcover.score`` beside other ways to do the same, each as its documentation says?
+
+    python -m benchmarks.peers --tiles 400 --repeats 3
+
+The same network (a Keras file with random weights) labels the same PNG tiles on all cores of this
+machine: with tf.data and ``model.predict``, with Dask by hand, with Spark's ``predict_batch_udf``,
+with Ray Data, in the way of the guide of 2017 (Spark, ``binaryFiles``, one tile at a time), and with
+landcover. Each is a program (benchmarks/contenders/) that is run on few tiles and on many: what the
+many take longer gives the steady state, and what is left of the few is the start. Rounds are
+interleaved, and all must give the same labels. Writes results/peers.json and .png.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+import pandas as pd
+
+from benchmarks import material
+from benchmarks.measuring import claim, in_child
+from benchmarks.record import RESULTS, write_results
+from landcover.report.bars import bars_figure
+
+GOAL = 1.0
+GOAL_2017 = 2.0
+
+
+@dataclass
+class Contender:
+    """A program, and what it took.
+
+    Args:
+        name: what stands beside its bar.
+        module: below ``benchmarks.contenders``.
+        needs: the library without which it cannot run.
+        options: further arguments.
+        seconds: by number of tiles: a number a round.
+        labels: of the many tiles, by the name of the file.
+        reason: why it did not run.
+    """
+
+    name: str
+    module: str
+    needs: str
+    options: tuple[str, ...] = ()
+    seconds: dict[int, list[float]] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
+    reason: str | None = None
+
+    @property
+    def speed(self) -> float:
+        """Tiles a second in the steady state."""
+        (few, short), (many, long) = sorted((n, median(t)) for n, t in self.seconds.items())
+        return (many - few) / max(long - short, 1e-9)
+
+    @property
+    def startup(self) -> float:
+        """Seconds beyond what the steady state explains."""
+        few = min(self.seconds)
+        return max(0.0, median(self.seconds[few]) - few / self.speed)
+
+
+CONTENDERS = {
+    "landcover": ("landcover, tensorflow f32", "ours", "tensorflow", "local", "tensorflow", "f32"),
+    "landcover-openvino": (
+        "landcover, openvino f32",
+        "ours",
+        "openvino",
+        "local",
+        "openvino",
+        "f32",
+    ),
+    "landcover-bf16": ("landcover, openvino bf16", "ours", "openvino", "local", "openvino", "bf16"),
+    "tf-data": ("tf.data, model.predict", "tf_data", "tensorflow"),
+    "dask": ("Dask by hand", "dask_by_hand", "distributed"),
+    "spark": ("Spark predict_batch_udf", "spark_udf", "pyspark"),
+    "ray": ("Ray Data", "ray_data", "ray"),
+    "2017": ("Spark as in the guide of 2017", "guide_of_2017", "pyspark"),
+}
+
+
+@click.command()
+@click.option("--tiles", default=400, show_default=True, help="The many; the few are a quarter.")
+@click.option("--repeats", default=3, show_default=True, help="Rounds; medians count.")
+@click.option("--network", default="resnet50", show_default=True, help="resnet50 or small.")
+@click.option("--only", help=f"Names with commas, of {', '.join(CONTENDERS)}.")
+@click.option("--folder", default=material.FOLDER, type=click.Path(path_type=Path))
+def main(tiles: int, repeats: int, network: str, only: str | None, folder: Path) -> None:
+    """Measure all contenders and write down how they compare."""
+    names = only.split(",") if only else list(CONTENDERS)
+    contenders = [Contender(*CONTENDERS[n][:3], CONTENDERS[n][3:]) for n in names]
+    files, model = material.image_folder(tiles, folder), material.keras_network(network, folder)
+    for _ in range(repeats):
+        for contender in contenders:
+            for count in (max(1, tiles // 4), tiles):
+                _run(contender, files, model, count)
+    rows = [_row(contender, contenders) for contender in contenders]
+    for row in rows:
+        click.echo(_line(row))
+    conditions = {"tiles": tiles, "repeats": repeats, "network": network}
+    libraries = ["tensorflow", "keras", "distributed", "pyspark", "ray", "openvino"]
+    claims = list(_claims(rows))
+    written = write_results("peers", rows, libraries, claims=claims, conditions=conditions)
+    speeds = {row["name"]: row["tiles_per_second"] for row in rows if row["reason"] is None}
+    title = f"{network} on the same PNG tiles, steady state"
+    bars_figure(speeds, "tiles a second", RESULTS / "peers.png", title)
+    click.echo(f"wrote {written}")
+
+
+def _run(contender: Contender, files: Path, model: Path, count: int) -> None:
+    if contender.reason is None and importlib.util.find_spec(contender.needs) is None:
+        contender.reason = f"{contender.needs} is not installed"
+    if contender.reason is not None:
+        return
+    module = f"benchmarks.contenders.{contender.module}"
+    with tempfile.TemporaryDirectory() as place:
+        output = str(Path(place, "labels"))
+        told = (str(files), str(model), str(count), output, *contender.options)
+        try:
+            done = in_child(module, *told, environment=_environment())
+        except RuntimeError as error:
+            contender.reason = str(error).strip().splitlines()[-1]
+            return
+        contender.seconds.setdefault(count, []).append(done.seconds)
+        found = pd.read_parquet(output)
+        contender.labels = {Path(p).name: int(x) for p, x in found[["path", "label"]].to_numpy()}
+
+
+def _environment() -> dict[str, str]:
+    # Spark's Python workers are started by name, which may be another Python.
+    return {"PYSPARK_PYTHON": sys.executable, "PATH": os.environ["PATH"]}
+
+
+def _row(contender: Contender, contenders: list[Contender]) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": contender.name, "reason": contender.reason}
+    if contender.reason is None:
+        reference = next(one.labels for one in contenders if one.labels)
+        same = [contender.labels.get(name) == label for name, label in reference.items()]
+        row |= {
+            "tiles_per_second": round(contender.speed, 2),
+            "startup_seconds": round(contender.startup, 2),
+            "agreement": sum(same) / len(same),
+            "seconds": {n: [round(t, 2) for t in ts] for n, ts in contender.seconds.items()},
+        }
+    return row
+
+
+def _claims(rows: list[dict[str, Any]]) -> Any:
+    speeds = {row["name"]: row["tiles_per_second"] for row in rows if row["reason"] is None}
+    names = {key: value[0] for key, value in CONTENDERS.items()}
+    ours, fastest = speeds.get(names["landcover"]), speeds.get(names["landcover-openvino"])
+    for key in ("tf-data", "dask", "spark", "ray", "2017"):
+        other, goal = speeds.get(names[key]), GOAL_2017 if key == "2017" else GOAL
+        if other and ours:
+            yield claim(f"same runtime (TensorFlow): landcover / {names[key]}", ours / other, "")
+        if other and fastest:
+            yield claim(f"landcover with OpenVINO f32 / {names[key]}", fastest / other, "", goal)
+
+
+def _line(row: dict[str, Any]) -> str:
+    if row["reason"]:
+        return f"{row['name']:30} did not run: {row['reason']}"
+    return (
+        f"{row['name']:30} {row['tiles_per_second']:8,.1f} tiles/s, start-up "
+        f"{row['startup_seconds']:5.1f} s, {row['agreement']:.1%} of the labels are the same"
+    )
+
+
+if __name__ == "__main__":
+    main()
