@@ -38,6 +38,9 @@ _PATIENCE = 20
 _MEMORY = {"distributed": {"worker": {"memory": {"target": False, "spill": False, "pause": False}}}}
 
 
+_NO_DASHBOARD = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+
+
 class DaskBackend:
     """Works on items in Dask worker processes, one item a process at a time.
 
@@ -78,7 +81,7 @@ class DaskBackend:
         """How many items are worked on at the same time: one a worker process."""
         if self._starts_cluster:
             return self._shape()[0]
-        return max(1, len(addresses(self._client(), self._workers)))
+        return max(1, len(addresses(self._client())[: self._workers]))
 
     @property
     def threads(self) -> int:
@@ -158,8 +161,9 @@ class DaskBackend:
                 n_workers=workers,
                 threads_per_worker=threads,
                 processes=True,
-                dashboard_address=None,
                 silence_logs=logging.CRITICAL,
+                scheduler_kwargs=_NO_DASHBOARD,
+                preload=["landcover.backends.dask_preload"],
                 config=dask.config.merge(dask.config.config, _MEMORY),
             )
         except (OSError, RuntimeError) as error:

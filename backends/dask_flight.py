@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pickle
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from queue import Empty, SimpleQueue
 from threading import Lock
-from typing import Generic, NoReturn, TypeVar, cast
+from typing import Generic, NamedTuple, NoReturn, TypeVar, cast
 from uuid import uuid4
 
 from distributed import Client, Future
@@ -37,17 +38,24 @@ R = TypeVar("R")
 logger = logging.getLogger(__name__)
 
 # Seconds between two looks at which workers have joined or left.
-_REFRESH = 2.0
+_REFRESH = 1.0
 
-# In a worker: should the scheduler ever move a second item here, it waits, as ``threads`` belong
-# to the whole process.
+# How many workers may die under an item; as many as Dask's scheduler and Spark allow.
+_ATTEMPTS = 4
+
+# In a worker: should a second item ever come here (from another run on the same cluster), it waits,
+# as ``threads`` belong to the whole process.
 _TURN = Lock()
+
+
+class _Packed(NamedTuple, Generic[T]):
+    item: T
+    packed: bytes
+    deaths: int = 0
 
 
 class Flight(Generic[T, R]):
     """Items under way to, on and from the workers of one cluster.
-
-    What is marked so is touched on the thread of the client's event loop only.
 
     Args:
         client: a client of the cluster.
@@ -60,21 +68,22 @@ class Flight(Generic[T, R]):
         self._loop = cast(IOLoop, client.loop)
         self._carrier = Carrier("cloudpickle")
         self._function = self._carrier.pack(function)
-        self._done: SimpleQueue[tuple[T, bytes | BaseException]] = SimpleQueue()
-        self._ready: deque[tuple[T, bytes]] = deque()
-        self._placed: dict[Future[bytes], str | None] = {}  # event loop
-        self._workers, self._looked = addresses(client, limit), time.monotonic()
+        self._done: SimpleQueue[tuple[T, bytes | Lost[T] | BaseException]] = SimpleQueue()
+        self._ready: deque[_Packed[T]] = deque()
+        # Touched on the thread of the client's event loop only, as the methods that say so.
+        self._placed: dict[Future[bytes], tuple[_Packed[T], str | None]] = {}
+        self._workers, self._looked = addresses(client), time.monotonic()
         self.count = 0  # items that were submitted and did not land yet
         if not self._workers:
             logger.warning("%s has no workers yet: waiting for one", where(client))
 
     def room(self) -> int:
         """How many items more may be submitted now: one a worker is there, and one waits here."""
-        return max(0, 2 * max(1, len(self._workers)) - self.count)
+        return max(0, 2 * max(1, len(self._workers[: self._limit])) - self.count)
 
     def submit(self, item: T) -> None:
         """Send an item to the next worker that is free."""
-        self._ready.append((item, self._carrier.pack(item)))
+        self._ready.append(_Packed(item, self._carrier.pack(item)))
         self.count += 1
         self._loop.add_callback(self._place)
 
@@ -94,7 +103,9 @@ class Flight(Generic[T, R]):
         if isinstance(outcome, bytes):
             yield cast(R, self._carrier.unpack(outcome))
         elif isinstance(outcome, KilledWorker):
-            yield Lost(item, _obituary(outcome))
+            yield _lost(item, outcome.allowed_failures + 1, outcome.last_worker.address)
+        elif isinstance(outcome, Lost):
+            yield outcome
         else:
             self._give_up(outcome)
 
@@ -102,45 +113,70 @@ class Flight(Generic[T, R]):
         """Drop everything that is under way; what a worker has begun it ends, to no effect."""
         self._ready.clear()
         if self._client.status == "running":
-            self._client.sync(self._cancel_placed)
+            self._client.sync(self._cancel)
 
-    async def _cancel_placed(self) -> None:
-        await self._client.cancel(list(self._placed), asynchronous=True)
+    async def _cancel(self) -> None:
+        futures = list(self._placed)
+        self._placed.clear()
+        await self._client.cancel(futures, asynchronous=True)
 
     def _place(self) -> None:
         """Give items that wait to workers that have none (event loop)."""
-        busy = set(self._placed.values())
-        free = [worker for worker in self._workers or [None] if worker not in busy]
-        for worker, (item, packed) in zip(free, _taken(self._ready), strict=False):
-            future = self._client.submit(
-                _in_turn,
-                self._carrier,
-                self._function,
-                packed,
-                key=f"landcover-{uuid4().hex}",
-                pure=False,
-                # Should that worker leave, the scheduler may take any other.
-                workers=None if worker is None else [worker],
-                allow_other_workers=worker is not None,
-            )
-            self._placed[future] = worker
-            self._loop.add_callback(self._fetch, future, item)
+        busy = {worker for _, worker in self._placed.values()}
+        # A cluster without workers may start one when it has something to do.
+        workers: list[str] | list[None] = self._workers[: self._limit] or [None]
+        for worker in workers:
+            if worker not in busy and self._ready:
+                self._send(self._ready.popleft(), worker)
 
-    async def _fetch(self, future: Future[bytes], item: T) -> None:
+    def _send(self, packed: _Packed[T], worker: str | None) -> None:
+        """Give an item to a worker (event loop)."""
+        future = self._client.submit(
+            # A task of nothing but the standard library: the scheduler opens it, and the scheduler
+            # need not have landcover.
+            pickle.loads,
+            pickle.dumps(_Call(self._carrier, self._function, packed.packed)),
+            key=f"landcover-{uuid4().hex}",
+            pure=False,
+            workers=None if worker is None else [worker],
+        )
+        self._placed[future] = packed, worker
+        self._loop.add_callback(self._fetch, future)
+
+    async def _fetch(self, future: Future[bytes]) -> None:
         """Bring an outcome home as soon as it is there, and send the next item (event loop)."""
         try:
             outcome = await self._client.gather(future, asynchronous=True)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  (sorted out by landed)
             outcome = error
-        del self._placed[future]
-        self._done.put((item, outcome))
-        self._place()
+        if future in self._placed:
+            packed, _ = self._placed.pop(future)
+            self._done.put((packed.item, outcome))
+            self._place()
 
     def _look(self) -> None:
         now = time.monotonic()
         if now - self._looked > _REFRESH and self._client.status == "running":
-            self._workers, self._looked = addresses(self._client, self._limit), now
-            self._loop.add_callback(self._place)
+            self._workers, self._looked = addresses(self._client), now
+            self._loop.add_callback(self._take_back, set(self._workers))
+
+    async def _take_back(self, alive: set[str]) -> None:
+        """Give the items of workers that are gone to others (event loop).
+
+        The scheduler would do so too, but when the last worker dies it may forget such an item.
+        """
+        gone = [
+            future for future, (_, worker) in self._placed.items() if worker and worker not in alive
+        ]
+        for future in gone:
+            packed, worker = self._placed.pop(future)
+            deaths = packed.deaths + 1
+            if deaths < _ATTEMPTS:
+                self._ready.appendleft(packed._replace(deaths=deaths))
+            else:
+                self._done.put((packed.item, _lost(packed.item, deaths, worker)))
+        self._place()
+        await self._client.cancel(gone, asynchronous=True)
 
     def _give_up(self, error: BaseException) -> NoReturn:
         reason = f"the run cannot go on: {error}"
@@ -154,16 +190,18 @@ class Flight(Generic[T, R]):
         raise BackendUnavailable(where(self._client), reason) from error
 
 
-def addresses(client: Client, limit: int | None) -> list[str]:
-    """The addresses of the workers to use, in a steady order.
+def addresses(client: Client) -> list[str]:
+    """The addresses of a cluster's workers, in a steady order.
 
     Raises:
         BackendUnavailable: the scheduler is gone.
     """
     try:
-        return sorted(client.nthreads())[:limit]
+        return sorted(client.nthreads())
     except (OSError, RuntimeError) as error:
-        raise BackendUnavailable(where(client), f"the scheduler does not answer: {error}") from error
+        raise BackendUnavailable(
+            where(client), f"the scheduler does not answer: {error}"
+        ) from error
 
 
 def where(client: Client) -> str:
@@ -171,9 +209,14 @@ def where(client: Client) -> str:
     return str(client.scheduler.address) if client.scheduler else "dask"
 
 
-def _taken(ready: deque[T]) -> Iterator[T]:
-    while ready:
-        yield ready.popleft()
+class _Call:
+    """What a worker does while it unpickles this."""
+
+    def __init__(self, *arguments: object) -> None:
+        self.arguments = arguments
+
+    def __reduce__(self) -> tuple[Callable[..., bytes], tuple[object, ...]]:
+        return _in_turn, self.arguments
 
 
 def _in_turn(carrier: Carrier, function: bytes, item: bytes) -> bytes:
@@ -181,8 +224,5 @@ def _in_turn(carrier: Carrier, function: bytes, item: bytes) -> bytes:
         return carrier.run(function, item)
 
 
-def _obituary(killed: KilledWorker) -> str:
-    return (
-        f"{killed.allowed_failures + 1} workers died while they had it; the last was "
-        f"{killed.last_worker.address}"
-    )
+def _lost(item: T, deaths: int, worker: str | None) -> Lost[T]:
+    return Lost(item, f"{deaths} workers died while they had it; the last was {worker}")

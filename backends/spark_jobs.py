@@ -61,11 +61,12 @@ class Jobs(Generic[T, R]):
         self._session.addTag(self._tag)
         try:
             # One row, only to have one task: the item travels with the function.
-            rows = self._session.range(0, 1, 1, 1)
-            table = rows.mapInArrow(work, _SCHEMA).toArrow()
+            rows = self._session.range(0, 1, 1, 1).mapInArrow(work, _SCHEMA)
+            # Not toArrow: its job runs on a thread of the Java VM that knows nothing of the tag.
+            (row,) = rows.collect()
         except Exception as error:  # noqa: BLE001  (never one of the function's: carried as value)
             return self._failed(item, error)
-        return cast(R, self._carrier.unpack(table["outcome"][0].as_py()))
+        return cast(R, self._carrier.unpack(bytes(row.outcome)))
 
     def cancel(self) -> None:
         """Interrupt the jobs that are running."""

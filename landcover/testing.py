@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -70,7 +71,9 @@ class BackendTests:
             load_backend(self.name, no_such_option=1)
 
     def test_every_item_gives_one_result(self, backend: Backend) -> None:
-        assert sorted(backend.map(_square, range(20))) == [item**2 for item in range(20)]
+        assert sorted(cast("list[int]", list(backend.map(_square, range(20))))) == [
+            item**2 for item in range(20)
+        ]
 
     def test_no_items_give_no_results(self, backend: Backend) -> None:
         assert list(backend.map(_square, [])) == []
@@ -89,14 +92,14 @@ class BackendTests:
     def test_an_abandoned_map_leaves_the_backend_of_use(self, backend: Backend) -> None:
         for _ in backend.map(_square, count()):
             break
-        assert sorted(backend.map(_square, range(3))) == [0, 1, 4]
+        assert sorted(cast("list[int]", list(backend.map(_square, range(3))))) == [0, 1, 4]
 
     def test_results_come_home_while_a_slow_item_runs(
         self, backend: Backend, tmp_path: Path
     ) -> None:
         gate = tmp_path / "gate"
         results = backend.map(partial(_waiting_at, gate), range(10))
-        assert sorted(islice(results, 9)) == list(range(1, 10))
+        assert sorted(cast("list[int]", list(islice(results, 9)))) == list(range(1, 10))
         gate.touch()
         assert list(results) == [0]
 
@@ -128,7 +131,7 @@ class BackendTests:
     ) -> None:
         self._need_processes()
         deadly = partial(_deadly_once, os.getpid(), tmp_path / "died")
-        assert sorted(backend.map(deadly, range(6))) == list(range(6))
+        assert sorted(cast("list[int]", list(backend.map(deadly, range(6))))) == list(range(6))
         assert (tmp_path / "died").exists()
 
     def test_an_item_that_kills_all_its_workers_is_yielded_as_lost(self, backend: Backend) -> None:
@@ -137,7 +140,7 @@ class BackendTests:
         lost = [result for result in results if isinstance(result, Lost)]
         assert [one.item for one in lost] == [3]
         assert lost[0].reason
-        assert sorted(set(results) - set(lost)) == [0, 1, 2, 4, 5]
+        assert sorted(cast("set[int]", set(results) - set(lost))) == [0, 1, 2, 4, 5]
 
     def _need_processes(self) -> None:
         if not self.workers_are_processes:

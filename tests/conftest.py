@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support import clusters
+
+from landcover.errors import MissingExtra
+from landcover.plugins import load_backend
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,3 +23,64 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the shared folder of real imagery and models is absent: {folder}")
     return folder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="fail, instead of skipping, tests of this backend that cannot run here",
+    )
+
+
+@pytest.fixture(scope="session")
+def require_backend(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Skips where a backend cannot run here; fails if the command line asks for it."""
+
+    def require(name: str) -> None:
+        try:
+            load_backend(name)
+        except MissingExtra as missing:
+            reason = str(missing)
+        else:
+            home = os.environ.get("JAVA_HOME")
+            if name != "spark" or shutil.which(f"{home}/bin/java" if home else "java"):
+                return
+            reason = "Spark needs Java 17 or newer, which is not installed"
+        if name in request.config.getoption("--backend"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+    return require
+
+
+@pytest.fixture(scope="session")
+def dask_scheduler(
+    require_backend: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Address of a Dask scheduler with two worker processes, started apart from the tests."""
+    require_backend("dask")
+    with clusters.dask_cluster(tmp_path_factory.mktemp("dask")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def spark_master(
+    require_backend: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Address of a standalone Spark master whose worker has two cores."""
+    require_backend("spark")
+    with clusters.spark_standalone(tmp_path_factory.mktemp("spark")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def spark_connect(
+    require_backend: Callable[[str], None], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Address of a Spark Connect server with two cores."""
+    require_backend("spark")
+    with clusters.spark_connect_server(tmp_path_factory.mktemp("connect")) as address:
+        yield address

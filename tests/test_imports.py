@@ -23,11 +23,11 @@ ORDER = [
     "tiles",
     "models",
     "runs",
-    "scoring",
     "analysis",
+    "report",
+    "scoring",
     "datasets",
     "training",
-    "report",
     "cli",
 ]
 # These stand outside the order: backends know nothing of tiles or models, and the conformance

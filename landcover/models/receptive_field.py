@@ -23,10 +23,36 @@ Array: TypeAlias = npt.NDArray[Any]
 
 # Operations that put elements elsewhere and compute nothing: ONNX's own reference moves the spans.
 _MOVING: Final = frozenset(
-    ["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Split", "Gather", "Concat", "Expand", "Tile", "DepthToSpace", "SpaceToDepth", "Identity"]
+    [
+        "Reshape",
+        "Flatten",
+        "Squeeze",
+        "Unsqueeze",
+        "Transpose",
+        "Slice",
+        "Split",
+        "Gather",
+        "Concat",
+        "Expand",
+        "Tile",
+        "DepthToSpace",
+        "SpaceToDepth",
+        "Identity",
+    ]
 )
 _REDUCING: Final = frozenset(
-    ["ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"]
+    [
+        "ReduceMean",
+        "ReduceSum",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceLogSum",
+        "ReduceLogSumExp",
+        "ReduceSumSquare",
+    ]
 )
 _ALONG_AXIS: Final = frozenset(("Softmax", "LogSoftmax", "Hardmax"))
 

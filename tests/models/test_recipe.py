@@ -124,7 +124,10 @@ def test_outputs_that_are_no_classes_are_passed_over(tmp_path: Path) -> None:
     [
         ({"bands": (1, 2)}, "reads 3 bands, but 2 are named \\(1, 2\\): correct"),
         ({"mean": (1.0, 2.0)}, "reads 3 bands, but mean has 2 numbers"),
-        ({"input_size": 224}, "reads windows of 16 x 16 pixels, but input_size .source.tile. is 224"),
+        (
+            {"input_size": 224},
+            "reads windows of 16 x 16 pixels, but input_size .source.tile. is 224",
+        ),
         ({"output": "pixel"}, "no label a pixel as told"),
         ({"classes": ("a", "b")}, "returns 4 classes, but 2 are named"),
         ({"classes": "nlcd6"}, "returns 4 classes, but 6 of scheme 'nlcd6' are named"),

@@ -145,7 +145,7 @@ def test_a_lock_behind_a_url_that_no_longer_beats_is_taken_over(place: str) -> N
 def test_a_directory_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with (
-        pytest.raises(OutputError, match="cannot be made .Not a directory.: name another output"),
+        pytest.raises(OutputError, match=r"cannot be made .Not a directory.: name another output"),
         claim(str(tmp_path / "file" / "run"), MINE, CLASSES, {}),
     ):
         pass

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from itertools import count, islice
+from pathlib import Path
+
+import psutil
+import pytest
+from support import clusters
+
+from landcover.contracts import Backend
+from landcover.errors import BackendUnavailable, ConfigError
+from landcover.plugins import load_backend
+from landcover.testing import BackendTests
+
+
+@pytest.fixture(scope="module", autouse=True)
+def dask_is_here(require_backend: Callable[[str], None]) -> None:
+    require_backend("dask")
+
+
+class TestOwnCluster(BackendTests):
+    name = "dask"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def backend(cls) -> Iterator[Backend]:
+        with load_backend("dask", workers=2, threads=2) as made:
+            yield made
+
+    def test_a_process_works_on_one_item_at_a_time(self, backend: Backend, tmp_path: Path) -> None:
+        def alone(item: int) -> None:
+            mine = tmp_path / str(os.getpid())
+            mine.touch(exist_ok=False)
+            time.sleep(0.002)
+            mine.unlink()
+
+        assert backend.threads == 2
+        assert len(list(backend.map(alone, range(50)))) == 50
+
+
+class TestRunningCluster(BackendTests):
+    name = "dask"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def backend(cls, dask_scheduler: str) -> Iterator[Backend]:
+        with load_backend("dask", address=dask_scheduler) as made:
+            yield made
+
+    def test_the_cluster_says_how_many_slots_and_threads_there_are(self, backend: Backend) -> None:
+        assert (backend.slots, backend.threads) == (2, 1)
+
+
+def test_workers_is_the_most_to_use_of_a_running_cluster(dask_scheduler: str) -> None:
+    with load_backend("dask", address=dask_scheduler, workers=1, threads=3) as backend:
+        assert (backend.slots, backend.threads) == (1, 3)
+        assert len(set(backend.map(lambda _: os.getpid(), range(20)))) == 1
+
+
+def test_workers_that_join_are_put_to_work(dask_scheduler: str, tmp_path: Path) -> None:
+    with load_backend("dask", address=dask_scheduler) as backend:
+        results = backend.map(lambda _: os.getpid(), count())
+        seen = set(islice(results, 20))
+        with clusters.dask_workers(dask_scheduler, 1, tmp_path):
+            assert backend.slots == 3
+            deadline = time.monotonic() + 60
+            while len(seen) < 3 and time.monotonic() < deadline:
+                seen.add(next(results))
+        assert len(seen) == 3
+        assert len(list(islice(results, 20))) == 20
+
+
+def test_a_given_client_stays_open(dask_scheduler: str) -> None:
+    from distributed import Client
+
+    with Client(dask_scheduler, set_as_default=False) as client:
+        with load_backend("dask", client=client) as backend:
+            next(backend.map(abs, count()))
+        assert client.submit(abs, -1).result() == 1
+
+
+def test_leaving_the_block_ends_an_own_cluster() -> None:
+    before = _children()
+    with load_backend("dask", workers=2) as backend:
+        workers = set(backend.map(lambda _: os.getpid(), range(20)))
+        assert workers <= _children()
+    assert not workers & _children()
+    assert len(_children() - before) <= 1  # Python's own tracker of shared resources
+
+
+def test_nothing_is_started_for_a_map_that_nobody_asks() -> None:
+    before = _children()
+    with load_backend("dask", workers=2, threads=3) as backend:
+        backend.map(abs, range(3))
+        assert (backend.slots, backend.threads) == (2, 3)
+        assert _children() == before
+
+
+def test_an_absent_scheduler_is_named_within_half_a_minute() -> None:
+    address = f"tcp://127.0.0.1:{clusters.free_port()}"
+    began = time.monotonic()
+    said = pytest.raises(BackendUnavailable, match=f"{address}: no Dask scheduler answers")
+    with load_backend("dask", address=address) as backend, said:
+        next(backend.map(abs, [1]))
+    assert time.monotonic() - began < 30
+
+
+def test_workers_without_landcover_are_told_apart(tmp_path: Path) -> None:
+    blocker = tmp_path / "blocker" / "landcover"
+    blocker.mkdir(parents=True)
+    lines = "raise ModuleNotFoundError(\"No module named 'landcover'\", name='landcover')\n"
+    (blocker / "__init__.py").write_text(lines)
+    said = pytest.raises(BackendUnavailable, match="workers cannot import landcover")
+    cluster = clusters.dask_cluster(tmp_path, PYTHONPATH=str(blocker.parent))
+    with cluster as address, load_backend("dask", address=address) as backend, said:
+        list(backend.map(abs, [1]))
+
+
+def test_a_scheduler_that_goes_away_ends_the_run(tmp_path: Path) -> None:
+    with clusters.dask_cluster(tmp_path) as address:
+        backend = load_backend("dask", address=address)
+        results = backend.map(abs, count())
+        assert next(results) == 0
+    with pytest.raises(BackendUnavailable, match=address):
+        list(results)
+    backend.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("address", ["10.0.0.5", "tcp://", "spark://host:7077/x y", 8786])
+def test_an_address_that_is_none_is_refused(address: object) -> None:
+    with pytest.raises(ConfigError, match="must look like tcp://host:8786"):
+        load_backend("dask", address=address)
+
+
+def test_all_mistakes_about_the_cluster_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"name two clusters.*must be a synchronous"):
+        load_backend("dask", address="tcp://host:8786", client="tcp://host:8786")
+
+
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}

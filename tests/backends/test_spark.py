@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import psutil
+import pytest
+from support import clusters
+
+from landcover.contracts import Backend
+from landcover.errors import BackendUnavailable, ConfigError
+from landcover.plugins import load_backend
+from landcover.testing import BackendTests
+
+
+@pytest.fixture(scope="module", autouse=True)
+def spark_is_here(require_backend: Callable[[str], None]) -> None:
+    require_backend("spark")
+
+
+class SparkTests(BackendTests):
+    name = "spark"
+
+    def test_two_slots_are_two_python_workers_for_the_whole_run(self, backend: Backend) -> None:
+        assert (backend.slots, backend.threads) == (2, 1)
+        assert len(set(backend.map(lambda _: os.getpid(), range(200)))) == 2
+
+    def test_ending_early_interrupts_the_jobs_that_run(
+        self, backend: Backend, tmp_path: Path
+    ) -> None:
+        gate = tmp_path / "never"
+
+        def slow_but_first(item: int) -> int:
+            while item and not gate.exists():
+                time.sleep(0.01)
+            return item
+
+        began = time.monotonic()
+        for _ in backend.map(slow_but_first, count()):
+            break
+        assert time.monotonic() - began < 60
+
+
+class TestLocalSession(SparkTests):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def backend(cls) -> Iterator[Backend]:
+        with load_backend("spark", workers=2) as made:
+            yield made
+
+
+class TestStandaloneMaster(SparkTests):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def backend(cls, spark_master: str) -> Iterator[Backend]:
+        with load_backend("spark", address=spark_master) as made:
+            yield made
+
+
+class TestSparkConnect(SparkTests):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def backend(cls, spark_connect: str) -> Iterator[Backend]:
+        with load_backend("spark", address=spark_connect) as made:
+            yield made
+
+
+def test_a_given_session_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyspark.sql import SparkSession
+
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    session = SparkSession.builder.master("local[3]").config("spark.ui.enabled", "false")
+    session = session.config("spark.driver.host", "127.0.0.1").getOrCreate()
+    try:
+        with load_backend("spark", session=session, workers=2, threads=4) as backend:
+            assert (backend.slots, backend.threads) == (2, 4)
+            assert sorted(backend.map(abs, range(5))) == list(range(5))
+        assert session.range(3).count() == 3
+        second = load_backend("spark", workers=2)
+        with second, pytest.raises(BackendUnavailable, match="has a Spark session already"):
+            next(second.map(abs, [1]))
+        assert session.range(3).count() == 3
+    finally:
+        session.stop()
+
+
+def test_leaving_the_block_ends_an_own_session_and_its_java_vm() -> None:
+    before = _javas()
+    with load_backend("spark", workers=2, threads=2) as backend:
+        assert (backend.slots, backend.threads) == (2, 2)
+        assert _javas() == before
+        assert sorted(backend.map(abs, range(5))) == list(range(5))
+        assert len(_javas() - before) == 1
+    assert _javas() == before
+    assert "PYSPARK_PYTHON" not in os.environ
+
+
+def test_workers_without_landcover_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    blocker = tmp_path / "landcover"
+    blocker.mkdir()
+    lines = "raise ModuleNotFoundError(\"No module named 'landcover'\", name='landcover')\n"
+    (blocker / "__init__.py").write_text(lines)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    backend = load_backend("spark", workers=2)
+    with backend, pytest.raises(BackendUnavailable, match="workers cannot import landcover"):
+        list(backend.map(abs, [1]))
+
+
+@pytest.mark.parametrize("kind", ["spark", "sc"])
+def test_an_absent_cluster_is_named_within_half_a_minute(kind: str) -> None:
+    address = f"{kind}://127.0.0.1:{clusters.free_port()}"
+    began = time.monotonic()
+    backend = load_backend("spark", address=address)
+    with backend, pytest.raises(BackendUnavailable, match=f"{address}: nothing answers here"):
+        next(backend.map(abs, [1]))
+    assert time.monotonic() - began < 30
+
+
+def test_missing_java_comes_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", "")
+    backend = load_backend("spark", workers=2)
+    with backend, pytest.raises(BackendUnavailable, match="apt-get install openjdk-17"):
+        next(backend.map(abs, [1]))
+
+
+def test_java_that_does_not_start_is_quoted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\necho UnsupportedClassVersionError >&2\nexit 1\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    backend = load_backend("spark", workers=2)
+    said = pytest.raises(BackendUnavailable, match=r"UnsupportedClassVersionError.*needs Java 17")
+    with backend, said:
+        next(backend.map(abs, [1]))
+
+
+@pytest.mark.parametrize("address", ["10.0.0.5", "local[4]", "spark://host", "tcp://host:8786", 1])
+def test_an_address_that_is_none_is_refused(address: object) -> None:
+    with pytest.raises(ConfigError, match=r"must be spark://host:7077, sc://host:15002"):
+        load_backend("spark", address=address)
+
+
+def test_all_mistakes_about_the_cluster_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"name two clusters.*must be a SparkSession"):
+        load_backend("spark", address="yarn", session="mine")
+
+
+def _javas() -> set[int]:
+    children = psutil.Process().children(recursive=True)
+    return {child.pid for child in children if child.name() == "java"}

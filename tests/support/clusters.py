@@ -1,0 +1,128 @@
+"""Real clusters on this machine, each in processes of its own, as their users start them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+# Seconds until a service that has not said it is ready is given up.
+PATIENCE = 180
+
+_DASK = [sys.executable, "-m", "dask"]
+
+
+@contextmanager
+def dask_cluster(folder: Path, **environment: str) -> Iterator[str]:
+    """A scheduler and two workers of one thread each; yields the scheduler's address.
+
+    Args:
+        folder: for logs and whatever workers write.
+        environment: further environment variables of the workers.
+    """
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    scheduler = [*_DASK, "scheduler", "--port", str(port), "--host", "127.0.0.1", "--no-dashboard"]
+    started = _service(scheduler, "Scheduler at:", folder / "scheduler.log")
+    with started, dask_workers(address, 2, folder, **environment):
+        yield address
+
+
+@contextmanager
+def dask_workers(address: str, count: int, folder: Path, **environment: str) -> Iterator[None]:
+    """So many worker processes of one thread each, for the scheduler at an address."""
+    command = [*_DASK, "worker", address, "--nworkers", str(count), "--nthreads", "1"]
+    command += ["--host", "127.0.0.1", "--no-dashboard", "--local-directory", str(folder)]
+    log = folder / f"{count}-workers.log"
+    with _service(command, "Registered to:", log, times=count, environment=environment):
+        yield
+
+
+@contextmanager
+def spark_standalone(folder: Path) -> Iterator[str]:
+    """A standalone master and a worker of two cores; yields the master's address."""
+    port = free_port()
+    address = f"spark://127.0.0.1:{port}"
+    deploy = [str(_spark_home() / "bin/spark-class"), "org.apache.spark.deploy"]
+    here = ["--host", "127.0.0.1", "--webui-port", "0"]
+    master = [deploy[0], f"{deploy[1]}.master.Master", "--port", str(port), *here]
+    worker = [deploy[0], f"{deploy[1]}.worker.Worker", "--cores", "2", "--memory", "1g", *here]
+    worker += ["--work-dir", str(folder), address]
+    started = _service(master, "New state: ALIVE", folder / "master.log")
+    joined = _service(worker, "Successfully registered with master", folder / "worker.log")
+    with started, joined:
+        yield address
+
+
+@contextmanager
+def spark_connect_server(folder: Path) -> Iterator[str]:
+    """A Spark Connect server with two cores; yields its address."""
+    port = free_port()
+    start = [str(_spark_home() / "sbin/start-connect-server.sh"), "--wait"]
+    # Four attempts a task: without the second number this kind of master has just one.
+    start += ["--master", "local[2,4]", "--conf", "spark.ui.enabled=false"]
+    start += ["--conf", f"spark.connect.grpc.binding.port={port}"]
+    start += ["--conf", "spark.sql.catalogImplementation=in-memory"]
+    with _service(start, "Spark Connect server started", folder / "connect.log"):
+        yield f"sc://127.0.0.1:{port}"
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _spark_home() -> Path:
+    import pyspark
+
+    return Path(pyspark.__file__).parent
+
+
+@contextmanager
+def _service(
+    command: list[str],
+    ready: str,
+    log: Path,
+    times: int = 1,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[None]:
+    """Run a command until the block ends, from when its output has said so often it is ready."""
+    places = {"SPARK_LOG_DIR": str(log.parent), "SPARK_PID_DIR": str(log.parent)}
+    python = {"PYSPARK_PYTHON": sys.executable}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **places, **python, **environment},
+            cwd=log.parent,
+            start_new_session=True,
+        )
+    try:
+        _wait_for(process, ready, log, times)
+        yield
+    finally:
+        # Its whole group: a shell script's Java VM, or a nanny's workers.
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait_for(process: subprocess.Popen[bytes], ready: str, log: Path, times: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while (said := log.read_text(errors="replace")).count(ready) < times:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{process.args} did not start:\n{said[-3000:]}")
+        time.sleep(0.05)

@@ -1,0 +1,204 @@
+"""Every benchmark runs, on a few tiles and with a small network; nothing here asserts a time."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TILES = 24
+
+pytestmark = pytest.mark.skipif(find_spec("keras") is None, reason="needs the extra 'tensorflow'")
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where generated imagery and networks are kept."""
+    return tmp_path_factory.mktemp("material")
+
+
+@pytest.fixture
+def measured(material: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Runs a benchmark and returns what it wrote."""
+
+    def run(name: str, *arguments: str) -> dict[str, Any]:
+        _python(f"benchmarks.{name}", "--folder", str(material), *arguments, results=tmp_path)
+        assert (tmp_path / f"{name}.png").stat().st_size > 1000
+        found: dict[str, Any] = json.loads((tmp_path / f"{name}.json").read_text())
+        assert found["machine"]["cpus"] >= 1 and found["commit"] and found["versions"]["landcover"]
+        assert all(one["reached"] >= 0 for one in found["claims"])
+        return found
+
+    return run
+
+
+def _python(module: str, *arguments: str, results: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "LANDCOVER_BENCHMARKS": str(results),
+            "PYSPARK_PYTHON": sys.executable,
+        },
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_overhead_compares_with_a_bare_loop_and_plans(
+    measured: Callable[..., dict[str, Any]],
+) -> None:
+    told = ("--tiles", "64", "--repeats", "1", "--planned", "1000000", "--scenes", "2")
+    bare, ours, single, plan = measured("overhead", *told)["rows"]
+    assert min(row["tiles_per_second"] for row in (bare, ours, single)) > 0
+    assert plan["tiles"] >= 1_000_000
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="needs the extra 'openvino'")
+def test_limits_measures_each_part_and_the_whole(measured: Callable[..., dict[str, Any]]) -> None:
+    told = ("--tiles", str(TILES), "--repeats", "1", "--network", "small")
+    rows = measured("limits", *told)["rows"]
+    assert [row["form"] for row in rows] == ["png", "deflate", "png", "jpeg"]
+    parts = {"network", "decode", "disk", "end_to_end"}
+    assert all(set(row["tiles_per_second"]) == parts for row in rows if "reason" not in row)
+    assert "reason" not in rows[0]
+
+
+def test_backends_compares_start_and_steady_state(
+    measured: Callable[..., dict[str, Any]],
+) -> None:
+    told = ("--tiles", str(TILES), "--repeats", "1", "--network", "small")
+    rows = measured("backends", *told, "--backends", "local", "--runtime", "tensorflow")["rows"]
+    assert rows[0]["backend"] == "local" and rows[0]["agreement"] == 1.0
+
+
+def test_scaling_measures_cores_and_simulates_a_cluster(
+    measured: Callable[..., dict[str, Any]], require_backend: Callable[[str], None]
+) -> None:
+    require_backend("dask")
+    told = ("--tiles", str(TILES), "--repeats", "1", "--network", "small", "--simulated", "50000")
+    found = measured("scaling", *told, "--backends", "dask", "--runtime", "tensorflow")
+    assert [row["workers"] for row in found["simulated"]][-1] == 1000
+    assert all(0 < row["efficiency"] <= 1.1 for row in found["simulated"])
+
+
+def test_peers_measures_all_on_the_same_tiles(measured: Callable[..., dict[str, Any]]) -> None:
+    told = ("--tiles", "8", "--repeats", "1", "--network", "small")
+    rows = measured("peers", *told, "--only", "landcover,tf-data")["rows"]
+    assert [row["reason"] for row in rows] == [None, None]
+    assert [row["agreement"] for row in rows] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [
+        ("dask_by_hand", "distributed"),
+        ("spark_udf", "pyspark"),
+        ("guide_of_2017", "pyspark"),
+        ("ray_data", "ray"),
+    ],
+)
+def test_every_contender_labels_as_landcover_does(
+    name: str, needs: str, material: Path, tmp_path: Path
+) -> None:
+    if find_spec(needs) is None:
+        pytest.skip(f"{needs} is not installed")
+    if needs == "pyspark" and shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        pytest.skip("Spark needs Java 17 or newer, which is not installed")
+    made = "from benchmarks.material import *; from pathlib import Path; import sys; "
+    made += "print(image_folder(8, Path(sys.argv[1])), keras_network('small', Path(sys.argv[1])))"
+    said = subprocess.check_output([sys.executable, "-c", made, str(material)], text=True, cwd=ROOT)
+    asked = (*said.split(), "8")
+    _python(f"benchmarks.contenders.{name}", *asked, str(tmp_path / "theirs"), results=tmp_path)
+    ours = (*asked, str(tmp_path / "ours"), "local", "tensorflow", "f32")
+    _python("benchmarks.contenders.ours", *ours, results=tmp_path)
+    assert _labels(tmp_path / "theirs") == _labels(tmp_path / "ours")
+
+
+def _labels(path: Path) -> dict[str, int]:
+    found = pd.read_parquet(path)
+    labels = zip(found["path"], found["label"], strict=True)
+    return {Path(name).name: int(label) for name, label in labels}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> ModuleType:
+    """The module benchmarks.cluster, loaded by its path: benchmarks are not installed."""
+    place = ROOT / "benchmarks" / "cluster.py"
+    spec = importlib.util.spec_from_file_location("benchmarks_cluster", place)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _simulated(cluster: ModuleType, **changes: float) -> Any:
+    """A thousand tasks of ten tiles, of a second each, on ten workers."""
+    usual = {"workers": 10, "tile_seconds": 0.1, "task_tiles": 10, "spread": 0.0}
+    free = {"driver_seconds": 0.0, "storage_seconds": 0.0}
+    return cluster.simulate(cluster.Cluster(**{**usual, **free, **changes}), 10_000)
+
+
+def test_a_simulated_cluster_without_limits_is_as_fast_as_its_workers(cluster: ModuleType) -> None:
+    assert _simulated(cluster).seconds == pytest.approx(100)
+    assert _simulated(cluster, start_seconds=5.0).seconds == pytest.approx(105)
+
+
+def test_a_simulated_driver_can_be_the_limit(cluster: ModuleType) -> None:
+    found = _simulated(cluster, driver_seconds=0.5)
+    assert found.seconds == pytest.approx(1000 * 0.5, rel=0.05)
+    assert found.driver_busy > 0.95
+
+
+def test_a_simulated_storage_can_be_the_limit(cluster: ModuleType) -> None:
+    found = _simulated(cluster, storage_seconds=0.05)
+    assert found.seconds == pytest.approx(10_000 * 0.05, rel=0.05)
+    assert found.storage_busy > 0.95
+
+
+def test_simulated_workers_beyond_the_most_tasks_under_way_idle(cluster: ModuleType) -> None:
+    assert _simulated(cluster, most=5).seconds == pytest.approx(200)
+
+
+def test_the_report_puts_claims_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text((ROOT / "docs" / "performance.md").read_text())
+    claim = {"question": "how much", "reached": 0.834, "unit": "", "goal": 0.7, "most": False}
+    record = {
+        "benchmark": "overhead",
+        "measured": "2026-01-01T00:00:00",
+        "commit": "0123456789",
+        "changed_since_commit": False,
+        "machine": {
+            "processor": "X",
+            "cpus": 2,
+            "instructions": [],
+            "memory_gib": 8,
+            "python": "3",
+        },
+        "versions": {"landcover": "1"},
+        "claims": [{**claim, "met": True}],
+    }
+    (tmp_path / "overhead.json").write_text(json.dumps(record))
+    for _ in range(2):  # refreshing twice changes nothing
+        _python("benchmarks.report", "--page", str(page), results=tmp_path)
+    text = page.read_text()
+    assert text.count("| how much | 0.834 | at least 0.7 | reached |") == 1
+    assert text.startswith("# How fast it is") and text.endswith("<!-- end -->\n")
