@@ -20,6 +20,8 @@ from landcover.scoring.model import model_of
 from landcover.tiles.grid import Grid, reflected
 
 Pixels = npt.NDArray[Any]
+# Edge of what is computed in one go of an array of Dask, in pixels of the scene, about.
+_BLOCK = 2048
 
 
 def score_array(
@@ -92,25 +94,32 @@ class _Scorer:
         y = row * core
         tiles = [pixels[:, y : y + edge, col * core : col * core + edge] for col in cols]
         batch = np.ascontiguousarray(np.stack(tiles))
+        held = self._holds_data(batch)
+        if batch.dtype.kind != "u" and not held.all():
+            batch[~np.broadcast_to(held[:, None], batch.shape)] = 0  # a fill value is no brightness
         scored = model_of(self.recipe).score(xr.DataArray(batch, dims=("tile", "band", "y", "x")))
         found = scored.values.reshape(len(batch), len(self.scheme), self.cell, self.cell)
         codes = np.asarray(self.scheme.codes, np.float32)[found.argmax(axis=1)]
         scores = found.max(axis=1)
-        empty = ~self._valid(batch)
+        empty = ~self._labelled(held)
         codes[empty], scores[empty] = self.scheme.nodata, np.nan
         return np.stack([np.concatenate(list(part), axis=1) for part in (codes, scores)])
 
-    def _valid(self, batch: Pixels) -> Pixels:
+    def _holds_data(self, pixels: Pixels) -> Pixels:
+        """Which pixels (tile, band, y, x) hold data, dims (tile, y, x), as in a file."""
+        if self.nodata is None or np.isnan(self.nodata):
+            held = np.ones((len(pixels), *pixels.shape[2:]), bool)
+        else:
+            held = np.asarray((pixels != self.nodata).any(axis=1))
+        return held & ~np.isnan(pixels).any(axis=1) if pixels.dtype.kind == "f" else held
+
+    def _labelled(self, held: Pixels) -> Pixels:
         """Which labels stand for any data, dims (tile, cell, cell)."""
-        if self.nodata is None:
-            return np.ones((len(batch), self.cell, self.cell), bool)
         halo, edge = self.recipe.halo, self.recipe.input_size[0]
-        core = batch[:, :, halo : edge - halo, halo : edge - halo]
-        missing = np.isnan(core) if np.isnan(self.nodata) else core == self.nodata
-        valid: Pixels = np.asarray(~np.asarray(missing).all(axis=1))
+        core: Pixels = held[:, halo : edge - halo, halo : edge - halo]
         if self.recipe.output == "pixel":
-            return valid
-        return np.asarray(valid.any(axis=(1, 2), keepdims=True))
+            return core
+        return np.asarray(core.any(axis=(1, 2), keepdims=True))
 
 
 def _checked(scene: xr.DataArray, recipe: Recipe) -> xr.DataArray:
@@ -134,10 +143,11 @@ def _padded(scene: xr.DataArray, grid: Grid) -> Any:
     return scene.data[:, rows, :][:, :, cols]
 
 
-def _lazily(scorer: _Scorer, padded: Any, grid: Grid, tiles: int = 8) -> Any:
-    """Score block by block, each block a few tiles wide and high, when it is computed."""
+def _lazily(scorer: _Scorer, padded: Any, grid: Grid) -> Any:
+    """Score block by block, each some tiles wide and high, when it is computed."""
     import dask.array as da
 
+    tiles = max(1, _BLOCK // grid.core)
     cores = [_chunks(count, tiles, grid.core) for count in (grid.rows, grid.cols)]
     halo = grid.halo
     # The outermost blocks keep the halo that the padding has given them.

@@ -1,0 +1,123 @@
+"""Scenes in memory, and lazily such as Dask holds, give what a run over the file gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rioxarray
+import xarray as xr
+from support.colours import blobs, write_scene
+
+import landcover
+from landcover.errors import SourceError
+
+da = pytest.importorskip("dask.array", reason="lazy arrays need the extra 'dask'")
+
+
+def _opened(path: Path) -> xr.DataArray:
+    array: Any = rioxarray.open_rasterio(path)
+    return array.load()
+
+
+@pytest.fixture(params=["tile", "pixel"])
+def model(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.getfixturevalue(f"{request.param}_model")
+    return path
+
+
+@pytest.fixture
+def holed(tmp_path: Path) -> Path:
+    """A scene whose size is no multiple of a tile's, with a hole larger than a few tiles."""
+    pixels = blobs(5, 150, 330)
+    pixels[:, 20:110, 40:200] = 0
+    return write_scene(tmp_path / "holed.tif", pixels, nodata=0)
+
+
+def test_an_array_gets_the_labels_that_a_run_writes(
+    holed: Path, model: Path, tmp_path: Path
+) -> None:
+    found = landcover.score_array(_opened(holed), model)
+    run = landcover.score(rasters=str(holed), model=model, output=tmp_path / "run")
+    expected = run.map()
+    assert (expected == 255).any() and (expected != 255).any()
+    assert found.label.dims == ("y", "x")
+    assert np.array_equal(found.label, expected)
+    for name in ("y", "x"):
+        assert np.allclose(found[name], expected[name])
+    assert found.rio.crs == "EPSG:26918"
+    assert (found.label.attrs["nodata"], found.label.dtype) == (255, np.uint8)
+    assert np.array_equal(np.isnan(found.score), found.label == 255)
+
+
+def test_the_scores_of_tiles_are_those_of_a_run(
+    scene: Path, tile_model: Path, tmp_path: Path
+) -> None:
+    found = landcover.score_array(_opened(scene), tile_model)
+    run = landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "run")
+    tiles = run.tiles().sort_values(["row", "col"])
+    assert np.allclose(found.score.values.ravel(), tiles["score"], atol=1e-5)
+
+
+@pytest.mark.parametrize("chunks", [(3, 64, 100), (1, 150, 330), (3, 7, 330)])
+def test_an_array_of_dask_gets_the_same_labels_however_it_is_chunked(
+    chunks: tuple[int, ...], holed: Path, model: Path
+) -> None:
+    scene = _opened(holed)
+    expected = landcover.score_array(scene, model)
+    lazy = landcover.score_array(scene.chunk(dict(zip(scene.dims, chunks, strict=True))), model)
+    assert lazy.label.chunks is not None and lazy.score.chunks is not None
+    xr.testing.assert_allclose(lazy.compute(scheduler="threads"), expected, atol=1e-5, rtol=0)
+    assert lazy.label.attrs == expected.label.attrs
+
+
+def test_nothing_is_read_before_it_is_computed_and_then_only_what_is_needed(model: Path) -> None:
+    read: list[tuple[int, int]] = []
+
+    def pixels(block_info: Any) -> np.ndarray:
+        (_, _), rows, cols = block_info[None]["array-location"]
+        read.append((rows[0], cols[0]))
+        return np.ones((3, rows[1] - rows[0], cols[1] - cols[0]), np.uint8)
+
+    edges = (1024,) * 8
+    values = da.map_blocks(pixels, chunks=((3,), edges, edges), dtype=np.uint8, meta=np.empty(0))
+    scene = xr.DataArray(values, dims=("band", "y", "x"))
+    found = landcover.score_array(scene, model)
+    assert not read
+    corner = found.label[:4, :4].compute(scheduler="synchronous")
+    assert corner.shape == (4, 4)
+    assert 0 < len(set(read)) <= 9
+
+
+def test_a_corner_of_a_huge_array_takes_the_time_of_the_corner(tile_model: Path) -> None:
+    values = da.zeros((3, 100_000, 100_000), chunks=(3, 4096, 4096), dtype=np.uint8)
+    found = landcover.score_array(xr.DataArray(values, dims=("band", "y", "x")), tile_model)
+    assert found.label.shape == (3125, 3125)
+    assert found.label[-1, -1].compute().dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda scene: scene.transpose("y", "x", "band"), "has dims .* not .'band', 'y', 'x'."),
+        (lambda scene: scene.isel(band=[0]), "has 1 bands, the model reads 3"),
+    ],
+)
+def test_an_array_of_other_dims_is_refused(
+    change: Any, reason: str, scene: Path, tile_model: Path
+) -> None:
+    with pytest.raises(SourceError, match=reason):
+        landcover.score_array(change(_opened(scene)), tile_model)
+
+
+def test_integers_with_a_sign_and_floats_without_data_count_as_a_run_counts_them(
+    holed: Path, pixel_model: Path, tmp_path: Path
+) -> None:
+    pixels = _opened(holed).values.astype(np.float32)
+    pixels[:, (pixels == 0).all(axis=0)] = np.nan
+    path = write_scene(tmp_path / "floats.tif", pixels, nodata=np.nan)
+    found = landcover.score_array(_opened(path), pixel_model)
+    run = landcover.score(rasters=str(path), model=pixel_model, output=tmp_path / "run")
+    assert np.array_equal(found.label, run.map())
