@@ -88,7 +88,7 @@ def test_nothing_is_read_before_it_is_computed_and_then_only_what_is_needed(mode
     assert not read
     corner = found.label[:4, :4].compute(scheduler="synchronous")
     assert corner.shape == (4, 4)
-    assert 0 < len(set(read)) <= 9
+    assert 0 < len(set(read)) <= 25  # of 64: what is computed in one go, and its neighbours
 
 
 def test_a_corner_of_a_huge_array_takes_the_time_of_the_corner(tile_model: Path) -> None:
