@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from uuid import uuid4
 
+from pyspark.sql import SparkSession
 from pyspark.sql.types import BinaryType, StructType
 
 from landcover.backends.carry import Carrier
@@ -46,6 +47,8 @@ class Jobs(Generic[T, R]):
 
     def __init__(self, session: AnySession, where: str, function: Callable[[T], R]) -> None:
         self._session, self._where = session, where
+        # Tags of classic sessions do not reach their jobs (seen in Spark 4.3), those of contexts do.
+        self._context = session.sparkContext if isinstance(session, SparkSession) else None
         self._carrier = Carrier("pyspark.cloudpickle")
         self._function = self._carrier.pack(function)
         self._tag = f"landcover-{uuid4().hex}"
@@ -55,14 +58,15 @@ class Jobs(Generic[T, R]):
         """Run the job of one item and wait for it, on a thread of the driver.
 
         Raises:
+            Exception: what the function raised.
             BackendUnavailable: the cluster cannot do the job at all.
         """
         work = _Work(self._carrier, self._function, self._carrier.pack(item))
-        self._session.addTag(self._tag)
+        self._mark_thread()
         try:
             # One row, only to have one task: the item travels with the function.
             rows = self._session.range(0, 1, 1, 1).mapInArrow(work, _SCHEMA)
-            # Not toArrow: its job runs on a thread of the Java VM that knows nothing of the tag.
+            # Not toArrow: a classic session runs its job on a thread that has not got the tag.
             (row,) = rows.collect()
         except Exception as error:  # noqa: BLE001  (never one of the function's: carried as value)
             return self._failed(item, error)
@@ -71,7 +75,17 @@ class Jobs(Generic[T, R]):
     def cancel(self) -> None:
         """Interrupt the jobs that are running."""
         self._cancelled = True
-        self._session.interruptTag(self._tag)
+        if self._context is not None:
+            self._context.cancelJobsWithTag(self._tag)
+        else:
+            self._session.interruptTag(self._tag)
+
+    def _mark_thread(self) -> None:
+        """Let jobs from this thread of the driver be found by ``cancel``."""
+        if self._context is not None:
+            self._context.addJobTag(self._tag)
+        else:
+            self._session.addTag(self._tag)
 
     def _failed(self, item: T, error: Exception) -> Lost[T]:
         text = str(error)

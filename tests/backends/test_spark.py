@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 import psutil
@@ -34,15 +34,18 @@ class SparkTests(BackendTests):
     ) -> None:
         gate = tmp_path / "never"
 
-        def slow_but_first(item: int) -> int:
-            while item and not gate.exists():
+        def waiting_from_20(item: int) -> int:
+            while item >= 20 and not gate.exists():
                 time.sleep(0.01)
             return item
 
+        # Four items are under way at once, so that at most one of them waits at the gate so far.
+        results = backend.map(waiting_from_20, count())
+        assert len(list(islice(results, 18))) == 18
         began = time.monotonic()
-        for _ in backend.map(slow_but_first, count()):
-            break
+        del results
         assert time.monotonic() - began < 60
+        assert sorted(backend.map(abs, range(3))) == [0, 1, 2]
 
 
 class TestLocalSession(SparkTests):
