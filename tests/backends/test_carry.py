@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from landcover.backends.carry import Carrier
+from landcover.errors import ConfigError, LandcoverError, SourceError
+from landcover.testing import FinickyError, UnpicklableError
+
+
+@pytest.fixture(params=["cloudpickle", "pyspark.cloudpickle"])
+def carrier(request: pytest.FixtureRequest) -> Carrier:
+    pytest.importorskip(request.param)
+    return Carrier(request.param)
+
+
+def _carried(carrier: Carrier, function: Callable[[Any], Any], item: Any) -> Any:
+    return carrier.unpack(carrier.run(carrier.pack(function), carrier.pack(item)))
+
+
+def test_functions_that_only_their_script_knows_are_carried(carrier: Carrier) -> None:
+    base = 40
+    assert _carried(carrier, lambda item: base + item, 2) == 42
+
+
+def test_an_exception_of_a_class_that_only_its_script_knows_keeps_its_type(
+    carrier: Carrier,
+) -> None:
+    class MineError(Exception):
+        def __init__(self, *, tile: int) -> None:
+            super().__init__(f"tile {tile}")
+
+    def fail(item: int) -> None:
+        raise MineError(tile=item)
+
+    with pytest.raises(MineError, match="tile 7"):
+        _carried(carrier, fail, 7)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ConfigError(["one", "two"], "a.yaml"),
+        lambda: SourceError("a.tif", "has no CRS"),
+        lambda: FileNotFoundError(2, "No such file", "a.tif"),
+        lambda: UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+        lambda: FinickyError(3, scene="county"),
+    ],
+    ids=["config", "source", "file", "unicode", "finicky"],
+)
+def test_an_exception_comes_home_equal_to_what_was_raised(
+    carrier: Carrier, make: Callable[[], Exception]
+) -> None:
+    def fail(_: int) -> None:
+        raise make()
+
+    error = make()
+    with pytest.raises(type(error)) as caught:
+        _carried(carrier, fail, 0)
+    home = caught.value
+    assert (str(home), home.args) == (str(error), error.args)
+    assert {**vars(home), "__notes__": 0} == {**vars(error), "__notes__": 0}
+
+
+def test_an_exception_says_where_on_the_worker_it_was_raised(carrier: Carrier) -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        _carried(carrier, lambda item: 1 / item, 0)
+    assert "on the worker:" in caught.value.__notes__[0]
+    assert "test_carry.py" in caught.value.__notes__[0]
+
+
+def test_an_exception_that_does_not_pickle_is_told_in_words(carrier: Carrier) -> None:
+    def fail(item: int) -> None:
+        raise UnpicklableError(item)
+
+    with pytest.raises(LandcoverError, match=r"UnpicklableError, which .*stuck at tile 9"):
+        _carried(carrier, fail, 9)
+
+
+def test_a_result_that_does_not_pickle_is_an_error(carrier: Carrier) -> None:
+    with pytest.raises(TypeError, match="cannot pickle"):
+        _carried(carrier, lambda _: threading.Lock(), 0)
+
+
+def test_an_item_that_does_not_pickle_is_named(carrier: Carrier) -> None:
+    with pytest.raises(LandcoverError, match=r"lock .* cannot be sent to a worker"):
+        carrier.pack(threading.Lock())
