@@ -30,7 +30,7 @@ GOAL = 0.9
 @click.command()
 @click.option("--tiles", default=400, show_default=True)
 @click.option("--repeats", default=3, show_default=True, help="Rounds; medians count.")
-@click.option("--network", default="resnet50", show_default=True, help="resnet50 or small.")
+@click.option("--network", default="resnet50", show_default=True, help="resnet50, small or idle.")
 @click.option("--runtime", default="openvino", show_default=True)
 @click.option("--backends", default="local,dask,spark", show_default=True)
 @click.option("--folder", default=material.FOLDER, type=click.Path(path_type=Path))
@@ -38,7 +38,7 @@ def main(tiles: int, repeats: int, network: str, runtime: str, backends: str, fo
     """Measure the backends and write down how they compare."""
     config = {
         "source": {"images": str(material.image_folder(tiles, folder))},
-        "model": str(material.keras_network(network, folder)),
+        "model": str(material.network(network, folder)),
     }
     cores = usable_cpus()
     entrants = [Way(name, runtime, "f32", cores) for name in backends.split(",")]

@@ -61,17 +61,17 @@ class Case:
 @click.command()
 @click.option("--tiles", default=400, show_default=True)
 @click.option("--repeats", default=3, show_default=True, help="Rounds; medians count.")
-@click.option("--network", default="resnet50", show_default=True, help="resnet50 or small.")
+@click.option("--network", default="resnet50", show_default=True, help="resnet50, small or idle.")
 @click.option("--runtime", default="openvino", show_default=True)
 @click.option("--folder", default=material.FOLDER, type=click.Path(path_type=Path))
 def main(tiles: int, repeats: int, network: str, runtime: str, folder: Path) -> None:
     """Measure each part alone and all of them together."""
-    model = {"path": str(material.keras_network(network, folder)), "runtime": runtime}
+    model = {"path": str(material.network(network, folder)), "runtime": runtime}
     rows = []
     for precision, form in GOALS:
         case = _case(precision, form, model, tiles, folder)
         try:
-            rows.append(_measured(case, tiles, repeats))
+            rows.append(_measured(case, material.tiles(min(tiles, 400), folder), tiles, repeats))
         except LandcoverError as error:
             rows.append({"precision": precision, "form": form, "reason": str(error)})
         click.echo(_line(rows[-1]))
@@ -100,13 +100,12 @@ def _case(precision: str, form: str, model: dict[str, str], tiles: int, folder: 
     return Case(precision, form, config, files)
 
 
-def _measured(case: Case, tiles: int, repeats: int) -> dict[str, Any]:
+def _measured(case: Case, memory: material.Pixels, tiles: int, repeats: int) -> dict[str, Any]:
     whole = load_config(case.config, {"output.path": "unused"})
     source = make_source(whole.source, make_recipe(whole.model)).divided(max(8, tiles // 16))
     model = open_model(make_recipe(whole.model), usable_cpus())
     model.recipe = tuned(model, usable_cpus())
     batch = model.batch
-    memory = material.tiles(min(tiles, 400))
     model.network.run(memory[:batch])
     contenders: dict[str, Callable[[], float]] = {
         "network": partial(_network, model.network.run, memory, batch, tiles),

@@ -95,6 +95,11 @@ def _write(path: Path, pixels: npt.NDArray[Any], kind: str) -> None:
         plain.unlink()
 
 
+def network(name: str, folder: Path = FOLDER) -> Path:
+    """A network by its name: "idle" (an ONNX file), or one of :func:`keras_network`."""
+    return idle_network(folder) if name == "idle" else keras_network(name, folder)
+
+
 def keras_network(name: str, folder: Path = FOLDER) -> Path:
     """A Keras file and its sidecar: "resnet50" (random weights) or "small" (three layers).
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -43,14 +44,14 @@ def main(tiles: int, repeats: int, planned: int, scenes: int, folder: Path) -> N
         {name: partial(in_child, "benchmarks.pinned", *told) for name, told in contenders.items()},
         repeats,
     )
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": name, **{key: middle([s.values[key] for s in said]) for key in said[0].values}}
         for name, said in found.items()
     ]
     _tell(found, rows, tiles)
 
 
-def _tell(found: dict[str, list[Said]], rows: list[dict[str, float]], tiles: int) -> None:
+def _tell(found: dict[str, list[Said]], rows: list[dict[str, Any]], tiles: int) -> None:
     bare, ours, tasks, plan = rows
     for row in rows[:3]:
         click.echo(f"{row['name']:26} {row['tiles_per_second']:8,.0f} tiles/s")
@@ -81,7 +82,7 @@ def _tell(found: dict[str, list[Said]], rows: list[dict[str, float]], tiles: int
         claim("memory for that plan", plan["peak_mb"], "MB", PLAN_MB, True),
     ]
     libraries = ["rasterio", "openvino", "xarray", "numpy"]
-    written = write_results("overhead", rows, libraries, claims=claims, tiles=tiles)
+    written = write_results("overhead", rows, libraries, claims=claims, conditions={"tiles": tiles})
     speeds = {row["name"]: row["tiles_per_second"] for row in rows[:3]}
     bars_figure(
         speeds, "tiles a second, one core", RESULTS / "overhead.png", "Network that is idle"

@@ -68,22 +68,25 @@ class Contender:
         return max(0.0, median(self.seconds[few]) - few / self.speed)
 
 
-CONTENDERS = {
-    "landcover": ("landcover, tensorflow f32", "ours", "tensorflow", "local", "tensorflow", "f32"),
-    "landcover-openvino": (
-        "landcover, openvino f32",
-        "ours",
-        "openvino",
-        "local",
-        "openvino",
-        "f32",
+# Name, module, what it needs, further arguments.
+CONTENDERS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+    "landcover": (
+        *("landcover, tensorflow f32", "ours", "tensorflow"),
+        ("local", "tensorflow", "f32"),
     ),
-    "landcover-bf16": ("landcover, openvino bf16", "ours", "openvino", "local", "openvino", "bf16"),
-    "tf-data": ("tf.data, model.predict", "tf_data", "tensorflow"),
-    "dask": ("Dask by hand", "dask_by_hand", "distributed"),
-    "spark": ("Spark predict_batch_udf", "spark_udf", "pyspark"),
-    "ray": ("Ray Data", "ray_data", "ray"),
-    "2017": ("Spark as in the guide of 2017", "guide_of_2017", "pyspark"),
+    "landcover-openvino": (
+        *("landcover, openvino f32", "ours", "openvino"),
+        ("local", "openvino", "f32"),
+    ),
+    "landcover-bf16": (
+        *("landcover, openvino bf16", "ours", "openvino"),
+        ("local", "openvino", "bf16"),
+    ),
+    "tf-data": ("tf.data, model.predict", "tf_data", "tensorflow", ()),
+    "dask": ("Dask by hand", "dask_by_hand", "distributed", ()),
+    "spark": ("Spark predict_batch_udf", "spark_udf", "pyspark", ()),
+    "ray": ("Ray Data", "ray_data", "ray", ()),
+    "2017": ("Spark as in the guide of 2017", "guide_of_2017", "pyspark", ()),
 }
 
 
@@ -96,7 +99,7 @@ CONTENDERS = {
 def main(tiles: int, repeats: int, network: str, only: str | None, folder: Path) -> None:
     """Measure all contenders and write down how they compare."""
     names = only.split(",") if only else list(CONTENDERS)
-    contenders = [Contender(*CONTENDERS[n][:3], CONTENDERS[n][3:]) for n in names]
+    contenders = [Contender(*CONTENDERS[name]) for name in names]
     files, model = material.image_folder(tiles, folder), material.keras_network(network, folder)
     for _ in range(repeats):
         for contender in contenders:

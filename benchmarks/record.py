@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +12,8 @@ from typing import Any
 
 from landcover.machine import machine_facts
 
-RESULTS = Path(__file__).parent / "results"
+# Elsewhere for trials, which must not replace what was measured with care.
+RESULTS = Path(os.environ.get("LANDCOVER_BENCHMARKS", Path(__file__).parent / "results"))
 
 
 def write_results(name: str, rows: list[dict[str, Any]], libraries: list[str], **more: Any) -> Path:
@@ -23,7 +25,7 @@ def write_results(name: str, rows: list[dict[str, Any]], libraries: list[str], *
         libraries: distributions whose versions matter.
         more: conditions of the measurement.
     """
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
     record = {
         "benchmark": name,

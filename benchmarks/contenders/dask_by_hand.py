@@ -4,10 +4,12 @@ As https://docs.dask.org/en/stable/best-practices.html advises: nothing large in
 about a second, and the model loaded once a worker process (a plug-in keeps it), not sent.
 """
 
+# mypy: allow-untyped-calls
+
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from distributed import Client, LocalCluster, Worker, WorkerPlugin, get_worker
@@ -40,7 +42,7 @@ class Network(WorkerPlugin):
 def label(paths: list[str]) -> list[int]:
     """Label a chunk of tiles."""
     tiles = np.stack([pixels_of(Path(path).read_bytes()) for path in paths])
-    model = get_worker().plugins["network"].model
+    model = cast(Network, get_worker().plugins["network"]).model
     found: list[int] = model.predict_on_batch(network_input(tiles)).argmax(1).tolist()
     return found
 

@@ -4,6 +4,8 @@ As in the docstring of ``pyspark.ml.functions.predict_batch_udf``: the network i
 function, once a Python worker, and tensors travel as flat arrays whose shape is told.
 """
 
+# mypy: disable-error-code="attr-defined, untyped-decorator"
+
 from __future__ import annotations
 
 from collections.abc import Callable

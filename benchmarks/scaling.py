@@ -1,0 +1,181 @@
+"""How does the speed grow with workers: measured to the cores of this machine, simulated beyond?
+
+    python -m benchmarks.scaling --tiles 400 --repeats 3
+
+Measured: ``landcover.score`` with 1 to N worker processes of one thread each, on Dask and on Spark;
+and what a task costs the driver, with tasks that do nothing. Simulated (benchmarks/cluster.py): up to
+1,000 workers with those figures, and one storage account with the default limits of Azure. It says
+where the driver or the storage would be the limit. The figure of the 2017 guide is drawn beside.
+Writes results/scaling.json, scaling.png, cluster.png and guide-of-2017.png.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks import material
+from benchmarks.measuring import claim, middle
+from benchmarks.projection import (
+    EGRESS_GBIT,
+    REQUESTS,
+    SPREAD,
+    WORKERS,
+    Measured,
+    draw_cluster,
+    draw_guide,
+    projected,
+    storage_seconds,
+)
+from benchmarks.record import RESULTS, write_results
+from landcover.config import ModelSettings
+from landcover.machine import usable_cpus
+from landcover.models.recipe import Recipe, make_recipe
+from landcover.plugins import load_backend
+from landcover.report.bars import lines_figure
+from landcover.scoring.contest import Way, contest
+
+GOAL_CORES, GOAL_CLUSTER = 0.9, 0.9
+_IDLE_TASKS = 400
+
+
+@click.command()
+@click.option("--tiles", default=400, show_default=True)
+@click.option("--repeats", default=3, show_default=True, help="Rounds; medians count.")
+@click.option("--network", default="resnet50", show_default=True, help="resnet50, small or idle.")
+@click.option("--runtime", default="openvino", show_default=True)
+@click.option("--backends", default="dask,spark", show_default=True)
+@click.option("--simulated", default=1_000_000, show_default=True, help="Tiles of that run.")
+@click.option("--folder", default=material.FOLDER, type=click.Path(path_type=Path))
+def main(
+    tiles: int,
+    repeats: int,
+    network: str,
+    runtime: str,
+    backends: str,
+    simulated: int,
+    folder: Path,
+) -> None:
+    """Measure on this machine, and simulate larger ones."""
+    names = backends.split(",")
+    files = material.image_folder(tiles, folder)
+    model = str(material.network(network, folder))
+    config = {"source": {"images": str(files)}, "model": model}
+    rows = _measured(config, names, runtime, tiles, repeats)
+    recipe = make_recipe(ModelSettings(path=model, runtime=runtime))
+    known = list(_known(rows, recipe, storage_seconds(files, tiles)))
+    clusters = [projected(one, workers, simulated) for one in known for workers in WORKERS]
+    for row in (*rows, *clusters):
+        click.echo(_line(row))
+    conditions = {
+        "tiles": tiles,
+        "repeats": repeats,
+        "network": network,
+        "runtime": runtime,
+        "simulation": {
+            "tiles": simulated,
+            "driver_seconds_a_task": {one.backend: one.driver_seconds for one in known},
+            "storage_seconds_a_tile": storage_seconds(files, tiles),
+            "storage": {"egress_gbit": EGRESS_GBIT, "requests_a_second": REQUESTS},
+            "spread_of_tasks": SPREAD,
+        },
+    }
+    figures = ["scaling.png", "cluster.png", "guide-of-2017.png"]
+    claims = list(_claims(rows, clusters, known))
+    more = {"claims": claims, "figures": figures, "conditions": conditions, "simulated": clusters}
+    written = write_results("scaling", rows, ["distributed", "pyspark", "openvino"], **more)
+    _draw(rows, network)
+    if known:
+        draw_cluster(clusters, known[0].tiles_per_second, network)
+        draw_guide(known, network)
+    click.echo(f"wrote {written}")
+
+
+def _measured(
+    config: dict[str, Any], names: Sequence[str], runtime: str, tiles: int, repeats: int
+) -> list[dict[str, Any]]:
+    counts = range(1, usable_cpus() + 1)
+    entrants = [Way(name, runtime, "f32", workers) for name in names for workers in counts]
+    with tempfile.TemporaryDirectory() as place:
+        told = {"backend.threads": 1}
+        standings = contest(config, entrants, Path(place), tiles, repeats, told)
+    return [standing.as_dict() for standing in standings]
+
+
+def _known(rows: list[dict[str, Any]], recipe: Recipe, storage: float) -> Iterator[Measured]:
+    """What was measured of each backend with one worker, and what a task costs its driver."""
+    for row in rows:
+        if row["workers"] == 1 and not row["reason"]:
+            cost = _driver_seconds(row["backend"])
+            speed, start = row["tiles_per_second"], row["startup_seconds"]
+            yield Measured(row["backend"], recipe, speed, start, cost, storage)
+
+
+def _driver_seconds(name: str) -> float:
+    """What a task costs a backend, from end to end, where the task itself is nothing."""
+    with load_backend(name, workers=usable_cpus(), threads=1) as backend:
+        list(backend.map(_nothing, range(20)))
+        started = time.perf_counter()
+        done = sum(1 for _ in backend.map(_nothing, range(_IDLE_TASKS)))
+        return (time.perf_counter() - started) / done
+
+
+def _nothing(item: int) -> int:
+    return item
+
+
+def _claims(
+    rows: list[dict[str, Any]], clusters: list[dict[str, Any]], known: list[Measured]
+) -> Iterator[dict[str, Any]]:
+    cores = usable_cpus()
+    for one in known:
+        name = one.backend
+        speeds = {
+            row["workers"]: row["all_tiles_per_second"]
+            for row in rows
+            if row["backend"] == name and not row["reason"]
+        }
+        if cores > 1 and cores in speeds:
+            pairs = zip(speeds[cores], speeds[1], strict=True)
+            found = middle([many / single / cores for many, single in pairs])
+            yield claim(f"{name}: efficiency of {cores} workers", found, "", GOAL_CORES)
+        yield claim(f"{name}: a task that does nothing", 1000 * one.driver_seconds, "ms")
+        for row in clusters:
+            if row["backend"] == name and row["workers"] in (100, 1000):
+                question = f"{name}, simulated: efficiency of {row['workers']:,} workers"
+                goal = GOAL_CLUSTER if row["workers"] == 100 else None
+                yield claim(question, row["efficiency"], "", goal)
+
+
+def _line(row: dict[str, Any]) -> str:
+    start = f"{row['backend']:6}{row['workers']:6,} workers"
+    if row.get("reason"):
+        return f"{start}  cannot run: {row['reason']}"
+    if "simulated" not in row:
+        return f"{start} {row['tiles_per_second']:12,.1f} tiles/s  measured"
+    return (
+        f"{start} {row['tiles_per_second']:12,.1f} tiles/s  simulated, tasks of "
+        f"{row['task_tiles']:,} tiles, efficiency {row['efficiency']:.2f}, "
+        f"driver busy {row['driver_busy']:.0%}, storage {row['storage_busy']:.0%}"
+    )
+
+
+def _draw(rows: list[dict[str, Any]], network: str) -> None:
+    ran = [row for row in rows if not row["reason"]]
+    lines = {
+        name: [(row["workers"], row["tiles_per_second"]) for row in ran if row["backend"] == name]
+        for name in dict.fromkeys(row["backend"] for row in ran)
+    }
+    if lines:
+        title = f"{network}, measured, a thread a worker"
+        axes = ("workers", "tiles a second")
+        lines_figure(lines, axes, RESULTS / "scaling.png", title)
+
+
+if __name__ == "__main__":
+    main()
