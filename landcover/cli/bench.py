@@ -96,7 +96,8 @@ def _announce(way: Way) -> None:
 
 
 def _name(way: Way) -> str:
-    counted = "" if way.workers is None else f", {way.workers} workers"
+    several = "s" if way.workers != 1 else ""
+    counted = "" if way.workers is None else f", {way.workers} worker{several}"
     return f"{way.runtime} in {way.precision} on {way.backend}{counted}"
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from landcover.devices import visible_gpus
-from landcover.machine import usable_cpus, usable_memory
+from landcover.machine import machine_facts, usable_cpus, usable_memory
 from landcover.models.placing import uses_gpus
 
 
@@ -98,9 +98,4 @@ def _gpus() -> str:
 
 def _instructions() -> str:
     """The instruction sets that decide how fast a network runs on this CPU."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text().split("flags", 1)[1].splitlines()[0].split()
-    except (OSError, IndexError):
-        return platform.machine()
-    known = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags]
-    return ", ".join([platform.machine(), *known])
+    return ", ".join([platform.machine(), *machine_facts()["instructions"]])

@@ -47,7 +47,7 @@ def test_bench_runs_every_way_that_can_run_and_recommends_one(
     assert set(ran[0]["stages_ms_per_tile"]) == {"read", "decode", "wait", "infer", "write"}
     assert "no backend is called 'nowhere'" in said
     assert "computes in f32, not in bf16" in said
-    assert "take onnxruntime in f32 on local, 1 workers" in said
+    assert "take onnxruntime in f32 on local, 1 worker:" in said
     assert (config.parent / "found" / "bench.png").stat().st_size > 1000
     assert not (config.parent / "run").exists(), "nothing is written where the config says"
 
