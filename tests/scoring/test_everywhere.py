@@ -48,18 +48,19 @@ def here(config: Path) -> Run:
 
 
 @pytest.mark.parametrize(
-    ("name", "cluster"),
+    ("name", "cluster", "tasks"),
     [
-        ("dask", None),
-        ("dask", "dask_scheduler"),
-        ("spark", None),
-        ("spark", "spark_master"),
-        ("spark", "spark_connect"),
+        ("dask", None, TASKS),
+        ("dask", "dask_scheduler", TASKS),
+        ("spark", None, TASKS),
+        ("spark", "spark_master", TASKS),
+        ("spark", "spark_connect", 20),
     ],
 )
 def test_one_word_of_the_config_takes_a_run_to_another_backend(
     name: str,
     cluster: str | None,
+    tasks: int,
     config: Path,
     here: Run,
     tmp_path: Path,
@@ -67,10 +68,12 @@ def test_one_word_of_the_config_takes_a_run_to_another_backend(
     request: pytest.FixtureRequest,
 ) -> None:
     require_backend(name)
-    address = {"backend.address": request.getfixturevalue(cluster)} if cluster else {}
-    run = landcover.score(config, backend=name, output=tmp_path / "run", overrides=address)
+    settings = {"source.task": TASKS // tasks}
+    if cluster:
+        settings["backend.address"] = request.getfixturevalue(cluster)
+    run = landcover.score(config, backend=name, output=tmp_path / "run", overrides=settings)
     _assert_same(run, here)
-    assert run.summary["tasks"] == TASKS
+    assert run.summary["tasks"] >= tasks
     assert run.summary["model_loads"] == len(run.summary["workers"]) == 2
     assert min(run.summary["workers"].values()) > 20
 
