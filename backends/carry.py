@@ -68,19 +68,22 @@ class Carrier:
         for form in (error, _Parts(error)):
             try:
                 packed = self._dumps((None, form))
-                if type(self._loads(packed)[1]) is type(error):
+                home = self._loads(packed)[1]
+                # Libraries that register picklers of their own for exceptions (tblib, which Dask
+                # brings) may drop what a built-in one keeps outside its arguments: its sentence.
+                if (type(home), str(home)) == (type(error), str(error)):
                     return packed
             except Exception:  # noqa: BLE001, S112  (pickling runs code of others)
                 continue
         kind = f"{type(error).__module__}.{type(error).__qualname__}"
-        home = LandcoverError(f"a worker raised {kind}, which does not pickle: {error!r}")
+        told = LandcoverError(f"a worker raised {kind}, which does not pickle: {error!r}")
         for note in getattr(error, "__notes__", ()):
-            home.add_note(str(note))
-        return self._dumps((None, home))
+            told.add_note(str(note))
+        return self._dumps((None, told))
 
 
 class _Parts:
-    """Pickles an exception without calling its constructor, whose arguments nobody knows."""
+    """Pickles an exception by its parts, whatever its constructor asks for."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -90,7 +93,10 @@ class _Parts:
 
 
 def _rebuilt(kind: type[Exception], args: tuple[Any, ...], state: dict[str, Any]) -> Exception:
-    error = kind.__new__(kind, *args)
+    try:
+        error = kind(*args)
+    except Exception:  # noqa: BLE001  (its constructor takes other arguments than it keeps)
+        error = kind.__new__(kind, *args)
     error.args = args
     vars(error).update(state)
     return error

@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Generic, NamedTuple, NoReturn, TypeVar, cast
@@ -98,6 +99,8 @@ class Flight(Generic[T, R]):
         try:
             item, outcome = self._done.get(timeout=_REFRESH)
         except Empty:
+            if self._client.status == "closed":
+                self._give_up(CancelledError())
             return
         self.count -= 1
         if isinstance(outcome, bytes):
@@ -113,7 +116,8 @@ class Flight(Generic[T, R]):
         """Drop everything that is under way; what a worker has begun it ends, to no effect."""
         self._ready.clear()
         if self._client.status == "running":
-            self._client.sync(self._cancel)
+            with suppress(OSError):  # the scheduler may go away just now
+                self._client.sync(self._cancel)
 
     async def _cancel(self) -> None:
         futures = list(self._placed)
