@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from uuid import uuid4
 
@@ -62,8 +63,8 @@ class Jobs(Generic[T, R]):
             BackendUnavailable: the cluster cannot do the job at all.
         """
         work = _Work(self._carrier, self._function, self._carrier.pack(item))
-        self._mark_thread()
         try:
+            self._mark_thread()
             # One row, only to have one task: the item travels with the function.
             rows = self._session.range(0, 1, 1, 1).mapInArrow(work, _SCHEMA)
             # Not toArrow: a classic session runs its job on a thread that has not got the tag.
@@ -75,10 +76,11 @@ class Jobs(Generic[T, R]):
     def cancel(self) -> None:
         """Interrupt the jobs that are running."""
         self._cancelled = True
-        if self._context is not None:
-            self._context.cancelJobsWithTag(self._tag)
-        else:
-            self._session.interruptTag(self._tag)
+        with suppress(Exception):  # a session that is gone has no jobs that run
+            if self._context is not None:
+                self._context.cancelJobsWithTag(self._tag)
+            else:
+                self._session.interruptTag(self._tag)
 
     def _mark_thread(self) -> None:
         """Let jobs from this thread of the driver be found by ``cancel``."""

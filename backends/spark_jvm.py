@@ -64,6 +64,20 @@ def java_gateway(conf: SparkConf) -> Iterator[Any]:
         _end(gateway)
 
 
+@contextmanager
+def no_java_vm() -> Iterator[None]:
+    """Put aside the Java VM that PySpark has kept of an earlier session, as it does for later ones.
+
+    Without this an own session would run in it, with its settings, and could not end it.
+    """
+    kept = SparkContext._gateway, SparkContext._jvm
+    SparkContext._gateway = SparkContext._jvm = None
+    try:
+        yield
+    finally:
+        SparkContext._gateway, SparkContext._jvm = kept
+
+
 def _require_java() -> None:
     home = os.environ.get("JAVA_HOME")
     java = shutil.which(str(Path(home, "bin/java")) if home else "java")
@@ -91,6 +105,3 @@ def _end(gateway: Any) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    if SparkContext._gateway is gateway:
-        # PySpark keeps its VM until Python ends; without this no later session could start one.
-        SparkContext._gateway = SparkContext._jvm = None

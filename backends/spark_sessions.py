@@ -7,16 +7,16 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from landcover.backends.spark_jobs import gist
-from landcover.backends.spark_jvm import java_gateway
+from landcover.backends.spark_jvm import java_gateway, no_java_vm
 from landcover.errors import BackendUnavailable, MissingExtra
 
 if TYPE_CHECKING:
@@ -68,12 +68,19 @@ class Cluster:
         return int(str(self.session.conf.get("spark.task.cpus", "1")))
 
     def slots(self) -> int:
-        """Tasks worked on at once: as it is now, or over Spark Connect as it was at first."""
-        if isinstance(self.session, SparkSession):
-            cores = self.session.sparkContext.defaultParallelism
-        else:
-            cores = self._cores = self._cores or _partitions(self.session)
-        return max(1, cores // self.task_cpus())
+        """Tasks worked on at once: as it is now, or over Spark Connect as it was at first.
+
+        Raises:
+            BackendUnavailable: the cluster is gone.
+        """
+        try:
+            if isinstance(self.session, SparkSession):
+                cores = self.session.sparkContext.defaultParallelism
+            else:
+                cores = self._cores = self._cores or _partitions(self.session)
+            return max(1, cores // self.task_cpus())
+        except Exception as error:
+            raise BackendUnavailable(self.where, f"does not answer: {gist(str(error))}") from error
 
 
 @contextmanager
@@ -95,19 +102,18 @@ def classic_session(master: str, demands: Mapping[str, str]) -> Iterator[SparkSe
         )
     if master.startswith("spark://"):
         _probe(master, master.removeprefix("spark://").split(","), "master: start-master.sh")
-    conf = SparkConf(loadDefaults=False).setMaster(master)
-    conf.setAll([*_CONF.items(), *demands.items()])
-    if master.startswith("local"):
-        conf.setAll(list(_LOCAL_CONF.items()))
     _hush()
-    # The VM of an earlier session, which somebody else stopped, serves again and stays.
-    known: Any = SparkContext._gateway
-    with _worker_python(), nullcontext(known) if known else java_gateway(conf) as gateway:
-        session = _answer(master, lambda: SparkSession(SparkContext(conf=conf, gateway=gateway)))
-        try:
-            yield session
-        finally:
-            session.stop()
+    with ExitStack() as opened:
+        opened.enter_context(no_java_vm())
+        with _worker_python():
+            conf = SparkConf(loadDefaults=False).setMaster(master)
+            conf.setAll([*_CONF.items(), *demands.items()])
+            if master.startswith("local"):
+                conf.setAll(list(_LOCAL_CONF.items()))
+            java = opened.enter_context(java_gateway(conf))
+            session = _answer(master, lambda: SparkSession(SparkContext(conf=conf, gateway=java)))
+        opened.callback(_stop, session)
+        yield session
 
 
 @contextmanager
@@ -133,6 +139,13 @@ def connect_session(url: str) -> Iterator[ConnectSession]:
         yield session
     finally:
         session.stop()
+
+
+def _stop(session: SparkSession) -> None:
+    with suppress(Exception):
+        session.stop()
+    # Where the Java VM has died before, that failed half way; the rest needs no VM.
+    session.sparkContext.stop()
 
 
 def _probe(address: str, servers: Sequence[str], remedy: str) -> None:

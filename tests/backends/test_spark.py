@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -102,6 +103,19 @@ def test_leaving_the_block_ends_an_own_session_and_its_java_vm() -> None:
     assert "PYSPARK_PYTHON" not in os.environ
 
 
+def test_a_java_vm_that_dies_ends_the_run_and_not_the_next() -> None:
+    before = _javas()
+    with load_backend("spark", workers=2) as backend:
+        results = backend.map(abs, count())
+        assert next(results) >= 0
+        for java in _javas() - before:
+            os.kill(java, signal.SIGKILL)
+        with pytest.raises(BackendUnavailable, match="Spark: "):
+            list(results)
+    with load_backend("spark", workers=2) as backend:
+        assert list(backend.map(abs, [-1])) == [1]
+
+
 def test_workers_without_landcover_are_told_apart(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -109,7 +123,7 @@ def test_workers_without_landcover_are_told_apart(
     blocker.mkdir()
     lines = "raise ModuleNotFoundError(\"No module named 'landcover'\", name='landcover')\n"
     (blocker / "__init__.py").write_text(lines)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)  # where Python workers look first
     backend = load_backend("spark", workers=2)
     with backend, pytest.raises(BackendUnavailable, match="workers cannot import landcover"):
         list(backend.map(abs, [1]))
