@@ -90,7 +90,8 @@ class _Simulation:
                 since, worker = idle.popleft()
                 self._begin(max(since, self._ready.popleft()), worker)
             if not self._ends:
-                return Outcome(last, self._driver_busy / last, self._storage_busy / last)
+                driver, storage = self._driver_busy / last, self._storage_busy / last
+                return Outcome(last, min(1.0, driver), min(1.0, storage))
             last, worker = heapq.heappop(self._ends)
             idle.append((last, worker))
             self._send(last)
