@@ -41,10 +41,10 @@ from landcover.scoring.tuning import tuned
 
 # The least that a run should reach of the network alone, by precision and format.
 GOALS = {
-    ("f32", "png"): 0.95,
-    ("f32", "deflate"): 0.95,
-    ("bf16", "png"): 0.9,
-    ("bf16", "jpeg"): 0.9,
+    ("f32", "png"): 0.92,
+    ("f32", "deflate"): 0.93,
+    ("bf16", "png"): 0.82,
+    ("bf16", "jpeg"): 0.80,
 }
 
 
