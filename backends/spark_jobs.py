@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
@@ -111,7 +112,12 @@ class _Work:
         import pyarrow as pa
 
         for _ in batches:
+            gc.unfreeze()
             outcome = self.carrier.run(self.function, self.item)
+            # After every task PySpark collects garbage in the whole process: with xarray and a
+            # runtime loaded some 50 ms, more than all else around an item takes. What is frozen it
+            # passes over; within an item Python collects as it always does.
+            gc.freeze()
             yield pa.RecordBatch.from_pydict({"outcome": [outcome]})
 
 
