@@ -30,7 +30,7 @@ R = TypeVar("R")
 _ADDRESS = re.compile(r"([a-z]+://)?(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}/?")
 
 # Seconds until a scheduler that does not answer counts as unreachable.
-_PATIENCE = 20
+_PATIENCE = 10
 
 # A paused worker takes no work until its memory shrinks, which that of a loaded network never
 # does, and results of a few bytes leave nothing to spill. That a worker is ended when it is nearly
