@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePosixPath
@@ -131,6 +132,8 @@ def _opened(content: bytes, path: str, tile: int | None) -> tuple[Pixels, bool]:
         _check_size(image.width, image.height, tile)
         if image.mode in ("LA", "RGB", "RGBA") and _deep(image):
             return _by_rasterio(content, tile)  # Pillow would cut 16 bits down to 8
+        if _simple_png(image) and _whole_png(content):  # twice as fast as Pillow
+            return _by_rasterio(content, tile)[0], image.mode in ("LA", "RGBA")
         return _by_pillow(image)
     except UnidentifiedImageError:
         raise Unusable("is no image that can be decoded") from None
@@ -154,7 +157,7 @@ def _by_pillow(image: Image.Image) -> tuple[Pixels, bool]:
 
 
 def _by_rasterio(content: bytes, tile: int | None) -> tuple[Pixels, bool]:
-    with MemoryFile(content) as file, unplaced_allowed(), file.open() as dataset:
+    with MemoryFile(content) as file, _unplaced(file) as dataset:
         _check_size(dataset.width, dataset.height, tile)
         bands = dataset.read()
         alpha = dataset.colorinterp[-1] == ColorInterp.alpha and is_mask(bands[-1])
@@ -163,11 +166,46 @@ def _by_rasterio(content: bytes, tile: int | None) -> tuple[Pixels, bool]:
     return bands, alpha
 
 
+def _unplaced(file: MemoryFile) -> Any:
+    """Open an image that has no place on earth; only the opening takes turns with other threads."""
+    with unplaced_allowed():
+        return file.open()
+
+
 def _check_size(width: int, height: int, tile: int | None) -> None:
     if tile is not None and (width, height) != (tile, tile):
         raise Unusable(f"is {width} x {height} pixels; the network sees tiles of {tile} x {tile}")
 
 
+def _simple_png(image: Image.Image) -> bool:
+    """Whether an image is a PNG of 8 bits a band, in rows, whose bands are its pixels as they are."""
+    if image.format != "PNG" or image.info.get("interlace") or "transparency" in image.info:
+        return False
+    return image.mode in ("L", "LA", "RGB", "RGBA") and _packings(image) == [image.mode]
+
+
+def _whole_png(content: bytes) -> bool:
+    """Whether all chunks of a PNG are there, each with its checksum; GDAL does not miss any.
+
+    https://www.w3.org/TR/png-3/#5Chunk-layout: length, type, data, CRC-32 of type and data.
+    """
+    at = 8
+    while at + 12 <= len(content):
+        length = int.from_bytes(content[at : at + 4], "big")
+        end = at + 8 + length
+        if zlib.crc32(content[at + 4 : end]) != int.from_bytes(content[end : end + 4], "big"):
+            return False
+        if content[at + 4 : at + 8] == b"IEND":
+            return True
+        at = end + 4
+    return False
+
+
 def _deep(image: Image.Image) -> bool:
-    """Whether a PNG has 16 bits a band: Pillow names that in how its pixels are packed."""
-    return any("16" in str(part[3]) for part in getattr(image, "tile", ()))
+    """Whether a PNG has 16 bits a band."""
+    return any("16" in packing for packing in _packings(image))
+
+
+def _packings(image: Image.Image) -> list[str]:
+    """How the pixels in each part of a file are packed, as Pillow calls it ("RGB", "RGB;16B")."""
+    return [str(part[3]) for part in getattr(image, "tile", ())]
