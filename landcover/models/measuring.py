@@ -14,6 +14,11 @@ K = TypeVar("K")
 
 # How long each network is measured at least, and how often.
 _SECONDS, _ROUNDS = 1.0, 5
+# Threads of OpenMP go on spinning for 0.2 seconds after they had something to do (KMP_BLOCKTIME of
+# Intel's library, which CNTK uses), and would take cores from the network whose turn is next.
+_REST = 0.25
+# A turn is at least so long; after the rest, and where runs are shorter, the first does not count.
+_TURN = 0.1
 
 
 def interleaved(
@@ -23,7 +28,9 @@ def interleaved(
     rounds: int = _ROUNDS,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[K, float]:
-    """Seconds that each network takes for a batch: the median over rounds in which each runs once.
+    """Seconds that each network takes for a batch: the median over rounds in which each has a turn.
+
+    Before each turn all rest, until no thread of the network before is busy any more.
 
     Args:
         networks: ready to run; a first round, which warms them up, is not counted.
@@ -39,11 +46,21 @@ def interleaved(
     start, done = time.perf_counter(), 0
     while networks and (done < rounds or time.perf_counter() - start < seconds * len(networks)):
         for key, network in networks.items():
-            before = clock()
-            network.run(tiles)
-            times[key].append(clock() - before)
+            time.sleep(_REST)
+            times[key] += _turn(network, tiles, clock)
         done += 1
     return {key: float(np.median(each)) for key, each in times.items()}
+
+
+def _turn(network: Network, tiles: Pixels, clock: Callable[[], float]) -> list[float]:
+    """Seconds of each run of a turn."""
+    times: list[float] = []
+    ends = time.perf_counter() + _TURN
+    while not times or time.perf_counter() < ends:
+        before = clock()
+        network.run(tiles)
+        times.append(clock() - before)
+    return times[1:] or times
 
 
 def block_noise(count: int, bands: int, size: tuple[int, int]) -> Pixels:
