@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple, TypeVar
@@ -32,6 +35,23 @@ def in_rounds(contenders: Mapping[K, Callable[[], T]], rounds: int) -> dict[K, l
         for name, contender in contenders.items():
             found[name].append(contender())
     return found
+
+
+def apart(measure: Callable[..., T], *arguments: Any) -> T:
+    """Call a function in a new process, which has used and started nothing yet."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as process:
+        return process.submit(measure, *arguments).result()
+
+
+def peak_memory() -> int:
+    """The most memory that this process has had resident, in bytes, as Linux counts it.
+
+    ``resource.getrusage`` would not do: a process begins with what the one that started it has used.
+    """
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
 
 
 def in_child(module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Said:

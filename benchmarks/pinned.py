@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ import rasterio
 from rasterio.windows import Window
 
 from benchmarks.material import EDGE
+from benchmarks.measuring import peak_memory
 
 
 def bare(path: str) -> dict[str, float]:
@@ -65,8 +65,8 @@ def plan(tiles: str, scenes: str) -> dict[str, float]:
         source.fingerprint()
         tasks = sum(1 for _ in source.tasks())
         seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-    return {"tiles": planned, "tasks": tasks, "seconds": seconds, "peak_mb": peak}
+    peak_mb = peak_memory() / 1e6
+    return {"tiles": planned, "tasks": tasks, "seconds": seconds, "peak_mb": peak_mb}
 
 
 _EMPTY = """<VRTDataset rasterXSize="{edge}" rasterYSize="{edge}">

@@ -18,7 +18,7 @@ from benchmarks.record import RESULTS
 
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- made by benchmarks/report.py: begin -->", "<!-- end -->"
-ORDER = ("limits", "peers", "backends", "scaling", "overhead", "memory", "cntk")
+ORDER = ("limits", "peers", "backends", "scaling", "overhead", "worker", "memory", "cntk", "naip")
 
 
 @click.command()
