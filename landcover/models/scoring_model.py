@@ -63,6 +63,10 @@ class ScoringModel:
             ModelError: dims, bands or size are not those that the network reads, or not even a
                 single tile fits into memory.
         """
+        return self._labelled(self.probabilities(tiles), tiles)
+
+    def probabilities(self, tiles: xr.DataArray) -> Probabilities:
+        """What :meth:`score` returns, without names of dims and classes: the cheaper for it."""
         self._check(tiles)
         pixels = tiles.values
         results: list[Probabilities] = []
@@ -70,7 +74,9 @@ class ScoringModel:
         while start < len(pixels):
             results.append(self._fitting(pixels[start : start + self.batch]))
             start += len(results[-1])
-        return self._labelled(np.concatenate(results) if results else self._nothing(), tiles)
+        if not results:
+            return self._nothing()
+        return results[0] if len(results) == 1 else np.concatenate(results)
 
     def _fitting(self, pixels: Pixels) -> Probabilities:
         """The probabilities of the first tiles, as many of them as fit into memory at once."""
@@ -140,8 +146,6 @@ class ScoringModel:
     def _labelled(self, scores: Probabilities, tiles: xr.DataArray) -> xr.DataArray:
         dims = ("tile", "class", "y", "x")[: scores.ndim]
         labelled = xr.DataArray(scores, self._classes, dims, name="probability")
-        if not tiles.coords:  # as on workers, where each batch comes this way
-            return labelled
         kept = tiles.isel(y=self._core, x=self._core)
         return labelled.assign_coords(
             {

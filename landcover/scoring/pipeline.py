@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from landcover.contracts import Failure, Strip, Tile
+from landcover.tiles import buffers
 
 A = TypeVar("A")
 
@@ -163,9 +164,11 @@ def _part(strip: Strip, start: int, stop: int) -> Batch:
 def _joined(parts: list[Batch]) -> Batch:
     if len(parts) == 1:
         return parts[0]
+    count, like = sum(len(part.pixels) for part in parts), parts[0].pixels
+    room = buffers.empty((count, *like.shape[1:]), like.dtype)
     return Batch(
         [tile for part in parts for tile in part.tiles],
-        np.concatenate([part.pixels for part in parts]),
+        np.concatenate([part.pixels for part in parts], out=room),
         _joined_masks(parts),
     )
 

@@ -185,7 +185,7 @@ class _Infer:
 
     def __call__(self, batch: Batch) -> Labels:
         tiles = xr.DataArray(batch.pixels, dims=("tile", "band", "y", "x"))
-        probabilities = self._model.score(tiles).values
+        probabilities = self._model.probabilities(tiles)
         if self._model.batch < self._batch:
             self._shrink()
         if probabilities.ndim == 4:

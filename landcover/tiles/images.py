@@ -12,10 +12,9 @@ from pathlib import PurePosixPath
 from time import perf_counter
 from typing import Literal, NamedTuple
 
-import numpy as np
-
 from landcover.contracts import Failure, Strip, Tile
 from landcover.errors import ConfigError, SourceError
+from landcover.tiles import buffers
 from landcover.tiles.decoding import Expected, Unusable, decode, expected_of
 from landcover.tiles.fetching import Unreachable, fetch
 from landcover.tiles.listing import IMAGES, common_root, files, parse, relative
@@ -191,7 +190,7 @@ def _strip(images: list[_Image], expected: Expected) -> Strip:
     start = perf_counter()
     tiles: list[Tile] = []
     failures: list[Failure] = []
-    pixels = np.empty((len(images), *expected.shape), dtype=expected.dtype)
+    pixels = buffers.empty((len(images), *expected.shape), expected.dtype)
     contents = fetch([image.path for image in images])
     fetched = perf_counter()
     for image, content in zip(images, contents, strict=True):

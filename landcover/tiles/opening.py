@@ -11,6 +11,7 @@ import numpy.typing as npt
 import rasterio
 from rasterio.windows import Window
 
+from landcover.tiles import buffers
 from landcover.tiles.headers import holdable
 from landcover.tiles.scenes import Scene
 from landcover.tiles.storage import address
@@ -76,7 +77,10 @@ class OpenScene:
 
     def _bands(self, numbers: tuple[int, ...], window: Window) -> npt.NDArray[Any]:
         if len(self.datasets) == 1:
-            return self.datasets[0].read(numbers, window=window)  # type: ignore[no-any-return]
+            [dataset] = self.datasets
+            dtype = np.result_type(*(dataset.dtypes[band - 1] for band in numbers))
+            room = buffers.empty((len(numbers), window.height, window.width), dtype)
+            return dataset.read(numbers, window=window, out=room)  # type: ignore[no-any-return]
         return np.stack([self.datasets[band - 1].read(1, window=window) for band in numbers])
 
     def _valid(self, pixels: npt.NDArray[Any], window: Window) -> npt.NDArray[np.bool_] | None:

@@ -49,14 +49,14 @@ def read_span(
     Raises:
         OSError: (rasterio's, too) if the file cannot be read.
     """
-    rows, cols = reflected(*ys, scene.grid.height), reflected(*xs, scene.grid.width)
+    height, width = scene.grid.height, scene.grid.width
+    if ys[0] >= 0 and xs[0] >= 0 and ys[1] <= height and xs[1] <= width:
+        return _read(scene, ys, xs)
+    rows, cols = reflected(*ys, height), reflected(*xs, width)
     y0, y1 = int(rows.min()), int(rows.max()) + 1
     x0, x1 = int(cols.min()), int(cols.max()) + 1
-    with gdal_settings(address(scene.files[0])):
-        pixels, valid = _read(_handles.get(scene), (y0, y1), (x0, x1))
-    within_y, within_x = _within(ys, scene.grid.height), _within(xs, scene.grid.width)
-    if within_y.all() and within_x.all():
-        return Part(pixels, valid)
+    pixels, valid = _read(scene, (y0, y1), (x0, x1))
+    within_y, within_x = _within(ys, height), _within(xs, width)
     pixels = _spread(pixels, rows - y0, cols - x0, within_x)
     if valid is not None:
         valid = _spread(valid, rows - y0, cols - x0, within_x)
@@ -105,8 +105,13 @@ def _spread(
     return spread
 
 
-def _read(opened: OpenScene, ys: tuple[int, int], xs: tuple[int, int]) -> Part:
+def _read(scene: Scene, ys: tuple[int, int], xs: tuple[int, int]) -> Part:
     """Read a rectangle inside a scene, resampled where that is asked."""
+    with gdal_settings(address(scene.files[0])):
+        return _read_opened(_handles.get(scene), ys, xs)
+
+
+def _read_opened(opened: OpenScene, ys: tuple[int, int], xs: tuple[int, int]) -> Part:
     scene = opened.scene
     if scene.native:
         return opened.read(ys, xs)

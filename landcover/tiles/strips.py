@@ -11,6 +11,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from landcover.contracts import Failure, Strip, Tile
+from landcover.tiles import buffers
 from landcover.tiles.grid import Block
 from landcover.tiles.headers import cause
 from landcover.tiles.reading import FAILURES, read_span, reopen
@@ -42,7 +43,7 @@ class Gathered:
     def __init__(self, scene: Scene, room: int, *, masked: bool) -> None:
         self._scene, self._grid, self._masked = scene, scene.grid, masked
         bands, edge = scene.bands, scene.grid.tile
-        self._pixels = np.empty((room, len(bands.read), edge, edge), dtype=bands.dtype)
+        self._pixels = buffers.empty((room, len(bands.read), edge, edge), bands.dtype)
         self._valid: npt.NDArray[np.bool_] | None = None
         self._tiles: list[Tile] = []
         self._failures: list[Failure] = []
