@@ -59,6 +59,8 @@ class OpenvinoRuntime:
             # A run gives two batches at a time. Each computing with half of the threads is faster than
             # both taking turns with all of them, the more so as readers take cores now and then.
             "NUM_STREAMS": 1 if threads == 1 else 2,
+            # Every process would bind its threads to the same first cores.
+            "ENABLE_CPU_PINNING": False,
         }
         if threads:
             self._settings["INFERENCE_NUM_THREADS"] = threads

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -125,6 +128,28 @@ def test_half_precision_is_computed_only_where_asked(model_file: Make) -> None:
     for runtime in ("onnxruntime", "tensorflow"):
         with pytest.raises(ModelError, match="not in bf16"):
             load_runtime(runtime, precision="bf16")
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_thread_of_a_network_is_bound_to_a_core(
+    model_file: Make, runtime: str, threads: int
+) -> None:
+    """Threads of sibling processes would all be bound to the same ones."""
+    pytest.importorskip(runtime)
+    recipe = recipe_of(model_file, "onnx", runtime)
+    network, pixels = open_model(recipe, threads).network, noise(64, recipe)
+    usable, bound = os.sched_getaffinity(0), set[int]()
+    with ThreadPoolExecutor(1) as pool:  # they may be bound while they compute only
+        computing = pool.submit(lambda: [network.run(pixels) for _ in range(50)])
+        while not computing.done():
+            for task in Path("/proc/self/task").iterdir():
+                thread = int(task.name)
+                with suppress(ProcessLookupError):
+                    if os.sched_getaffinity(thread) != usable:
+                        bound.add(thread)
+        computing.result()
+    assert not bound
 
 
 def test_a_runtime_that_cannot_run_a_format_names_those_that_can(model_file: Make) -> None:
