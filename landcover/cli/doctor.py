@@ -54,6 +54,7 @@ def doctor() -> None:
         table.add_row(part.name, _state(part), part.purpose)
     table.add_row("Java (for Spark)", _java(), "backend spark")
     table.add_row("GPU", _gpus(), "faster networks")
+    table.add_row("bf16 on the CPU", _bf16(), "model.precision: bf16")
     console.print(table)
 
 
@@ -94,6 +95,18 @@ def _gpus() -> str:
         advice = "pip install onnxruntime-gpu or 'tensorflow\\[and-cuda]'"
         return f"[yellow]{names}, but no runtime that uses it[/]: {advice}"
     return f"[green]ok[/] {names}; one worker a GPU, with runtime {' or '.join(able)}"
+
+
+def _bf16() -> str:
+    """Whether a lower precision is worth a try here."""
+    able = machine_facts()["instructions"]
+    if "amx_bf16" in able:
+        return "[green]ok[/] AMX: large networks are several times as fast; run.json tells the cost"
+    if "avx512_bf16" in able:
+        return (
+            "[green]ok[/] AVX-512, no AMX: up to twice as fast; run.json tells the cost in labels"
+        )
+    return "this CPU does not compute in bf16"
 
 
 def _instructions() -> str:

@@ -23,6 +23,10 @@ from landcover.models.wrapping import Shape, Signature, Wrapping
 # What OpenVINO calls our precisions: for the hint, and in the list of what a CPU can do.
 _PRECISIONS = {"f32": ("f32", "FP32"), "bf16": ("bf16", "BF16"), "f16": ("f16", "FP16")}
 
+# Parts of a batch side by side: half of the threads for each is faster than all of them for one
+# image after the other, the more so as reading threads take cores now and then.
+_STREAMS = 2
+
 _IMAGE_RANKS = (3, 4)
 _CLASS_RANKS = (None, 2, 4)
 
@@ -56,14 +60,12 @@ class OpenvinoRuntime:
         # The precision is always stated: left alone, OpenVINO takes bf16 wherever the CPU has it.
         self._settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": hint,
-            # A run gives two batches at a time. Each computing with half of the threads is faster than
-            # both taking turns with all of them, the more so as readers take cores now and then.
-            "NUM_STREAMS": 1 if threads == 1 else 2,
             # Every process would bind its threads to the same first cores.
             "ENABLE_CPU_PINNING": False,
         }
         if threads:
             self._settings["INFERENCE_NUM_THREADS"] = threads
+        self._streams = 1 if threads == 1 else _STREAMS
 
     def open(self, file: ModelFile, head: str | int | None) -> OpenvinoGraph:
         """Find the network of a file; see :class:`~landcover.models.network.Runtime`."""
@@ -72,7 +74,7 @@ class OpenvinoRuntime:
             path, head = onnx_of(file, head, "operator"), None if head is None else 0
         elif file.format != "onnx":
             path, head = _frozen(file, head), None
-        return OpenvinoGraph(self._core, self._settings, path, head, str(file.path))
+        return OpenvinoGraph(self._core, self._settings, path, head, str(file.path), self._streams)
 
 
 class OpenvinoGraph:
@@ -84,6 +86,7 @@ class OpenvinoGraph:
         path: an ONNX file, or a frozen graph.
         head: the wanted output.
         shown: the model's name in messages.
+        streams: parts of a batch that are computed side by side, each by its share of the threads.
 
     Raises:
         ModelError: OpenVINO cannot read it, or it does not read one batch of images.
@@ -96,6 +99,7 @@ class OpenvinoGraph:
         path: Path,
         head: str | int | None,
         shown: str,
+        streams: int,
     ) -> None:
         self._core, self._settings, self._path, self._shown = core, settings, path, shown
         model = self._read()
@@ -111,46 +115,67 @@ class OpenvinoGraph:
         self.signature = Signature(
             _shape(model.inputs[0]) or (), str(np.dtype(dtype)), channels_last
         )
+        # A network that insists on a number of images gets them all in one part.
+        self._streams = streams if self.signature.batch is None else 1
 
     def compile(self, wrapping: Wrapping) -> Network:
         """Make the network ready; it is compiled when the first pixels arrive."""
         return _RequestNetwork(lambda dtype: self._compiled(wrapping, dtype), self.signature.batch)
 
     def _compiled(self, wrapping: Wrapping, dtype: np.dtype[Any]) -> _Requests:
-        settings = dict(self._settings)
+        settings = {**self._settings, "NUM_STREAMS": self._streams}
         if wrapping.output is not None:  # what is compiled only to be looked at is not kept
             settings["CACHE_DIR"] = str(cache_folder() / "openvino")
         try:
             model = self._fresh.pop() if self._fresh else self._read()  # it is taken apart
             model = wrapped(model, self._head, self.signature, wrapping, dtype)
-            return _Requests(self._core.compile_model(model, "CPU", settings))
+            return _Requests(self._core.compile_model(model, "CPU", settings), self._streams)
         except RuntimeError as error:
-            raise ModelError(self._shown, _reason(error)) from error
+            raise self._refusal(error) from error
 
     def _read(self) -> openvino.Model:
         try:
             return self._core.read_model(str(self._path))
         except RuntimeError as error:
-            raise ModelError(self._shown, _reason(error)) from error
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: RuntimeError) -> ModelError:
+        """What OpenVINO says, without the places in its sources that it says it from."""
+        lines = [line.strip() for line in str(error).splitlines()]
+        told = [x for x in lines if x and not x.startswith(("Exception from", "Check '"))]
+        other = "onnxruntime" if self._path.suffix == ".onnx" else "tensorflow"
+        reason = f"OpenVINO does not run it: {told[0] if told else lines[0]}"
+        return ModelError(self._shown, f"{reason}; set model.runtime to {other}")
 
 
 class _Requests:
-    """A compiled network and its idle requests; each thread that runs it holds one meanwhile."""
+    """A compiled network and its idle requests; each thread that runs it holds some meanwhile."""
 
-    def __init__(self, compiled: openvino.CompiledModel) -> None:
-        self._compiled = compiled
+    def __init__(self, compiled: openvino.CompiledModel, streams: int) -> None:
+        self._compiled, self._streams = compiled, streams
         self._idle: queue.LifoQueue[openvino.InferRequest] = queue.LifoQueue()
 
     def run(self, pixels: Pixels) -> Probabilities:
+        count = min(self._streams, len(pixels))
+        parts = np.array_split(pixels, count)
+        requests = [self._request() for _ in parts]
         try:
-            request = self._idle.get_nowait()
-        except queue.Empty:
-            request = self._compiled.create_infer_request()
-        try:
-            request.infer([pixels], share_inputs=True, share_outputs=True)
-            return np.array(request.get_output_tensor(0).data, np.float32)
+            for request, part in zip(requests, parts, strict=True):
+                request.start_async([part], share_inputs=True)
+            for request in requests:
+                request.wait()
+            found = [request.get_output_tensor(0).data for request in requests]
+            return np.concatenate(found, dtype=np.float32)
         finally:
-            self._idle.put(request)
+            for request in requests:
+                request.wait()
+                self._idle.put(request)
+
+    def _request(self) -> openvino.InferRequest:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return self._compiled.create_infer_request()
 
 
 class _RequestNetwork:
@@ -188,10 +213,3 @@ def _shape(port: Any) -> Shape | None:
     if shape.rank.is_dynamic:
         return None
     return tuple(None if dim.is_dynamic else dim.get_length() for dim in shape)
-
-
-def _reason(error: RuntimeError) -> str:
-    """What OpenVINO says, without the places in its sources that it says it from."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    told = [x for x in lines if x and not x.startswith(("Exception from", "Check '"))]
-    return f"OpenVINO does not run it: {told[0] if told else lines[0]}"

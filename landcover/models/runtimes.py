@@ -29,17 +29,15 @@ RUNTIMES_OF: dict[Format, tuple[str, ...]] = {
 def choose_runtime(name: str, format: Format, device: Device = "auto") -> str:
     """Return the name of the runtime that executes files of a format.
 
-    Where networks run on GPUs, "auto" means onnxruntime for CNTK and ONNX files: it computes on
-    them and openvino does not. That is so if ``device`` is "gpu", or if it is "auto" and this host
-    has a GPU that the installed onnxruntime can use.
+    "auto" means the format's own runtime (onnxruntime for CNTK and ONNX files, tensorflow for all
+    others) where networks run on GPUs: if ``device`` is "gpu", or if it is "auto" and this host has
+    a GPU that this runtime, as it is installed, can use. On CPUs it means openvino, where that is
+    installed, and the format's own otherwise.
 
-    On CPUs, "auto" means, for CNTK and ONNX files, openvino where it is installed and onnxruntime otherwise:
-    for a ResNet-50 in f32 openvino took 0.087 seconds of a CPU with AVX-512 an image and
-    onnxruntime 0.097, and a worker held 460 MB against 560. For the formats of TensorFlow and
-    Keras it means tensorflow, which took 0.092 seconds: openvino computes them no faster to speak
-    of, and only after a conversion that needs TensorFlow on every host once and fails for
-    operations that have none. Its workers start in a second instead of ten, though, and need half
-    the memory: who has many short-lived workers asks for it.
+    Openvino is the fastest on CPUs: on two cores with AVX-512 it labelled 49 tiles of 224 x 224 a second by
+    a ResNet-50 in f32 where tensorflow labelled 32, and by a ResNet-18 a fifth more than onnxruntime
+    (benchmarks/README.md says how to measure others). What it cannot run is refused by a sentence
+    that names the format's own runtime, which is never taken in silence.
 
     Args:
         name: a registered runtime, or "auto".
@@ -48,11 +46,10 @@ def choose_runtime(name: str, format: Format, device: Device = "auto") -> str:
     """
     if name != "auto":
         return name
-    if format in ("cntk", "cntk-v1", "onnx"):
-        if expects_gpu(device, "onnxruntime"):
-            return "onnxruntime"
-        return "openvino" if find_spec("openvino") else "onnxruntime"
-    return "tensorflow"
+    own = "onnxruntime" if format in ("cntk", "cntk-v1", "onnx") else "tensorflow"
+    if expects_gpu(device, own) or not find_spec("openvino"):
+        return own
+    return "openvino"
 
 
 def start_runtime(

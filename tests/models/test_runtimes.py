@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from support import networks
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError, PluginNotFound
+from landcover.models.formats import Format
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.runtimes import choose_runtime
 from landcover.models.scoring_model import open_model
@@ -164,10 +166,30 @@ def test_an_unknown_runtime_is_refused_with_the_known_ones(model_file: Make) -> 
     assert {"onnxruntime", "openvino", "tensorflow"} <= set(runtime_names())
 
 
-def test_auto_keeps_to_the_runtime_of_the_format() -> None:
-    assert choose_runtime("auto", "keras") == choose_runtime("auto", "graphdef") == "tensorflow"
-    assert choose_runtime("auto", "cntk") == choose_runtime("auto", "onnx")
-    assert choose_runtime("onnxruntime", "cntk") == "onnxruntime"
+@pytest.mark.parametrize(("format", "own"), [("cntk", "onnxruntime"), ("keras", "tensorflow")])
+def test_auto_means_openvino_on_cpus_and_the_format_s_own_runtime_elsewhere(
+    format: Format, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    assert choose_runtime("auto", format) == choose_runtime("auto", format, "cpu") == "openvino"
+    assert choose_runtime("auto", format, "gpu") == own
+    assert choose_runtime("cntk", format) == "cntk"
+    monkeypatch.setattr("landcover.models.runtimes.find_spec", lambda name: None)
+    assert choose_runtime("auto", format) == own
+
+
+def test_what_openvino_cannot_run_is_refused_with_the_runtime_that_can(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    path = networks.onnx_tile(tmp_path / "net.onnx")
+    model = onnx.load(path)
+    model.graph.node[0].op_type, model.graph.node[0].domain = "Bitwise", "com.example"
+    model.opset_import.append(onnx.helper.make_opsetid("com.example", 1))
+    onnx.save(model, path)
+    told = ModelSettings(path=str(path), runtime="openvino")
+    with pytest.raises(
+        ModelError, match=r"OpenVINO does not run it: .* set model.runtime to onnxruntime"
+    ):
+        make_recipe(told)
 
 
 def test_a_model_that_changed_since_the_plan_is_refused(tmp_path: Path) -> None:
