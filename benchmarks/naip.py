@@ -35,6 +35,7 @@ from benchmarks.record import RESULTS, write_results
 from landcover.errors import LandcoverError
 from landcover.machine import usable_cpus
 from landcover.models.formats import detect
+from landcover.plugins import load_runtime
 from landcover.report.bars import bars_figure
 from landcover.scoring.trial import try_out
 
@@ -47,6 +48,7 @@ CLASSES = ["unknown", "water", "trees and shrubs", "herbaceous", "barren or impe
 # between bf16 and f32. The figures in bf16 presume a CPU with AMX.
 GOALS = {"f32": 2.7, "bf16": 12.0}
 SAME_F32, SAME_BF16 = 0.999, 0.995
+_ALONE = "CNTK 2.7 alone"
 # f32 in every runtime, and what is fast: (runtime, precision).
 WAYS = (("onnxruntime", "f32"), ("openvino", "f32"), ("cntk", "f32"), ("openvino", "bf16"))
 
@@ -56,17 +58,25 @@ WAYS = (("onnxruntime", "f32"), ("openvino", "f32"), ("cntk", "f32"), ("openvino
 @click.argument("scene", type=click.Path(exists=True, path_type=Path))
 @click.option("--tiles", default=2000, show_default=True, help="Of the large scene, in bf16.")
 @click.option("--batch", default=16, show_default=True, help="Of CNTK alone.")
+@click.option("--seconds", default=20.0, show_default=True, help="Of CNTK alone, a round.")
 @click.option("--repeats", default=3, show_default=True, help="Rounds; medians count.")
 @click.option("--folder", default=material.FOLDER, type=click.Path(path_type=Path))
-def main(model: Path, scene: Path, tiles: int, batch: int, repeats: int, folder: Path) -> None:
+def main(
+    model: Path, scene: Path, tiles: int, batch: int, seconds: float, repeats: int, folder: Path
+) -> None:
     """Measure, print and write down how MODEL labels SCENE."""
     large = _enlarged(scene, tiles, folder)
-    contenders: dict[str, Callable[[], float]] = {
-        "CNTK 2.7 alone": partial(apart, _cntk_alone, model, usable_cpus(), batch),
-        **{
-            f"landcover, {precision}": partial(apart, _end_to_end, model, large, precision, tiles)
-            for precision in GOALS
-        },
+    ways: dict[str, tuple[str, str, Callable[[], float]]] = {
+        _named(precision): (
+            *("openvino", precision),
+            partial(apart, _end_to_end, model, large, precision, tiles),
+        )
+        for precision in GOALS
+    }
+    alone = partial(apart, _cntk_alone, model, usable_cpus(), batch, seconds)
+    ways[_ALONE] = ("cntk", "f32", alone)
+    contenders = {
+        name: measure for name, (*needs, measure) in ways.items() if _can_run(name, *needs)
     }
     found = in_rounds(contenders, repeats)
     rows: list[dict[str, Any]] = [
@@ -90,7 +100,16 @@ def main(model: Path, scene: Path, tiles: int, batch: int, repeats: int, folder:
     click.echo(f"wrote {written}")
 
 
-def _cntk_alone(model: Path, threads: int, batch: int, seconds: float = 20.0) -> float:
+def _can_run(name: str, runtime: str, precision: str) -> bool:
+    try:
+        load_runtime(runtime, threads=0, precision=precision)
+    except LandcoverError as error:
+        click.echo(f"{name} is not measured: {error}")
+        return False
+    return True
+
+
+def _cntk_alone(model: Path, threads: int, batch: int, seconds: float) -> float:
     """Pixels a second that the genuine library labels of windows in memory.
 
     To be called in a new process: the library's number of threads is fixed when it first computes.
@@ -124,13 +143,10 @@ def _agreements(model: Path, scene: Path) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         for runtime, precision in WAYS:
             name = f"{runtime} {precision}"
-            config = _config(model, scene, runtime, precision)
-            try:
+            if _can_run(name, runtime, precision):
+                config = _config(model, scene, runtime, precision)
                 run = lc.score(config, output=Path(folder, name.replace(" ", "-")))
-            except LandcoverError as error:
-                click.echo(f"{name} cannot run: {error}")
-                continue
-            maps[name] = np.asarray(run.map()).squeeze()
+                maps[name] = np.asarray(run.map()).squeeze()
     return [
         {
             "name": f"{one} and {other}",
@@ -147,12 +163,20 @@ def _inside(codes: Any) -> Any:
     return codes[rows, cols]
 
 
+def _named(precision: str) -> str:
+    return f"landcover, {precision}"
+
+
 def _speeds(found: dict[str, list[float]]) -> Iterator[dict[str, Any]]:
-    alone = found["CNTK 2.7 alone"]
+    alone = found.get(_ALONE, [])
     for precision, goal in GOALS.items():
-        pairs = zip(found[f"landcover, {precision}"], alone, strict=True)
-        ratio = middle([ours / theirs for ours, theirs in pairs])
-        yield claim(f"end to end in {precision} / CNTK alone, pixels a second", ratio, "", goal)
+        ratios = [
+            ours / theirs
+            for ours, theirs in zip(found.get(_named(precision), []), alone, strict=False)
+        ]
+        if ratios:
+            ratio = middle(ratios)
+            yield claim(f"end to end in {precision} / CNTK alone, pixels a second", ratio, "", goal)
 
 
 def _labels(same: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

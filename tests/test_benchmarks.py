@@ -97,6 +97,28 @@ def test_scaling_measures_cores_and_simulates_a_cluster(
     assert all(0 < row["efficiency"] <= 1.1 for row in found["simulated"])
 
 
+@pytest.mark.skipif(find_spec("openvino") is None, reason="needs the extra 'openvino'")
+def test_worker_compares_memory_with_the_network_s_own(
+    measured: Callable[..., dict[str, Any]],
+) -> None:
+    told = ("--tiles", str(TILES), "--repeats", "1", "--network", "idle")
+    rows = measured("worker", *told)["rows"]
+    assert rows[0]["name"] == "the runtime's own"
+    assert all(50 < row["peak_mb"] < 5000 for row in rows) and len(rows) == 4
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="needs the extra 'openvino'")
+def test_naip_compares_labels_and_speed(
+    measured: Callable[..., dict[str, Any]], shared: Path
+) -> None:
+    model = str(shared / "models/public/naip_250epochs.model")
+    scene = str(shared / "imagery/naip-rasterframes-VA/derived_NAIP-VA-rgbn_4band.tif")
+    told = ("--tiles", "4", "--repeats", "1", "--seconds", "0.1", "--batch", "1")
+    found = measured("naip", model, scene, *told)
+    labels = {row["name"]: row["same_labels"] for row in found["rows"] if "same_labels" in row}
+    assert labels["onnxruntime f32 and openvino f32"] >= 0.999
+
+
 @_KERAS
 def test_peers_measures_start_and_steady_state(measured: Callable[..., dict[str, Any]]) -> None:
     told = ("--tiles", "8", "--repeats", "1", "--network", "small", "--only", "tf-data")
