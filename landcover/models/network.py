@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from landcover.errors import ModelError
 from landcover.models.formats import Format, ModelFile
 from landcover.models.wrapping import Signature, Wrapping
 
 Pixels: TypeAlias = npt.NDArray[Any]
 Probabilities: TypeAlias = npt.NDArray[np.float32]
 
+K = TypeVar("K", bound=Hashable)
 S = TypeVar("S")
 
 
@@ -74,25 +76,50 @@ class Runtime(Protocol):
         ...
 
 
-class PerDtype(Generic[S]):
-    """What is made once for each dtype of pixels, when the first of them arrive.
+class Once(Generic[K, S]):
+    """What is made once for each key, when it is first asked for.
 
     Args:
-        make: makes it, from a dtype in native byte order.
+        make: makes it, from a key.
     """
 
-    def __init__(self, make: Callable[[np.dtype[Any]], S]) -> None:
+    def __init__(self, make: Callable[[K], S]) -> None:
         self._make = make
-        self._made: dict[np.dtype[Any], S] = {}
+        self._made: dict[K, S] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, dtype: np.dtype[Any]) -> S:
-        """What belongs to a dtype; threads that ask at the same time wait for one another."""
-        native = dtype.newbyteorder("=")
+    def __call__(self, key: K) -> S:
+        """What belongs to a key; threads that ask at the same time wait for one another."""
         with self._lock:
-            if native not in self._made:
-                self._made[native] = self._make(native)
-            return self._made[native]
+            if key not in self._made:
+                self._made[key] = self._make(key)
+            return self._made[key]
+
+
+class PerDtype(Once[np.dtype[Any], S]):
+    """What is made once for each dtype of pixels, from a dtype in native byte order."""
+
+    def __call__(self, key: np.dtype[Any]) -> S:
+        """What belongs to a dtype, whatever its byte order."""
+        return super().__call__(key.newbyteorder("="))
+
+
+def refuse_less_than_the_file(runtime: str, precision: str) -> None:
+    """Refuse any precision but f32, for a runtime that computes in that of the file.
+
+    Args:
+        runtime: its name.
+        precision: what is asked for.
+
+    Raises:
+        ModelError: naming a runtime that can.
+    """
+    if precision != "f32":
+        raise ModelError(
+            f"runtime {runtime!r}",
+            f"computes as the file states, not in {precision}: runtime 'openvino' can, on CPUs "
+            "that do",
+        )
 
 
 def in_batches_of(

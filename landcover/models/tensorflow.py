@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from landcover.devices import Gpu
-from landcover.errors import ModelError
 from landcover.models.formats import Format, ModelFile
 from landcover.models.keras_files import open_keras
+from landcover.models.network import refuse_less_than_the_file
 from landcover.models.saved_models import open_saved_model
 from landcover.models.tensorflow_graph import TensorflowGraph
 from landcover.models.tensorflow_start import show_gpu, tensorflow
 from landcover.models.tf1_graphs import open_checkpoint, open_graphdef
 
+
+def _open_keras(file: ModelFile, head: str | int | None) -> TensorflowGraph:
+    network = open_keras(file, head, "tensorflow")
+    return TensorflowGraph(network.signature, network.call, network.shown)
+
+
 _OPEN: dict[Format, Callable[[ModelFile, str | int | None], TensorflowGraph]] = {
-    "keras": open_keras,
-    "keras2": open_keras,
-    "h5": open_keras,
+    "keras": _open_keras,
+    "keras2": _open_keras,
+    "h5": _open_keras,
     "savedmodel": open_saved_model,
     "graphdef": open_graphdef,
     "tf1-checkpoint": open_checkpoint,
@@ -39,12 +45,7 @@ class TensorflowRuntime:
     formats: tuple[Format, ...] = tuple(_OPEN)
 
     def __init__(self, threads: int = 0, precision: str = "f32", gpu: Gpu | None = None) -> None:
-        if precision != "f32":
-            raise ModelError(
-                "runtime 'tensorflow'",
-                f"computes as the file states, not in {precision}: runtime 'openvino' can, on CPUs "
-                "that do",
-            )
+        refuse_less_than_the_file("tensorflow", precision)
         show_gpu(tensorflow(threads), gpu)
 
     def open(self, file: ModelFile, head: str | int | None) -> TensorflowGraph:

@@ -10,6 +10,7 @@ import numpy as np
 
 from landcover.errors import ModelError
 from landcover.models.network import Network, PerDtype, Pixels, Probabilities, in_batches_of
+from landcover.models.numpy_steps import per_band
 from landcover.models.tensorflow_start import tensorflow
 from landcover.models.wrapping import Signature, Wrapping
 
@@ -85,9 +86,9 @@ def _before(tf: Any, pixels: Any, wrapping: Wrapping, dtype: str) -> Any:
     """From pixels to what the network reads."""
     value = tf.cast(pixels, tf.float32)
     if wrapping.shifts:
-        value = value - _per_band(wrapping.mean)
+        value = value - per_band(wrapping.mean)
     if wrapping.scales:
-        value = value * _per_band(wrapping.scale)
+        value = value * per_band(wrapping.scale)
     if wrapping.reorders:
         value = tf.gather(value, wrapping.order, axis=1)
     if wrapping.layout == "NHWC":
@@ -108,10 +109,6 @@ def _after(tf: Any, returned: Any, wrapping: Wrapping) -> Any:
     if output.order() != tuple(range(output.rank)):
         value = tf.transpose(value, output.order())
     return value if output.pixel or output.rank == 2 else tf.squeeze(value, axis=(2, 3))
-
-
-def _per_band(values: tuple[float, ...]) -> Any:
-    return np.asarray(values, np.float32).reshape(-1, 1, 1)
 
 
 def _reason(error: Exception) -> str:

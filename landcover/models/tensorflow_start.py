@@ -14,6 +14,8 @@ from typing import Any
 
 from landcover.devices import Gpu
 from landcover.errors import ModelError
+from landcover.models.environment import unless_set
+from landcover.models.keras_start import KERAS_BACKEND
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +39,9 @@ def tensorflow(threads: int = 0) -> Any:
     """
     # Read when the library is loaded: without them, it prints a dozen lines about the machine.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with _starting:
-        with _chatter_logged():
+        # TensorFlow imports Keras, which then computes with one library until the process ends.
+        with chatter_logged(), unless_set(KERAS_BACKEND, "tensorflow"):
             import tensorflow as tf
 
             tf.config.list_physical_devices()  # complains where there is no GPU
@@ -92,7 +94,7 @@ def show_gpu(tf: Any, gpu: Gpu | None) -> None:
 
 
 @contextmanager
-def _chatter_logged() -> Iterator[None]:
+def chatter_logged() -> Iterator[None]:
     """Move TensorFlow's greetings from stderr to the log, where only those who ask see them."""
     if "tensorflow" in sys.modules:
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from landcover.errors import MissingExtra
+from landcover.models.keras_start import start_keras
 from landcover.models.tensorflow_start import tensorflow
 
 
@@ -16,10 +17,9 @@ def load_keras() -> Any:
     """
     try:
         tensorflow()
-        import keras  # type: ignore[import-untyped, unused-ignore]
+        return start_keras("tensorflow")
     except ModuleNotFoundError as error:
         raise MissingExtra("training", "train", error.name or "keras") from error
-    return keras
 
 
 def make_network(edge: int, bands: int, classes: int, width: int) -> Any:
