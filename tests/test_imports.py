@@ -36,7 +36,10 @@ MAY_IMPORT = {
     "backends": {"errors", "machine", "contracts"},
     "testing": {"errors", "contracts", "plugins", "models", "config"},
 }
-HEAVY = ["dask", "distributed", "pyspark", "tensorflow", "keras", "onnxruntime", "openvino"]
+HEAVY = [
+    *("dask", "distributed", "pyspark"),
+    *("tensorflow", "keras", "jax", "torch", "onnxruntime", "openvino"),
+]
 
 
 def _modules() -> list[tuple[str, str, ast.Module]]:

@@ -35,10 +35,13 @@ _PARTS = [
     _Part("runtime onnxruntime", "onnxruntime", "onnxruntime", "onnx", "ONNX and CNTK models"),
     _Part("runtime openvino", "openvino", "openvino", "openvino", "the same, faster on CPUs"),
     _Part("runtime tensorflow", "tensorflow", "tensorflow", "tensorflow", "TensorFlow and Keras"),
+    _Part("runtime jax", "jax", "jax", "jax", "Keras 3, with JAX"),
+    _Part("runtime torch", "torch", "torch", "torch", "Keras 3, with PyTorch"),
     _Part("Keras 2 files", "tf_keras", "tf_keras", "tensorflow", "networks saved by Keras 2"),
     _Part("Azure Data Lake", "adlfs", "adlfs", "azure", "abfs:// paths"),
     _Part("tables as GeoDataFrame", "geopandas", "geopandas", "report", "run.tiles()"),
 ]
+_ON_GPUS = ("onnxruntime", "tensorflow", "jax", "torch")
 
 
 @click.command()
@@ -89,10 +92,10 @@ def _gpus() -> str:
         told = os.environ.get("CUDA_VISIBLE_DEVICES")
         why = "nvidia-smi -L names none" if told is None else f"CUDA_VISIBLE_DEVICES is {told!r}"
         return f"none ({why}): networks run on the CPU"
-    able = [name for name in ("onnxruntime", "tensorflow") if find_spec(name) and uses_gpus(name)]
+    able = [name for name in _ON_GPUS if find_spec(name) and uses_gpus(name)]
     names = ", ".join(gpu.name for gpu in gpus)
     if not able:
-        advice = "pip install onnxruntime-gpu or 'tensorflow\\[and-cuda]'"
+        advice = "pip install onnxruntime-gpu, 'tensorflow\\[and-cuda]', 'jax\\[cuda12]' or torch"
         return f"[yellow]{names}, but no runtime that uses it[/]: {advice}"
     return f"[green]ok[/] {names}; one worker a GPU, with runtime {' or '.join(able)}"
 

@@ -175,6 +175,8 @@ def _able(file: ModelFile) -> list[str]:
     known = [*own, *RUNTIMES_OF[file.format]]
     usual = {name for names in RUNTIMES_OF.values() for name in names} | {"cntk"}
     registered = runtime_names()
+    # Keras has found out the recipe on TensorFlow, and computes with nothing else in this process.
+    known = [name for name in known if name not in ("jax", "torch")]
     foreign = [name for name in registered if name not in usual and _runs(name, file)]
     return [name for name in dict.fromkeys(known) if name in registered] + foreign
 

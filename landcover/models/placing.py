@@ -6,10 +6,12 @@ import logging
 import os
 import socket
 from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
 
 from landcover.config import Device
 from landcover.devices import Gpu, hold, holders, visible_gpus
-from landcover.errors import ModelError
+from landcover.errors import MissingExtra, ModelError
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +20,9 @@ _HINTS = {
     "onnxruntime": "this one was built without CUDA: pip install onnxruntime-gpu in its place",
     "tensorflow": "this one finds none, as its CUDA libraries are absent: pip install "
     "'tensorflow[and-cuda]'",
+    "jax": "this one was installed without CUDA: pip install 'jax[cuda12]'",
+    "torch": "this one was built without CUDA, or finds no driver for it: pip install torch built for "
+    "CUDA (https://pytorch.org/get-started/locally)",
 }
 
 
@@ -65,16 +70,45 @@ def uses_gpus(runtime: str) -> bool:
 
     Args:
         runtime: its name; those that are not landcover's own are taken to run on the CPU.
+
+    Raises:
+        MissingExtra: its library is not installed.
     """
-    if runtime == "onnxruntime":
-        import onnxruntime
+    ask = _ASK.get(runtime)
+    if ask is None:
+        return False
+    try:
+        return ask()
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"runtime {runtime!r}", runtime, error.name or runtime) from error
 
-        return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    if runtime == "tensorflow":
-        from landcover.models.tensorflow_start import tensorflow
 
-        return bool(tensorflow().config.list_physical_devices("GPU"))
-    return False
+def _onnxruntime() -> bool:
+    import onnxruntime
+
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
+def _tensorflow() -> bool:
+    from landcover.models.tensorflow_start import tensorflow
+
+    return bool(tensorflow().config.list_physical_devices("GPU"))
+
+
+def _jax() -> bool:
+    import_module("jax")
+    # JAX itself would start to answer, on all GPUs at once and also on those that others hold. What
+    # lets it compute on them are plug-ins, which pip installs beside it.
+    return any("cuda" in plugin.name for plugin in entry_points(group="jax_plugins"))
+
+
+def _torch() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+_ASK = {"onnxruntime": _onnxruntime, "tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
 
 
 def expects_gpu(wanted: Device, runtime: str) -> bool:

@@ -17,9 +17,9 @@ RUNTIMES_OF: dict[Format, tuple[str, ...]] = {
     "cntk": ("onnxruntime", "openvino", "cntk"),
     "cntk-v1": ("onnxruntime", "openvino", "cntk"),
     "onnx": ("onnxruntime", "openvino"),
-    "keras": ("tensorflow", "openvino"),
+    "keras": ("tensorflow", "openvino", "jax", "torch"),
     "keras2": ("tensorflow", "openvino"),
-    "h5": ("tensorflow", "openvino"),
+    "h5": ("tensorflow", "openvino", "jax", "torch"),
     "savedmodel": ("tensorflow", "openvino"),
     "graphdef": ("tensorflow", "openvino"),
     "tf1-checkpoint": ("tensorflow", "openvino"),
@@ -73,7 +73,8 @@ def start_runtime(
     device = {} if gpu is None else {"gpu": gpu}
     runtime: Runtime = load_runtime(name, threads=threads, precision=precision, **device)
     if file.format not in runtime.formats:
-        able = " and ".join(RUNTIMES_OF[file.format])
+        *others, last = RUNTIMES_OF[file.format]
+        able = f"{', '.join(others)} and {last}"
         raise ModelError(
             shown,
             f"runtime {name!r} does not run {file.format} files; {able} do: set model.runtime",

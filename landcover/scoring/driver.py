@@ -36,7 +36,8 @@ from landcover.scoring.worker import Job
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource, RasterTask
 
-_VERSIONS = ("landcover", "numpy", "rasterio", "xarray", "onnxruntime", "openvino", "tensorflow")
+_RUNTIMES = ("onnxruntime", "openvino", "tensorflow", "keras", "jax", "torch")
+_VERSIONS = ("landcover", "numpy", "rasterio", "xarray", *_RUNTIMES)
 
 
 def run(

@@ -161,7 +161,7 @@ def test_a_runtime_that_cannot_run_a_format_names_those_that_can(model_file: Mak
 
 
 def test_an_unknown_runtime_is_refused_with_the_known_ones(model_file: Make) -> None:
-    with pytest.raises(PluginNotFound, match="'tensorrt'; registered: cntk, onnxruntime"):
+    with pytest.raises(PluginNotFound, match="'tensorrt'; registered: cntk, jax, onnxruntime"):
         make_recipe(ModelSettings(path=str(model_file("onnx")), runtime="tensorrt"))
     assert {"onnxruntime", "openvino", "tensorflow"} <= set(runtime_names())
 
