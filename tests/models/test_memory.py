@@ -112,6 +112,10 @@ ORT = (
         RuntimeError(
             "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8589934592 bytes."
         ),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: "
+            "you tried to allocate 1125899906842624 bytes. Error code 12 (Cannot allocate memory)"
+        ),
         RuntimeError("[GPU] clEnqueueNDRangeKernel, error code: -6 CL_OUT_OF_MEMORY"),
     ],
 )
