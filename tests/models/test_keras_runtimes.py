@@ -144,9 +144,11 @@ def test_a_process_that_is_told_another_library_is_refused() -> None:
     assert f"landcover.errors.ModelError: {reason}" in said.stderr
 
 
-def test_a_runtime_whose_library_is_absent_names_its_extra() -> None:
+def test_a_runtime_whose_library_is_absent_names_its_extra_and_others_still_start() -> None:
+    need("jax", "keras")
     code = """
 import sys
+from landcover.errors import MissingExtra
 from landcover.plugins import load_runtime
 
 class Absent:
@@ -155,13 +157,15 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Absent())
-load_runtime("torch")
+try:
+    load_runtime("torch")
+except MissingExtra as error:
+    print(error)
+print(load_runtime("jax").formats)
 """
     said = process("-c", code)
-    assert (
-        "runtime 'torch' needs torch, which is not installed: pip install 'landcover[torch]'"
-        in (said.stderr)
-    )
+    first = "runtime 'torch' needs torch, which is not installed: pip install 'landcover[torch]'"
+    assert (said.stdout, said.stderr) == (f"{first}\n('keras', 'h5')\n", "")
 
 
 def test_auto_never_means_them_and_they_are_named_last() -> None:
