@@ -156,20 +156,17 @@ class _Requests:
         self._idle: queue.LifoQueue[openvino.InferRequest] = queue.LifoQueue()
 
     def run(self, pixels: Pixels) -> Probabilities:
-        count = min(self._streams, len(pixels))
-        parts = np.array_split(pixels, count)
+        parts = np.array_split(pixels, min(self._streams, len(pixels)))
         requests = [self._request() for _ in parts]
-        try:
-            for request, part in zip(requests, parts, strict=True):
-                request.start_async([part], share_inputs=True)
-            for request in requests:
-                request.wait()
-            found = [request.get_output_tensor(0).data for request in requests]
-            return np.concatenate(found, dtype=np.float32)
-        finally:
-            for request in requests:
-                request.wait()
-                self._idle.put(request)
+        for request, part in zip(requests, parts, strict=True):
+            request.start_async([part], share_inputs=True)
+        for request in requests:
+            request.wait()
+        found = [request.get_output_tensor(0).data for request in requests]
+        result = np.concatenate(found, dtype=np.float32)
+        for request in requests:  # those of a run that failed are not used again
+            self._idle.put(request)
+        return result
 
     def _request(self) -> openvino.InferRequest:
         try:
