@@ -16,6 +16,7 @@ from landcover.contracts import Strip, Tile
 from landcover.errors import ConfigError
 from landcover.tiles.grid import Block, spacing
 from landcover.tiles.naming import named_scenes
+from landcover.tiles.neighbours import Neighbour, Neighbourhood, beyond
 from landcover.tiles.scenes import Scene, describe
 from landcover.tiles.strips import Gathered, tiles_of
 
@@ -101,9 +102,13 @@ class RasterSource:
     def tasks(self) -> Iterator[RasterTask]:
         """The plan: blocks of each scene's grid in row-major order, scene after scene."""
         index = 0
-        for scene in self.scenes():
+        # Without a halo nothing is read beyond a scene but what fills up its last tiles.
+        beside = Neighbourhood(list(self.scenes())) if self._tiling.halo else None
+        for place, scene in enumerate(self.scenes()):
+            around = beside.of(place) if beside else ()
             for block in scene.grid.blocks(*_shape(scene, self._task_tiles)):
-                yield RasterTask(index, scene, block, self._mask)
+                near = beyond(scene.grid, block, around)
+                yield RasterTask(index, scene, block, self._mask, near)
                 index += 1
 
     def count(self) -> int:
@@ -132,12 +137,21 @@ class RasterSource:
 
 @dataclass(frozen=True, slots=True)
 class RasterTask:
-    """A block of a scene's grid; implements :class:`landcover.contracts.Task`."""
+    """A block of a scene's grid; implements :class:`landcover.contracts.Task`.
+
+    Args:
+        index: place in the plan.
+        scene: whose grid it is.
+        block: of that grid.
+        mask: say of every tile which of its pixels are valid.
+        neighbours: scenes that the block's halo reaches into.
+    """
 
     index: int
     scene: Scene
     block: Block
     mask: bool
+    neighbours: tuple[Neighbour, ...] = ()
 
     @property
     def tiles(self) -> int:
@@ -168,10 +182,13 @@ class RasterTask:
 
     def _strip(self, block: Block) -> Strip:
         """Read a block row by row, so that the memory a row is read into is used again."""
-        start, gathered = perf_counter(), Gathered(self.scene, block.tiles, masked=self.mask)
+        start, gathered = perf_counter(), self._gathered(block.tiles)
         for row in range(block.row0, block.row1):
             gathered.add(Block(row, row + 1, block.col0, block.col1))
         return gathered.strip(perf_counter() - start)
+
+    def _gathered(self, room: int) -> Gathered:
+        return Gathered(self.scene, room, masked=self.mask, neighbours=self.neighbours)
 
 
 def _shape(scene: Scene, task_tiles: int) -> tuple[int, int]:

@@ -6,7 +6,8 @@ import atexit
 import os
 import threading
 from collections import OrderedDict
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
 from landcover.tiles.grid import reflected
+from landcover.tiles.headers import cause
+from landcover.tiles.neighbours import Neighbour, Rectangle
 from landcover.tiles.opening import OpenScene, Part, open_scene
 from landcover.tiles.resampling import Axis, resample
 from landcover.tiles.scenes import Scene
@@ -28,9 +31,16 @@ FAILURES = (RasterioError, CPLE_BaseError, OSError)
 
 
 def read_span(
-    scene: Scene, ys: tuple[int, int], xs: tuple[int, int], *, outside: bool = True
+    scene: Scene,
+    ys: tuple[int, int],
+    xs: tuple[int, int],
+    *,
+    outside: bool = True,
+    neighbours: Sequence[Neighbour] = (),
 ) -> Part:
-    """Read a rectangle of a scene, which may reach beyond it: there the scene is mirrored.
+    """Read a rectangle of a scene, which may reach beyond it.
+
+    There its neighbours are read, and where none has data, the scene is mirrored.
 
     Pixels come as they are in the file, but for those without data in signed and float imagery:
     these become 0, since their fill values (-9999, NaN) are no brightness. Resampled, pixels
@@ -41,6 +51,7 @@ def read_span(
         ys: (start, stop) of the rows, in pixels of the scene's grid.
         xs: (start, stop) of the columns.
         outside: count what lies beyond the scene as not valid; otherwise its mirror image counts.
+        neighbours: the first of them that has data somewhere serves.
 
     Returns:
         pixels, dims (band, y, x), in the scene's dtype; and which of them hold data inside the
@@ -58,12 +69,43 @@ def read_span(
     pixels, valid = _read(scene, (y0, y1), (x0, x1))
     within_y, within_x = _within(ys, height), _within(xs, width)
     pixels = _spread(pixels, rows - y0, cols - x0, within_x)
+    _fill(pixels, Rectangle(*ys, *xs), scene, neighbours)
     if valid is not None:
         valid = _spread(valid, rows - y0, cols - x0, within_x)
     if outside:
         inside = within_y[:, None] & within_x[None, :]
         valid = inside if valid is None else inside & valid
     return Part(pixels, valid)
+
+
+def _fill(
+    pixels: npt.NDArray[Any], span: Rectangle, scene: Scene, neighbours: Sequence[Neighbour]
+) -> None:
+    """Put the pixels of neighbours where a span lies beyond the scene; dims (band, y, x)."""
+    for neighbour in reversed(neighbours):  # those listed first are put over the others
+        for part in span.outside(scene.grid):
+            shared = part.common(neighbour.extent)
+            if shared is None:
+                continue
+            row0, row1, col0, col1 = shared
+            found, valid = _beside(neighbour, shared)
+            place = pixels[
+                :, row0 - span.row0 : row1 - span.row0, col0 - span.col0 : col1 - span.col0
+            ]
+            np.copyto(place, found, where=True if valid is None else valid)
+
+
+def _beside(neighbour: Neighbour, shared: Rectangle) -> Part:
+    """Read pixels of a neighbour, told in the grid of the scene that it lies beside."""
+    row0, row1, col0, col1 = shared
+    ys = row0 - neighbour.row, row1 - neighbour.row
+    xs = col0 - neighbour.col, col1 - neighbour.col
+    try:
+        return _read(neighbour.scene, ys, xs)
+    except FAILURES as error:
+        _handles.forget(neighbour.scene)
+        reason = f"{neighbour.scene.files[0]}, which lies beside it: {cause(error)}"
+    raise OSError(reason)  # without what caused it, or that alone would be told
 
 
 def reopen(scene: Scene) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import compress
 from typing import Any
 
@@ -14,6 +14,7 @@ from landcover.contracts import Failure, Strip, Tile
 from landcover.tiles import buffers
 from landcover.tiles.grid import Block
 from landcover.tiles.headers import cause
+from landcover.tiles.neighbours import Neighbour
 from landcover.tiles.reading import FAILURES, read_span, reopen
 from landcover.tiles.scenes import Scene
 from landcover.tiles.storage import is_remote
@@ -38,10 +39,14 @@ class Gathered:
         scene: where they are read.
         room: how many tiles there may be at most.
         masked: whether to say of every tile which pixels of it are valid.
+        neighbours: scenes that are read where tiles reach beyond this one.
     """
 
-    def __init__(self, scene: Scene, room: int, *, masked: bool) -> None:
+    def __init__(
+        self, scene: Scene, room: int, *, masked: bool, neighbours: Sequence[Neighbour] = ()
+    ) -> None:
         self._scene, self._grid, self._masked = scene, scene.grid, masked
+        self._neighbours = neighbours
         bands, edge = scene.bands, scene.grid.tile
         self._pixels = buffers.empty((room, len(bands.read), edge, edge), bands.dtype)
         self._valid: npt.NDArray[np.bool_] | None = None
@@ -65,7 +70,9 @@ class Gathered:
     def _read(self, block: Block) -> None:
         grid, tiles = self._grid, list(tiles_of(self._scene, block))
         ys, xs = grid.span(block.row0, block.row1), grid.span(block.col0, block.col1)
-        pixels, valid = read_span(self._scene, ys, xs, outside=self._masked)
+        pixels, valid = read_span(
+            self._scene, ys, xs, outside=self._masked, neighbours=self._neighbours
+        )
         squares = np.moveaxis(_squares(pixels, grid.tile, grid.stride), 0, 2)
         start = len(self._tiles)
         if valid is None:

@@ -1,0 +1,138 @@
+"""Scenes that lie beside one another: where one ends, the halo is read from the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import shapely
+
+from landcover.tiles.grid import Block, Grid
+from landcover.tiles.scenes import Scene
+
+# Pixels of two scenes may differ in size by this share, and by half a pixel in place: what is read
+# from a neighbour is looked at, never written.
+_SAME_SIZE = 1e-4
+# A scene that covers more than this share of another shows the same place, perhaps in another year:
+# it is no neighbour. Quarter quads of NAIP share some hundred metres of several thousand.
+_MOST_SHARED = 0.5
+
+
+class Rectangle(NamedTuple):
+    """Pixels of a scene's grid, ``row0 <= row < row1`` and ``col0 <= col < col1``."""
+
+    row0: int
+    row1: int
+    col0: int
+    col1: int
+
+    def common(self, other: Rectangle) -> Rectangle | None:
+        """What two rectangles share; None where that is nothing."""
+        shared = Rectangle(
+            *(max(self.row0, other.row0), min(self.row1, other.row1)),
+            *(max(self.col0, other.col0), min(self.col1, other.col1)),
+        )
+        return shared if shared.row0 < shared.row1 and shared.col0 < shared.col1 else None
+
+    def outside(self, grid: Grid) -> Iterator[Rectangle]:
+        """The parts of this that lie beyond a scene: above, below, left and right of it."""
+        top, bottom = max(self.row0, 0), min(self.row1, grid.height)
+        around = (
+            Rectangle(self.row0, 0, self.col0, self.col1),
+            Rectangle(grid.height, self.row1, self.col0, self.col1),
+            Rectangle(top, bottom, self.col0, 0),
+            Rectangle(top, bottom, grid.width, self.col1),
+        )
+        return (each for each in (one.common(self) for one in around) if each is not None)
+
+
+class Neighbour(NamedTuple):
+    """A scene beside another one.
+
+    Args:
+        scene: the neighbour.
+        row: the row of its upper-left pixel, in the grid of the other.
+        col: the column, likewise.
+    """
+
+    scene: Scene
+    row: int
+    col: int
+
+    @property
+    def extent(self) -> Rectangle:
+        """Where it lies in the grid of the other."""
+        grid = self.scene.grid
+        return Rectangle(self.row, self.row + grid.height, self.col, self.col + grid.width)
+
+
+class Neighbourhood:
+    """Which scenes of a run lie beside which.
+
+    Args:
+        scenes: of the run, in the order of the plan.
+    """
+
+    def __init__(self, scenes: Sequence[Scene]) -> None:
+        self._scenes = scenes
+        self._tree = shapely.STRtree([_outline(scene) for scene in scenes])
+
+    def of(self, place: int) -> tuple[Neighbour, ...]:
+        """The neighbours of a scene, those listed first first: where two could serve, they do.
+
+        They are in the same CRS, have pixels of the same size and as many bands of the same dtype,
+        and reach to within a halo of the scene.
+
+        Args:
+            place: of the scene in the plan.
+        """
+        scene = self._scenes[place]
+        reach = scene.grid.halo * abs(scene.transform[0])
+        near = self._tree.query(_outline(scene).buffer(reach, join_style="mitre"))
+        found = (_placed(self._scenes[other], scene) for other in sorted(near) if other != place)
+        return tuple(each for each in found if each is not None)
+
+
+def beyond(grid: Grid, block: Block, around: Sequence[Neighbour]) -> tuple[Neighbour, ...]:
+    """Those neighbours that a block of tiles reaches into.
+
+    Args:
+        grid: of the block's scene.
+        block: of that grid.
+        around: the neighbours of the scene.
+    """
+    if not around:
+        return ()
+    span = Rectangle(*grid.span(block.row0, block.row1), *grid.span(block.col0, block.col1))
+    parts = list(span.outside(grid))
+    return tuple(
+        each for each in around if any(each.extent.common(part) is not None for part in parts)
+    )
+
+
+def _placed(other: Scene, scene: Scene) -> Neighbour | None:
+    """A scene as the neighbour of another; None where it is none."""
+    (a, _, c, _, e, f), (a2, _, c2, _, e2, f2) = scene.transform, other.transform
+    alike = (
+        other.crs == scene.crs
+        and np.allclose((a2, e2), (a, e), rtol=_SAME_SIZE, atol=0)
+        and len(other.bands.read) == len(scene.bands.read)
+        and other.bands.dtype == scene.bands.dtype
+    )
+    if not alike:
+        return None
+    found = Neighbour(other, round((f2 - f) / e), round((c2 - c) / a))
+    own = Rectangle(0, scene.grid.height, 0, scene.grid.width)
+    shared = found.extent.common(own)
+    least = min(_pixels(own), _pixels(found.extent))
+    return found if shared is None or _pixels(shared) <= _MOST_SHARED * least else None
+
+
+def _pixels(rectangle: Rectangle) -> int:
+    return (rectangle.row1 - rectangle.row0) * (rectangle.col1 - rectangle.col0)
+
+
+def _outline(scene: Scene) -> shapely.Polygon:
+    a, _, c, _, e, f = scene.transform
+    return shapely.box(c, f + e * scene.grid.height, c + a * scene.grid.width, f)

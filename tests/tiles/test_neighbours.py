@@ -1,0 +1,158 @@
+"""Where a scene ends, its halo is read from the scene beside it, and from no other."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rasterio.transform import from_origin
+from support.rasters import imagery, write
+
+from landcover.tiles.grid import Tiling
+from landcover.tiles.neighbours import Neighbourhood
+from landcover.tiles.rasters import RasterSource, RasterTask
+from landcover.tiles.reading import read_span
+from landcover.tiles.scenes import Scene, describe
+
+HALO = 8
+TILING = Tiling(48, HALO, 32)
+WHOLE = imagery(3, 90, 110)
+
+
+def _cut(folder: Path, name: str, rows: slice, cols: slice, **options: Any) -> str:
+    """A piece of the whole as a file of its own, in its place."""
+    where = from_origin(500000.0 + cols.start, 4000000.0 - rows.start, 1.0, 1.0)
+    pixels = options.pop("pixels", WHOLE[:, rows, cols])
+    tiled = {"tiled": True, "blockxsize": 16, "blockysize": 16}
+    return write(folder / f"{name}.tif", pixels, transform=where, **tiled, **options)
+
+
+def _scenes(*files: str, **options: Any) -> list[Scene]:
+    return [describe(Path(file).stem, (file,), TILING, **options) for file in files]
+
+
+def _read(scene: Scene, beside: tuple[Any, ...], margin: int = HALO) -> np.ndarray:
+    """A whole scene and a margin around it."""
+    ys, xs = (-margin, scene.grid.height + margin), (-margin, scene.grid.width + margin)
+    return read_span(scene, ys, xs, neighbours=beside).pixels
+
+
+@pytest.fixture(scope="module")
+def quarters_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("quarters")
+
+
+@settings(max_examples=25, deadline=None)
+@given(row=st.integers(20, 70), col=st.integers(20, 90), overlap=st.integers(0, 6))
+def test_four_quarters_with_their_halos_are_as_the_whole(
+    quarters_folder: Path, row: int, col: int, overlap: int
+) -> None:
+    rows = slice(0, row + overlap), slice(row, 90)
+    cols = slice(0, col + overlap), slice(col, 110)
+    places = [(r, c) for r in rows for c in cols]
+    named = f"{row}-{col}-{overlap}"  # a file that was read once may still be open
+    files = [_cut(quarters_folder, f"{named}-{i}", *place) for i, place in enumerate(places)]
+    scenes = _scenes(*files)
+    around = Neighbourhood(scenes)
+    for place, (r, c) in enumerate(places):
+        found = _read(scenes[place], around.of(place))
+        within = np.zeros((90 + 2 * HALO, 110 + 2 * HALO), bool)
+        within[HALO:-HALO, HALO:-HALO] = True
+        padded = np.pad(WHOLE, ((0, 0), (HALO, HALO), (HALO, HALO)))
+        window = slice(r.start, r.stop + 2 * HALO), slice(c.start, c.stop + 2 * HALO)
+        inside = within[window]
+        assert np.array_equal(found[:, inside], padded[(slice(None), *window)][:, inside])
+
+
+def test_where_no_scene_lies_the_scene_is_mirrored(tmp_path: Path) -> None:
+    left, right = _scenes(
+        _cut(tmp_path, "left", slice(0, 90), slice(0, 50)),
+        _cut(tmp_path, "right", slice(30, 90), slice(50, 110)),
+    )
+    beside = Neighbourhood([left, right]).of(0)
+    found, alone = _read(left, beside), _read(left, ())
+    other = np.zeros(found.shape[1:], bool)
+    other[HALO + 30 : HALO + 90, HALO + 50 :] = True
+    assert np.array_equal(found[:, ~other], alone[:, ~other])
+    assert np.array_equal(found[:, other].reshape(3, 60, HALO), WHOLE[:, 30:90, 50 : 50 + HALO])
+
+
+def test_pixels_without_data_of_a_neighbour_are_not_taken(tmp_path: Path) -> None:
+    pixels = WHOLE[:, :, 50:].copy()
+    pixels[:, 40:60] = 0
+    left, right = _scenes(
+        _cut(tmp_path, "left", slice(0, 90), slice(0, 50)),
+        _cut(tmp_path, "right", slice(0, 90), slice(50, 110), pixels=pixels, nodata=0),
+    )
+    found, alone = _read(left, Neighbourhood([left, right]).of(0)), _read(left, ())
+    hole = slice(HALO + 40, HALO + 60)
+    assert np.array_equal(found[:, hole], alone[:, hole])
+    assert np.array_equal(found[:, HALO : HALO + 40, HALO + 50 :], WHOLE[:, :40, 50 : 50 + HALO])
+
+
+def test_of_two_neighbours_the_one_listed_first_serves(tmp_path: Path) -> None:
+    left, one, other = _scenes(
+        _cut(tmp_path, "left", slice(0, 90), slice(0, 50)),
+        _cut(tmp_path, "one", slice(0, 90), slice(50, 110), pixels=imagery(3, 90, 60, seed=1)),
+        _cut(tmp_path, "other", slice(0, 90), slice(50, 110), pixels=imagery(3, 90, 60, seed=2)),
+    )
+    place = slice(HALO, HALO + 90), slice(HALO + 50, None)
+    for first, second, seed in ((one, other, 1), (other, one, 2)):
+        found = _read(left, Neighbourhood([left, first, second]).of(0))
+        expected = imagery(3, 90, 60, seed=seed)[:, :, :HALO]
+        assert np.array_equal(found[(slice(None), *place)], expected)
+
+
+def test_the_same_place_in_other_years_and_other_grids_are_no_neighbours(tmp_path: Path) -> None:
+    scene = _cut(tmp_path, "scene", slice(0, 90), slice(0, 50))
+    shifted = _cut(tmp_path, "year", slice(2, 88), slice(3, 53))
+    far = _cut(tmp_path, "far", slice(0, 90), slice(70, 110))
+    beside = slice(0, 90), slice(50, 110)
+    zone = _cut(tmp_path, "zone", *beside, crs="EPSG:26915")
+    deep = _cut(tmp_path, "deep", *beside, pixels=imagery(3, 90, 60, "uint16"))
+    where = from_origin(500050.0, 4000000.0, 0.5, 0.5)
+    fine = write(tmp_path / "fine.tif", imagery(3, 180, 120), transform=where)
+    scenes = _scenes(scene, shifted, far, zone, deep, fine)
+    assert Neighbourhood(scenes).of(0) == ()
+    assert len(Neighbourhood(_scenes(scene, fine, resolution=1.0)).of(0)) == 1
+
+
+def _tasks(*files: str, halo: int = HALO) -> list[RasterTask]:
+    source = RasterSource(files, tile=48, halo=halo, mask=True, task_tiles=1)
+    return list(source.tasks())
+
+
+def test_a_task_carries_only_the_neighbours_that_it_reaches(tmp_path: Path) -> None:
+    files = [
+        _cut(tmp_path, "a", slice(0, 90), slice(0, 64)),
+        _cut(tmp_path, "b", slice(0, 90), slice(64, 110)),
+    ]
+    tasks = [task for task in _tasks(*files) if task.scene.name == "a"]
+    named = {task.block[2]: [n.scene.name for n in task.neighbours] for task in tasks}
+    assert named == {0: [], 1: ["b"]}
+    assert all(len(pickle.dumps(task)) < 1500 for task in tasks)
+    assert pickle.loads(pickle.dumps(tasks)) == tasks
+    assert not any(task.neighbours for task in _tasks(*files, halo=0))
+
+
+def test_a_tile_is_lost_with_the_neighbour_that_it_needs_and_says_so(tmp_path: Path) -> None:
+    files = [
+        _cut(tmp_path, "a", slice(0, 90), slice(0, 64)),
+        _cut(tmp_path, "b", slice(0, 90), slice(64, 110)),
+    ]
+    tasks = [task for task in _tasks(*files) if task.scene.name == "a"]
+    content = Path(files[1]).read_bytes()
+    Path(files[1]).write_bytes(content[:600])
+    strips = [(task.block, read()) for task in tasks for read in task.reads()]
+    for block, strip in strips:
+        if block.col0 == 0:
+            assert not strip.failures
+        else:
+            [failure] = strip.failures
+            assert "a.tif: pixels could not be read: " in failure.reason
+            assert f"{files[1]}, which lies beside it: " in failure.reason
