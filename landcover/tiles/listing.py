@@ -88,14 +88,19 @@ def files(entries: Sequence[Entry], suffixes: frozenset[str]) -> Iterator[str]:
     Raises:
         SourceError: if an entry brings nothing, or a folder cannot be listed.
     """
-    for place, entry in enumerate(entries):
-        earlier, found = entries[:place], False
+    named, patterns = set[str](), list[Entry]()  # a list of files may be long, of patterns hardly
+    for entry in entries:
+        found = False
         for path in _walk(entry, suffixes):
             found = True
-            if not any(other.matches(path) for other in earlier):
+            if path not in named and not any(other.matches(path) for other in patterns):
                 yield path
         if not found:
             raise SourceError(entry.text, f"no file matches; {_what_is_there(entry)}")
+        if entry.literal:
+            named.add(f"{entry.root.rstrip('/')}/{entry.segments[0]}")
+        else:
+            patterns.append(entry)
 
 
 def common_root(entries: Iterable[Entry]) -> str:
