@@ -327,10 +327,10 @@ def test_a_precision_that_a_runtime_lacks_is_listed(landcover: Any, cntk: Path) 
 
 
 def test_mistakes_in_the_arguments_are_named_at_once(landcover: Any, cntk: Path) -> None:
-    arguments = ["--precision", "f64", "--runtimes", "torch", "--batch", 0]
+    arguments = ["--precision", "f64", "--runtimes", "tensorrt", "--batch", 0]
     said = landcover("compare", cntk / "two_outputs.model", *arguments)
     assert said.code == 2
-    assert all(word in said.err for word in ("f64", "torch", "batch"))
+    assert all(word in said.err for word in ("f64", "tensorrt", "batch"))
 
 
 def test_install_says_where_the_library_is(landcover: Any, genuine: None) -> None:
