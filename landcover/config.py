@@ -20,6 +20,9 @@ from landcover.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "LANDCOVER_"
 
+# Relative ones count from the file that names them.
+PATHS_OF_A_MODEL = {"path", "mean_image"}
+
 Device: TypeAlias = Literal["auto", "cpu", "gpu"]
 PerBand: TypeAlias = float | tuple[float, ...]
 
@@ -86,6 +89,7 @@ class ModelSettings(_Section):
         bands: bands of the imagery that the network reads, from 1 or by name, in its order.
         channel_order: "bgr" where the network wants the three colours in reverse.
         mean: subtracted from pixels, one number or one a band.
+        mean_image: in place of ``mean``: a mean file of CNTK (.xml), with a number for every pixel.
         scale: the network gets (pixel - mean) * scale; one number or one a band.
         input_size: edge of what the network sees, in pixels.
         resolution: metres a pixel that the network was trained at.
@@ -103,6 +107,7 @@ class ModelSettings(_Section):
     bands: tuple[int | str, ...] | None = None
     channel_order: Literal["rgb", "bgr"] | None = None
     mean: PerBand | None = None
+    mean_image: str | None = None
     scale: PerBand | None = None
     input_size: int | None = Field(None, ge=1)
     resolution: float | None = Field(None, gt=0)
@@ -165,7 +170,8 @@ class Config(_Section):
         backend (a client, a session) as their kind.
         """
         values = self.model_dump(mode="json", exclude_none=True, exclude={"backend"})
-        values["model"]["path"] = _without_secrets(self.model.path)
+        for key in PATHS_OF_A_MODEL & values["model"].keys():
+            values["model"][key] = _without_secrets(values["model"][key])
         options = {key: _recorded(value) for key, value in self.backend.options.items()}
         return {**values, "backend": {"name": self.backend.name, **options}}
 
@@ -275,8 +281,9 @@ def _anchor(values: dict[str, Any], base: Path) -> None:
         inner = values.get(section)
         if isinstance(inner, str):
             values[section] = _anchored(inner, base)
-        elif isinstance(inner, dict) and "path" in inner:
-            inner["path"] = _anchored(inner["path"], base)
+        elif isinstance(inner, dict):
+            for key in PATHS_OF_A_MODEL & inner.keys():
+                inner[key] = _anchored(inner[key], base)
 
 
 def _anchored(path: Any, base: Path) -> Any:

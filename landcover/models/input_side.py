@@ -8,6 +8,7 @@ import numpy as np
 
 from landcover.config import ModelSettings, PerBand
 from landcover.errors import ModelError
+from landcover.models.mean_image import MeanImage, read_mean_image
 from landcover.models.wrapping import Signature, Size, Wrapping
 
 
@@ -18,10 +19,12 @@ class Input:
     Args:
         bands: of the imagery, in the order in which they are given.
         wrapping: the steps before the network.
+        mean_image: the file that the wrapping has its mean image from.
     """
 
     bands: tuple[int | str, ...]
     wrapping: Wrapping
+    mean_image: MeanImage | None = None
 
 
 def fit_input(signature: Signature, told: ModelSettings, shown: str) -> Input:
@@ -41,9 +44,11 @@ def fit_input(signature: Signature, told: ModelSettings, shown: str) -> Input:
     scale = _per_band("scale", told.scale, 1.0, len(bands), shown)
     size = _size((height, width), told.input_size, shown)
     order = network_order(len(bands), told.channel_order or "rgb")
-    wrapping = Wrapping(layout, size, mean, scale, order)
+    image = _mean_image(told, (len(bands), *size), shown)
+    pixels = None if image is None else image.for_bands(order)
+    wrapping = Wrapping(layout, size, mean, scale, order, mean_image=pixels)
     _check_whole_numbers(signature.dtype, wrapping, shown)
-    return Input(bands, wrapping)
+    return Input(bands, wrapping, image)
 
 
 def network_order(bands: int, channel_order: str) -> tuple[int, ...]:
@@ -82,6 +87,18 @@ def _per_band(
     if len(value) != bands:
         raise ModelError(shown, f"reads {bands} bands, but {key} has {len(value)} numbers")
     return tuple(map(float, value))
+
+
+def _mean_image(told: ModelSettings, wanted: tuple[int, int, int], shown: str) -> MeanImage | None:
+    if told.mean_image is None:
+        return None
+    if told.mean is not None:
+        raise ModelError(shown, "both mean and mean_image are told: one of them must go")
+    image = read_mean_image(told.mean_image)
+    if image.pixels.shape != wanted:
+        reads, has = (f"{b} bands of {y} x {x} pixels" for b, y, x in (wanted, image.pixels.shape))
+        raise ModelError(shown, f"reads {reads}, but its mean_image has {has}")
+    return image
 
 
 def _size(found: tuple[int | None, int | None], told: int | None, shown: str) -> Size:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from landcover.models.network import Pixels
-from landcover.models.numpy_steps import per_band
 from landcover.models.wrapping import Wrapping
 
 
@@ -36,9 +35,9 @@ def before(ops: Any, pixels: Any, wrapping: Wrapping, dtype: str) -> Any:
     """
     value = pixels
     if wrapping.shifts:
-        value = ops.subtract(value, per_band(wrapping.mean))
+        value = ops.subtract(value, wrapping.shift)
     if wrapping.scales:
-        value = ops.multiply(value, per_band(wrapping.scale))
+        value = ops.multiply(value, wrapping.factor)
     if wrapping.reorders:
         value = ops.take(value, np.asarray(wrapping.order, np.int32), axis=1)
     if wrapping.layout == "NHWC":

@@ -23,9 +23,9 @@ def before(pixels: Pixels, wrapping: Wrapping) -> npt.NDArray[np.float32]:
     """
     value: npt.NDArray[np.float32] = pixels.astype(np.float32)
     if wrapping.shifts:
-        value -= per_band(wrapping.mean)
+        value -= wrapping.shift
     if wrapping.scales:
-        value *= per_band(wrapping.scale)
+        value *= wrapping.factor
     if wrapping.reorders:
         value = value[:, list(wrapping.order)]
     if wrapping.layout == "NHWC":
@@ -54,8 +54,3 @@ def after(returned: npt.NDArray[Any], wrapping: Wrapping) -> Probabilities:
         value /= value.sum(axis=output.class_axis, keepdims=True)
     value = value.transpose(output.order())
     return value if output.pixel or output.rank == 2 else value[:, :, 0, 0]
-
-
-def per_band(values: tuple[float, ...]) -> npt.NDArray[np.float32]:
-    """Numbers, one a band, with dims (band, 1, 1): they meet pixels with dims (n, band, y, x)."""
-    return np.asarray(values, np.float32).reshape(-1, 1, 1)

@@ -114,9 +114,9 @@ def _before(steps: _Steps, ends: Ends, wrapping: Wrapping) -> str:
     """From pixels to what the network reads."""
     value = steps.add("Cast", "pixels", to=TensorProto.FLOAT)
     if wrapping.shifts:
-        value = steps.add("Sub", value, steps.weight(_per_band(wrapping.mean), np.float32))
+        value = steps.add("Sub", value, steps.weight(wrapping.shift, np.float32))
     if wrapping.scales:
-        value = steps.add("Mul", value, steps.weight(_per_band(wrapping.scale), np.float32))
+        value = steps.add("Mul", value, steps.weight(wrapping.factor, np.float32))
     if wrapping.reorders:
         value = steps.add("Gather", value, steps.weight(wrapping.order, np.int64), axis=1)
     if wrapping.layout == "NHWC":
@@ -167,7 +167,3 @@ def _opset(model: onnx.ModelProto) -> int:
 def _shape(value: onnx.ValueInfoProto) -> Shape:
     dims = value.type.tensor_type.shape.dim
     return tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in dims)
-
-
-def _per_band(values: tuple[float, ...]) -> np.ndarray[Any, Any]:
-    return np.asarray(values, np.float32).reshape(1, -1, 1, 1)

@@ -49,9 +49,9 @@ def _before(pixels: Any, signature: Signature, wrapping: Wrapping) -> Any:
     plain = same and not (wrapping.shifts or wrapping.scales)
     value = pixels if plain else operations.convert(pixels, "f32")
     if wrapping.shifts:
-        value = operations.subtract(value, _per_band(wrapping.mean))
+        value = operations.subtract(value, wrapping.shift)
     if wrapping.scales:
-        value = operations.multiply(value, _per_band(wrapping.scale))
+        value = operations.multiply(value, wrapping.factor)
     if wrapping.reorders:
         value = operations.gather(value, _whole(*wrapping.order), np.int64(1))
     if wrapping.layout == "NHWC":
@@ -77,7 +77,3 @@ def _after(returned: Any, wrapping: Wrapping) -> Any:
 
 def _whole(*values: int) -> Any:
     return np.asarray(values, np.int64)
-
-
-def _per_band(values: tuple[float, ...]) -> Any:
-    return np.asarray(values, np.float32).reshape(1, -1, 1, 1)

@@ -85,6 +85,8 @@ def _found(
 
 
 def _untold(told: ModelSettings, key: str) -> bool:
+    if key == "mean" and told.mean_image is not None:
+        return False
     return getattr(told, key) is None
 
 
@@ -122,13 +124,20 @@ def _input_lines(told: ModelSettings, reads: Input) -> list[str]:
         why = "or bgr, as networks of CNTK that were trained on its image reader want"
         lines.append(_line("channel_order", told.channel_order, why, "rgb"))
     lines += [
-        _line("mean", told.mean, "the network gets (pixel - mean) * scale", 0),
+        _mean_line(told),
         _line("scale", told.scale, "1/256 is 0.00390625, 1/255 is 0.00392157", 1),
     ]
     if size is None:
         rows, columns = wrapping.size
         return [*lines, f"# input_size: the file fixes it at {rows} x {columns}"]
     return [*lines, _line("input_size", size, "rows and columns of its window, in pixels")]
+
+
+def _mean_line(told: ModelSettings) -> str:
+    if told.mean_image is not None:
+        return _line("mean_image", told.mean_image, "subtracted from the pixels")
+    why = "the network gets (pixel - mean) * scale; or mean_image: a mean file of CNTK's (.xml)"
+    return _line("mean", told.mean, why, 0)
 
 
 def _output_lines(told: ModelSettings, returns: Returned | None) -> list[str]:

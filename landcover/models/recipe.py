@@ -10,6 +10,7 @@ from landcover.config import Device, ModelSettings
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats import Format, detect
 from landcover.models.input_side import fit_input, network_order
+from landcover.models.mean_image import read_mean_image
 from landcover.models.output_side import find_output
 from landcover.models.placing import place
 from landcover.models.runtimes import choose_runtime, start_runtime
@@ -17,7 +18,7 @@ from landcover.models.sidecar import with_sidecar
 from landcover.models.wrapping import Layout, Output, Size, Wrapping
 
 # What a run writes does not depend on these, or (batch, device) on no more than rounding.
-_NOT_IDENTITY = {"path", "batch", "device"}
+_NOT_IDENTITY = {"path", "batch", "device", "mean_image"}
 
 _USUAL_BATCH = 16
 
@@ -51,6 +52,8 @@ class Recipe:
         class_axis: axis of the network's output that runs over the classes.
         rank: how many axes that output has, the batch included.
         device: what each worker process is to run it on, as the settings say it.
+        mean_image: in place of ``mean``: the file of a mean image, local or an fsspec URL.
+        mean_digest: SHA-256 of its content.
     """
 
     path: str
@@ -75,10 +78,14 @@ class Recipe:
     class_axis: int
     rank: int
     device: Device = "auto"
+    mean_image: str | None = None
+    mean_digest: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain JSON values, without secrets that a URL may hold."""
         values = {**dataclasses.asdict(self), "path": shown(self.path)}
+        if self.mean_image is not None:
+            values["mean_image"] = shown(self.mean_image)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
     def identity(self) -> dict[str, Any]:
@@ -86,7 +93,11 @@ class Recipe:
         return {k: v for k, v in self.as_dict().items() if k not in _NOT_IDENTITY}
 
     def wrapping(self) -> Wrapping:
-        """The steps that are put around the network."""
+        """The steps that are put around the network.
+
+        Raises:
+            ModelError: the mean image cannot be read here, or has changed.
+        """
         output = Output(
             class_axis=self.class_axis,
             rank=self.rank,
@@ -94,7 +105,10 @@ class Recipe:
             softmax=self.activation == "softmax",
         )
         order = network_order(len(self.bands), self.channel_order)
-        return Wrapping(self.layout, self.input_size, self.mean, self.scale, order, output)
+        pixels = None
+        if self.mean_image is not None:
+            pixels = read_mean_image(self.mean_image, self.mean_digest).for_bands(order)
+        return Wrapping(self.layout, self.input_size, self.mean, self.scale, order, output, pixels)
 
 
 def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) -> Recipe:
@@ -152,6 +166,8 @@ def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) ->
         class_axis=returns.output.class_axis,
         rank=returns.output.rank,
         device=told.device,
+        mean_image=told.mean_image,
+        mean_digest=None if reads.mean_image is None else reads.mean_image.digest,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -29,7 +30,7 @@ def with_sidecar(settings: ModelSettings) -> ModelSettings:
     for path in sidecar_paths(settings.path):
         text = _text(path)
         if text is not None:
-            return _merged(settings, _checked(text, shown(path)))
+            return _merged(settings, _anchored(_checked(text, shown(path)), path))
     return settings
 
 
@@ -74,6 +75,15 @@ def _checked(text: str, origin: str) -> dict[str, Any]:
     return {key: getattr(checked, key) for key in values}
 
 
+def _anchored(values: dict[str, Any], sidecar: str) -> dict[str, Any]:
+    """What the sidecar says, with the file it names where that lies: relative to the sidecar."""
+    told = values.get("mean_image")
+    if told is None or "://" in told or Path(told).expanduser().is_absolute():
+        return values
+    base, mark, query = sidecar.partition("?") if "://" in sidecar else (sidecar, "", "")
+    return {**values, "mean_image": f"{base.rpartition('/')[0] or '.'}/{told}{mark}{query}"}
+
+
 def _sentences(error: ValidationError) -> list[str]:
     """One sentence per key, although a key of several types fails once for each of them."""
     reasons: dict[str, str] = {}
@@ -92,4 +102,8 @@ def _sentences(error: ValidationError) -> list[str]:
 def _merged(settings: ModelSettings, sidecar: dict[str, Any]) -> ModelSettings:
     told = {key: getattr(settings, key) for key in settings.model_fields_set}
     told = {key: value for key, value in told.items() if value is not None}
+    # One takes the place of the other.
+    for key, other in (("mean", "mean_image"), ("mean_image", "mean")):
+        if key in told and other not in told:
+            sidecar = {name: value for name, value in sidecar.items() if name != other}
     return ModelSettings.model_validate({**sidecar, **told})

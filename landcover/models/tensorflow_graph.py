@@ -10,7 +10,6 @@ import numpy as np
 
 from landcover.errors import ModelError
 from landcover.models.network import Network, PerDtype, Pixels, Probabilities, in_batches_of
-from landcover.models.numpy_steps import per_band
 from landcover.models.tensorflow_start import tensorflow
 from landcover.models.wrapping import Signature, Wrapping
 
@@ -86,9 +85,9 @@ def _before(tf: Any, pixels: Any, wrapping: Wrapping, dtype: str) -> Any:
     """From pixels to what the network reads."""
     value = tf.cast(pixels, tf.float32)
     if wrapping.shifts:
-        value = value - per_band(wrapping.mean)
+        value = value - wrapping.shift
     if wrapping.scales:
-        value = value * per_band(wrapping.scale)
+        value = value * wrapping.factor
     if wrapping.reorders:
         value = tf.gather(value, wrapping.order, axis=1)
     if wrapping.layout == "NHWC":

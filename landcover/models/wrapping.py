@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
 Layout: TypeAlias = Literal["NCHW", "NHWC", "NHW"]
 """Order of a network's input: N image, C band, H row, W column; "NHW" has a single band."""
 
@@ -80,7 +83,7 @@ class Output:
         return (0, self.class_axis, *rest)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Wrapping:
     """All steps around a network.
 
@@ -95,6 +98,8 @@ class Wrapping:
         scale: likewise.
         order: for each band of the network, which of the bands given it is.
         output: what is done with the network's output.
+        mean_image: in place of ``mean``: a number for every pixel, dims (band, y, x), in the order
+            of the pixels given.
     """
 
     layout: Layout
@@ -103,6 +108,7 @@ class Wrapping:
     scale: tuple[float, ...]
     order: tuple[int, ...]
     output: Output | None = None
+    mean_image: npt.NDArray[np.float32] | None = None
 
     @property
     def bands(self) -> int:
@@ -112,7 +118,12 @@ class Wrapping:
     @property
     def shifts(self) -> bool:
         """Whether a mean is subtracted at all."""
-        return any(self.mean)
+        return self.mean_image is not None or any(self.mean)
+
+    @property
+    def shift(self) -> npt.NDArray[np.float32]:
+        """What is subtracted from pixels with dims (n, band, y, x): dims (1, band, y or 1, x or 1)."""
+        return _per_band(self.mean) if self.mean_image is None else self.mean_image[np.newaxis]
 
     @property
     def scales(self) -> bool:
@@ -120,6 +131,15 @@ class Wrapping:
         return any(value != 1 for value in self.scale)
 
     @property
+    def factor(self) -> npt.NDArray[np.float32]:
+        """What pixels are multiplied with, dims (1, band, 1, 1)."""
+        return _per_band(self.scale)
+
+    @property
     def reorders(self) -> bool:
         """Whether the network's bands are in another order than those given."""
         return self.order != tuple(range(self.bands))
+
+
+def _per_band(values: tuple[float, ...]) -> npt.NDArray[np.float32]:
+    return np.asarray(values, np.float32).reshape(1, -1, 1, 1)

@@ -49,7 +49,8 @@ class Grid:
 
     Tile (row, col) writes a square of ``core`` pixels whose upper-left corner is the pixel
     ``(row * stride, col * stride)``, and reads a square of ``tile`` pixels around it. Both may
-    reach beyond the scene: what is read there is padding, what is written there is not data.
+    reach beyond the scene: what is read there comes from the scene beside it or is padding, what is
+    written there is not data.
 
     Args:
         width: columns of the scene, in pixels of the grid's resolution.
