@@ -6,7 +6,8 @@ The same network (a Keras file with random weights) labels the same PNG tiles on
 machine: with tf.data and ``model.predict``, with Dask by hand, with Spark's ``predict_batch_udf``,
 with Ray Data, in the way of the guide of 2017 (Spark, ``binaryFiles``, one tile at a time), and with
 landcover. Each is a program (benchmarks/contenders/) that is run on few tiles and on many: what the
-many take longer gives the steady state, and what is left of the few is the start. The way of 2017
+many take longer gives the steady state, and what is left of the few is the start. Beside them runs
+the network alone on tiles in memory, which tells how much faster any run could be. The way of 2017
 is so slow that it gets a fifth of the many. Rounds are interleaved, and all must give the same
 labels. Writes results/peers.json and .png.
 """
@@ -92,6 +93,14 @@ CONTENDERS: dict[str, tuple[Any, ...]] = {
     "landcover-bf16": (
         *("landcover, openvino bf16", "ours", "openvino"),
         ("local", "openvino", "bf16"),
+    ),
+    "alone-openvino": (
+        *("network alone, openvino f32", "alone", "openvino"),
+        ("openvino", "f32"),
+    ),
+    "alone-bf16": (
+        *("network alone, openvino bf16", "alone", "openvino"),
+        ("openvino", "bf16"),
     ),
     "tf-data": ("tf.data, model.predict", "tf_data", "tensorflow", ()),
     "dask": ("Dask by hand", "dask_by_hand", "distributed", ()),
@@ -183,7 +192,11 @@ def _claims(rows: list[dict[str, Any]]) -> Any:
         goals = {"landcover": None, "landcover-openvino": in_f32, "landcover-bf16": in_bf16}
         for way, goal in goals.items():
             if other and ours[way]:
-                yield claim(f"{names[way]} / {names[key]}", ours[way] / other, "", goal)
+                question = f"{names[way]} / {names[key]}"
+                alone = speeds.get(names.get(way.replace("landcover", "alone"), ""))
+                if alone:
+                    question += f" (the network alone: {alone / other:.3g})"
+                yield claim(question, ours[way] / other, "", goal)
 
 
 def _line(row: dict[str, Any]) -> str:
