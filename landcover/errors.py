@@ -117,14 +117,18 @@ class ReadFailed(_Located, OSError):
 
 
 class TooManyFailures(LandcoverError):
-    """More tiles failed than the run allows."""
+    """More tiles failed than the run allows; of these, ``retryable`` may not when tried again."""
 
-    def __init__(self, failed: int, planned: int, allowed: float, run: str) -> None:
-        super().__init__(failed, planned, allowed, run)
+    def __init__(
+        self, failed: int, planned: int, allowed: float, run: str, retryable: int = 0
+    ) -> None:
+        super().__init__(failed, planned, allowed, run, retryable)
         self.failed, self.planned, self.allowed, self.run = failed, planned, allowed, run
+        self.retryable = retryable
 
     def __str__(self) -> str:
         return (
             f"{self.failed} of {self.planned} tiles failed, more than the {self.allowed:.1%} that "
             f"'failures' in the configuration allows: the reasons are in {self.run}/quarantine"
+            + (f"; the same command tries {self.retryable} of them again" if self.retryable else "")
         )

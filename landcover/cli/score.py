@@ -115,6 +115,8 @@ def _tell(run: Run) -> None:
     parts = [f"{tiles['scored']:,} tiles scored"]
     parts += [f"{tiles[key]:,} {key}" for key in ("skipped", "quarantined") if tiles[key]]
     click.echo(f"{', '.join(parts)} in {said['seconds']:.1f} s ({said['tiles_per_second']:,.1f}/s)")
+    if said["retryable"]:
+        click.echo(f"the same command tries {said['retryable']:,} of the quarantined tiles again")
     if said.get("advice"):
         click.echo(said["advice"])
     if said.get("precision_check"):

@@ -112,7 +112,8 @@ def claim(
 
     Raises:
         OutputError: if the directory cannot be written, holds other files, belongs to another run,
-            is done, or is being written by another run at this moment.
+            is done with no tile left that may be tried again, or is being written by another run at
+            this moment.
     """
     run = RunDirectory(path, scheme)
     whole = json.loads(json.dumps({**fingerprint, "classes": scheme.to_json()}))
@@ -150,7 +151,7 @@ def _started(run: RunDirectory, fingerprint: Mapping[str, Any]) -> str | None:
     if other:
         reason = f"belongs to another run, with another {', '.join(other)}: name another output"
         raise OutputError(run.path, reason)
-    if found.get("status") == "done":
+    if found.get("status") == "done" and not found.get("retryable"):
         reason = "this run is done: landcover.open_run opens it; name another output to run again"
         raise OutputError(run.path, reason)
     return str(found.get("started", "")) or None

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from landcover.classes import Scheme
 from landcover.contracts import Failure, Task, Tile
 from landcover.errors import OutputError
-from landcover.runs.directory import RunDirectory
+from landcover.runs.directory import Kind, RunDirectory
 from landcover.runs.geoparquet import bounds_of, geo_metadata, outlines
 from landcover.runs.pixels import PixelBlock, encode_pixels
 
@@ -36,13 +36,23 @@ _WHERE = pa.schema(
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of the tiles of a task; ``digest`` tells the task from another in its place."""
+    """What became of the tiles of a task.
+
+    Args:
+        planned: tiles of the task.
+        scored: those in the table.
+        quarantined: those that failed.
+        skipped: those that hold nothing but nodata.
+        digest: tells the task from another in its place.
+        retryable: how many of those that failed may not when they are tried again.
+    """
 
     planned: int
     scored: int
     quarantined: int
     skipped: int
     digest: str
+    retryable: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +105,8 @@ class Part:
     @property
     def counts(self) -> Counts:
         """How many tiles were planned, and what became of them."""
-        failed = len(self.failures)
-        return Counts(self.planned, len(self.tiles), failed, self.skipped, self.digest)
+        failed, retryable = len(self.failures), sum(one.retryable for one in self.failures)
+        return Counts(self.planned, len(self.tiles), failed, self.skipped, self.digest, retryable)
 
 
 def digest_of(task: Task) -> str:
@@ -130,6 +140,17 @@ def write_part(run: RunDirectory, part: Part) -> Counts:
             run.storage.remove(name)
     run.storage.put(run.part("tiles", part.index), _encode(_tiles(part, run.scheme)))
     return part.counts
+
+
+def remove_part(run: RunDirectory, index: int) -> None:
+    """Remove all that a task has written.
+
+    Raises:
+        OutputError: if something cannot be removed.
+    """
+    kind: Kind
+    for kind in ("tiles", "quarantine", "pixels"):  # without its tiles, the task is not done
+        run.storage.remove(run.part(kind, index))
 
 
 def finished(run: RunDirectory) -> dict[int, Counts]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +17,7 @@ from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.scoring_model import open_model
 from landcover.plugins import load_backend
 from landcover.runs.directory import RunDirectory, claim
-from landcover.runs.parts import Counts, Part, digest_of, finished, write_part
+from landcover.runs.parts import Counts, Part, digest_of, finished, remove_part, write_part
 from landcover.runs.run import Run
 from landcover.scoring.advice import advice
 from landcover.scoring.outcome import write_outcome
@@ -141,17 +141,19 @@ def _score(
     progress: Callable[[Tiles], None],
 ) -> None:
     """Hand all tasks that are not done yet to the backend."""
-    done = finished(job.run)
-    totals.add_earlier(done.values())
-    tasks = (task for task in source.tasks() if not _is_done(task, done))
-    for result in pool.map(job, tasks):
+    done = {index: one for index, one in finished(job.run).items() if not one.retryable}
+    totals.add_earlier(done)
+    for result in pool.map(job, _left(source, done)):
         if isinstance(result, Lost):
-            totals.add_lost(_give_up(job.run, result))
+            totals.add_lost(result.item.index, _give_up(job.run, result))
         else:
             totals.add(result)
         progress(totals.progress)
         if config.failures.policy == "fail" and totals.tiles["quarantined"]:
             raise _too_many(config, totals, allowed=0)
+    for index in done:  # of tasks that are no more
+        totals.drop(index)
+        remove_part(job.run, index)
 
 
 @contextmanager
@@ -163,10 +165,18 @@ def _opened(config: Config, backend: Backend | None) -> Iterator[Backend]:
             yield made
 
 
-def _is_done(task: Task, done: Mapping[int, Counts]) -> bool:
-    """Whether a part stands for this very task; a folder of images may have changed meanwhile."""
-    counts = done.get(task.index)
-    return counts is not None and counts.digest == digest_of(task)
+def _left(source: Source, done: dict[int, Counts]) -> Iterator[Task]:
+    """The tasks that are still to be done.
+
+    Args:
+        source: of all tasks.
+        done: the parts that are there, by index. What is left of it at the end stands for no task:
+            a folder of images may have lost some since.
+    """
+    for task in source.tasks():
+        counts = done.pop(task.index, None)
+        if counts is None or counts.digest != digest_of(task):
+            yield task
 
 
 def _give_up(directory: RunDirectory, lost: Lost[Task]) -> Counts:
@@ -196,7 +206,7 @@ def _check(config: Config, totals: Totals) -> None:
 
 def _too_many(config: Config, totals: Totals, allowed: float) -> TooManyFailures:
     failed = totals.tiles["quarantined"]
-    return TooManyFailures(failed, totals.planned, allowed, config.output.path)
+    return TooManyFailures(failed, totals.planned, allowed, config.output.path, totals.retryable)
 
 
 def _versions() -> dict[str, str]:

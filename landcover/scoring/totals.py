@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from landcover.runs.parts import Counts
 from landcover.scoring.worker import Report
@@ -41,7 +41,9 @@ class Totals:
     def __init__(self, planned: int) -> None:
         self.planned = planned
         self.tiles: Counter[str] = Counter(scored=0, quarantined=0, skipped=0)
-        self._earlier = 0
+        self.retryable = 0
+        self._earlier: dict[int, Counts] = {}
+        self._earlier_tiles = 0
         self._seconds: Counter[str] = Counter()
         self._loads = 0
         self._tasks = 0
@@ -49,14 +51,23 @@ class Totals:
         self._devices: Counter[str] = Counter()
         self._began, self._ended = float("inf"), 0.0
 
-    def add_earlier(self, parts: Iterable[Counts]) -> None:
-        """Add what was done before the run was interrupted."""
-        for counts in parts:
+    def add_earlier(self, parts: Mapping[int, Counts]) -> None:
+        """Add what was done before the run was interrupted, by index of the task."""
+        self._earlier = dict(parts)
+        for counts in parts.values():
+            self._earlier_tiles += counts.planned
             self._add_tiles(counts)
-        self._earlier = self.done
+
+    def drop(self, index: int) -> None:
+        """Take back what a task did before the run was interrupted, if it did anything."""
+        counts = self._earlier.pop(index, None)
+        if counts is not None:
+            self._earlier_tiles -= counts.planned
+            self._add_tiles(counts, -1)
 
     def add(self, report: Report) -> None:
-        """Add what a task sent home."""
+        """Add what a task sent home, in place of what it did earlier."""
+        self.drop(report.index)
         self._add_tiles(report.counts)
         self._seconds.update(report.seconds)
         self._loads += report.loads
@@ -67,8 +78,9 @@ class Totals:
         self._began = min(self._began, report.started)
         self._ended = max(self._ended, report.finished)
 
-    def add_lost(self, counts: Counts) -> None:
-        """Add the tiles of a task that no worker survived."""
+    def add_lost(self, index: int, counts: Counts) -> None:
+        """Add the tiles of a task that no worker survived, in place of what it did earlier."""
+        self.drop(index)
         self._add_tiles(counts)
 
     @property
@@ -80,7 +92,7 @@ class Totals:
     def per_second(self) -> float:
         """Tiles a second between the start of the first task and the end of the last one."""
         seconds = self._ended - self._began
-        return (self.done - self._earlier) / seconds if seconds > 0 else 0.0
+        return (self.done - self._earlier_tiles) / seconds if seconds > 0 else 0.0
 
     @property
     def progress(self) -> Tiles:
@@ -90,10 +102,12 @@ class Totals:
     def summary(self) -> dict[str, Any]:
         """What ``run.json`` says of the work: tiles, speed, loads, workers, seconds per stage.
 
-        ``devices`` has the model loads on each device of each host.
+        ``devices`` has the model loads on each device of each host, ``retryable`` how many of the
+        quarantined tiles may not fail when they are tried again.
         """
         return {
             "tiles": {"planned": self.planned, **self.tiles},
+            "retryable": self.retryable,
             "tiles_per_second": round(self.per_second, 2),
             "tasks": self._tasks,
             "model_loads": self._loads,
@@ -102,6 +116,7 @@ class Totals:
             "stages": {stage: round(seconds, 3) for stage, seconds in self._seconds.items()},
         }
 
-    def _add_tiles(self, counts: Counts) -> None:
+    def _add_tiles(self, counts: Counts, sign: Literal[1, -1] = 1) -> None:
         for name in ("scored", "quarantined", "skipped"):
-            self.tiles[name] += getattr(counts, name)
+            self.tiles[name] += sign * getattr(counts, name)
+        self.retryable += sign * counts.retryable

@@ -99,6 +99,18 @@ def test_leaving_the_block_ends_an_own_cluster() -> None:
     assert len(_children() - before) <= 1  # Python's own tracker of shared resources
 
 
+def test_an_own_cluster_measures_nothing_for_a_dashboard_that_is_not_there() -> None:
+    import dask
+
+    def profiled(_: object) -> bool:
+        return bool(dask.config.get("distributed.worker.profile.enabled"))
+
+    before = profiled(0)
+    with load_backend("dask", workers=1) as backend:
+        assert list(backend.map(profiled, [0])) == [False]
+        assert before and profiled(0)  # this process keeps its own settings
+
+
 def test_nothing_is_started_for_a_map_that_nobody_asks() -> None:
     before = _children()
     with load_backend("dask", workers=2, threads=3) as backend:

@@ -98,7 +98,10 @@ def test_leaving_the_block_ends_an_own_session_and_its_java_vm() -> None:
         assert (backend.slots, backend.threads) == (2, 2)
         assert _javas() == before
         assert sorted(backend.map(abs, range(5))) == list(range(5))
-        assert len(_javas() - before) == 1
+        (java,) = _javas() - before
+        assert (
+            "-XX:TieredStopAtLevel=1" in psutil.Process(java).cmdline()
+        )  # cores are the network's
     assert _javas() == before
     assert "PYSPARK_PYTHON" not in os.environ
 

@@ -82,6 +82,13 @@ def test_a_run_that_is_done_is_not_begun_again(place: str) -> None:
         pass
 
 
+def test_a_run_that_is_done_may_try_again_what_may_not_fail_again(place: str) -> None:
+    with claim(place, MINE, CLASSES, {}) as run:
+        run.finish({"retryable": 3})
+    with claim(place, MINE, CLASSES, {}) as run:
+        assert run.manifest()["status"] == "running"
+
+
 def test_a_run_that_ended_with_failures_may_go_on(place: str) -> None:
     with claim(place, MINE, CLASSES, {}) as run:
         run.finish({}, status="failed")

@@ -88,7 +88,7 @@ def test_counts_and_digests_of_finished_tasks_are_read_back(
     failures = [Failure(make_tile(9, 9), "a.tif: cannot be read", True)]
     write_part(run, make_part(4, failures=failures, skipped=2))
     write_part(run, make_part(11, [], skipped=5))
-    assert finished(run) == {4: Counts(7, 4, 1, 2, "d4"), 11: Counts(5, 0, 0, 5, "d11")}
+    assert finished(run) == {4: Counts(7, 4, 1, 2, "d4", 1), 11: Counts(5, 0, 0, 5, "d11")}
 
 
 def test_a_damaged_part_is_not_finished(run: RunDirectory, make_part: MakePart) -> None:
@@ -149,7 +149,7 @@ def test_a_task_that_no_worker_survived_has_all_its_tiles_in_quarantine(
     task = _Task(make_tile(0, 0), make_tile(0, 1))
     failures = [Failure(tile, "killed 3 workers", True) for tile in task.planned()]
     write_part(run, Part.failed(task, failures, "EPSG:26914"))  # type: ignore[arg-type]
-    assert finished(run) == {0: Counts(2, 0, 2, 0, digest_of(task))}  # type: ignore[arg-type]
+    assert finished(run) == {0: Counts(2, 0, 2, 0, digest_of(task), 2)}  # type: ignore[arg-type]
     assert "geometry" in next(read_parts(run)).column_names
 
 

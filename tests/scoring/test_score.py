@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 from support.colours import blobs, expected_pixels, expected_probabilities, write_scene
+from support.web import FolderServer, serving
 
 import landcover
+from landcover.backends.local import LocalBackend
 from landcover.errors import ConfigError, OutputError, TooManyFailures
 
 
@@ -125,6 +130,73 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped(
     )
     for name in ("map.tif", *(f"tiles/{path.name}" for path in (whole / "tiles").iterdir())):
         assert (torn / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def _images(folder: Path, names: str) -> None:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        pixels = blobs(ord(name), 32, 32).transpose(1, 2, 0)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+
+
+@pytest.mark.parametrize(("gone", "new"), [("", "xyz"), ("fgh", ""), ("b", "ax"), ("abcdef", "")])
+def test_a_run_goes_on_with_the_images_that_are_in_the_folder_now(
+    tile_model: Path, tmp_path: Path, gone: str, new: str
+) -> None:
+    folder, seen = tmp_path / "images", 0
+    _images(folder, "bcdefgh")
+
+    def stop(tiles: object) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 3:
+            raise KeyboardInterrupt
+
+    told = {"images": str(folder), "model": tile_model, "output": tmp_path / "run"}
+    settings = {"source.task": 2}
+    with pytest.raises(KeyboardInterrupt):
+        landcover.score(**told, overrides=settings, progress=stop)
+    for name in set(gone) & set("bcdefgh"):
+        (folder / f"{name}.png").unlink()
+    _images(folder, new)
+    run = landcover.score(**told, overrides=settings)
+    there = sorted(path.name for path in folder.iterdir())
+    assert sorted(run.tiles()["tile"]) == there
+    count = len(there)
+    expected = {"planned": count, "scored": count, "quarantined": 0, "skipped": 0}
+    assert run.summary["tiles"] == expected
+
+
+@pytest.fixture
+def web(scene: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FolderServer]:
+    """Serves the scene; nothing of it is kept by GDAL, and no request is made twice."""
+    monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "0")
+    monkeypatch.setenv("CPL_VSIL_CURL_NON_CACHED", "/vsicurl/http://127.0.0.1")
+    with serving(scene.parent) as server:
+        yield server
+
+
+def test_tiles_that_failed_for_want_of_the_store_are_tried_again(
+    scene: Path, web: FolderServer, tile_model: Path, tmp_path: Path
+) -> None:
+    class StoreFails(LocalBackend):
+        """The store is there while the run is planned, and then no more."""
+
+        def map(self, function: Any, items: Any) -> Any:
+            web.goes_down()
+            return super().map(function, items)
+
+    told = {"rasters": f"{web.url}/{scene.name}", "model": tile_model, "output": tmp_path / "run"}
+    with StoreFails() as backend, pytest.raises(TooManyFailures, match="tries 35 of them again"):
+        landcover.score(**told, backend=backend)
+    assert landcover.open_run(tmp_path / "run").summary["retryable"] == 35
+    web.comes_back()
+    run = landcover.score(**told)
+    expected = {"planned": 35, "scored": 35, "quarantined": 0, "skipped": 0}
+    assert (run.summary["tiles"], run.summary["retryable"]) == (expected, 0)
+    assert len(run.tiles()) == 35 and run.failures().empty
+    with pytest.raises(OutputError, match="this run is done"):
+        landcover.score(**told)
 
 
 def test_several_scenes_make_one_map(tile_model: Path, tmp_path: Path) -> None:
