@@ -141,8 +141,8 @@ def _score(
     progress: Callable[[Tiles], None],
 ) -> None:
     """Hand all tasks that are not done yet to the backend."""
-    done = {index: one for index, one in finished(job.run).items() if not one.retryable}
-    totals.add_earlier(done)
+    done = finished(job.run)
+    totals.add_earlier({index: one for index, one in done.items() if not one.retryable})
     for result in pool.map(job, _left(source, done)):
         if isinstance(result, Lost):
             totals.add_lost(result.item.index, _give_up(job.run, result))
@@ -175,7 +175,7 @@ def _left(source: Source, done: dict[int, Counts]) -> Iterator[Task]:
     """
     for task in source.tasks():
         counts = done.pop(task.index, None)
-        if counts is None or counts.digest != digest_of(task):
+        if counts is None or counts.retryable or counts.digest != digest_of(task):
             yield task
 
 

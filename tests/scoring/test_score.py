@@ -16,6 +16,7 @@ from support.web import FolderServer, serving
 
 import landcover
 from landcover.backends.local import LocalBackend
+from landcover.contracts import Lost
 from landcover.errors import ConfigError, OutputError, TooManyFailures
 
 
@@ -197,6 +198,29 @@ def test_tiles_that_failed_for_want_of_the_store_are_tried_again(
     assert len(run.tiles()) == 35 and run.failures().empty
     with pytest.raises(OutputError, match="this run is done"):
         landcover.score(**told)
+
+
+def test_tiles_that_failed_and_whose_images_are_gone_since_leave_quarantine(
+    tile_model: Path, tmp_path: Path
+) -> None:
+    class WorkersDie(LocalBackend):
+        """No worker survives any task."""
+
+        def map(self, function: Any, items: Any) -> Any:
+            return (Lost(item, "its worker died") for item in items)
+
+    folder = tmp_path / "images"
+    _images(folder, "abcd")
+    told = {"images": str(folder), "model": tile_model, "output": tmp_path / "run"}
+    settings = {"source.task": 1}
+    with WorkersDie() as backend, pytest.raises(TooManyFailures):
+        landcover.score(**told, overrides=settings, backend=backend)
+    for name in "cd":
+        (folder / f"{name}.png").unlink()
+    run = landcover.score(**told, overrides=settings)
+    expected = {"planned": 2, "scored": 2, "quarantined": 0, "skipped": 0}
+    assert run.summary["tiles"] == expected
+    assert sorted(run.tiles()["tile"]) == ["a.png", "b.png"] and run.failures().empty
 
 
 def test_several_scenes_make_one_map(tile_model: Path, tmp_path: Path) -> None:
