@@ -175,7 +175,6 @@ class DaskBackend:
                     silence_logs=logging.CRITICAL,
                     scheduler_kwargs=_NO_DASHBOARD,
                     preload=["landcover.backends.dask_preload"],
-                    config=dask.config.merge(dask.config.config),
                 )
         except (OSError, RuntimeError) as error:
             raise BackendUnavailable(
