@@ -22,11 +22,12 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Lost(Generic[T]):
-    """What a backend yields for an item whose workers kept dying under it.
+    """What a backend yields for an item that none of its workers could do.
 
     Args:
         item: the item itself.
-        reason: one sentence: how often it was tried and what became of the last worker.
+        reason: one sentence: how often it was tried, what became of the last worker, and which
+            worker that was.
     """
 
     item: T
@@ -44,7 +45,11 @@ class Backend(AbstractContextManager["Backend"], Protocol):
       first result is asked for;
     * an item whose worker dies is given to another one, a bounded number of times, and then
       yielded as :class:`Lost`;
-    * an exception raised by ``function`` reaches the caller with its own type;
+    * an item for which ``function`` raises :class:`~landcover.errors.WorkerUnfit` is given to
+      another worker, on another host where there is one, and yielded as :class:`Lost` when no
+      other worker is left or a bounded number of them has refused it; a worker that fails what
+      others then do gets no more items, and it is said in the log which one and why;
+    * any other exception raised by ``function`` reaches the caller with its own type;
     * leaving the ``with`` block frees whatever the backend started, and nothing that was handed to
       it: a running cluster or an existing session goes on;
     * options are named arguments of the constructor; it never falls back to another backend.

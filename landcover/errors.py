@@ -107,6 +107,24 @@ class BackendUnavailable(_Located, ConnectionError):
     """A cluster does not answer, or cannot be started (``where`` is its address)."""
 
 
+class WorkerUnfit(LandcoverError):
+    """A worker cannot do what another one may: no credentials, no mount, a full disk.
+
+    What a backend applies to items raises it; the item then goes to another worker.
+
+    Args:
+        worker: the process, as "host:pid".
+        reason: one sentence: what it lacks.
+    """
+
+    def __init__(self, worker: str, reason: str) -> None:
+        super().__init__(worker, reason)
+        self.worker, self.reason = worker, reason
+
+    def __str__(self) -> str:
+        return f"worker {self.worker}: {self.reason}"
+
+
 class ReadFailed(_Located, OSError):
     """Pixels that should be there could not be read; ``retryable`` says whether trying again may help."""
 
