@@ -29,7 +29,7 @@ from distributed import Client, Future
 from distributed.scheduler import KilledWorker
 from tornado.ioloop import IOLoop
 
-from landcover.backends.carry import Carrier
+from landcover.backends.serialization import Serializer
 from landcover.contracts import Lost
 from landcover.errors import BackendUnavailable
 
@@ -67,8 +67,8 @@ class Flight(Generic[T, R]):
     def __init__(self, client: Client, function: Callable[[T], R], limit: int | None) -> None:
         self._client, self._limit = client, limit
         self._loop = cast(IOLoop, client.loop)
-        self._carrier = Carrier("cloudpickle")
-        self._function = self._carrier.pack(function)
+        self._serializer = Serializer("cloudpickle")
+        self._function = self._serializer.pack(function)
         self._done: SimpleQueue[tuple[T, bytes | Lost[T] | BaseException]] = SimpleQueue()
         self._ready: deque[_Packed[T]] = deque()
         # Touched on the thread of the client's event loop only, as the methods that say so.
@@ -84,7 +84,7 @@ class Flight(Generic[T, R]):
 
     def submit(self, item: T) -> None:
         """Send an item to the next worker that is free."""
-        self._ready.append(_Packed(item, self._carrier.pack(item)))
+        self._ready.append(_Packed(item, self._serializer.pack(item)))
         self.count += 1
         self._loop.add_callback(self._place)
 
@@ -104,7 +104,7 @@ class Flight(Generic[T, R]):
             return
         self.count -= 1
         if isinstance(outcome, bytes):
-            yield cast(R, self._carrier.unpack(outcome))
+            yield cast(R, self._serializer.unpack(outcome))
         elif isinstance(outcome, KilledWorker):
             yield _lost(item, outcome.allowed_failures + 1, outcome.last_worker.address)
         elif isinstance(outcome, Lost):
@@ -139,7 +139,7 @@ class Flight(Generic[T, R]):
             # A task of nothing but the standard library: the scheduler opens it, and the scheduler
             # need not have landcover.
             pickle.loads,
-            pickle.dumps(_Call(self._carrier, self._function, packed.packed)),
+            pickle.dumps(_Call(self._serializer, self._function, packed.packed)),
             key=f"landcover-{uuid4().hex}",
             pure=False,
             workers=None if worker is None else [worker],
@@ -223,9 +223,9 @@ class _Call:
         return _in_turn, self.arguments
 
 
-def _in_turn(carrier: Carrier, function: bytes, item: bytes) -> bytes:
+def _in_turn(serializer: Serializer, function: bytes, item: bytes) -> bytes:
     with _TURN:
-        return carrier.run(function, item)
+        return serializer.run(function, item)
 
 
 def _lost(item: T, deaths: int, worker: str | None) -> Lost[T]:

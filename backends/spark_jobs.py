@@ -11,7 +11,7 @@ from uuid import uuid4
 from pyspark.sql import SparkSession
 from pyspark.sql.types import BinaryType, StructType
 
-from landcover.backends.carry import Carrier
+from landcover.backends.serialization import Serializer
 from landcover.contracts import Lost
 from landcover.errors import BackendUnavailable
 
@@ -51,8 +51,8 @@ class Jobs(Generic[T, R]):
         self._session, self._where = session, where
         # Tags of classic sessions do not reach their jobs (seen in Spark 4.3), those of contexts do.
         self._context = session.sparkContext if isinstance(session, SparkSession) else None
-        self._carrier = Carrier("pyspark.cloudpickle")
-        self._function = self._carrier.pack(function)
+        self._serializer = Serializer("pyspark.cloudpickle")
+        self._function = self._serializer.pack(function)
         self._tag = f"landcover-{uuid4().hex}"
         self._cancelled = False
 
@@ -63,16 +63,16 @@ class Jobs(Generic[T, R]):
             Exception: what the function raised.
             BackendUnavailable: the cluster cannot do the job at all.
         """
-        work = _Work(self._carrier, self._function, self._carrier.pack(item))
+        work = _Work(self._serializer, self._function, self._serializer.pack(item))
         try:
             self._mark_thread()
             # One row, only to have one task: the item travels with the function.
             rows = self._session.range(0, 1, 1, 1).mapInArrow(work, _SCHEMA)
             # Not toArrow: a classic session runs its job on a thread that has not got the tag.
             (row,) = rows.collect()
-        except Exception as error:  # noqa: BLE001  (never one of the function's: carried as value)
+        except Exception as error:  # noqa: BLE001  (never one of the function's: those come as values)
             return self._failed(item, error)
-        return cast(R, self._carrier.unpack(bytes(row.outcome)))
+        return cast(R, self._serializer.unpack(bytes(row.outcome)))
 
     def cancel(self) -> None:
         """Interrupt the jobs that are running."""
@@ -105,15 +105,15 @@ class Jobs(Generic[T, R]):
 class _Work:
     """What the task of an item does, on a worker."""
 
-    def __init__(self, carrier: Carrier, function: bytes, item: bytes) -> None:
-        self.carrier, self.function, self.item = carrier, function, item
+    def __init__(self, serializer: Serializer, function: bytes, item: bytes) -> None:
+        self.serializer, self.function, self.item = serializer, function, item
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
         for _ in batches:
             gc.unfreeze()
-            outcome = self.carrier.run(self.function, self.item)
+            outcome = self.serializer.run(self.function, self.item)
             # After every task PySpark collects garbage in the whole process: with xarray and a
             # runtime loaded some 50 ms, more than all else around an item takes. What is frozen it
             # passes over; within an item Python collects as it always does.

@@ -16,7 +16,7 @@ from typing import Any
 from landcover.errors import LandcoverError
 
 
-class Carrier:
+class Serializer:
     """Packs with a pickler that also takes functions and classes of a script or notebook.
 
     Args:
@@ -45,7 +45,7 @@ class Carrier:
         try:
             result = _unpacked(self.pickler, function)(self._loads(item))
             return self._dumps((result, None))
-        except Exception as error:  # noqa: BLE001  (carried home, raised by unpack)
+        except Exception as error:  # noqa: BLE001  (sent home, raised by unpack)
             error.add_note("on the worker:\n" + traceback.format_exc())
             return self._pack_error(error)
 

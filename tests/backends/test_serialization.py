@@ -6,28 +6,28 @@ from typing import Any
 
 import pytest
 
-from landcover.backends.carry import Carrier
+from landcover.backends.serialization import Serializer
 from landcover.errors import ConfigError, LandcoverError, SourceError
 from landcover.testing import FinickyError, UnpicklableError
 
 
 @pytest.fixture(params=["cloudpickle", "pyspark.cloudpickle"])
-def carrier(request: pytest.FixtureRequest) -> Carrier:
+def serializer(request: pytest.FixtureRequest) -> Serializer:
     pytest.importorskip(request.param)
-    return Carrier(request.param)
+    return Serializer(request.param)
 
 
-def _carried(carrier: Carrier, function: Callable[[Any], Any], item: Any) -> Any:
-    return carrier.unpack(carrier.run(carrier.pack(function), carrier.pack(item)))
+def _round_trip(serializer: Serializer, function: Callable[[Any], Any], item: Any) -> Any:
+    return serializer.unpack(serializer.run(serializer.pack(function), serializer.pack(item)))
 
 
-def test_functions_that_only_their_script_knows_are_carried(carrier: Carrier) -> None:
+def test_functions_that_only_their_script_knows_are_round_trip(serializer: Serializer) -> None:
     base = 40
-    assert _carried(carrier, lambda item: base + item, 2) == 42
+    assert _round_trip(serializer, lambda item: base + item, 2) == 42
 
 
 def test_an_exception_of_a_class_that_only_its_script_knows_keeps_its_type(
-    carrier: Carrier,
+    serializer: Serializer,
 ) -> None:
     class MineError(Exception):
         def __init__(self, *, tile: int) -> None:
@@ -37,7 +37,7 @@ def test_an_exception_of_a_class_that_only_its_script_knows_keeps_its_type(
         raise MineError(tile=item)
 
     with pytest.raises(MineError, match="tile 7"):
-        _carried(carrier, fail, 7)
+        _round_trip(serializer, fail, 7)
 
 
 @pytest.mark.parametrize(
@@ -52,43 +52,43 @@ def test_an_exception_of_a_class_that_only_its_script_knows_keeps_its_type(
     ids=["config", "source", "file", "unicode", "finicky"],
 )
 def test_an_exception_comes_home_equal_to_what_was_raised(
-    carrier: Carrier, make: Callable[[], Exception]
+    serializer: Serializer, make: Callable[[], Exception]
 ) -> None:
     def fail(_: int) -> None:
         raise make()
 
     error = make()
     with pytest.raises(type(error)) as caught:
-        _carried(carrier, fail, 0)
+        _round_trip(serializer, fail, 0)
     home = caught.value
     assert (str(home), home.args) == (str(error), error.args)
     assert {**vars(home), "__notes__": 0} == {**vars(error), "__notes__": 0}
 
 
-def test_an_exception_says_where_on_the_worker_it_was_raised(carrier: Carrier) -> None:
+def test_an_exception_says_where_on_the_worker_it_was_raised(serializer: Serializer) -> None:
     def divide(item: int) -> float:
         return 1 / item
 
     with pytest.raises(ZeroDivisionError) as caught:
-        _carried(carrier, divide, 0)
+        _round_trip(serializer, divide, 0)
     note = caught.value.__notes__[0]
     # Not the file: cloudpickle may leave out where a function of a script was written.
     assert note.startswith("on the worker:\nTraceback") and "in divide" in note
 
 
-def test_an_exception_that_does_not_pickle_is_told_in_words(carrier: Carrier) -> None:
+def test_an_exception_that_does_not_pickle_is_told_in_words(serializer: Serializer) -> None:
     def fail(item: int) -> None:
         raise UnpicklableError(item)
 
     with pytest.raises(LandcoverError, match=r"UnpicklableError, which .*stuck at tile 9"):
-        _carried(carrier, fail, 9)
+        _round_trip(serializer, fail, 9)
 
 
-def test_a_result_that_does_not_pickle_is_an_error(carrier: Carrier) -> None:
+def test_a_result_that_does_not_pickle_is_an_error(serializer: Serializer) -> None:
     with pytest.raises(TypeError, match="cannot pickle"):
-        _carried(carrier, lambda _: threading.Lock(), 0)
+        _round_trip(serializer, lambda _: threading.Lock(), 0)
 
 
-def test_an_item_that_does_not_pickle_is_named(carrier: Carrier) -> None:
+def test_an_item_that_does_not_pickle_is_named(serializer: Serializer) -> None:
     with pytest.raises(LandcoverError, match=r"lock .* cannot be sent to a worker"):
-        carrier.pack(threading.Lock())
+        serializer.pack(threading.Lock())
