@@ -32,7 +32,7 @@ from landcover.report.furniture import (
 )
 from landcover.report.matrix import MARGIN, Look, draw_cells, draw_names
 from landcover.runs.scene_grid import MapGrid
-from landcover.tiles.storage import address, gdal_settings
+from landcover.tiles.gdal import address, gdal_settings
 
 DPI = 160
 _LONG = 8.0  # inches: the longer side of the map

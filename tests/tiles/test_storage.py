@@ -11,8 +11,8 @@ from support.web import FolderServer, serving
 
 from landcover.contracts import Strip
 from landcover.errors import SourceError
+from landcover.tiles.gdal import address, gdal_settings
 from landcover.tiles.rasters import RasterSource
-from landcover.tiles.storage import address, gdal_settings
 
 
 def strips(source: RasterSource) -> list[Strip]:

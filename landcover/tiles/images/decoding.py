@@ -16,9 +16,9 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
-from landcover.tiles.fetching import Content, Unreachable
-from landcover.tiles.headers import cause, is_mask
-from landcover.tiles.storage import unplaced_allowed
+from landcover.tiles.gdal import cause, unplaced_allowed
+from landcover.tiles.images.fetching import Content, Unreachable
+from landcover.tiles.rasters.metadata import is_mask
 
 Pixels = npt.NDArray[Any]
 

@@ -14,8 +14,8 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import Resampling
 from support.rasters import imagery
 
-from landcover.tiles.opening import Part
-from landcover.tiles.resampling import Axis, resample
+from landcover.tiles.rasters.reader import MaskedPixels
+from landcover.tiles.rasters.resampling import Axis, resample
 
 
 def axes(shape: tuple[int, ...], ratio: float) -> tuple[Axis, Axis]:
@@ -29,12 +29,14 @@ def resampled(
     ys: tuple[int, int] | None = None,
     xs: tuple[int, int] | None = None,
     valid: npt.NDArray[np.bool_] | None = None,
-) -> Part:
+) -> MaskedPixels:
     vertical, horizontal = axes(source.shape, ratio)
 
-    def read(rows: tuple[int, int], cols: tuple[int, int]) -> Part:
+    def read(rows: tuple[int, int], cols: tuple[int, int]) -> MaskedPixels:
         within = (slice(*rows), slice(*cols))
-        return Part(source[(slice(None), *within)], None if valid is None else valid[within])
+        return MaskedPixels(
+            source[(slice(None), *within)], None if valid is None else valid[within]
+        )
 
     whole = ((0, vertical.size), (0, horizontal.size))
     return resample(read, vertical, horizontal, ys or whole[0], xs or whole[1])

@@ -14,10 +14,10 @@ from rasterio.transform import from_origin
 from support.rasters import imagery, write
 
 from landcover.tiles.grid import Tiling
-from landcover.tiles.neighbours import Neighbourhood
 from landcover.tiles.rasters import RasterSource, RasterTask
-from landcover.tiles.reading import read_span
-from landcover.tiles.scenes import Scene, describe
+from landcover.tiles.rasters.neighbours import Neighbourhood
+from landcover.tiles.rasters.scene import Scene, describe
+from landcover.tiles.rasters.windows import read_window
 
 HALO = 8
 TILING = Tiling(48, HALO, 32)
@@ -39,7 +39,7 @@ def _scenes(*files: str, **options: Any) -> list[Scene]:
 def _read(scene: Scene, beside: tuple[Any, ...], margin: int = HALO) -> np.ndarray:
     """A whole scene and a margin around it."""
     ys, xs = (-margin, scene.grid.height + margin), (-margin, scene.grid.width + margin)
-    return read_span(scene, ys, xs, neighbours=beside).pixels
+    return read_window(scene, ys, xs, neighbours=beside).pixels
 
 
 @pytest.fixture(scope="module")

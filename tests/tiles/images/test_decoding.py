@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from landcover.tiles.decoding import Expected, Unusable, decode
+from landcover.tiles.images.decoding import Expected, Unusable, decode
 
 EDGE = 24
 BANDS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}

@@ -1,4 +1,4 @@
-"""Tiles of a scene, read together and cut apart."""
+"""Tiles of a scene: blocks of them are read in one go and cut apart."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from landcover.contracts import Failure, Strip, Tile
 from landcover.tiles import buffers
+from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.grid import Block
-from landcover.tiles.headers import cause
-from landcover.tiles.neighbours import Neighbour
-from landcover.tiles.reading import FAILURES, read_span, reopen
-from landcover.tiles.scenes import Scene
+from landcover.tiles.rasters.neighbours import Neighbour
+from landcover.tiles.rasters.scene import Scene
+from landcover.tiles.rasters.windows import read_window, reopen
 from landcover.tiles.storage import is_remote
 
 # What GDAL says where asking the server again brings the same answer, or the bytes are there but
@@ -32,8 +32,8 @@ def tiles_of(scene: Scene, block: Block) -> Iterator[Tile]:
             yield Tile(f"{name}/{row}/{col}", name, row, col, bounds(row, col, transform))
 
 
-class Gathered:
-    """The tiles of a read, gathered into one array.
+class TileReader:
+    """Reads tiles of a scene, block by block, into one array.
 
     Args:
         scene: where they are read.
@@ -62,7 +62,7 @@ class Gathered:
             self._recover(block, error)
 
     def strip(self, seconds: float) -> Strip:
-        """What was gathered, and how long it took."""
+        """All tiles that were read, and how long that took."""
         n = len(self._tiles)
         valid = None if self._valid is None else self._valid[:n]
         return Strip(self._tiles, self._pixels[:n], valid, self._failures, self._skipped, seconds)
@@ -70,7 +70,7 @@ class Gathered:
     def _read(self, block: Block) -> None:
         grid, tiles = self._grid, list(tiles_of(self._scene, block))
         ys, xs = grid.span(block.row0, block.row1), grid.span(block.col0, block.col1)
-        pixels, valid = read_span(
+        pixels, valid = read_window(
             self._scene, ys, xs, outside=self._masked, neighbours=self._neighbours
         )
         squares = np.moveaxis(_squares(pixels, grid.tile, grid.stride), 0, 2)

@@ -15,8 +15,8 @@ from typing import Literal, NamedTuple
 from landcover.contracts import Failure, Strip, Tile
 from landcover.errors import ConfigError, SourceError
 from landcover.tiles import buffers
-from landcover.tiles.decoding import Expected, Unusable, decode, expected_of
-from landcover.tiles.fetching import Unreachable, fetch
+from landcover.tiles.images.decoding import Expected, Unusable, decode, expected_of
+from landcover.tiles.images.fetching import Unreachable, fetch
 from landcover.tiles.listing import IMAGES, common_root, files, parse, relative
 from landcover.tiles.storage import is_remote
 

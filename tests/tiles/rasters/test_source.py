@@ -120,7 +120,7 @@ def test_the_shape_of_tasks_and_reads_makes_no_difference(
     file = write(tmp_path / "a.tif", imagery(3, 500, 900), resolution=0.7, **options)
     once: dict[str, bytes] = {}
     for task_tiles, row_bytes in ((1, 1e9), (7, 1e9), (64, 50_000), (1000, 1e9)):
-        monkeypatch.setattr("landcover.tiles.rasters._ROW_BYTES", row_bytes)
+        monkeypatch.setattr("landcover.tiles.rasters.source._ROW_BYTES", row_bytes)
         made = source(file, task_tiles=task_tiles, resolution=1.0, halo=3)
         tiles = {
             tile.tile: pixels.tobytes()

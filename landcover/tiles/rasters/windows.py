@@ -11,33 +11,27 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
 
+from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings
 from landcover.tiles.grid import reflected
-from landcover.tiles.headers import cause
-from landcover.tiles.neighbours import Neighbour, Rectangle
-from landcover.tiles.opening import OpenScene, Part, open_scene
-from landcover.tiles.resampling import Axis, resample
-from landcover.tiles.scenes import Scene
-from landcover.tiles.storage import address, gdal_settings
+from landcover.tiles.rasters.neighbours import Neighbour, Rectangle
+from landcover.tiles.rasters.reader import MaskedPixels, SceneReader, open_scene
+from landcover.tiles.rasters.resampling import Axis, resample
+from landcover.tiles.rasters.scene import Scene
 
 T = TypeVar("T", bound=np.generic)
 
 _KEPT = 8  # open scenes a thread; a task reads one, a run's tasks move on through the scenes
 
-FAILURES = (RasterioError, CPLE_BaseError, OSError)
-"""What rasterio raises where pixels cannot be read."""
 
-
-def read_span(
+def read_window(
     scene: Scene,
     ys: tuple[int, int],
     xs: tuple[int, int],
     *,
     outside: bool = True,
     neighbours: Sequence[Neighbour] = (),
-) -> Part:
+) -> MaskedPixels:
     """Read a rectangle of a scene, which may reach beyond it.
 
     There its neighbours are read, and where none has data, the scene is mirrored.
@@ -75,7 +69,7 @@ def read_span(
     if outside:
         inside = within_y[:, None] & within_x[None, :]
         valid = inside if valid is None else inside & valid
-    return Part(pixels, valid)
+    return MaskedPixels(pixels, valid)
 
 
 def _fill(
@@ -95,7 +89,7 @@ def _fill(
             np.copyto(place, found, where=True if valid is None else valid)
 
 
-def _beside(neighbour: Neighbour, shared: Rectangle) -> Part:
+def _beside(neighbour: Neighbour, shared: Rectangle) -> MaskedPixels:
     """Read pixels of a neighbour, told in the grid of the scene that it lies beside."""
     row0, row1, col0, col1 = shared
     ys = row0 - neighbour.row, row1 - neighbour.row
@@ -147,13 +141,13 @@ def _spread(
     return spread
 
 
-def _read(scene: Scene, ys: tuple[int, int], xs: tuple[int, int]) -> Part:
+def _read(scene: Scene, ys: tuple[int, int], xs: tuple[int, int]) -> MaskedPixels:
     """Read a rectangle inside a scene, resampled where that is asked."""
     with gdal_settings(address(scene.files[0])):
         return _read_opened(_handles.get(scene), ys, xs)
 
 
-def _read_opened(opened: OpenScene, ys: tuple[int, int], xs: tuple[int, int]) -> Part:
+def _read_opened(opened: SceneReader, ys: tuple[int, int], xs: tuple[int, int]) -> MaskedPixels:
     scene = opened.scene
     if scene.native:
         return opened.read(ys, xs)
@@ -168,9 +162,9 @@ class _Handles(threading.local):
     """The scenes that this thread has open, the one used last at the end."""
 
     def __init__(self) -> None:
-        self.process, self.kept = os.getpid(), OrderedDict[Scene, OpenScene]()
+        self.process, self.kept = os.getpid(), OrderedDict[Scene, SceneReader]()
 
-    def get(self, scene: Scene) -> OpenScene:
+    def get(self, scene: Scene) -> SceneReader:
         if self.process != os.getpid():  # a fork must not share file positions with its parent
             self.process, self.kept = os.getpid(), OrderedDict()
         if scene not in self.kept:

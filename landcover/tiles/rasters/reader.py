@@ -12,12 +12,12 @@ import rasterio
 from rasterio.windows import Window
 
 from landcover.tiles import buffers
-from landcover.tiles.headers import holdable
-from landcover.tiles.scenes import Scene
-from landcover.tiles.storage import address
+from landcover.tiles.gdal import address
+from landcover.tiles.rasters.metadata import holdable
+from landcover.tiles.rasters.scene import Scene
 
 
-class Part(NamedTuple):
+class MaskedPixels(NamedTuple):
     """Pixels of a scene, dims (band, y, x), and which are valid, dims (y, x); None: all of them."""
 
     pixels: npt.NDArray[Any]
@@ -25,7 +25,7 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class OpenScene:
+class SceneReader:
     """A scene that is open, to be used by one thread.
 
     Args:
@@ -41,7 +41,7 @@ class OpenScene:
         """(rows, columns) of the files, in their own pixels."""
         return self.datasets[0].height, self.datasets[0].width
 
-    def read(self, ys: tuple[int, int], xs: tuple[int, int]) -> Part:
+    def read(self, ys: tuple[int, int], xs: tuple[int, int]) -> MaskedPixels:
         """Read a rectangle in the pixels of the files.
 
         In signed and float imagery pixels without data become 0: their fill values (-9999, NaN)
@@ -65,10 +65,10 @@ class OpenScene:
             defined = ~np.isnan(pixels).any(axis=0)
             valid = defined if valid is None else valid & defined
         if valid is None or valid.all():
-            return Part(pixels, None)
+            return MaskedPixels(pixels, None)
         if pixels.dtype.kind != "u":
             pixels[:, ~valid] = 0
-        return Part(pixels, valid)
+        return MaskedPixels(pixels, valid)
 
     def close(self) -> None:
         """Close the files."""
@@ -111,11 +111,13 @@ class OpenScene:
         return differs
 
 
-def open_scene(scene: Scene) -> OpenScene:
+def open_scene(scene: Scene) -> SceneReader:
     """Open a scene for reading in this thread, inside ``gdal_settings``.
 
     Raises:
         OSError: (rasterio's, too) if that fails.
     """
     places = [address(file) for file in scene.files]
-    return OpenScene(scene, tuple(rasterio.open(where.path, **where.opener()) for where in places))
+    return SceneReader(
+        scene, tuple(rasterio.open(where.path, **where.opener()) for where in places)
+    )

@@ -13,8 +13,8 @@ from support.rasters import RGBA, imagery, write
 
 from landcover.errors import SourceError
 from landcover.tiles.grid import Tiling
-from landcover.tiles.headers import holdable
-from landcover.tiles.scenes import Scene, describe
+from landcover.tiles.rasters.metadata import holdable
+from landcover.tiles.rasters.scene import Scene, describe
 
 TILING = Tiling(64, 0, 64)
 

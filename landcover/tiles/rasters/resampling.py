@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from landcover.tiles.opening import Part
+from landcover.tiles.rasters.reader import MaskedPixels
 
 # Target pixels that are worked out by one matrix product, counted from the corner of the scene: a
 # pixel then has the same neighbours in its product whatever is asked for.
@@ -74,12 +74,12 @@ class Axis:
 
 
 def resample(
-    read: Callable[[tuple[int, int], tuple[int, int]], Part],
+    read: Callable[[tuple[int, int], tuple[int, int]], MaskedPixels],
     vertical: Axis,
     horizontal: Axis,
     ys: tuple[int, int],
     xs: tuple[int, int],
-) -> Part:
+) -> MaskedPixels:
     """Resample a rectangle of the target.
 
     Pixels without data take no part in others. A pixel is valid if the source's pixel under its
@@ -105,12 +105,12 @@ def resample(
         out[..., part[0] - left : part[1] - left] = _rounded(values, source.dtype)
     inner = out[:, ys[0] - top : ys[1] - top, xs[0] - left : xs[1] - left]
     if valid is None:
-        return Part(inner, None)
+        return MaskedPixels(inner, None)
     kept = valid[np.ix_(vertical.nearest(*ys) - rows[0], horizontal.nearest(*xs) - cols[0])]
     if kept.all():
-        return Part(inner, None)
+        return MaskedPixels(inner, None)
     inner[:, ~kept] = 0
-    return Part(inner, kept)
+    return MaskedPixels(inner, kept)
 
 
 def _chunk(

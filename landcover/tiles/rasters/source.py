@@ -15,10 +15,10 @@ from typing import Any
 from landcover.contracts import Strip, Tile
 from landcover.errors import ConfigError
 from landcover.tiles.grid import Block, spacing
-from landcover.tiles.naming import named_scenes
-from landcover.tiles.neighbours import Neighbour, Neighbourhood, beyond
-from landcover.tiles.scenes import Scene, describe
-from landcover.tiles.strips import Gathered, tiles_of
+from landcover.tiles.rasters.naming import named_scenes
+from landcover.tiles.rasters.neighbours import Neighbour, Neighbourhood, beyond
+from landcover.tiles.rasters.scene import Scene, describe
+from landcover.tiles.rasters.tiles import TileReader, tiles_of
 
 # Bytes that one read aims at: enough rows of tiles that threads do not all decode the same blocks,
 # few enough that the network gets its first batch soon.
@@ -89,7 +89,7 @@ class RasterSource:
         return other
 
     def scenes(self) -> Iterator[Scene]:
-        """The scenes in the order of the plan; a scene's header is read when its turn comes.
+        """The scenes in the order of the plan; a scene's metadata is read when its turn comes.
 
         Raises:
             SourceError: if a scene cannot be scored as asked.
@@ -112,11 +112,11 @@ class RasterSource:
                 index += 1
 
     def count(self) -> int:
-        """How many tiles the plan has; reads the header of every scene once."""
+        """How many tiles the plan has; reads the metadata of every scene once."""
         return sum(scene.grid.tiles for scene in self.scenes())
 
     def fingerprint(self) -> dict[str, object]:
-        """What decides which tiles there are; the scenes' headers and sizes go into a digest."""
+        """What decides which tiles there are; what the scenes' metadata says goes into a digest."""
         digest, number = hashlib.sha256(), 0
         for scene in self.scenes():
             grid, bands = scene.grid, scene.bands
@@ -182,13 +182,13 @@ class RasterTask:
 
     def _strip(self, block: Block) -> Strip:
         """Read a block row by row, so that the memory a row is read into is used again."""
-        start, gathered = perf_counter(), self._gathered(block.tiles)
+        start, reader = perf_counter(), self._reader(block.tiles)
         for row in range(block.row0, block.row1):
-            gathered.add(Block(row, row + 1, block.col0, block.col1))
-        return gathered.strip(perf_counter() - start)
+            reader.add(Block(row, row + 1, block.col0, block.col1))
+        return reader.strip(perf_counter() - start)
 
-    def _gathered(self, room: int) -> Gathered:
-        return Gathered(self.scene, room, masked=self.mask, neighbours=self.neighbours)
+    def _reader(self, room: int) -> TileReader:
+        return TileReader(self.scene, room, masked=self.mask, neighbours=self.neighbours)
 
 
 def _shape(scene: Scene, task_tiles: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from landcover.errors import SourceError
-from landcover.tiles.headers import Header
+from landcover.tiles.rasters.metadata import Metadata
 
 Validity: TypeAlias = Literal["all", "value", "mask", "alpha"]
 """What tells pixels without data: nothing, a declared value, a mask, or an alpha band."""
@@ -40,44 +40,44 @@ class BandPlan:
 
 
 def plan_bands(
-    headers: list[Header], bands: Sequence[int | str] | None, band_count: int | None
+    files: list[Metadata], bands: Sequence[int | str] | None, band_count: int | None
 ) -> BandPlan:
     """Choose the bands of a scene.
 
     Args:
-        headers: of its files.
+        files: what each of its files says.
         bands: from 1 or by name, in the order of the network; None: the first ``band_count``.
         band_count: how many bands the network reads; None: all but a mask.
 
     Raises:
         SourceError: if bands are missing, differ in dtype, or hold no real numbers.
     """
-    chosen = _choose(headers, bands, band_count)
-    validity, alpha = _validity(headers, chosen)
-    others = _others(headers, chosen) if validity == "value" else ()
-    return BandPlan(chosen, others, _common_dtype(headers, chosen), validity, alpha)
+    chosen = _choose(files, bands, band_count)
+    validity, alpha = _validity(files, chosen)
+    others = _others(files, chosen) if validity == "value" else ()
+    return BandPlan(chosen, others, _common_dtype(files, chosen), validity, alpha)
 
 
 def _choose(
-    headers: list[Header], bands: Sequence[int | str] | None, band_count: int | None
+    files: list[Metadata], bands: Sequence[int | str] | None, band_count: int | None
 ) -> tuple[int, ...]:
     """The bands that are read, counted over all files."""
-    held = sum(header.count for header in headers)
+    held = sum(metadata.count for metadata in files)
     if bands is not None:
-        return tuple(_numbered(band, headers, held) for band in bands)
-    usable = [i for i in range(1, held + 1) if len(headers) > 1 or i != headers[0].alpha]
+        return tuple(_numbered(band, files, held) for band in bands)
+    usable = [i for i in range(1, held + 1) if len(files) > 1 or i != files[0].alpha]
     wanted = len(usable) if band_count is None else band_count
     if wanted > len(usable):
         mask = " beside its mask" if len(usable) < held else ""
         raise SourceError(
-            headers[0].file,
+            files[0].file,
             f"has {len(usable)} band(s){mask}, the network reads {wanted}{_one_file(held)}",
         )
     return tuple(usable[:wanted])
 
 
-def _numbered(band: int | str, headers: list[Header], held: int) -> int:
-    names = [name for header in headers for name in header.band_names]
+def _numbered(band: int | str, files: list[Metadata], held: int) -> int:
+    names = [name for metadata in files for name in metadata.band_names]
     if isinstance(band, str) and not band.isdecimal():
         found = [i for i, known in enumerate(names, 1) if band.lower() in known]
         if len(found) == 1:
@@ -85,11 +85,11 @@ def _numbered(band: int | str, headers: list[Header], held: int) -> int:
         known = ", ".join("/".join(n) or "unnamed" for n in names)
         what = f"{len(found)} bands are" if found else "no band is"
         raise SourceError(
-            headers[0].file, f"{what} called {band!r} (there are: {known}); give its number"
+            files[0].file, f"{what} called {band!r} (there are: {known}); give its number"
         )
     if not 1 <= int(band) <= held:
         raise SourceError(
-            headers[0].file, f"has {held} band(s), band {band} is wanted{_one_file(held)}"
+            files[0].file, f"has {held} band(s), band {band} is wanted{_one_file(held)}"
         )
     return int(band)
 
@@ -98,34 +98,32 @@ def _one_file(held: int) -> str:
     return "; single-band files of one scene are given together, as a list" if held == 1 else ""
 
 
-def _common_dtype(headers: list[Header], chosen: tuple[int, ...]) -> str:
-    every = [dtype for header in headers for dtype in header.dtypes]
+def _common_dtype(files: list[Metadata], chosen: tuple[int, ...]) -> str:
+    every = [dtype for metadata in files for dtype in metadata.dtypes]
     dtypes = {every[band - 1] for band in chosen}
     if len(dtypes) > 1:
-        raise SourceError(
-            headers[0].file, f"its bands differ in dtype: {', '.join(sorted(dtypes))}"
-        )
+        raise SourceError(files[0].file, f"its bands differ in dtype: {', '.join(sorted(dtypes))}")
     dtype = dtypes.pop()
     if np.dtype(dtype).kind not in "iuf":
-        raise SourceError(headers[0].file, f"holds {dtype} pixels; the network reads real numbers")
+        raise SourceError(files[0].file, f"holds {dtype} pixels; the network reads real numbers")
     return dtype
 
 
-def _validity(headers: list[Header], chosen: tuple[int, ...]) -> tuple[Validity, int]:
+def _validity(files: list[Metadata], chosen: tuple[int, ...]) -> tuple[Validity, int]:
     """What tells pixels without data: alpha, else a mask, else declared values.
 
     A band that the network reads is no mask, whatever the file calls it.
     """
-    first = headers[0]
-    if first.alpha and first.alpha not in chosen and len(headers) == 1:
+    first = files[0]
+    if first.alpha and first.alpha not in chosen and len(files) == 1:
         return "alpha", first.alpha
     if first.masked:
         return "mask", 0
-    if all(value is not None for header in headers for value in header.nodata):
+    if all(value is not None for metadata in files for value in metadata.nodata):
         return "value", 0
     return "all", 0
 
 
-def _others(headers: list[Header], chosen: tuple[int, ...]) -> tuple[int, ...]:
-    held = sum(header.count for header in headers)
+def _others(files: list[Metadata], chosen: tuple[int, ...]) -> tuple[int, ...]:
+    held = sum(metadata.count for metadata in files)
     return tuple(band for band in range(1, held + 1) if band not in chosen)

@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 
 from landcover.tiles.grid import Block, Grid
-from landcover.tiles.scenes import Scene
+from landcover.tiles.rasters.scene import Scene
 
 # Pixels of two scenes may differ in size by this share, and by half a pixel in place: what is read
 # from a neighbour is looked at, never written.

@@ -1,4 +1,4 @@
-"""The header of a raster file, and what can be told from it without reading the pixels."""
+"""What a raster file says of itself."""
 
 from __future__ import annotations
 
@@ -15,15 +15,9 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from landcover.errors import SourceError
+from landcover.tiles.gdal import Address, address, cause, gdal_settings, unplaced_allowed
 from landcover.tiles.grid import Transform
-from landcover.tiles.storage import (
-    Address,
-    address,
-    file_system,
-    gdal_settings,
-    is_remote,
-    unplaced_allowed,
-)
+from landcover.tiles.storage import file_system, is_remote
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,7 +31,7 @@ _COLOURS = {
 
 
 @dataclass(frozen=True)
-class Header:
+class Metadata:
     """What a raster file says of itself.
 
     Args:
@@ -75,8 +69,8 @@ class Header:
     bytes: int
 
 
-def read_header(file: str) -> Header:
-    """Open a raster file and read its header.
+def read_metadata(file: str) -> Metadata:
+    """Open a raster file and read its metadata.
 
     Raises:
         SourceError: if it is no raster, holds no band, or ends before its last block.
@@ -88,7 +82,7 @@ def read_header(file: str) -> Header:
             if dataset.count == 0:
                 raise SourceError(file, "holds no band of its own; name one of its subdatasets")
             _check_complete(dataset, file, size)
-            return _header(dataset, file, size)
+            return _metadata(dataset, file, size)
     except (RasterioError, OSError) as error:
         remedy = "" if is_remote(file) else "; copy it again, or correct source.rasters"
         raise SourceError(file, f"cannot be read as a raster: {cause(error)}{remedy}") from error
@@ -99,15 +93,6 @@ def _opened(where: Address) -> Any:
         return rasterio.open(where.path, **where.opener())
 
 
-def cause(error: BaseException) -> str:
-    """What GDAL said, of an error that may only point to "the previous exception"."""
-    last = error
-    while (following := last.__cause__ or last.__context__) is not None:
-        last = following
-    said = str(last).strip() or str(error).strip()
-    return " ".join(said.split()) or type(error).__name__
-
-
 def holdable(value: float | None, dtype: str) -> float | None:
     """A declared value, if pixels of this dtype can hold it (-9999 in uint8 marks nothing)."""
     if value is None or np.dtype(dtype).kind not in "iu":
@@ -116,10 +101,10 @@ def holdable(value: float | None, dtype: str) -> float | None:
     return value if info.min <= value <= info.max and value == int(value) else None
 
 
-def _header(dataset: Any, file: str, size: int) -> Header:
+def _metadata(dataset: Any, file: str, size: int) -> Metadata:
     flags = dataset.mask_flag_enums[0]
     unit, metres = _unit(dataset.crs)
-    return Header(
+    return Metadata(
         file=file,
         width=dataset.width,
         height=dataset.height,

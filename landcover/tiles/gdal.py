@@ -1,0 +1,124 @@
+"""How GDAL opens a path or URL, its settings, and what it says when it fails."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, NamedTuple
+
+import rasterio
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from landcover.tiles.storage import AZURE_NAMES, file_system, is_remote
+
+FAILURES = (RasterioError, CPLE_BaseError, OSError)
+"""What rasterio raises where a file cannot be opened or its pixels cannot be read."""
+
+# Object stores that GDAL reads by itself, by the protocol of fsspec.
+# https://gdal.org/en/stable/user/virtual_file_systems.html
+_STORES = {
+    "abfs": "/vsiaz/",
+    "abfss": "/vsiaz/",
+    "az": "/vsiaz/",
+    "s3": "/vsis3/",
+    "s3a": "/vsis3/",
+    "gs": "/vsigs/",
+    "gcs": "/vsigs/",
+}
+
+# The block cache is shared by the process: enough for the blocks that neighbouring reads share,
+# where GDAL's own default is 5 % of the machine's memory in each process. Folders are not listed on
+# opening, yet sidecars (.msk, .aux.xml, .ovr) are still looked for by their names.
+_ALWAYS = {"GDAL_CACHEMAX": 128 * 2**20, "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
+
+_REMOTE = {
+    "GDAL_HTTP_MAX_RETRY": "3",
+    "GDAL_HTTP_RETRY_DELAY": "1",
+    "GDAL_HTTP_CONNECTTIMEOUT": "20",
+    "GDAL_HTTP_TIMEOUT": "120",
+    "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
+    "GDAL_HTTP_MULTIPLEX": "YES",
+    "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
+    "VSI_CACHE": "TRUE",
+}
+
+# Filters of warnings belong to the process: threads take turns.
+_FILTERS = threading.Lock()
+
+
+class Address(NamedTuple):
+    """A file as GDAL opens it.
+
+    Args:
+        path: a local path, or a path of one of GDAL's virtual file systems.
+        account: the Azure storage account that the URL names, if it names one.
+        url: the fsspec URL, where GDAL has no file system of its own for it.
+    """
+
+    path: str
+    account: str | None = None
+    url: str | None = None
+
+    def opener(self) -> dict[str, Any]:
+        """Arguments of ``rasterio.open``: the fsspec file system, where GDAL needs it."""
+        if self.url is None:
+            return {}
+        return {"opener": file_system(self.url)[0]}
+
+
+def address(path: str) -> Address:
+    """How GDAL opens a local path or an fsspec URL.
+
+    Raises:
+        SourceError: if no file system has the URL's protocol.
+    """
+    if not is_remote(path):
+        return Address(path)
+    protocol, rest = path.split("://", 1)
+    if protocol in ("http", "https"):
+        return Address(f"/vsicurl/{path}")
+    if protocol not in _STORES:
+        return Address(file_system(path)[1], url=path)
+    place, _, key = rest.partition("/")
+    container, _, host = place.partition("@")
+    return Address(f"{_STORES[protocol]}{container}/{key}", host.split(".")[0] or None)
+
+
+@contextmanager
+def unplaced_allowed() -> Iterator[None]:
+    """Open files that have no georeference without a warning; to be held for the opening only."""
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
+
+
+def gdal_settings(file: Address) -> AbstractContextManager[Any]:
+    """GDAL's options for opening and reading a file, for the ``with`` block in this thread.
+
+    What the environment of the process sets stays as it is. Credentials come from the environment
+    alone.
+    """
+    options: dict[str, Any] = dict(_ALWAYS)
+    if file.path.startswith("/vsi"):
+        options |= _REMOTE
+    if file.path.startswith("/vsiaz/"):
+        for gdal, adlfs, _ in AZURE_NAMES:
+            if adlfs in os.environ:
+                options[gdal] = os.environ[adlfs]
+    options = {key: value for key, value in options.items() if key not in os.environ}
+    if file.account:
+        options["AZURE_STORAGE_ACCOUNT"] = file.account
+    return rasterio.Env(**options)  # type: ignore[no-any-return]
+
+
+def cause(error: BaseException) -> str:
+    """What GDAL said, of an error that may only point to "the previous exception"."""
+    last = error
+    while (following := last.__cause__ or last.__context__) is not None:
+        last = following
+    said = str(last).strip() or str(error).strip()
+    return " ".join(said.split()) or type(error).__name__

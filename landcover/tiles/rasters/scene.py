@@ -1,0 +1,90 @@
+"""What a plan knows of a scene: where its pixels lie, what they hold, and whether that can be read.
+
+Only metadata is read here; whatever makes a scene unusable is said before anything is scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from landcover.tiles.grid import Grid, Tiling, Transform
+from landcover.tiles.rasters.bands import BandPlan, plan_bands
+from landcover.tiles.rasters.georeference import check_agreement, north_up, target_grid
+from landcover.tiles.rasters.metadata import read_metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One scene of a plan: small, picklable, without an open file.
+
+    Args:
+        name: unique in the run; the path below the folder that all inputs share, without suffix.
+        files: its file, or a file per band.
+        grid: how tiles cover it, at the resolution that is read.
+        transform: of the grid's pixels.
+        crs: as ``EPSG:26914`` where an authority knows it, else as WKT.
+        bands: which bands are read, and how pixels without data are told.
+        native: pixels are read as they are; otherwise they are resampled to the grid's resolution.
+        block: (rows, columns) of a block of the file, in pixels of the grid.
+        bytes: the size of all files; 0 where it is not known.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    grid: Grid
+    transform: Transform
+    crs: str
+    bands: BandPlan
+    native: bool
+    block: tuple[int, int]
+    bytes: int
+
+    def transform_at(self, row: int, col: int) -> Transform:
+        """The transform of the grid's pixels counted from another of them."""
+        a, b, c, d, e, f = self.transform
+        return a, b, c + a * col, d, e, f + e * row
+
+
+def describe(
+    name: str,
+    files: tuple[str, ...],
+    tiling: Tiling,
+    *,
+    resolution: float | None = None,
+    bands: Sequence[int | str] | None = None,
+    band_count: int | None = None,
+) -> Scene:
+    """Read the metadata of a scene and decide how it is going to be read.
+
+    Args:
+        name: of the scene.
+        files: its file, or a file per band.
+        tiling: of its grid.
+        resolution: metres a pixel; None: the scene's own.
+        bands: bands in the order of the network, from 1 or by name; None: the first
+            ``band_count``, or all but a mask.
+        band_count: how many bands the network reads; None: as many as there are.
+
+    Raises:
+        SourceError: if it cannot be scored as asked; the sentence says what to do.
+    """
+    held = [read_metadata(file) for file in files]
+    check_agreement(held)
+    first = held[0]
+    own = north_up(first)
+    transform, width, height, native = target_grid(first, own, resolution)
+    return Scene(
+        name=name,
+        files=files,
+        grid=Grid(width, height, *tiling),
+        transform=transform,
+        crs=first.crs,
+        bands=plan_bands(held, bands, band_count),
+        native=native,
+        block=(
+            round(first.block[0] * own[4] / transform[4]),
+            round(first.block[1] * own[0] / transform[0]),
+        ),
+        bytes=sum(metadata.bytes for metadata in held),
+    )
