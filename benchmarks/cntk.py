@@ -26,12 +26,12 @@ from matplotlib.figure import Figure
 from benchmarks.measuring import claim
 from benchmarks.record import RESULTS, write_results
 from landcover.errors import LandcoverError
-from landcover.models.agreement import agreement
-from landcover.models.formats import ModelFile, detect
-from landcover.models.measuring import block_noise, interleaved
-from landcover.models.network import Graph, Network, Pixels
-from landcover.models.runtimes import start_runtime
-from landcover.models.wrapping import Layout, Wrapping
+from landcover.models.comparison.agreement import agreement
+from landcover.models.comparison.timing import block_noise, interleaved
+from landcover.models.formats.detection import ModelFile, detect
+from landcover.models.network import Graph, Network
+from landcover.models.preprocessing.specification import Layout, Pixels, Wrapping
+from landcover.models.runtimes.registry import start_runtime
 
 OURS = ("onnxruntime", "openvino")
 # Times as fast as CNTK that these files should be at least; every other one as fast.

@@ -30,9 +30,9 @@ from landcover.config import load_config, parse_override
 from landcover.devices import Gpu, visible_gpus
 from landcover.errors import LandcoverError
 from landcover.machine import usable_cpus
-from landcover.models.measuring import block_noise
+from landcover.models.comparison.timing import block_noise
+from landcover.models.model import ScoringModel, open_model
 from landcover.models.recipe import make_recipe
-from landcover.models.scoring_model import ScoringModel, open_model
 from landcover.scoring.plan import model_settings
 from landcover.scoring.trial import try_out
 from landcover.scoring.tuning import tuned

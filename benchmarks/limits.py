@@ -32,8 +32,8 @@ from landcover.config import load_config
 from landcover.contracts import Strip
 from landcover.errors import LandcoverError
 from landcover.machine import usable_cpus
+from landcover.models.model import open_model
 from landcover.models.recipe import make_recipe
-from landcover.models.scoring_model import open_model
 from landcover.report.bars import bars_figure
 from landcover.scoring.plan import make_source
 from landcover.scoring.trial import try_out

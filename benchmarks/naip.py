@@ -34,7 +34,7 @@ from benchmarks.measuring import apart, claim, in_rounds, middle
 from benchmarks.record import RESULTS, write_results
 from landcover.errors import LandcoverError
 from landcover.machine import usable_cpus
-from landcover.models.formats import detect
+from landcover.models.formats.detection import detect
 from landcover.plugins import load_runtime
 from landcover.report.bars import bars_figure
 from landcover.scoring.trial import try_out

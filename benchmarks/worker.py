@@ -24,8 +24,8 @@ from benchmarks.measuring import apart, claim, in_rounds, middle, peak_memory
 from benchmarks.record import RESULTS, write_results
 from landcover.config import load_config
 from landcover.machine import usable_cpus
+from landcover.models.model import open_model
 from landcover.models.recipe import make_recipe
-from landcover.models.scoring_model import open_model
 from landcover.report.bars import bars_figure
 from landcover.scoring.trial import try_out
 from landcover.scoring.tuning import tuned

@@ -26,8 +26,8 @@ import xarray as xr
 
 from landcover.contracts import Backend, Lost
 from landcover.errors import ConfigError, LandcoverError, ModelError
+from landcover.models.model import ScoringModel, open_model
 from landcover.models.recipe import Recipe
-from landcover.models.scoring_model import ScoringModel, open_model
 from landcover.plugins import load_backend
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks.contenders.asked import CORES, asked, pixels_of, write_labels
 from landcover.config import ModelSettings
+from landcover.models.model import open_model
 from landcover.models.recipe import make_recipe
-from landcover.models.scoring_model import open_model
 from landcover.scoring.tuning import tuned
 
 _IN_MEMORY = 100

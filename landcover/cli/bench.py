@@ -16,8 +16,8 @@ from landcover.config import load_config, parse_override
 from landcover.errors import ConfigError
 from landcover.machine import machine_facts
 from landcover.models.fetch import local_path
-from landcover.models.formats import detect
-from landcover.models.runtimes import RUNTIMES_OF
+from landcover.models.formats.detection import detect
+from landcover.models.runtimes.registry import RUNTIMES_OF
 from landcover.plugins import backend_names
 from landcover.report.bars import stacked_figure
 from landcover.scoring.contest import STAGES, Standing, Way, contest, ways

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from landcover.devices import visible_gpus
 from landcover.machine import machine_facts, usable_cpus, usable_memory
-from landcover.models.placing import uses_gpus
+from landcover.models.runtimes.placement import uses_gpus
 
 
 class _Part(NamedTuple):

@@ -7,7 +7,7 @@ import click
 from landcover.cli.model_compare import compare
 from landcover.cli.model_convert import convert
 from landcover.cli.model_inspect import inspect
-from landcover.models.cntk.install import install
+from landcover.models.cntk.library.install import install
 
 
 @click.group()

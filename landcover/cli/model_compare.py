@@ -18,11 +18,11 @@ from landcover.cli.model_images import images_of
 from landcover.cli.tables import new_table, show
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
-from landcover.models.comparison import Comparison, Conditions, Result, check_conditions
-from landcover.models.comparison import compare as compare_model
+from landcover.models.comparison.comparison import Comparison, Conditions, Result, check_conditions
+from landcover.models.comparison.comparison import compare as compare_model
 from landcover.models.fetch import local_path
-from landcover.models.formats import detect
-from landcover.models.operations import operations_of
+from landcover.models.formats.detection import detect
+from landcover.models.inspection.operation_counts import operations_of
 
 
 @click.command()

@@ -13,8 +13,8 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.windows import Window
 
 from landcover.errors import SourceError
-from landcover.models.comparison import Images
-from landcover.models.network import Pixels
+from landcover.models.comparison.comparison import Images
+from landcover.models.preprocessing.specification import Pixels
 from landcover.models.recipe import Recipe
 
 _MOST = 64

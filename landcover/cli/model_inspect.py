@@ -8,8 +8,9 @@ import click
 
 from landcover.cli.model_head import head_option
 from landcover.cli.tables import new_table, show
-from landcover.models.inspection import Inspection, Port, inspect_model
-from landcover.models.layers import Layer
+from landcover.models.graph_analysis.onnx_layers import Layer
+from landcover.models.inspection.insides import Port
+from landcover.models.inspection.inspection import Inspection, inspect_model
 
 
 @click.command()

@@ -9,8 +9,8 @@ import click
 
 from landcover.config import load_config, parse_override
 from landcover.contracts import Task
+from landcover.models.model import open_model
 from landcover.models.recipe import make_recipe
-from landcover.models.scoring_model import open_model
 from landcover.scoring.plan import make_source, model_settings, task_size
 from landcover.scoring.tuning import measure
 

@@ -14,8 +14,8 @@ from onnx import TensorProto, helper
 from landcover.config import ModelSettings
 from landcover.errors import ModelError, OutputError
 from landcover.models.fetch import local_path, shown
-from landcover.models.formats import ModelFile, detect
-from landcover.models.onnx_graph import find_ends, wrapped
+from landcover.models.formats.detection import ModelFile, detect
+from landcover.models.preprocessing.onnx import find_ends, wrapped
 from landcover.models.recipe import make_recipe
 
 _INSTEAD = {

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from landcover.errors import ModelError
-from landcover.models import checkpoints
 from landcover.models.cache import cached
+from landcover.models.formats import checkpoints
 
 # What storages call the version of a file; the first that is there decides with the size.
 _VERSIONS = (

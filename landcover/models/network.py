@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from landcover.errors import ModelError
-from landcover.models.formats import Format, ModelFile
-from landcover.models.wrapping import Signature, Wrapping
-
-Pixels: TypeAlias = npt.NDArray[Any]
-Probabilities: TypeAlias = npt.NDArray[np.float32]
+from landcover.models.formats.detection import Format, ModelFile
+from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Wrapping
 
 K = TypeVar("K", bound=Hashable)
 S = TypeVar("S")

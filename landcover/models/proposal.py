@@ -10,10 +10,10 @@ from pathlib import Path
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
 from landcover.models.fetch import shown
-from landcover.models.formats import ModelFile
-from landcover.models.input_side import Input, fit_input
-from landcover.models.output_side import Returned, find_output
-from landcover.models.runtimes import choose_runtime, start_runtime
+from landcover.models.formats.detection import ModelFile
+from landcover.models.output_probe import Returned, find_output
+from landcover.models.preprocessing.input_side import Input, fit_input
+from landcover.models.runtimes.registry import choose_runtime, start_runtime
 from landcover.models.sidecar import sidecar_paths, with_sidecar
 
 

@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 from landcover.config import Device, ModelSettings
 from landcover.models.fetch import local_path, shown
-from landcover.models.formats import Format, detect
-from landcover.models.input_side import fit_input, network_order
-from landcover.models.mean_image import read_mean_image
-from landcover.models.output_side import find_output
-from landcover.models.placing import place
-from landcover.models.runtimes import choose_runtime, start_runtime
+from landcover.models.formats.detection import Format, detect
+from landcover.models.output_probe import find_output
+from landcover.models.preprocessing.input_side import fit_input, network_order
+from landcover.models.preprocessing.mean_image import read_mean_image
+from landcover.models.preprocessing.specification import Layout, Output, Size, Wrapping
+from landcover.models.runtimes.placement import place
+from landcover.models.runtimes.registry import choose_runtime, start_runtime
 from landcover.models.sidecar import with_sidecar
-from landcover.models.wrapping import Layout, Output, Size, Wrapping
 
 # What a run writes does not depend on these, or (batch, device) on no more than rounding.
 _NOT_IDENTITY = {"path", "batch", "device", "mean_image"}

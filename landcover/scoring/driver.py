@@ -12,9 +12,9 @@ from landcover.classes import classes_of
 from landcover.config import Config
 from landcover.contracts import Backend, Failure, Lost, Source, Task
 from landcover.errors import TooManyFailures
-from landcover.models.placing import expects_gpu
+from landcover.models.model import open_model
 from landcover.models.recipe import Recipe, make_recipe
-from landcover.models.scoring_model import open_model
+from landcover.models.runtimes.placement import expects_gpu
 from landcover.plugins import load_backend
 from landcover.runs.directory import RunDirectory, claim
 from landcover.runs.parts import Counts, Part, digest_of, finished, remove_part, write_part

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 from landcover.contracts import Model
+from landcover.models.model import open_model
 from landcover.models.recipe import Recipe
-from landcover.models.scoring_model import open_model
 
 _models: dict[tuple[Recipe, int], Model] = {}
 _opening = threading.Lock()

@@ -9,9 +9,9 @@ from itertools import islice
 import numpy as np
 
 from landcover.contracts import Source, Strip
+from landcover.models.model import open_model
 from landcover.models.network import Network
 from landcover.models.recipe import Recipe
-from landcover.models.scoring_model import open_model
 from landcover.scoring.labels import Probabilities, Valid
 
 _TILES = 32

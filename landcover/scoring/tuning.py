@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from landcover.models.cache import cache_folder
-from landcover.models.memory import out_of_memory
+from landcover.models.model import ScoringModel
 from landcover.models.recipe import Recipe
-from landcover.models.scoring_model import ScoringModel
+from landcover.models.runtimes.memory import out_of_memory
 
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 # The search ends when a batch takes longer than this, or holds more pixels than that: larger ones

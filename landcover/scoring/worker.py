@@ -16,8 +16,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from landcover.contracts import Task, Tile
+from landcover.models.model import ScoringModel, open_model
 from landcover.models.recipe import Recipe
-from landcover.models.scoring_model import ScoringModel, open_model
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import Counts, Part, digest_of, write_part
 from landcover.scoring.canvas import Canvas

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from landcover.errors import MissingExtra
-from landcover.models.keras_start import start_keras
-from landcover.models.tensorflow_start import tensorflow
+from landcover.models.runtimes.keras.start import start_keras
+from landcover.models.runtimes.tensorflow.start import tensorflow
 
 
 def load_keras() -> Any:

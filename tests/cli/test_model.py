@@ -19,11 +19,11 @@ import yaml
 from landcover.cli.main import main
 from landcover.config import ModelSettings
 from landcover.errors import LibraryUnavailable
-from landcover.models.cntk.install import locate
-from landcover.models.cntk.reader import read
-from landcover.models.formats import detect
+from landcover.models.cntk.library.install import locate
+from landcover.models.cntk.reader.model_file import read
+from landcover.models.formats.detection import detect
+from landcover.models.model import open_model
 from landcover.models.recipe import make_recipe
-from landcover.models.scoring_model import open_model
 
 
 class Said(NamedTuple):

@@ -16,11 +16,11 @@ from support import networks
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
-from landcover.models.formats import detect
-from landcover.models.memory import out_of_memory
+from landcover.models.formats.detection import detect
 from landcover.models.network import Network
+from landcover.models.preprocessing.specification import Wrapping
 from landcover.models.recipe import Recipe, make_recipe
-from landcover.models.wrapping import Wrapping
+from landcover.models.runtimes.memory import out_of_memory
 from landcover.plugins import load_runtime
 from landcover.testing import ModelTests
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landcover.models.agreement import agreement
+from landcover.models.comparison.agreement import agreement
 
 
 def test_differences_are_told_as_a_share_of_the_largest_number() -> None:

@@ -11,7 +11,7 @@ import pytest
 from support import networks
 
 from landcover.errors import ModelError
-from landcover.models.formats import detect
+from landcover.models.formats.detection import detect
 
 CNTK = Path(__file__).parents[1] / "data" / "cntk"
 

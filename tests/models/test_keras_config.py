@@ -12,7 +12,7 @@ from support import networks
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
-from landcover.models.keras_config import check_safe
+from landcover.models.formats.keras_config import check_safe
 from landcover.models.recipe import make_recipe
 
 

@@ -22,12 +22,13 @@ import landcover
 from landcover.config import ModelSettings
 from landcover.devices import Gpu
 from landcover.errors import MissingExtra, ModelError
-from landcover.models import jax_start, placing
+from landcover.models.model import open_model
 from landcover.models.recipe import make_recipe
-from landcover.models.runtimes import RUNTIMES_OF, choose_runtime
-from landcover.models.scoring_model import open_model
-from landcover.models.tensorflow_start import tensorflow
-from landcover.models.torch import device_of as torch_device
+from landcover.models.runtimes import placement
+from landcover.models.runtimes.jax import start as jax_start
+from landcover.models.runtimes.registry import RUNTIMES_OF, choose_runtime
+from landcover.models.runtimes.tensorflow.start import tensorflow
+from landcover.models.runtimes.torch import device_of as torch_device
 from landcover.plugins import load_runtime
 
 CONFORMANCE = Path(__file__).with_name("keras_conformance.py")
@@ -37,7 +38,7 @@ import sys
 import numpy as np
 from landcover.config import ModelSettings
 from landcover.models.recipe import make_recipe
-from landcover.models.scoring_model import open_model
+from landcover.models.model import open_model
 path, runtime, pixels, scores = sys.argv[1:]
 recipe = make_recipe(ModelSettings(path=path, runtime=runtime, scale=1 / 64))
 np.save(scores, open_model(recipe, 2).network.run(np.load(pixels)))
@@ -255,22 +256,22 @@ def test_torch_computes_on_the_gpu_of_its_process() -> None:
 def test_which_of_them_use_the_gpus_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=_cuda(1)))
     monkeypatch.setitem(sys.modules, "jax", SimpleNamespace())
-    monkeypatch.setattr(placing, "entry_points", lambda group: [])
-    assert (placing.uses_gpus("jax"), placing.uses_gpus("torch")) == (False, True)
+    monkeypatch.setattr(placement, "entry_points", lambda group: [])
+    assert (placement.uses_gpus("jax"), placement.uses_gpus("torch")) == (False, True)
     plugin = EntryPoint("xla_cuda12", "jax_plugins.xla_cuda12", "jax_plugins")
-    monkeypatch.setattr(placing, "entry_points", lambda group: [plugin])
+    monkeypatch.setattr(placement, "entry_points", lambda group: [plugin])
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=_cuda(0)))
-    assert (placing.uses_gpus("jax"), placing.uses_gpus("torch")) == (True, False)
+    assert (placement.uses_gpus("jax"), placement.uses_gpus("torch")) == (True, False)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingExtra, match=r"landcover\[torch\]"):
-        placing.uses_gpus("torch")
+        placement.uses_gpus("torch")
 
 
 @pytest.mark.parametrize(("runtime", "hint"), [("jax", r"jax\[cuda12\]"), ("torch", "for CUDA")])
 def test_a_gpu_that_they_cannot_use_is_answered_with_what_to_install(
     monkeypatch: pytest.MonkeyPatch, runtime: str, hint: str
 ) -> None:
-    monkeypatch.setattr(placing, "visible_gpus", lambda: [replace(GPU, ordinal=0)])
-    monkeypatch.setattr(placing, "uses_gpus", lambda name: False)
+    monkeypatch.setattr(placement, "visible_gpus", lambda: [replace(GPU, ordinal=0)])
+    monkeypatch.setattr(placement, "uses_gpus", lambda name: False)
     with pytest.raises(ModelError, match=f"runtime {runtime!r} uses no GPU here: .*{hint}"):
-        placing.place("gpu", runtime, "net")
+        placement.place("gpu", runtime, "net")

@@ -13,9 +13,9 @@ from support import networks
 
 from landcover.config import ModelSettings, load_config
 from landcover.errors import ModelError
-from landcover.models.mean_image import read_mean_image
+from landcover.models.model import open_model
+from landcover.models.preprocessing.mean_image import read_mean_image
 from landcover.models.recipe import make_recipe
-from landcover.models.scoring_model import open_model
 from landcover.models.sidecar import with_sidecar
 
 GENUINE = Path(__file__).parents[1] / "data" / "cntk" / "mean_image"

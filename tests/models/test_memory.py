@@ -13,10 +13,10 @@ from support import networks
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
-from landcover.models.memory import out_of_memory
-from landcover.models.network import Pixels, Probabilities
+from landcover.models.model import ScoringModel
+from landcover.models.preprocessing.specification import Pixels, Probabilities
 from landcover.models.recipe import Recipe, make_recipe
-from landcover.models.scoring_model import ScoringModel
+from landcover.models.runtimes.memory import out_of_memory
 
 
 class ResourceExhaustedError(Exception):

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from landcover.config import ModelSettings
+from landcover.models.model import ScoringModel, open_model
 from landcover.models.recipe import make_recipe
-from landcover.models.scoring_model import ScoringModel, open_model
 
 PHOTOS = "tf1-checkpoint-trafficsigns"
 CIFAR10, CIFAR100 = "keras-savedmodel-cifar10", "onnx-savedmodel-cifar100"

@@ -11,7 +11,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from landcover.models.cntk import choose, read, to_onnx
-from landcover.models.receptive_field import receptive_fields
+from landcover.models.graph_analysis.receptive_field import receptive_fields
 
 
 def _network(nodes: list[onnx.NodeProto], **weights: np.ndarray) -> onnx.ModelProto:

@@ -15,8 +15,8 @@ from support import networks
 from landcover.classes import scheme
 from landcover.config import ModelSettings
 from landcover.errors import ConfigError, ModelError
+from landcover.models.preprocessing.specification import Signature
 from landcover.models.recipe import Recipe, make_recipe
-from landcover.models.wrapping import Signature
 
 CNTK = Path(__file__).parents[1] / "data" / "cntk"
 

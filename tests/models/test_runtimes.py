@@ -17,10 +17,10 @@ from support import networks
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError, PluginNotFound
-from landcover.models.formats import Format
+from landcover.models.formats.detection import Format
+from landcover.models.model import open_model
 from landcover.models.recipe import Recipe, make_recipe
-from landcover.models.runtimes import choose_runtime
-from landcover.models.scoring_model import open_model
+from landcover.models.runtimes.registry import choose_runtime
 from landcover.plugins import load_runtime, runtime_names
 from landcover.testing import ModelTests
 
@@ -174,7 +174,7 @@ def test_auto_means_openvino_on_cpus_and_the_format_s_own_runtime_elsewhere(
     assert choose_runtime("auto", format) == choose_runtime("auto", format, "cpu") == "openvino"
     assert choose_runtime("auto", format, "gpu") == own
     assert choose_runtime("cntk", format) == "cntk"
-    monkeypatch.setattr("landcover.models.runtimes.find_spec", lambda name: None)
+    monkeypatch.setattr("landcover.models.runtimes.registry.find_spec", lambda name: None)
     assert choose_runtime("auto", format) == own
 
 

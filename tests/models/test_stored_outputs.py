@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from landcover.errors import ModelError
-from landcover.models.stored_outputs import stored_beside
+from landcover.models.comparison.stored_outputs import stored_beside
 
 IMAGES = np.zeros((2, 3, 4, 5), np.float32)
 

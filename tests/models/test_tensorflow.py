@@ -11,9 +11,9 @@ from support import networks
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
+from landcover.models.model import open_model
 from landcover.models.recipe import Recipe, make_recipe
-from landcover.models.scoring_model import open_model
-from landcover.models.tf1_ends import find_ends
+from landcover.models.runtimes.tensorflow.tf1_ends import find_ends
 
 tf = pytest.importorskip("tensorflow")
 one = tf.compat.v1

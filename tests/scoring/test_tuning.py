@@ -11,10 +11,10 @@ import pytest
 import landcover
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
-from landcover.models.network import Pixels, Probabilities
-from landcover.models.onnxruntime import OnnxRuntime
+from landcover.models.model import ScoringModel
+from landcover.models.preprocessing.specification import Pixels, Probabilities
 from landcover.models.recipe import Recipe, make_recipe
-from landcover.models.scoring_model import ScoringModel
+from landcover.models.runtimes.onnxruntime import OnnxRuntime
 from landcover.scoring.tuning import measure, remember_smaller
 
 

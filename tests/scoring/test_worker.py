@@ -14,7 +14,7 @@ import landcover
 from landcover import devices
 from landcover.devices import Gpu, let_go
 from landcover.errors import ModelError
-from landcover.models import onnxruntime, placing
+from landcover.models.runtimes import onnxruntime, placement
 
 GPU = Gpu("GPU-made", "made", 0, 0)
 TAKE = """
@@ -29,8 +29,8 @@ sys.stdin.read()
 @pytest.fixture
 def locks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """The folder of the locks of a host with one GPU."""
-    monkeypatch.setattr(placing, "visible_gpus", lambda: [GPU])
-    monkeypatch.setattr(placing, "uses_gpus", lambda runtime: runtime == "onnxruntime")
+    monkeypatch.setattr(placement, "visible_gpus", lambda: [GPU])
+    monkeypatch.setattr(placement, "uses_gpus", lambda runtime: runtime == "onnxruntime")
     monkeypatch.setattr(onnxruntime, "providers", lambda gpu: ["CPUExecutionProvider"])
     monkeypatch.setattr(onnxruntime._Start, "check", lambda self, session, shown: None)
     monkeypatch.setattr(devices, "_shared_folder", lambda: tmp_path / "locks")

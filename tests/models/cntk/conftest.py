@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landcover.models.cntk.dictionary import Axis, Shape, Tensor
+from landcover.models.cntk.reader.dictionary import Axis, Shape, Tensor
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "cntk"
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landcover.models.cntk.dictionary import Axis, Shape, Tensor, read_dictionary
-from landcover.models.cntk.wire import WireError
+from landcover.models.cntk.reader.dictionary import Axis, Shape, Tensor, read_dictionary
+from landcover.models.formats.protobuf import Malformed
 
 Encode = Callable[[Any], bytes]
 
@@ -43,7 +43,7 @@ def test_half_precision_is_stored_wide_and_read_narrow(encode: Encode) -> None:
 
 def test_a_shape_that_the_numbers_do_not_fill_is_refused(encode: Encode) -> None:
     tensor = Tensor(np.zeros(5, np.float32), (2, 3), np.dtype(np.float32))
-    with pytest.raises(WireError, match="shape"):
+    with pytest.raises(Malformed, match="shape"):
         read_dictionary(memoryview(encode({"w": tensor})))
 
 
@@ -51,7 +51,7 @@ def test_a_shape_larger_than_any_memory_is_refused_before_anything_is_allocated(
     encode: Encode,
 ) -> None:
     tensor = Tensor(np.zeros(5, np.float32), (2**40, 2**40), np.dtype(np.float32))
-    with pytest.raises(WireError, match="shape"):
+    with pytest.raises(Malformed, match="shape"):
         read_dictionary(memoryview(encode({"w": tensor})))
 
 
@@ -59,18 +59,18 @@ def test_values_nest_only_so_deep(encode: Encode) -> None:
     nested: Any = "bottom"
     for _ in range(40):
         nested = [nested]
-    with pytest.raises(WireError, match="deep"):
+    with pytest.raises(Malformed, match="deep"):
         read_dictionary(memoryview(encode({"list": nested})))
 
 
 def test_a_sparse_tensor_is_refused(encode: Encode) -> None:
     tensor = Tensor(np.zeros(2, np.float32), (2,), np.dtype(np.float32))
     data = encode({"w": tensor}).replace(b"\x08\x01\x1a", b"\x10\x01\x1a")
-    with pytest.raises(WireError, match="sparse"):
+    with pytest.raises(Malformed, match="sparse"):
         read_dictionary(memoryview(data))
 
 
 def test_a_name_that_is_not_utf8_is_refused(encode: Encode) -> None:
     data = encode({"name": "abc"}).replace(b"abc", b"\xff\xfe\xfd")
-    with pytest.raises(WireError, match="UTF-8"):
+    with pytest.raises(Malformed, match="UTF-8"):
         read_dictionary(memoryview(data))

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from landcover.errors import ModelError
 from landcover.models.cntk import convert
-from landcover.models.cntk.dictionary import Axis, Shape, Tensor, read_dictionary
+from landcover.models.cntk.reader.dictionary import Axis, Shape, Tensor, read_dictionary
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "cntk"
 FILES = [

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from landcover.errors import LandcoverError, LibraryUnavailable, ModelError
-from landcover.models.cntk.genuine import GenuineNetwork
-from landcover.models.cntk.install import locate
+from landcover.models.cntk.library.evaluation import GenuineNetwork
+from landcover.models.cntk.library.install import locate
 
 TOLERANCE = 1e-5  # of the greatest value of the reference
 

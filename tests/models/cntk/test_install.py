@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from landcover.errors import LibraryUnavailable
-from landcover.models.cntk.install import CORE, RELEASE, install, locate
+from landcover.models.cntk.library.install import CORE, RELEASE, install, locate
 
 WHEEL = f"{RELEASE}-cp36-cp36m-manylinux1_x86_64.whl"
 

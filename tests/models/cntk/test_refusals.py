@@ -11,7 +11,7 @@ import pytest
 
 from landcover.errors import ModelError
 from landcover.models.cntk import convert
-from landcover.models.cntk.dictionary import Axis, Shape, Tensor
+from landcover.models.cntk.reader.dictionary import Axis, Shape, Tensor
 
 Network = Callable[..., bytes]
 F32 = np.dtype(np.float32)

@@ -10,12 +10,12 @@ import pytest
 
 from landcover.config import ModelSettings
 from landcover.errors import LibraryUnavailable, ModelError
-from landcover.models.cntk.install import locate
-from landcover.models.cntk.runtime import CntkRuntime
-from landcover.models.formats import detect
-from landcover.models.measuring import block_noise
+from landcover.models.cntk.library.install import locate
+from landcover.models.comparison.timing import block_noise
+from landcover.models.formats.detection import detect
+from landcover.models.model import open_model
 from landcover.models.recipe import make_recipe
-from landcover.models.scoring_model import open_model
+from landcover.models.runtimes.cntk import CntkRuntime
 
 CACHE = os.environ.get("LANDCOVER_CACHE")  # of the user; other tests have one of their own
 

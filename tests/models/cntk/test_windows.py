@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from landcover.models.cntk.windows import Axis, Placement, place
+from landcover.models.cntk.conversion.rules.windows import Axis, Placement, place
 
 
 @pytest.mark.parametrize(

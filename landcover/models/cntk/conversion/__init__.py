@@ -1,0 +1,1 @@
+"""From CNTK's graph to ONNX."""

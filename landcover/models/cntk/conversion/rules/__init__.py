@@ -1,0 +1,1 @@
+"""How each operation of CNTK is written in ONNX, by family."""

@@ -1,0 +1,1 @@
+"""Microsoft's own CNTK 2.7: installed, loaded and asked through its C interface."""

@@ -1,0 +1,1 @@
+"""CNTK's model files, of both formats, as a graph of functions."""

@@ -1,0 +1,164 @@
+"""What a model file is, told by its content and not by its name."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import re
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+from landcover.errors import ModelError
+from landcover.models.formats import checkpoints, hdf5, protobuf_kinds
+
+Format: TypeAlias = Literal[
+    "cntk",
+    "cntk-v1",
+    "onnx",
+    "keras",
+    "keras2",
+    "h5",
+    "savedmodel",
+    "graphdef",
+    "tf1-checkpoint",
+]
+"""The formats of networks that can be opened.
+
+cntk: CNTK 2; cntk-v1: CNTK 1 ("BrainScript"); keras: a ``.keras`` file of Keras 3; keras2: one of Keras 2; h5: a whole Keras model
+in HDF5; savedmodel: TensorFlow's folder; graphdef: a frozen TensorFlow 1 graph; tf1-checkpoint:
+``.meta``, ``.index`` and ``.data`` of one prefix.
+"""
+
+_CNTK_1 = "BCN\0".encode("utf-16-le")
+
+KNOWN = (
+    "CNTK, ONNX, Keras (.keras or .h5), TensorFlow SavedModel, "
+    "frozen TensorFlow graph and TensorFlow 1 checkpoint"
+)
+
+# Files that people mistake for a model: how they begin, and what to do instead.
+_LOOKALIKES = {
+    b"version https://git-lfs": "is a Git LFS pointer, not the model: run 'git lfs pull'",
+    b"\x80\x02": "is a Python pickle, which is never opened: export the network to ONNX",
+    b"\x80\x04": "is a Python pickle, which is never opened: export the network to ONNX",
+}
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model on the local disk.
+
+    Args:
+        path: the file; the folder of a SavedModel; the prefix of a TensorFlow 1 checkpoint.
+        format: one of :data:`Format`.
+        files: every file that the model consists of, sorted.
+    """
+
+    path: Path
+    format: Format
+    files: tuple[Path, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the content in hexadecimal digits; where the files lie does not count."""
+        total = hashlib.sha256()
+        root = self.path if self.path.is_dir() else self.path.parent
+        for file in self.files:
+            with file.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").hexdigest()
+            name = file.relative_to(root).as_posix() if len(self.files) > 1 else ""
+            total.update(f"{name}\0{content}\n".encode())
+        return total.hexdigest()
+
+
+def detect(path: Path, shown: str | None = None) -> ModelFile:
+    """Find out what a model file is.
+
+    Args:
+        path: a file or folder, or the prefix or any file of a TensorFlow 1 checkpoint.
+        shown: the name of the model in messages; default: the path.
+
+    Raises:
+        ModelError: it is absent, empty, cut short, not a model, or of a format that is not read.
+    """
+    shown = shown or str(path)
+    prefix = checkpoints.prefix_of(path)
+    if prefix is not None:
+        return ModelFile(prefix, "tf1-checkpoint", checkpoints.files_of(prefix, shown))
+    if path.is_dir():
+        return _folder(path, shown)
+    if not path.exists():
+        raise ModelError(shown, "no such file or folder")
+    if path.stat().st_size == 0:
+        raise ModelError(shown, "is empty: copy or save it again")
+    format = _format_of(path, shown)
+    if format == "savedmodel":
+        if path.name != "saved_model.pb":
+            raise ModelError(shown, "is a SavedModel's graph, which must be named saved_model.pb")
+        return _folder(path.parent, shown)
+    return ModelFile(path, format, _with_external_weights(path, shown, format))
+
+
+def _folder(path: Path, shown: str) -> ModelFile:
+    graph = path / "saved_model.pb"
+    if not graph.is_file():
+        raise ModelError(
+            shown,
+            "is a folder with neither a saved_model.pb (a SavedModel) nor the .meta file of a "
+            "TensorFlow 1 checkpoint in it: name the model file itself",
+        )
+    if _format_of(graph, str(graph)) != "savedmodel":
+        raise ModelError(str(graph), "is not the graph of a SavedModel")
+    below = [p for part in ("variables", "assets") for p in (path / part).rglob("*")]
+    return ModelFile(path, "savedmodel", (graph, *sorted(p for p in below if p.is_file())))
+
+
+def _format_of(path: Path, shown: str) -> Format:
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for magic, reason in _LOOKALIKES.items():
+            if data[: len(magic)] == magic:
+                raise ModelError(shown, reason)
+        if data[: len(_CNTK_1)] == _CNTK_1:
+            return "cntk-v1"
+        if data[:4] == b"PK\x03\x04":
+            return _zipped(path, shown)
+        if data[:8] == hdf5.MAGIC:
+            hdf5.check_whole(data, shown)
+            return "h5"
+        found = protobuf_kinds.kind_of(data, shown)
+        if found is None:
+            raise ModelError(
+                shown, f"is of no known format (it begins with {data[:8]!r}); known are {KNOWN}"
+            )
+        assert found in get_args(Format)
+        return found
+
+
+def _zipped(path: Path, shown: str) -> Format:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            metadata = archive.read("metadata.json") if "metadata.json" in names else b""
+    except (zipfile.BadZipFile, EOFError, OSError):
+        raise ModelError(
+            shown, "is cut short or damaged (its ZIP directory is missing): copy it again"
+        ) from None
+    if any(name.endswith("data.pkl") for name in names):
+        raise ModelError(shown, "is a PyTorch file, a pickle that is never opened: export to ONNX")
+    if "config.json" not in names:
+        raise ModelError(shown, f"is a ZIP file without a Keras config.json; known are {KNOWN}")
+    return "keras2" if re.search(rb'"keras_version":\s*"[012]\.', metadata) else "keras"
+
+
+def _with_external_weights(path: Path, shown: str, format: Format) -> tuple[Path, ...]:
+    """An ONNX file may keep its weights in other files of its folder; they are part of the model."""
+    if format != "onnx":
+        return (path,)
+    others = sorted(path.parent / name for name in protobuf_kinds.external_weights(path, shown))
+    for other in others:
+        if not other.is_file():
+            raise ModelError(shown, f"keeps weights in {other.name!r}, which is not beside it")
+    return (path, *others)

@@ -1,0 +1,1 @@
+"""What a network's graph tells without running it: layers, shapes, receptive fields."""

@@ -1,0 +1,184 @@
+"""Convolution, pooling, padding and resampling: which elements a window covers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper
+
+from landcover.models.graph_analysis import pixel_dependencies as pixels
+from landcover.models.graph_analysis.pixel_dependencies import Spans
+
+Array: TypeAlias = npt.NDArray[Any]
+Rule: TypeAlias = Callable[[onnx.NodeProto, Spans, Sequence[Array | None]], Spans]
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A window along one axis, with the padding on both of its sides."""
+
+    size: int
+    stride: int
+    dilation: int
+    before: int
+    after: int
+    ceil: bool
+
+    @property
+    def reach(self) -> int:
+        return (self.size - 1) * self.dilation
+
+    def count(self, extent: int) -> int:
+        """How many places the window takes along an axis."""
+        free = extent + self.before + self.after - self.reach - 1
+        whole = (-(-free // self.stride) if self.ceil else free // self.stride) + 1
+        # A window that would begin in the padding behind the tensor is left out.
+        beyond = self.ceil and (whole - 1) * self.stride >= extent + self.before
+        return whole - 1 if beyond else whole
+
+
+def _convolution(node: onnx.NodeProto, source: Spans, constants: Sequence[Array | None]) -> Spans:
+    weights = _known(constants, 0)
+    kernel, groups = weights.shape[2:], _attributes(node).get("group", 1)
+    moved = _moved(_by_group(source, groups), _windows(node, kernel, source.shape[3:]))
+    return _channels(moved, weights.shape[0])
+
+
+def _transposed(node: onnx.NodeProto, source: Spans, constants: Sequence[Array | None]) -> Spans:
+    weights = _known(constants, 0)
+    given, groups = _attributes(node), _attributes(node).get("group", 1)
+    kernel = weights.shape[2:]
+    more = given.get("output_padding", [0] * len(kernel))
+    value = _by_group(source, groups)
+    for axis, window in enumerate(_windows(node, kernel, source.shape[3:], transposed=True), 2):
+        value = pixels.spread(value, axis, window.stride)
+        edges = [0] * (value.ndim - 1), [0] * (value.ndim - 1)
+        edges[0][axis] = window.reach - window.before
+        edges[1][axis] = window.reach - window.after + more[axis - 2]
+        value = pixels.padded(value, *edges)
+        count = value.shape[axis + 1] - window.reach
+        value = pixels.windows(value, axis, window.size, 1, window.dilation, count)
+    return _channels(value, weights.shape[1] * groups)
+
+
+def _pooling(node: onnx.NodeProto, source: Spans, constants: Sequence[Array | None]) -> Spans:
+    del constants
+    return _moved(source, _windows(node, _attributes(node)["kernel_shape"], source.shape[3:]))
+
+
+def _padding(node: onnx.NodeProto, source: Spans, constants: Sequence[Array | None]) -> Spans:
+    given = _attributes(node)
+    pads = given.get("pads") or _known(constants, 0).tolist()
+    rank = source.ndim - 1
+    axes = list(range(rank))
+    if len(constants) > 2 and constants[2] is not None:
+        axes = [axis % rank for axis in constants[2].tolist()]
+    before, after = [0] * rank, [0] * rank
+    for place, axis in enumerate(axes):
+        before[axis], after[axis] = pads[place], pads[place + len(pads) // 2]
+    mode = given.get("mode", b"constant").decode()
+    if mode == "constant":
+        return pixels.padded(source, before, after)
+    return np.pad(source, [(0, 0), *zip(before, after, strict=True)], mode=mode)
+
+
+def _resampling(node: onnx.NodeProto, source: Spans, constants: Sequence[Array | None]) -> Spans:
+    """Interpolation: from every element to the neighbours that it lies between."""
+    given = _attributes(node)
+    reach = 2 if given.get("mode") == b"cubic" else 1
+    told = [value for value in constants if value is not None and value.size == source.ndim - 1]
+    if not told:
+        raise ValueError("resampled to an unknown size")
+    sizes = told[-1]
+    whole = sizes.dtype.kind == "i"
+    for axis, extent in enumerate(source.shape[1:]):
+        wanted = int(sizes[axis]) if whole else int(np.floor(extent * float(sizes[axis])))
+        if wanted == extent:
+            continue
+        places = (np.arange(wanted) + 0.5) * extent / wanted - 0.5
+        near = [np.floor(places) + step for step in range(1 - reach, reach + 1)]
+        index = [np.clip(at, 0, extent - 1).astype(np.int64) for at in near]
+        source = np.stack([source.take(at, axis=axis + 1) for at in index]).min(axis=0)
+    return source
+
+
+def _normalization(node: onnx.NodeProto, source: Spans, constants: Sequence[Array | None]) -> Spans:
+    """Local response normalization: the neighbouring channels of the same place."""
+    del node, constants
+    return np.broadcast_to(pixels.union(source, [1]), source.shape)
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "Conv": _convolution,
+    "ConvTranspose": _transposed,
+    "MaxPool": _pooling,
+    "AveragePool": _pooling,
+    "LpPool": _pooling,
+    "Pad": _padding,
+    "Resize": _resampling,
+    "Upsample": _resampling,
+    "LRN": _normalization,
+}
+
+
+def _by_group(source: Spans, groups: int) -> Spans:
+    """What depends on all channels of a group: dims (4, n, group, ...)."""
+    n, channels, *rest = source.shape[1:]
+    found: Spans = source.reshape(4, n, groups, channels // groups, *rest).min(axis=3)
+    return found
+
+
+def _channels(by_group: Spans, count: int) -> Spans:
+    return by_group.repeat(count // by_group.shape[2], axis=2)
+
+
+def _moved(source: Spans, windows: Sequence[_Window]) -> Spans:
+    value = source
+    for axis, window in enumerate(windows, 2):
+        count = window.count(source.shape[axis + 1])
+        last = (count - 1) * window.stride + window.reach + 1
+        edges = [0] * (value.ndim - 1), [0] * (value.ndim - 1)
+        edges[0][axis] = window.before
+        edges[1][axis] = max(last - source.shape[axis + 1] - window.before, 0)
+        value = pixels.padded(value, *edges)
+        value = pixels.windows(value, axis, window.size, window.stride, window.dilation, count)
+    return value
+
+
+def _windows(
+    node: onnx.NodeProto, kernel: Sequence[int], extents: Sequence[int], transposed: bool = False
+) -> list[_Window]:
+    given, rank = _attributes(node), len(kernel)
+    strides = given.get("strides", [1] * rank)
+    dilations = given.get("dilations", [1] * rank)
+    pads = given.get("pads", [0] * 2 * rank)
+    automatic = given.get("auto_pad", b"NOTSET").decode()
+    found = []
+    for axis, (size, stride, dilation) in enumerate(zip(kernel, strides, dilations, strict=True)):
+        before, after = pads[axis], pads[axis + rank]
+        if automatic.startswith("SAME"):
+            reach = (size - 1) * dilation
+            steps = extents[axis] if transposed else -(-extents[axis] // stride)
+            total = max((steps - 1) * stride + reach + 1 - extents[axis], 0)
+            total = max(reach + 1 - stride, 0) if transposed else total
+            less, more = total // 2, total - total // 2
+            before, after = (more, less) if automatic == "SAME_LOWER" else (less, more)
+        ceil = bool(given.get("ceil_mode", 0))
+        found.append(_Window(size, stride, dilation, before, after, ceil))
+    return found
+
+
+def _known(constants: Sequence[Array | None], at: int) -> Array:
+    value = constants[at] if at < len(constants) else None
+    if value is None:
+        raise ValueError("an operation whose weights are computed")
+    return value
+
+
+def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    return {a.name: helper.get_attribute_value(a) for a in node.attribute}

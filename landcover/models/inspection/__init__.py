@@ -1,0 +1,1 @@
+"""What is in a model file, for people who want to know."""

@@ -1,0 +1,33 @@
+"""How many operations of which kinds a model file holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import onnx
+
+from landcover.models.formats.detection import ModelFile
+
+
+def operations_of(file: ModelFile) -> Counter[str]:
+    """Count the operations of a file by their kinds, in the words of its format.
+
+    Those of TensorFlow and Keras are counted in the graph that is executed.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    if file.format in ("cntk", "cntk-v1"):
+        from landcover.models.cntk import read
+
+        graph = read(file.path.read_bytes(), file.path.name)
+        return Counter(function.operation for function in graph.functions.values())
+    if file.format == "onnx":
+        model = onnx.load(str(file.path), load_external_data=False)
+        return Counter(node.op_type for node in model.graph.node)
+    from landcover.models.runtimes.tensorflow.runtime import TensorflowRuntime
+    from landcover.models.runtimes.tensorflow.start import tensorflow
+
+    frozen = TensorflowRuntime().open(file, None).frozen()
+    definition = tensorflow().compat.v1.GraphDef.FromString(frozen)
+    return Counter(node.op for node in definition.node if node.op != "Const")

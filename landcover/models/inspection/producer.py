@@ -1,0 +1,80 @@
+"""What wrote a model file, as the file itself says."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from typing import Final
+
+import onnx
+
+from landcover.models.formats.detection import ModelFile
+
+# The version of functions that releases of CNTK write, as far as it is known.
+_CNTK_RELEASES: Final = {24: "CNTK 2.7"}
+
+
+def written_by(file: ModelFile) -> str:
+    """The format of a model file in words, with the version of what wrote it."""
+    if file.format in ("cntk", "cntk-v1"):
+        return _cntk(file)
+    if file.format == "onnx":
+        return _onnx(file)
+    if file.format in ("keras", "keras2"):
+        return _keras(file)
+    if file.format == "h5":
+        return _hdf5(file)
+    return _tensorflow(file)
+
+
+def _cntk(file: ModelFile) -> str:
+    from landcover.models.cntk import read
+
+    graph = read(file.path.read_bytes(), str(file.path))
+    release = _CNTK_RELEASES.get(graph.version) if file.format == "cntk" else None
+    named = f" ({release})" if release else ""
+    of = "functions of version" if file.format == "cntk" else "file version"
+    return f"{graph.format}, {of} {graph.version}{named}"
+
+
+def _onnx(file: ModelFile) -> str:
+    model = onnx.load(str(file.path), load_external_data=False)
+    producer = " ".join(filter(None, (model.producer_name, model.producer_version)))
+    sets = ", ".join(f"{s.domain or 'ai.onnx'} {s.version}" for s in model.opset_import)
+    by = f" by {producer}" if producer else ""
+    return f"ONNX{by}, IR version {model.ir_version}, operators {sets}"
+
+
+def _keras(file: ModelFile) -> str:
+    with zipfile.ZipFile(file.path) as archive:
+        names = archive.namelist()
+        said = json.loads(archive.read("metadata.json")) if "metadata.json" in names else {}
+    saved = f", saved {said['date_saved']}" if "date_saved" in said else ""
+    return f"Keras {said.get('keras_version', 'of unknown version')}{saved}"
+
+
+def _hdf5(file: ModelFile) -> str:
+    import h5py  # type: ignore[import-untyped, unused-ignore]
+
+    with h5py.File(file.path, "r") as stream:
+        version = stream.attrs.get("keras_version", "of unknown version")
+    text = version.decode() if isinstance(version, bytes) else version
+    return f"Keras {text} in HDF5"
+
+
+def _tensorflow(file: ModelFile) -> str:
+    from landcover.models.runtimes.tensorflow.start import tensorflow
+
+    tf = tensorflow()
+    if file.format == "graphdef":
+        graph = tf.compat.v1.GraphDef.FromString(file.path.read_bytes())
+        return f"frozen TensorFlow graph, graph version {graph.versions.producer}"
+    if file.format == "savedmodel":
+        from tensorflow.core.protobuf import saved_model_pb2  # type: ignore[import-untyped, unused-ignore]
+
+        saved = saved_model_pb2.SavedModel.FromString(file.files[0].read_bytes())
+        return f"SavedModel of TensorFlow {saved.meta_graphs[0].meta_info_def.tensorflow_version}"
+    meta = tf.compat.v1.MetaGraphDef.FromString(file.files[0].read_bytes())
+    return (
+        f"TensorFlow 1 checkpoint of version {meta.meta_info_def.tensorflow_version or 'unknown'}"
+    )

@@ -1,0 +1,1 @@
+"""What lies between pixels, network and probabilities, and its renderings in each library."""

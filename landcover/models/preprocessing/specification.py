@@ -1,0 +1,151 @@
+"""What is put around a network so that pixels go in as they are and probabilities come out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Layout: TypeAlias = Literal["NCHW", "NHWC", "NHW"]
+"""Order of a network's input: N image, C band, H row, W column; "NHW" has a single band."""
+
+Size: TypeAlias = tuple[int, int]
+
+Shape: TypeAlias = tuple[int | None, ...]
+
+Pixels: TypeAlias = npt.NDArray[Any]
+"""Dims (n, band, y, x), in the dtype of the imagery."""
+
+Probabilities: TypeAlias = npt.NDArray[np.float32]
+"""Dims (n, class) or (n, class, y, x)."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a network reads, as far as its file says.
+
+    Args:
+        shape: of its input, the batch first; None for a dimension that is free.
+        dtype: of its input, as numpy names it.
+        channels_last: how its framework orders images where the shape leaves it open.
+    """
+
+    shape: Shape
+    dtype: str
+    channels_last: bool = False
+
+    @property
+    def batch(self) -> int | None:
+        """How many images the network insists on, or None if any number will do."""
+        return self.shape[0]
+
+    def layout(self, bands: int | None = None) -> Layout:
+        """The order of the input's dimensions.
+
+        Args:
+            bands: how many bands are known to be read; without it, the smaller of the two
+                dimensions that might be the bands is held to be.
+
+        Raises:
+            ValueError: an input of this rank is no image.
+        """
+        if len(self.shape) == 3:
+            return "NHW"
+        if len(self.shape) != 4:
+            raise ValueError(f"its input has {len(self.shape)} dimensions, an image batch has 4")
+        first, last = self.shape[1], self.shape[3]
+        if bands is not None and (first in (bands, None)) != (last in (bands, None)):
+            return "NCHW" if first in (bands, None) else "NHWC"
+        if first is not None and last is not None and first != last:
+            return "NCHW" if first < last else "NHWC"
+        if (first is None) != (last is None):
+            # The one that is known counts bands, unless it is as long as the row or column next to it.
+            known = last if first is None else first
+            return "NHWC" if (last is None) == (known == self.shape[2]) else "NCHW"
+        return "NHWC" if self.channels_last else "NCHW"
+
+
+@dataclass(frozen=True)
+class Output:
+    """How a network's output becomes probabilities.
+
+    Args:
+        class_axis: which of its axes runs over the classes: 1, or the last one.
+        rank: how many axes it has, the batch included.
+        pixel: a label a pixel; otherwise a label a tile.
+        softmax: the network ends in logits.
+    """
+
+    class_axis: int
+    rank: int
+    pixel: bool
+    softmax: bool
+
+    def order(self) -> tuple[int, ...]:
+        """The permutation of its axes that puts the classes behind the batch."""
+        rest = (axis for axis in range(1, self.rank) if axis != self.class_axis)
+        return (0, self.class_axis, *rest)
+
+
+@dataclass(frozen=True, eq=False)
+class Wrapping:
+    """All steps around a network.
+
+    In: pixels with dims (n, band, y, x) become float32, then (pixel - mean) * scale, then the bands
+    take the network's order, then its layout and type. Out: see :class:`Output`; without one the
+    network's output is returned as it is, as float32.
+
+    Args:
+        layout: of the network's input.
+        size: rows and columns of its window, in pixels.
+        mean: one number a band, in the order of the pixels given.
+        scale: likewise.
+        order: for each band of the network, which of the bands given it is.
+        output: what is done with the network's output.
+        mean_image: in place of ``mean``: a number for every pixel, dims (band, y, x), in the order
+            of the pixels given.
+    """
+
+    layout: Layout
+    size: Size
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    order: tuple[int, ...]
+    output: Output | None = None
+    mean_image: npt.NDArray[np.float32] | None = None
+
+    @property
+    def bands(self) -> int:
+        """How many bands the network reads."""
+        return len(self.order)
+
+    @property
+    def shifts(self) -> bool:
+        """Whether a mean is subtracted at all."""
+        return self.mean_image is not None or any(self.mean)
+
+    @property
+    def shift(self) -> npt.NDArray[np.float32]:
+        """What is subtracted from pixels with dims (n, band, y, x): dims (1, band, y or 1, x or 1)."""
+        return _per_band(self.mean) if self.mean_image is None else self.mean_image[np.newaxis]
+
+    @property
+    def scales(self) -> bool:
+        """Whether pixels are scaled at all."""
+        return any(value != 1 for value in self.scale)
+
+    @property
+    def factor(self) -> npt.NDArray[np.float32]:
+        """What pixels are multiplied with, dims (1, band, 1, 1)."""
+        return _per_band(self.scale)
+
+    @property
+    def reorders(self) -> bool:
+        """Whether the network's bands are in another order than those given."""
+        return self.order != tuple(range(self.bands))
+
+
+def _per_band(values: tuple[float, ...]) -> npt.NDArray[np.float32]:
+    return np.asarray(values, np.float32).reshape(1, -1, 1, 1)

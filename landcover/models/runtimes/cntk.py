@@ -1,0 +1,131 @@
+"""Microsoft's own CNTK 2.7 as a runtime: the reference that conversions are held against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from landcover.errors import ModelError
+from landcover.models.cntk.library.evaluation import GenuineNetwork
+from landcover.models.cntk.library.install import locate
+from landcover.models.cntk.reader.dictionary import FREE
+from landcover.models.cntk.reader.graph import Graph, Output
+from landcover.models.cntk.reader.model_file import read
+from landcover.models.cntk.reader.outputs import choose
+from landcover.models.formats.detection import Format, ModelFile
+from landcover.models.network import Network
+from landcover.models.preprocessing.numpy import after, before
+from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Wrapping
+
+_NAME: Final = "runtime 'cntk'"
+
+
+class CntkRuntime:
+    """Executes CNTK files with the genuine library; the steps around the network run in numpy.
+
+    Args:
+        threads: CPU threads that one network computes with; 0: one a processor.
+        precision: only "f32".
+
+    Raises:
+        ModelError: another precision.
+        LibraryUnavailable: the library is not here; the sentence says what fetches it.
+    """
+
+    formats: tuple[Format, ...] = ("cntk", "cntk-v1")
+
+    def __init__(self, threads: int = 0, precision: str = "f32") -> None:
+        if precision != "f32":
+            raise ModelError(_NAME, f"computes in f32, not in {precision}")
+        locate()
+        self._threads = threads or None
+        self._opened: tuple[Path, GenuineNetwork, Graph | None] | None = None
+
+    def open(self, file: ModelFile, head: str | int | None) -> CntkGraph:
+        """Find the network of a CNTK file; see :class:`~landcover.models.network.Runtime`.
+
+        Raises:
+            ModelError: also where a layer is asked for that is no output of the file: the library
+                computes outputs only.
+        """
+        # Several outputs of one file are computed by one network, which is opened once.
+        if self._opened is None or self._opened[0] != file.path:
+            self._opened = (file.path, GenuineNetwork(file.path, 0, self._threads), _graph_of(file))
+        _, network, graph = self._opened
+        return CntkGraph(network, graph, head, str(file.path))
+
+
+class CntkGraph:
+    """A CNTK network that the genuine library has opened.
+
+    Args:
+        network: of the library.
+        graph: the network as landcover reads it; None where only the library can.
+        head: the wanted output; the same one is meant as for the other runtimes.
+        shown: the model's name in messages.
+    """
+
+    def __init__(
+        self, network: GenuineNetwork, graph: Graph | None, head: str | int | None, shown: str
+    ) -> None:
+        self._network = network
+        self._output: int | str = head or 0
+        fed = None
+        if graph is not None:
+            self._output, fed = _ends(graph, head)
+        # A network that was saved with its loss reads labels too, which its scores do not need.
+        ports = {port.name: port for port in network.inputs}
+        port = ports.get(fed or "", network.inputs[0])
+        shape = [None if extent == FREE else extent for extent in port.shape]
+        if len(shape) not in (2, 3):
+            raise ModelError(
+                shown,
+                f"must have one input, a batch of images; its input {port.name!r} has samples of "
+                f"shape {tuple(shape)}",
+            )
+        self._input = port.name
+        self.signature = Signature((None, *shape), "float32")
+
+    def compile(self, wrapping: Wrapping) -> Network:
+        """Make the network ready; the library has nothing left to do."""
+        return _GenuineSteps(self, wrapping)
+
+    def run(self, images: Pixels) -> Probabilities:
+        """What the library returns for images in the layout of the network."""
+        return self._network.evaluate({self._input: images}, [self._output])[0]
+
+
+class _GenuineSteps:
+    """The network with the steps around it."""
+
+    def __init__(self, graph: CntkGraph, wrapping: Wrapping) -> None:
+        self._graph, self._wrapping = graph, wrapping
+
+    def run(self, pixels: Pixels) -> Probabilities:
+        return after(self._graph.run(before(pixels, self._wrapping)), self._wrapping)
+
+
+def _graph_of(file: ModelFile) -> Graph | None:
+    try:
+        return read(file.path.read_bytes(), str(file.path))
+    except ModelError:
+        return None
+
+
+def _ends(graph: Graph, head: str | int | None) -> tuple[int, str | None]:
+    """The position of the wanted output in the file, and the name of the input that it needs."""
+    chosen = choose(graph, head)
+    for position, output in enumerate(graph.outputs):
+        if output.ref == chosen.ref:
+            return position, _fed(graph, output)
+    names = ", ".join(repr(output.name) for output in graph.outputs)
+    raise ModelError(
+        graph.file,
+        f"{chosen.name!r} is a layer inside: CNTK computes outputs only, which are {names}",
+    )
+
+
+def _fed(graph: Graph, output: Output) -> str | None:
+    used = {ref.uid for function in graph.order([output.ref]) for ref in function.inputs}
+    labels = [leaf.label for leaf in graph.inputs if leaf.uid in used]
+    return labels[0] if len(labels) == 1 else None

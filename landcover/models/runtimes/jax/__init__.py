@@ -1,0 +1,1 @@
+"""JAX: Keras 3 files, compiled by XLA."""

@@ -1,0 +1,159 @@
+"""ONNX Runtime: runs ONNX networks, and CNTK networks converted to ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from google.protobuf.message import DecodeError
+
+from landcover.devices import Gpu
+from landcover.errors import ModelError
+from landcover.models.cntk.onnx_file import onnx_of
+from landcover.models.formats.detection import Format, ModelFile
+from landcover.models.network import Network, PerDtype, in_batches_of
+from landcover.models.preprocessing.onnx import Ends, find_ends, wrapped
+from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Wrapping
+
+
+class OnnxRuntime:
+    """Executes networks with ONNX Runtime, on the CPU or on a GPU of NVIDIA's.
+
+    Args:
+        threads: CPU threads that one network computes with; 0: one a core.
+        precision: only "f32": ONNX Runtime computes in the precision that the file states.
+        gpu: what to compute on, held by this process; None: the CPU.
+    """
+
+    formats: tuple[Format, ...] = ("onnx", "cntk", "cntk-v1")
+
+    def __init__(self, threads: int = 0, precision: str = "f32", gpu: Gpu | None = None) -> None:
+        if precision != "f32":
+            raise ModelError(
+                "runtime 'onnxruntime'",
+                f"computes in f32, not in {precision}: runtime 'openvino' can, on CPUs that do",
+            )
+        self._start = _Start(threads, gpu)
+
+    def open(self, file: ModelFile, head: str | int | None) -> OnnxGraph:
+        """Find the network of an ONNX or CNTK file; see :class:`~landcover.models.network.Runtime`."""
+        if file.format == "onnx":
+            return OnnxGraph(file.path, head, str(file.path), self._start)
+        path = onnx_of(file, head, "plain")
+        # Who names an output gets it, whatever its shape; without a name it must be one of classes.
+        return OnnxGraph(path, None if head is None else 0, str(file.path), self._start)
+
+
+class OnnxGraph:
+    """The network of an ONNX file; it is read when it is needed, and not kept in memory.
+
+    Args:
+        path: the ONNX file.
+        head: the wanted output.
+        shown: the model's name in messages.
+        start: starts sessions.
+    """
+
+    def __init__(self, path: Path, head: str | int | None, shown: str, start: _Start) -> None:
+        self._path, self._shown, self._start = path, shown, start
+        self._ends = find_ends(_read(path, shown), head, shown)
+
+    @property
+    def signature(self) -> Signature:
+        """What the network reads."""
+        return self._ends.signature
+
+    def compile(self, wrapping: Wrapping) -> Network:
+        """Make the network ready; sessions are started when the first pixels arrive."""
+        return _SessionNetwork(lambda dtype: self._session(wrapping, dtype), self._ends)
+
+    def _session(self, wrapping: Wrapping, dtype: np.dtype[Any]) -> onnxruntime.InferenceSession:
+        # Nothing holds the model while the session is made: large ones are then in memory once less.
+        content = wrapped(
+            _read(self._path, self._shown), self._ends, wrapping, dtype
+        ).SerializeToString()
+        try:
+            session = self._start(content)
+        except Exception as error:  # the library's errors have no root of their own
+            reason = str(error).splitlines()[0]
+            raise ModelError(self._shown, f"ONNX Runtime does not run it: {reason}") from error
+        self._start.check(session, self._shown)
+        return session
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Starts sessions with a number of threads, on the CPU or on a GPU."""
+
+    threads: int
+    gpu: Gpu | None
+
+    def __call__(self, content: bytes) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.log_severity_level = 3
+        if self.gpu is not None and hasattr(onnxruntime, "preload_dlls"):
+            onnxruntime.preload_dlls()  # finds the libraries of CUDA that pip has installed
+        return onnxruntime.InferenceSession(content, options, providers=providers(self.gpu))
+
+    def check(self, session: onnxruntime.InferenceSession, shown: str) -> None:
+        """ONNX Runtime goes on with the CPU where the libraries of CUDA do not load: not so here."""
+        if self.gpu is not None and "CUDAExecutionProvider" not in session.get_providers():
+            raise ModelError(
+                shown,
+                f"ONNX Runtime did not start on {self.gpu.name}: the libraries of CUDA and cuDNN "
+                "that it was built for are missing (pip install 'onnxruntime-gpu[cuda,cudnn]'); "
+                "or set model.device to cpu",
+            )
+
+
+def providers(gpu: Gpu | None) -> list[Any]:
+    """What ONNX Runtime shall compute with: the GPU first, the CPU for operations that it has not.
+
+    f32 is f32: the shorter numbers (TF32) that CUDA would take for convolutions are switched off.
+    Memory grows by what is asked for, and convolutions are chosen by rule, since trying all kinds
+    for each size of a batch takes longer than a run of it.
+
+    Args:
+        gpu: held by this process; None: the CPU alone.
+    """
+    if gpu is None:
+        return ["CPUExecutionProvider"]
+    settings = {
+        "device_id": str(gpu.ordinal),
+        "use_tf32": "0",
+        "arena_extend_strategy": "kSameAsRequested",
+        "cudnn_conv_algo_search": "HEURISTIC",
+    }
+    return [("CUDAExecutionProvider", settings), "CPUExecutionProvider"]
+
+
+class _SessionNetwork:
+    """A network whose sessions, one a dtype of pixels, run on several threads at once."""
+
+    def __init__(
+        self, start: Callable[[np.dtype[Any]], onnxruntime.InferenceSession], ends: Ends
+    ) -> None:
+        self._sessions = PerDtype(start)
+        self._batch = ends.signature.batch
+
+    def run(self, pixels: Pixels) -> Probabilities:
+        session = self._sessions(pixels.dtype)
+        native = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
+
+        def once(some: Pixels) -> Probabilities:
+            return np.asarray(session.run(None, {"pixels": some})[0], np.float32)
+
+        return in_batches_of(self._batch, once, native)
+
+
+def _read(path: Path, shown: str) -> onnx.ModelProto:
+    try:
+        return onnx.load(str(path))
+    except DecodeError:
+        raise ModelError(shown, "begins like an ONNX model but cannot be decoded") from None

@@ -1,0 +1,218 @@
+"""OpenVINO: runs ONNX, CNTK by way of ONNX, and TensorFlow and Keras by way of a frozen graph."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+
+from landcover.errors import ModelError
+from landcover.models.cache import cache_folder, cached
+from landcover.models.cntk.onnx_file import onnx_of
+from landcover.models.formats.detection import Format, ModelFile
+from landcover.models.formats.outputs import choose_head
+from landcover.models.network import Network, PerDtype, in_batches_of
+from landcover.models.preprocessing.openvino import wrapped
+from landcover.models.preprocessing.specification import (
+    Pixels,
+    Probabilities,
+    Shape,
+    Signature,
+    Wrapping,
+)
+
+# What OpenVINO calls our precisions: for the hint, and in the list of what a CPU can do.
+_PRECISIONS = {"f32": ("f32", "FP32"), "bf16": ("bf16", "BF16"), "f16": ("f16", "FP16")}
+
+# Parts of a batch side by side: half of the threads for each is faster than all of them for one
+# image after the other, the more so as reading threads take cores now and then.
+_STREAMS = 2
+
+_IMAGE_RANKS = (3, 4)
+_CLASS_RANKS = (None, 2, 4)
+
+
+class OpenvinoRuntime:
+    """Executes networks with OpenVINO on the CPU.
+
+    Files of TensorFlow and Keras are opened with TensorFlow once per host; what is made of them is
+    kept in the cache, and later starts do without TensorFlow.
+
+    Args:
+        threads: CPU threads that one network computes with; 0: one a core.
+        precision: "f32"; or "bf16" or "f16" on CPUs that compute in them.
+    """
+
+    formats: tuple[Format, ...] = (
+        *("onnx", "cntk", "cntk-v1", "keras", "keras2", "h5"),
+        *("savedmodel", "graphdef", "tf1-checkpoint"),
+    )
+
+    def __init__(self, threads: int = 0, precision: str = "f32") -> None:
+        self._core = openvino.Core()
+        hint, capability = _PRECISIONS[precision]
+        able = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if capability not in able:
+            raise ModelError(
+                "runtime 'openvino'",
+                f"this CPU does not compute in {precision} (it can: {', '.join(able)}): "
+                "set model.precision to f32",
+            )
+        # The precision is always stated: left alone, OpenVINO takes bf16 wherever the CPU has it.
+        self._settings: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": hint,
+            # Every process would bind its threads to the same first cores.
+            "ENABLE_CPU_PINNING": False,
+        }
+        if threads:
+            self._settings["INFERENCE_NUM_THREADS"] = threads
+        self._streams = 1 if threads == 1 else _STREAMS
+
+    def open(self, file: ModelFile, head: str | int | None) -> OpenvinoGraph:
+        """Find the network of a file; see :class:`~landcover.models.network.Runtime`."""
+        path = file.path
+        if file.format in ("cntk", "cntk-v1"):
+            path, head = onnx_of(file, head, "operator"), None if head is None else 0
+        elif file.format != "onnx":
+            path, head = _frozen(file, head), None
+        return OpenvinoGraph(self._core, self._settings, path, head, str(file.path), self._streams)
+
+
+class OpenvinoGraph:
+    """The network of a file that OpenVINO reads; it is read when it is needed.
+
+    Args:
+        core: OpenVINO.
+        settings: what networks are compiled with.
+        path: an ONNX file, or a frozen graph.
+        head: the wanted output.
+        shown: the model's name in messages.
+        streams: parts of a batch that are computed side by side, each by its share of the threads.
+
+    Raises:
+        ModelError: OpenVINO cannot read it, or it does not read one batch of images.
+    """
+
+    def __init__(
+        self,
+        core: openvino.Core,
+        settings: Mapping[str, Any],
+        path: Path,
+        head: str | int | None,
+        shown: str,
+        streams: int,
+    ) -> None:
+        self._core, self._settings, self._path, self._shown = core, settings, path, shown
+        model = self._read()
+        self._fresh = [model]
+        if len(model.inputs) != 1 or len(_shape(model.inputs[0]) or ()) not in _IMAGE_RANKS:
+            listed = ", ".join(f"{i.any_name!r} {i.partial_shape}" for i in model.inputs)
+            raise ModelError(shown, f"must have one input, a batch of images; its inputs: {listed}")
+        shapes = [_shape(output) for output in model.outputs]
+        likely = [i for i, s in enumerate(shapes) if (s and len(s)) in _CLASS_RANKS]
+        self._head = choose_head([o.any_name for o in model.outputs], head, shown, likely)
+        dtype = model.inputs[0].element_type.to_dtype()
+        channels_last = path.suffix != ".onnx"
+        self.signature = Signature(
+            _shape(model.inputs[0]) or (), str(np.dtype(dtype)), channels_last
+        )
+        # A network that insists on a number of images gets them all in one part.
+        self._streams = streams if self.signature.batch is None else 1
+
+    def compile(self, wrapping: Wrapping) -> Network:
+        """Make the network ready; it is compiled when the first pixels arrive."""
+        return _RequestNetwork(lambda dtype: self._compiled(wrapping, dtype), self.signature.batch)
+
+    def _compiled(self, wrapping: Wrapping, dtype: np.dtype[Any]) -> _Requests:
+        settings = {**self._settings, "NUM_STREAMS": self._streams}
+        if wrapping.output is not None:  # what is compiled only to be looked at is not kept
+            settings["CACHE_DIR"] = str(cache_folder() / "openvino")
+        try:
+            model = self._fresh.pop() if self._fresh else self._read()  # it is taken apart
+            model = wrapped(model, self._head, self.signature, wrapping, dtype)
+            return _Requests(self._core.compile_model(model, "CPU", settings), self._streams)
+        except RuntimeError as error:
+            raise self._refusal(error) from error
+
+    def _read(self) -> openvino.Model:
+        try:
+            return self._core.read_model(str(self._path))
+        except RuntimeError as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: RuntimeError) -> ModelError:
+        """What OpenVINO says, without the places in its sources that it says it from."""
+        lines = [line.strip() for line in str(error).splitlines()]
+        told = [x for x in lines if x and not x.startswith(("Exception from", "Check '"))]
+        other = "onnxruntime" if self._path.suffix == ".onnx" else "tensorflow"
+        reason = f"OpenVINO does not run it: {told[0] if told else lines[0]}"
+        return ModelError(self._shown, f"{reason}; set model.runtime to {other}")
+
+
+class _Requests:
+    """A compiled network and its idle requests; each thread that runs it holds some meanwhile."""
+
+    def __init__(self, compiled: openvino.CompiledModel, streams: int) -> None:
+        self._compiled, self._streams = compiled, streams
+        self._idle: queue.LifoQueue[openvino.InferRequest] = queue.LifoQueue()
+
+    def run(self, pixels: Pixels) -> Probabilities:
+        parts = np.array_split(pixels, min(self._streams, len(pixels)))
+        requests = [self._request() for _ in parts]
+        for request, part in zip(requests, parts, strict=True):
+            request.start_async([part], share_inputs=True)
+        for request in requests:
+            request.wait()
+        found = [request.get_output_tensor(0).data for request in requests]
+        result = np.concatenate(found, dtype=np.float32)
+        for request in requests:  # those of a run that failed are not used again
+            self._idle.put(request)
+        return result
+
+    def _request(self) -> openvino.InferRequest:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return self._compiled.create_infer_request()
+
+
+class _RequestNetwork:
+    """A network that is compiled once a dtype of pixels, and runs on several threads at once."""
+
+    def __init__(self, start: Any, batch: int | None) -> None:
+        self._requests: PerDtype[_Requests] = PerDtype(start)
+        self._batch = batch
+
+    def run(self, pixels: Pixels) -> Probabilities:
+        # What OpenVINO would convert to 32-bit integers first is converted to float32 here.
+        dtype = pixels.dtype if pixels.dtype.name in _EXACT else np.dtype(np.float32)
+        native = np.ascontiguousarray(pixels, dtype.newbyteorder("="))
+        return in_batches_of(self._batch, self._requests(native.dtype).run, native)
+
+
+_EXACT = ("uint8", "int8", "uint16", "int16", "float32")
+
+
+def _frozen(file: ModelFile, head: str | int | None) -> Path:
+    """A file of TensorFlow or Keras as a frozen graph with one input and one output."""
+    key = hashlib.sha256(f"{file.digest} {head!r}".encode()).hexdigest()[:32]
+
+    def freeze(path: Path) -> None:
+        from landcover.models.runtimes.tensorflow.runtime import TensorflowRuntime
+
+        path.write_bytes(TensorflowRuntime().open(file, head).frozen())
+
+    return cached(f"frozen/{key}.pb", freeze)
+
+
+def _shape(port: Any) -> Shape | None:
+    """The shape of an input or output; None where not even its rank is known."""
+    shape = port.partial_shape
+    if shape.rank.is_dynamic:
+        return None
+    return tuple(None if dim.is_dynamic else dim.get_length() for dim in shape)

@@ -1,0 +1,1 @@
+"""TensorFlow: Keras files, SavedModels, frozen graphs and TensorFlow 1 checkpoints."""

@@ -1,0 +1,115 @@
+"""Networks of TensorFlow: the steps around them are traced into one function with the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from landcover.errors import ModelError
+from landcover.models.network import Network, PerDtype, in_batches_of
+from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Wrapping
+from landcover.models.runtimes.tensorflow.start import tensorflow
+
+
+@dataclass(frozen=True)
+class TensorflowGraph:
+    """A network as a function of a tensor.
+
+    Args:
+        signature: what it reads.
+        call: from a tensor of that shape to its output.
+        shown: the model's name in messages.
+    """
+
+    signature: Signature
+    call: Callable[[Any], Any]
+    shown: str
+
+    def compile(self, wrapping: Wrapping) -> Network:
+        """Make the network ready; it is traced when the first pixels arrive."""
+        return _TracedNetwork(self, wrapping)
+
+    def frozen(self) -> bytes:
+        """The network as a frozen graph with one input and one output, serialized."""
+        from tensorflow.python.framework.convert_to_constants import (
+            convert_variables_to_constants_v2,
+        )
+
+        tf = tensorflow()
+        spec = tf.TensorSpec(self.signature.shape, self.signature.dtype)
+        traced = tf.function(self.call, autograph=False).get_concrete_function(spec)
+        graph = convert_variables_to_constants_v2(traced).graph.as_graph_def()
+        return bytes(graph.SerializeToString())
+
+
+class _TracedNetwork:
+    """A network whose functions, one a dtype of pixels, run on several threads at once."""
+
+    def __init__(self, graph: TensorflowGraph, wrapping: Wrapping) -> None:
+        self._graph, self._wrapping = graph, wrapping
+        self._functions = PerDtype(self._trace)
+
+    def run(self, pixels: Pixels) -> Probabilities:
+        function = self._functions(pixels.dtype)
+        native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+        return in_batches_of(
+            self._graph.signature.batch, lambda some: self._once(function, some), native
+        )
+
+    def _once(self, function: Any, pixels: Pixels) -> Probabilities:
+        tf = tensorflow()
+        try:
+            return np.asarray(function(tf.constant(pixels)).numpy())
+        except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+            raise ModelError(self._graph.shown, _reason(error)) from error
+
+    def _trace(self, dtype: np.dtype[Any]) -> Any:
+        tf = tensorflow()
+        graph, wrapping = self._graph, self._wrapping
+
+        def whole(pixels: Any) -> Any:
+            reads = _before(tf, pixels, wrapping, graph.signature.dtype)
+            return _after(tf, graph.call(reads), wrapping)
+
+        spec = tf.TensorSpec((graph.signature.batch, wrapping.bands, *wrapping.size), dtype)
+        try:
+            return tf.function(whole, autograph=False).get_concrete_function(spec)
+        except (ValueError, TypeError, tf.errors.OpError) as error:
+            raise ModelError(graph.shown, _reason(error)) from error
+
+
+def _before(tf: Any, pixels: Any, wrapping: Wrapping, dtype: str) -> Any:
+    """From pixels to what the network reads."""
+    value = tf.cast(pixels, tf.float32)
+    if wrapping.shifts:
+        value = value - wrapping.shift
+    if wrapping.scales:
+        value = value * wrapping.factor
+    if wrapping.reorders:
+        value = tf.gather(value, wrapping.order, axis=1)
+    if wrapping.layout == "NHWC":
+        value = tf.transpose(value, (0, 2, 3, 1))
+    elif wrapping.layout == "NHW":
+        value = tf.squeeze(value, axis=1)
+    return tf.cast(value, dtype)
+
+
+def _after(tf: Any, returned: Any, wrapping: Wrapping) -> Any:
+    """From what the network returns to probabilities."""
+    value = tf.cast(returned, tf.float32)
+    output = wrapping.output
+    if output is None:
+        return value
+    if output.softmax:
+        value = tf.nn.softmax(value, axis=output.class_axis)
+    if output.order() != tuple(range(output.rank)):
+        value = tf.transpose(value, output.order())
+    return value if output.pixel or output.rank == 2 else tf.squeeze(value, axis=(2, 3))
+
+
+def _reason(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"TensorFlow does not run it: {lines[0] if lines else type(error).__name__}"
