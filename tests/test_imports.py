@@ -30,6 +30,27 @@ ORDER = [
     "training",
     "cli",
 ]
+# The rooms of landcover.models, likewise.
+ROOMS = [
+    "cache",
+    "formats",
+    "fetch",
+    "cntk",
+    "preprocessing",
+    "graph_analysis",
+    "network",
+    "runtimes",
+    "output_probe",
+    "sidecar",
+    "proposal",
+    "recipe",
+    "model",
+    "export",
+    "inspection",
+    "comparison",
+]
+# And those of landcover.models.cntk.
+CNTK_ROOMS = ["reader", "conversion", "onnx_file", "library"]
 # These stand outside the order: backends know nothing of tiles or models, and the conformance
 # suites are for those who write a backend or a runtime.
 MAY_IMPORT = {
@@ -42,34 +63,49 @@ HEAVY = [
 ]
 
 
-def _modules() -> list[tuple[str, str, ast.Module]]:
-    found = []
-    for folder, prefix in ((ROOT / "landcover", ""), (ROOT / "backends", "backends")):
-        for path in sorted(folder.rglob("*.py")):
-            parts = path.relative_to(folder).with_suffix("").parts
-            part = prefix or parts[0]
-            found.append((part, str(path.relative_to(ROOT)), ast.parse(path.read_text())))
-    return found
+def _modules() -> list[tuple[str, ...]]:
+    """The files of the package, each as the parts of its module's name."""
+    inside = [path.relative_to(ROOT) for path in (ROOT / "landcover").rglob("*.py")]
+    backends = [
+        Path("landcover", path.relative_to(ROOT)) for path in (ROOT / "backends").glob("*.py")
+    ]
+    return sorted({path.with_suffix("").parts for path in (*inside, *backends)})
 
 
-def _imported(tree: ast.Module) -> set[str]:
+def _imported(module: tuple[str, ...]) -> set[tuple[str, ...]]:
+    """What a module imports of the package, anywhere in its file, as the parts of dotted names."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(ROOT.joinpath(*module).with_suffix(".py").read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-    return {name.split(".")[1] for name in names if name.startswith("landcover.")}
+    return {tuple(name.split(".")) for name in names if name.startswith("landcover.")}
 
 
-@pytest.mark.parametrize(("part", "path", "tree"), _modules(), ids=lambda value: str(value)[:40])
-def test_imports_point_one_way(part: str, path: str, tree: ast.Module) -> None:
+def _check(module: tuple[str, ...], within: tuple[str, ...], order: list[str]) -> None:
+    """Hold the imports of a module within a package against the order of its parts."""
+    part, depth = module[len(within)], len(within)
     if part == "__init__":
         return
-    assert part in ORDER or part in MAY_IMPORT, f"{path}: give {part!r} its place in the order"
-    allowed = MAY_IMPORT.get(part) or {*ORDER[: ORDER.index(part)], part}
-    used = _imported(tree) & {*ORDER, *MAY_IMPORT}
-    assert used <= allowed | {part}, f"{path} may not import {sorted(used - allowed)}"
+    assert part in order, f"{'/'.join(module)}.py: give {part!r} its place in the order"
+    used = {name[depth] for name in _imported(module) if name[:depth] == within and name[depth:]}
+    later = (used & {*order}) - {*order[: order.index(part) + 1]}
+    assert not later, f"{'/'.join(module)}.py may not import {sorted(later)}"
+
+
+@pytest.mark.parametrize("module", _modules(), ids="/".join)
+def test_imports_point_one_way(module: tuple[str, ...]) -> None:
+    if module[1] in MAY_IMPORT:
+        used = {name[1] for name in _imported(module)} & {*ORDER, *MAY_IMPORT}
+        assert used <= MAY_IMPORT[module[1]] | {module[1]}
+        return
+    _check(module, ("landcover",), ORDER)
+    assert not {name[1] for name in _imported(module)} & {"testing"}
+    if module[:2] == ("landcover", "models"):
+        _check(module, module[:2], ROOMS)
+    if module[:3] == ("landcover", "models", "cntk"):
+        _check(module, module[:3], CNTK_ROOMS)
 
 
 @pytest.mark.parametrize("module", ["landcover", "landcover.cli.main", "landcover.testing"])
