@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,21 @@ def usable_memory() -> int:
     total = psutil.virtual_memory().total
     limit = _read("memory.max") or _read("memory/memory.limit_in_bytes")
     return min(total, int(limit)) if limit.isdigit() else total
+
+
+def available_memory() -> int:
+    """Bytes of memory that this process may still take without others having to make way."""
+    free = psutil.virtual_memory().available
+    used = _read("memory.current") or _read("memory/memory.usage_in_bytes")
+    # Files that the kernel keeps in memory count as used, although it gives them up when asked.
+    kept = re.search(
+        r"^(?:total_)?inactive_file (\d+)",
+        _read("memory.stat") or _read("memory/memory.stat"),
+        re.MULTILINE,
+    )
+    if not used.isdigit():
+        return free
+    return min(free, usable_memory() - int(used) + (int(kept[1]) if kept else 0))
 
 
 def machine_facts() -> dict[str, Any]:

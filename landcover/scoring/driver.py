@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
@@ -12,7 +12,6 @@ from landcover.classes import classes_of
 from landcover.config import Config
 from landcover.contracts import Backend, Failure, Lost, Source, Task
 from landcover.errors import TooManyFailures
-from landcover.models.model import open_model
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.runtimes.placement import expects_gpu
 from landcover.plugins import load_backend
@@ -20,6 +19,7 @@ from landcover.runs.directory import RunDirectory, claim
 from landcover.runs.parts import Counts, Part, digest_of, finished, remove_part, write_part
 from landcover.runs.run import Run
 from landcover.scoring.advice import advice
+from landcover.scoring.model import open_models
 from landcover.scoring.outcome import write_outcome
 from landcover.scoring.plan import (
     GPU_TILES_PER_SECOND,
@@ -31,7 +31,6 @@ from landcover.scoring.plan import (
 )
 from landcover.scoring.precision import check_precision
 from landcover.scoring.totals import Tiles, Totals
-from landcover.scoring.tuning import measure
 from landcover.scoring.worker import Job
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource, RasterTask
@@ -62,7 +61,7 @@ def run(
     own = recipe if here else replace(recipe, device="cpu")
     source = make_source(config.source, recipe)
     totals = Totals(source.count())
-    with _opened(config, backend) as pool:
+    with _opened(config, backend) as pool, _model_here(own, pool, here):
         # A cluster that does not answer says so here, before anything is written.
         threads = pool.threads
         source = source.divided(_task_tiles(config, recipe, own, pool, totals.planned))
@@ -70,7 +69,6 @@ def run(
             job = Job(
                 recipe,
                 directory,
-                started=time.time(),
                 threads=threads,
                 tuned=config.model.batch == "auto",
                 probabilities=config.output.probabilities,
@@ -96,6 +94,20 @@ def _works_here(config: Config, backend: Backend | None) -> bool:
     return isinstance(backend, type(load_backend("local")))
 
 
+@contextmanager
+def _model_here(own: Recipe, pool: Backend, here: bool) -> Iterator[None]:
+    """Where tasks are done in this process, keep the model open for them, and close it at the end.
+
+    The driver of a cluster closes what it looked into, and other runs here what they still use.
+    """
+    models, threads = open_models(), pool.threads
+    try:
+        with models.use(own, threads) if here else nullcontext():
+            yield
+    finally:
+        models.close(own, threads)
+
+
 def _task_tiles(config: Config, recipe: Recipe, own: Recipe, pool: Backend, planned: int) -> int:
     """Tiles a task: as in the run that is gone on with, as told, or by the speed of the model."""
     size = recorded_task_size(config.output.path) or config.source.task
@@ -103,7 +115,8 @@ def _task_tiles(config: Config, recipe: Recipe, own: Recipe, pool: Backend, plan
         return size
     if own is not recipe and expects_gpu(recipe.device, recipe.runtime):
         return task_size(recipe, planned, GPU_TILES_PER_SECOND, pool.slots)
-    speed = measure(open_model(own, pool.threads), pool.threads).tiles_per_second
+    with open_models().use(own, pool.threads) as opened:
+        speed = opened.tuning().tiles_per_second
     return task_size(recipe, planned, speed, pool.slots)
 
 

@@ -1,8 +1,8 @@
 """The inside of a worker: reading, batching and inferring as one bounded pipeline.
 
 Reader threads fetch and decode ahead while the network computes; every queue is bounded, so that
-memory stays level however slow either side is. All tasks of a process share one pipeline, so that
-the network stays busy from one task to the next.
+memory stays level however slow either side is. All tasks that a process does with a model share one
+pipeline, so that the network stays busy from one task to the next.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from landcover.contracts import Failure, Strip, Tile
 from landcover.tiles import buffers
 
 A = TypeVar("A")
+A_co = TypeVar("A_co", covariant=True)
 
 Pixels = npt.NDArray[Any]
 Valid = npt.NDArray[np.bool_]
@@ -61,26 +62,35 @@ class Batch:
     valid: Valid | None
 
 
-class Pipeline(Generic[A]):
-    """Reads, batches and infers for all tasks of one process.
+class Inference(Protocol[A_co]):
+    """What is done with the batches of a task; called on several threads at once."""
+
+    @property
+    def batch(self) -> int:
+        """The most tiles in a batch; asked for again before each."""
+        ...
+
+    def __call__(self, batch: Batch) -> A_co:
+        """What the network says of a batch."""
+        ...
+
+
+class Pipeline:
+    """Reads, batches and infers for all tasks that one model has in a process.
 
     Args:
-        infer: what is done with a batch, on a thread of its own; must be thread-safe.
-        batch: the most tiles in a batch.
         readers: how many threads read.
         runs: how many batches are with the network at the same time.
     """
 
-    def __init__(self, infer: Callable[[Batch], A], batch: int, readers: int, runs: int = 2):
-        self._infer = infer
-        self._batch = batch
+    def __init__(self, readers: int, runs: int = 2) -> None:
         self._ahead = readers + 1
         self._runs = runs
         self._readers = ThreadPoolExecutor(readers, "landcover-read")
         self._runners = ThreadPoolExecutor(runs, "landcover-infer")
 
     def score(
-        self, reads: Sequence[Callable[[], Strip]], tally: Tally
+        self, reads: Sequence[Callable[[], Strip]], infer: Inference[A], tally: Tally
     ) -> Iterator[tuple[Batch, A]]:
         """Yield each batch of a task with what the network says of it, in the order of the reads.
 
@@ -88,31 +98,20 @@ class Pipeline(Generic[A]):
         """
         pending: deque[tuple[Batch, Future[A]]] = deque()
         try:
-            for batch in self._batches(self._strips(reads, tally)):
-                pending.append((batch, self._runners.submit(self._infer, batch)))
+            for batch in _batches(self._strips(reads, tally), infer):
+                pending.append((batch, self._runners.submit(infer, batch)))
                 if len(pending) > self._runs:
-                    yield self._first(pending, tally)
+                    yield _first(pending, tally)
             while pending:
-                yield self._first(pending, tally)
+                yield _first(pending, tally)
         finally:
             for _, future in pending:
                 future.cancel()
-
-    def at_most(self, batch: int) -> None:
-        """Make batches no larger than this from now on."""
-        self._batch = min(self._batch, batch)
 
     def close(self) -> None:
         """End the threads; reads and runs under way are waited for."""
         self._readers.shutdown(cancel_futures=True)
         self._runners.shutdown(cancel_futures=True)
-
-    def _first(self, pending: deque[tuple[Batch, Future[A]]], tally: Tally) -> tuple[Batch, A]:
-        batch, future = pending.popleft()
-        started = time.perf_counter()
-        result = future.result()
-        tally.infer += time.perf_counter() - started
-        return batch, result
 
     def _strips(self, reads: Sequence[Callable[[], Strip]], tally: Tally) -> Iterator[Strip]:
         """The strips of the reads in order, a bounded number of them read ahead."""
@@ -121,39 +120,49 @@ class Pipeline(Generic[A]):
             for read in reads:
                 coming.append(self._readers.submit(read))
                 if len(coming) >= self._ahead:
-                    yield self._arrived(coming, tally)
+                    yield _arrived(coming, tally)
             while coming:
-                yield self._arrived(coming, tally)
+                yield _arrived(coming, tally)
         finally:
             for future in coming:
                 future.cancel()
 
-    def _arrived(self, coming: deque[Future[Strip]], tally: Tally) -> Strip:
-        started = time.perf_counter()
-        strip = coming.popleft().result()
-        tally.wait += time.perf_counter() - started
-        tally.failures.extend(strip.failures)
-        tally.skipped += strip.skipped
-        tally.read += strip.seconds
-        tally.decode += strip.decode
-        return strip
 
-    def _batches(self, strips: Iterator[Strip]) -> Iterator[Batch]:
-        """Cut strips into batches of the wanted size; what is left over joins the next strip."""
-        rest: list[Batch] = []
-        held = 0
-        for strip in strips:
-            start = 0
-            while len(strip.tiles) - start >= self._batch - held:
-                # A batch that has shrunk meanwhile may be smaller than what is held already.
-                stop = start + max(0, self._batch - held)
-                yield _joined([*rest, _part(strip, start, stop)])
-                rest, held, start = [], 0, stop
-            if start < len(strip.tiles):
-                rest.append(_part(strip, start, len(strip.tiles)))
-                held += len(strip.tiles) - start
-        if rest:
-            yield _joined(rest)
+def _first(pending: deque[tuple[Batch, Future[A]]], tally: Tally) -> tuple[Batch, A]:
+    batch, future = pending.popleft()
+    started = time.perf_counter()
+    result = future.result()
+    tally.infer += time.perf_counter() - started
+    return batch, result
+
+
+def _arrived(coming: deque[Future[Strip]], tally: Tally) -> Strip:
+    started = time.perf_counter()
+    strip = coming.popleft().result()
+    tally.wait += time.perf_counter() - started
+    tally.failures.extend(strip.failures)
+    tally.skipped += strip.skipped
+    tally.read += strip.seconds
+    tally.decode += strip.decode
+    return strip
+
+
+def _batches(strips: Iterator[Strip], infer: Inference[object]) -> Iterator[Batch]:
+    """Cut strips into batches of the wanted size; what is left over joins the next strip."""
+    rest: list[Batch] = []
+    held = 0
+    for strip in strips:
+        start = 0
+        while len(strip.tiles) - start >= (room := infer.batch - held):
+            # A batch that has shrunk meanwhile may be smaller than what is held already.
+            stop = start + max(0, room)
+            yield _joined([*rest, _part(strip, start, stop)])
+            rest, held, start = [], 0, stop
+        if start < len(strip.tiles):
+            rest.append(_part(strip, start, len(strip.tiles)))
+            held += len(strip.tiles) - start
+    if rest:
+        yield _joined(rest)
 
 
 def _part(strip: Strip, start: int, stop: int) -> Batch:

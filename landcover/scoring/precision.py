@@ -9,10 +9,10 @@ from itertools import islice
 import numpy as np
 
 from landcover.contracts import Source, Strip
-from landcover.models.model import open_model
 from landcover.models.network import Network
 from landcover.models.recipe import Recipe
 from landcover.scoring.labels import Probabilities, Valid
+from landcover.scoring.model import open_models
 
 _TILES = 32
 # Where the plan begins with nothing but nodata, the search for tiles ends after so many reads.
@@ -62,15 +62,16 @@ def check_precision(
     Raises:
         ModelError: the model cannot be opened in both.
     """
-    lower = open_model(recipe, threads).network
-    exact = open_model(replace(recipe, precision="f32"), threads).network
+    models, exactly = open_models(), replace(recipe, precision="f32")
     tiles = labels = same = 0
     furthest = 0.0
-    for strip in _sample(source, most):
-        one, other = (_run(network, strip, crop) for network in (lower, exact))
-        agreed, counted, difference = _compared(one, other, strip.valid)
-        tiles, labels, same = tiles + len(strip.tiles), labels + counted, same + agreed
-        furthest = max(furthest, difference)
+    with models.use(recipe, threads) as lower, models.use(exactly, threads) as exact:
+        for strip in _sample(source, most):
+            one, other = (_run(opened.model.network, strip, crop) for opened in (lower, exact))
+            agreed, counted, difference = _compared(one, other, strip.valid)
+            tiles, labels, same = tiles + len(strip.tiles), labels + counted, same + agreed
+            furthest = max(furthest, difference)
+    models.close(exactly, threads)
     if not labels:
         return None
     return PrecisionCheck(

@@ -1,13 +1,11 @@
-"""What happens on a worker: the model of this process, and what becomes of a task."""
+"""What happens on a worker: what becomes of a task."""
 
 from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -16,14 +14,14 @@ import numpy.typing as npt
 import xarray as xr
 
 from landcover.contracts import Task, Tile
-from landcover.models.model import ScoringModel, open_model
 from landcover.models.recipe import Recipe
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import Counts, Part, digest_of, write_part
 from landcover.scoring.canvas import Canvas
 from landcover.scoring.labels import Labels, label_pixels, label_tiles
-from landcover.scoring.pipeline import Batch, Pipeline, Tally
-from landcover.scoring.tuning import remember_smaller, tuned
+from landcover.scoring.model import OpenModel, open_models
+from landcover.scoring.pipeline import Batch, Tally
+from landcover.scoring.tuning import remember_smaller
 from landcover.tiles.rasters import RasterTask
 
 
@@ -36,7 +34,7 @@ class Report:
         counts: what became of its tiles.
         worker: the process that did it, as "host:pid".
         device: what the network ran on: "cpu", or the name and UUID of a GPU.
-        loads: models that were loaded for this task, 0 or 1.
+        loads: models that this process had to load since its last report, 0 or 1.
         started: seconds since the epoch.
         finished: seconds since the epoch.
         seconds: per stage: load, read, decode, wait, infer, write.
@@ -58,7 +56,6 @@ class Job:
 
     Args:
         recipe: what this process opens the model by, once.
-        started: when the run began: a process opens the model anew for each run.
         run: where the parts are written, and the classes in the order of the network's output.
         threads: CPU threads that the network may use in one process.
         tuned: find out here how many tiles the network is fastest with; else as the recipe says.
@@ -68,7 +65,6 @@ class Job:
 
     recipe: Recipe
     run: RunDirectory
-    started: float
     threads: int
     tuned: bool
     probabilities: bool
@@ -80,8 +76,9 @@ class Job:
         tally = Tally()
         canvas = self._canvas(task)
         found: Found = []
-        with _engine_of(self) as (engine, load):
-            for batch, labels in engine.pipeline.score(task.reads(), tally):
+        with open_models().use(self.recipe, self.threads) as opened:
+            load, infer = opened.take_load(), _Infer(opened, self)
+            for batch, labels in opened.pipeline.score(task.reads(), infer, tally):
                 if canvas is not None and labels.pixels is not None:
                     canvas.put(batch.tiles, labels.pixels)
                 # What is on the canvas need not wait here for the end of the task.
@@ -94,7 +91,7 @@ class Job:
             index=task.index,
             counts=counts,
             worker=f"{socket.gethostname()}:{os.getpid()}",
-            device=engine.device,
+            device=opened.device,
             loads=int(load > 0),
             started=started,
             finished=time.time(),
@@ -131,62 +128,19 @@ STAGES = ("read", "decode", "wait", "infer", "write")
 Found: TypeAlias = list[tuple[Sequence[Tile], Labels]]
 
 
-@dataclass
-class _Engine:
-    """The pipeline of a run in this process, its device, and how many threads work on it."""
-
-    pipeline: Pipeline[Labels]
-    device: str
-    users: int = 0
-
-
-_engines: dict[Job, _Engine] = {}
-_opening = threading.Lock()
-
-
-@contextmanager
-def _engine_of(job: Job) -> Iterator[tuple[_Engine, float]]:
-    """The engine of a run, and the seconds that loading its model took here and now.
-
-    Threads that ask at the same time wait for one another: all but the first find it loaded. The
-    models of runs that no thread works on any more make way for the next one.
-    """
-    with _opening:
-        engine, load = _engines.get(job), 0.0
-        if engine is None:
-            for other in [job for job, engine in _engines.items() if not engine.users]:
-                _engines.pop(other).pipeline.close()
-            started = time.perf_counter()
-            model = open_model(job.recipe, job.threads)
-            if job.tuned:
-                model.recipe = tuned(model, job.threads)
-            load = time.perf_counter() - started
-            infer = _Infer(model, job)
-            pipeline = infer.pipeline = Pipeline(infer, model.batch, readers=max(2, job.threads))
-            device = f"{model.gpu.name} {model.gpu.uuid}" if model.gpu else "cpu"
-            engine = _engines[job] = _Engine(pipeline, device)
-        engine.users += 1
-    try:
-        yield engine, load
-    finally:
-        with _opening:
-            engine.users -= 1
-
-
 class _Infer:
     """Gives a batch to the model as a DataArray and labels what comes back."""
 
-    pipeline: Pipeline[Labels]
-
-    def __init__(self, model: ScoringModel, job: Job) -> None:
-        self._model, self._job = model, job
-        self._batch = model.batch
+    def __init__(self, opened: OpenModel, job: Job) -> None:
+        self._opened, self._model = opened, opened.model
+        wanted = opened.tuning().batch if job.tuned else job.recipe.batch
+        self.batch = min(wanted, self._model.batch)
         self._inner = slice(job.crop, -job.crop or None)
 
     def __call__(self, batch: Batch) -> Labels:
         tiles = xr.DataArray(batch.pixels, dims=("tile", "band", "y", "x"))
         probabilities = self._model.probabilities(tiles)
-        if self._model.batch < self._batch:
+        if self._model.batch < self.batch:
             self._shrink()
         if probabilities.ndim == 4:
             inner = probabilities[:, :, self._inner, self._inner]
@@ -195,9 +149,8 @@ class _Infer:
 
     def _shrink(self) -> None:
         """Memory did not suffice for a batch: make smaller ones, also in later runs."""
-        self._batch = self._model.batch
-        self.pipeline.at_most(self._batch)
-        remember_smaller(self._model, self._job.threads)
+        self.batch = self._model.batch
+        remember_smaller(self._model, self._opened.threads)
 
 
 def _stacked(

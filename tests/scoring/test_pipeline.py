@@ -21,34 +21,45 @@ def _reads(*strips: Strip) -> list[Callable[[], Strip]]:
     return [lambda strip=strip: strip for strip in strips]
 
 
+class _Infer:
+    """Says what the pixels of a batch are, in batches of four."""
+
+    batch = 4
+
+    def __call__(self, batch: Batch) -> list[int]:
+        return batch.pixels.ravel().tolist()
+
+
 @pytest.fixture
-def pipeline() -> Iterator[Pipeline[list[int]]]:
-    made = Pipeline(lambda batch: batch.pixels.ravel().tolist(), batch=4, readers=2)
+def pipeline() -> Iterator[Pipeline]:
+    made = Pipeline(readers=2)
     yield made
     made.close()
 
 
-def test_batches_run_across_strips_and_keep_the_order(pipeline: Pipeline[list[int]]) -> None:
+def test_batches_run_across_strips_and_keep_the_order(pipeline: Pipeline) -> None:
     tally = Tally()
-    results = list(pipeline.score(_reads(_strip(0, 3), _strip(3, 6), _strip(9, 1)), tally))
+    results = list(
+        pipeline.score(_reads(_strip(0, 3), _strip(3, 6), _strip(9, 1)), _Infer(), tally)
+    )
     assert [result for _, result in results] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     for batch, result in results:
         assert [int(tile.tile) for tile in batch.tiles] == result
     assert tally.read == 1.5
 
 
-def test_a_mask_on_one_strip_leaves_the_others_valid(pipeline: Pipeline[list[int]]) -> None:
-    results = pipeline.score(_reads(_strip(0, 2), _strip(2, 2, masked=True)), Tally())
+def test_a_mask_on_one_strip_leaves_the_others_valid(pipeline: Pipeline) -> None:
+    results = pipeline.score(_reads(_strip(0, 2), _strip(2, 2, masked=True)), _Infer(), Tally())
     batch = next(results)[0]
     assert batch.valid is not None
     assert batch.valid.ravel().tolist() == [True, True, False, False]
 
 
-def test_failures_and_skipped_tiles_are_counted(pipeline: Pipeline[list[int]]) -> None:
+def test_failures_and_skipped_tiles_are_counted(pipeline: Pipeline) -> None:
     failure = Failure(Tile("7", "scene", 0, 7), "torn", False)
     empty = Strip([], np.empty((0, 1, 1, 1), np.uint8), failures=[failure], skipped=3)
     tally = Tally()
-    assert len(list(pipeline.score(_reads(empty, _strip(0, 1)), tally))) == 1
+    assert len(list(pipeline.score(_reads(empty, _strip(0, 1)), _Infer(), tally))) == 1
     assert (tally.failures, tally.skipped) == ([failure], 3)
 
 
@@ -62,12 +73,16 @@ def test_reading_stays_a_bounded_number_of_strips_ahead() -> None:
 
     release = threading.Event()
 
-    def infer(batch: Batch) -> None:
-        release.wait(10)
+    class Waiting(_Infer):
+        batch = 1
 
-    pipeline = Pipeline(infer, batch=1, readers=1, runs=1)
+        def __call__(self, batch: Batch) -> list[int]:
+            release.wait(10)
+            return super().__call__(batch)
+
+    pipeline = Pipeline(readers=1, runs=1)
     reads = [lambda index=index: read(index) for index in range(100)]
-    results = pipeline.score(reads, Tally())
+    results = pipeline.score(reads, Waiting(), Tally())
     release.set()
     next(results)
     assert begun <= 8
@@ -76,10 +91,22 @@ def test_reading_stays_a_bounded_number_of_strips_ahead() -> None:
 
 
 def test_an_error_of_the_network_reaches_the_caller() -> None:
-    def infer(batch: Batch) -> None:
-        raise ZeroDivisionError
+    class Failing(_Infer):
+        def __call__(self, batch: Batch) -> list[int]:
+            raise ZeroDivisionError
 
-    pipeline = Pipeline(infer, batch=1, readers=1)
+    pipeline = Pipeline(readers=1)
     with pytest.raises(ZeroDivisionError):
-        list(pipeline.score(_reads(_strip(0, 1)), Tally()))
+        list(pipeline.score(_reads(_strip(0, 1)), Failing(), Tally()))
     pipeline.close()
+
+
+def test_batches_shrink_while_a_task_is_under_way(pipeline: Pipeline) -> None:
+    class Shrinking(_Infer):
+        def __call__(self, batch: Batch) -> list[int]:
+            self.batch = 2
+            return super().__call__(batch)
+
+    results = list(pipeline.score(_reads(_strip(0, 4), _strip(4, 40)), Shrinking(), Tally()))
+    assert [number for _, result in results for number in result] == list(range(44))
+    assert {len(result) for _, result in results[-10:]} == {2}

@@ -1,0 +1,176 @@
+"""Open models: each once a process, however many runs there are, and not for ever."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.colours import blobs, write_scene
+
+import landcover
+from landcover.config import ModelSettings
+from landcover.contracts import Backend
+from landcover.errors import ModelError
+from landcover.models.recipe import Recipe, make_recipe
+from landcover.plugins import load_backend
+from landcover.runs.run import Run
+from landcover.scoring.model import OpenModels, model_of, open_models
+
+
+@pytest.fixture
+def recipe(tile_model: Path) -> Recipe:
+    return make_recipe(ModelSettings(path=str(tile_model), runtime="onnxruntime"), threads=1)
+
+
+def test_threads_that_ask_at_the_same_time_get_one_model(recipe: Recipe) -> None:
+    models, together = OpenModels(), threading.Barrier(8)
+
+    def ask(number: int) -> tuple[int, bool]:
+        together.wait(60)
+        with models.use(replace(recipe, batch=number + 1), 1) as opened:
+            together.wait(60)
+            return id(opened), opened.take_load() > 0
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(ask, range(8)))
+    assert len({one for one, _ in found}) == len(models) == 1
+    assert [load for _, load in found].count(True) == 1
+
+
+def test_another_model_or_number_of_threads_is_opened_beside_it(
+    recipe: Recipe, pixel_model: Path
+) -> None:
+    other = make_recipe(ModelSettings(path=str(pixel_model), runtime="onnxruntime"), threads=1)
+    models = OpenModels()
+    with models.use(recipe, 1) as one, models.use(other, 1) as two, models.use(recipe, 2) as three:
+        assert len({id(one), id(two), id(three)}) == len(models) == 3
+        with models.use(recipe, 1) as again:
+            assert again is one
+
+
+def test_a_model_that_nobody_uses_is_closed_in_time(recipe: Recipe) -> None:
+    models, deadline = OpenModels(kept=0), time.monotonic() + 60
+    with models.use(recipe, 1), models.use(recipe, 1):
+        pass
+    while len(models):
+        assert time.monotonic() < deadline
+    models = OpenModels(kept=60)
+    with models.use(recipe, 1):
+        pass
+    assert len(models) == 1
+
+
+def test_models_that_nobody_uses_make_way_while_memory_is_short(recipe: Recipe) -> None:
+    left = [True, True, False]
+    models = OpenModels(short=lambda: left.pop(0))
+    with models.use(recipe, 1):
+        with models.use(recipe, 2), models.use(recipe, 3), models.use(recipe, 4):
+            assert len(models) == 4 and len(left) == 3  # nothing could make way
+        with models.use(recipe, 5):
+            assert len(models) == 3 and not left
+        with models.use(recipe, 1) as kept:
+            assert kept.take_load() > 0
+
+
+def test_few_models_that_nobody_uses_stay_open(recipe: Recipe) -> None:
+    models = OpenModels(short=lambda: False)
+    for threads in range(1, 9):
+        with models.use(recipe, threads):
+            assert len(models) <= 5
+
+
+def test_a_model_that_cannot_be_opened_leaves_nothing_behind(recipe: Recipe) -> None:
+    models = OpenModels()
+    for _ in range(2):
+        asked = models.use(replace(recipe, digest="0" * 64), 1)
+        with pytest.raises(ModelError, match="has changed"), asked:
+            pass
+    assert len(models) == 0
+
+
+def test_arrays_and_runs_share_an_open_model(recipe: Recipe) -> None:
+    model = model_of(recipe, 1)
+    with open_models().use(replace(recipe, batch=3), 1) as opened:
+        assert opened.model is model
+    open_models().close(recipe, 1)
+
+
+def test_a_forked_child_opens_models_of_its_own(recipe: Recipe) -> None:
+    with open_models().use(recipe, 1):
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            assert pool.apply(_count_open) == 0
+        assert len(open_models()) >= 1
+
+
+def _count_open() -> int:
+    return len(open_models())
+
+
+@pytest.fixture
+def jobs(tile_model: Path, pixel_model: Path, tmp_path: Path) -> dict[str, dict[str, Any]]:
+    """Two runs of one network and one of another; 60 tasks each."""
+    scene = write_scene(tmp_path / "scene.tif", blobs(5, 192, 320))
+    models = {"one": tile_model, "two": tile_model, "three": pixel_model}
+    settings = {"source.task": 1, "model.runtime": "onnxruntime"}
+    return {
+        name: {"rasters": str(scene), "model": model, "overrides": settings}
+        for name, model in models.items()
+    }
+
+
+@pytest.mark.parametrize("name", ["local", "dask"])
+def test_runs_at_the_same_time_load_each_network_once_a_worker(
+    name: str,
+    jobs: dict[str, dict[str, Any]],
+    tmp_path: Path,
+    require_backend: Callable[[str], None],
+) -> None:
+    require_backend(name)
+    alone = [landcover.score(**job, output=tmp_path / "alone" / at) for at, job in jobs.items()]
+    with load_backend(name, workers=2) as backend:
+        assert list(backend.map(abs, [-1])) == [1]  # it has started
+        together = _at_once(jobs, tmp_path, backend)
+    pairs = {
+        (worker, run.summary["model"]["digest"])
+        for run in together
+        for worker in run.summary["workers"]
+    }
+    assert len({worker for worker, _ in pairs}) == (1 if name == "local" else 2)
+    assert sum(run.summary["model_loads"] for run in together) == len(pairs)
+    for run, expected in zip(together, alone, strict=True):
+        assert expected.summary["model_loads"] == 1
+        _assert_same(run, expected)
+
+
+def _at_once(jobs: dict[str, dict[str, Any]], folder: Path, backend: Backend) -> list[Run]:
+    """Do all jobs in one backend; after its first task each waits for the others'."""
+    begun = threading.Barrier(len(jobs))
+
+    def do(name: str) -> Run:
+        waited: list[int] = []
+
+        def progress(tiles: object) -> None:
+            if not waited:
+                waited.append(begun.wait(120))
+
+        return landcover.score(
+            **jobs[name], output=folder / name, backend=backend, progress=progress
+        )
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(do, jobs))
+
+
+def _assert_same(run: Run, other: Run) -> None:
+    one, two = (each.tiles().sort_values("tile", ignore_index=True) for each in (run, other))
+    assert one.drop(columns="score").equals(two.drop(columns="score"))
+    assert np.allclose(one["score"], two["score"], rtol=0, atol=1e-5)
+    assert run.map().identical(other.map())
