@@ -30,7 +30,7 @@ from landcover.models.comparison.agreement import agreement
 from landcover.models.comparison.timing import block_noise, interleaved
 from landcover.models.formats.detection import ModelFile, detect
 from landcover.models.network import Graph, Network
-from landcover.models.preprocessing.specification import Layout, Pixels, Wrapping
+from landcover.models.preprocessing.specification import Layout, Pixels, Steps
 from landcover.models.runtimes.registry import start_runtime
 
 OURS = ("onnxruntime", "openvino")
@@ -96,8 +96,8 @@ def _measured(
     try:
         file = detect(path)
         graphs = {name: opened(name, file, threads) for name in ("cntk", *OURS)}
-        pixels, wrapping = network_input(graphs[OURS[0]], batch)
-        networks = {name: graph.compile(wrapping) for name, graph in graphs.items()}
+        pixels, steps = network_input(graphs[OURS[0]], batch)
+        networks = {name: graph.compile(steps) for name, graph in graphs.items()}
         row["difference"] = _difference(networks, pixels)
     except LandcoverError as error:
         return {**row, "refused": str(error)}
@@ -111,7 +111,7 @@ def opened(name: str, file: ModelFile, threads: int) -> Graph:
     return start_runtime(name, file, "f32", threads, str(file.path)).open(file, None)
 
 
-def network_input(graph: Graph, batch: int) -> tuple[Pixels, Wrapping]:
+def network_input(graph: Graph, batch: int) -> tuple[Pixels, Steps]:
     """Noise as the network reads it: what comes before the network is not measured."""
     shape = graph.signature.shape
     rows, columns = (FREE_SIZE if extent is None else extent for extent in shape[-2:])
@@ -119,7 +119,7 @@ def network_input(graph: Graph, batch: int) -> tuple[Pixels, Wrapping]:
     layout: Layout = "NHW" if len(shape) == 3 else "NCHW"
     none, same = (0.0,) * bands, (1.0,) * bands
     pixels = block_noise(batch, bands, (rows, columns)).astype(np.float32)
-    return pixels, Wrapping(layout, (rows, columns), none, same, tuple(range(bands)))
+    return pixels, Steps(layout, (rows, columns), none, same, tuple(range(bands)))
 
 
 def _difference(networks: dict[str, Network], pixels: Pixels) -> dict[str, float]:

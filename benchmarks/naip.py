@@ -115,8 +115,8 @@ def _cntk_alone(model: Path, threads: int, batch: int, seconds: float) -> float:
     To be called in a new process: the library's number of threads is fixed when it first computes.
     """
     graph = opened("cntk", detect(model), threads)
-    pixels, wrapping = network_input(graph, batch)
-    network = graph.compile(wrapping)
+    pixels, steps = network_input(graph, batch)
+    network = graph.compile(steps)
     network.run(pixels)
     started, done = time.perf_counter(), 0
     while time.perf_counter() - started < seconds:

@@ -15,7 +15,7 @@ from landcover.config import ModelSettings
 from landcover.errors import ModelError, OutputError
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import ModelFile, detect
-from landcover.models.preprocessing.onnx import find_ends, wrapped
+from landcover.models.preprocessing.onnx import find_ends, with_steps
 from landcover.models.recipe import make_recipe
 
 _INSTEAD = {
@@ -72,7 +72,7 @@ def with_preprocessing(
     """
     recipe = make_recipe(settings, here=False)
     ends = find_ends(model, 0, shown(settings.path))
-    whole = wrapped(model, ends, recipe.wrapping(), dtype)
+    whole = with_steps(model, ends, recipe.steps(), dtype)
     result = whole.graph.output[0]
     pixel = recipe.output == "pixel"
     edges = [edge - 2 * recipe.halo for edge in recipe.input_size] if pixel else []

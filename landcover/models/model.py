@@ -189,5 +189,5 @@ def open_model(recipe: Recipe, threads: int = 0) -> ScoringModel:
         )
     gpu = place(recipe.device, recipe.runtime, name)
     runtime = start_runtime(recipe.runtime, file, recipe.precision, threads, name, gpu)
-    network = runtime.open(file, recipe.head).compile(recipe.wrapping())
+    network = runtime.open(file, recipe.head).compile(recipe.steps())
     return ScoringModel(recipe, network, gpu)

@@ -10,7 +10,7 @@ import numpy as np
 
 from landcover.errors import ModelError
 from landcover.models.formats.detection import Format, ModelFile
-from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Wrapping
+from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
 
 K = TypeVar("K", bound=Hashable)
 S = TypeVar("S")
@@ -39,7 +39,7 @@ class Graph(Protocol):
         """What the network reads."""
         ...
 
-    def compile(self, wrapping: Wrapping) -> Network:
+    def compile(self, steps: Steps) -> Network:
         """Make it ready, with all steps between pixels and probabilities inside."""
         ...
 

@@ -11,7 +11,7 @@ from landcover.classes import classes_of, scheme
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
 from landcover.models.network import Graph
-from landcover.models.preprocessing.specification import Output, Pixels, Probabilities, Wrapping
+from landcover.models.preprocessing.specification import Output, Pixels, Probabilities, Steps
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +34,12 @@ class Returned:
     output: Output
 
 
-def find_output(graph: Graph, wrapping: Wrapping, told: ModelSettings, shown: str) -> Returned:
+def find_output(graph: Graph, steps: Steps, told: ModelSettings, shown: str) -> Returned:
     """Run a network on noise and read from the result what is not told.
 
     Args:
         graph: the network.
-        wrapping: the steps before it.
+        steps: the steps before it.
         told: what is told about it.
         shown: the model's name in messages.
 
@@ -48,9 +48,9 @@ def find_output(graph: Graph, wrapping: Wrapping, told: ModelSettings, shown: st
             pixels.
         ConfigError: the classes are no scheme's, or one is named twice.
     """
-    raw = graph.compile(wrapping).run(_noise(graph.signature.batch or 2, wrapping))
+    raw = graph.compile(steps).run(_noise(graph.signature.batch or 2, steps))
     names = _told_classes(told)
-    output = _output(raw, wrapping, len(names) if names else None, shown)
+    output = _output(raw, steps, len(names) if names else None, shown)
     if not np.isfinite(raw).all():
         raise ModelError(shown, "returns infinite or undefined numbers for an image of noise")
     if told.output is not None and (told.output == "pixel") != output.pixel:
@@ -59,22 +59,22 @@ def find_output(graph: Graph, wrapping: Wrapping, told: ModelSettings, shown: st
         )
     count = raw.shape[output.class_axis]
     classes = _classes(names, count, told, shown)
-    halo = _halo(raw, output, wrapping, shown) if output.pixel else 0
+    halo = _halo(raw, output, steps, shown) if output.pixel else 0
     softmax = _needs_softmax(raw, output, told, shown)
     return Returned(classes, halo, replace(output, softmax=softmax))
 
 
-def _noise(count: int, wrapping: Wrapping) -> Pixels:
+def _noise(count: int, steps: Steps) -> Pixels:
     """The same images every time: the odd ones coarse, the even ones fine, in all of 0 to 255."""
-    height, width = wrapping.size
-    shape = (count, wrapping.bands, height, width)
+    height, width = steps.size
+    shape = (count, steps.bands, height, width)
     images = np.random.default_rng(2017).integers(0, 256, shape, np.uint8)
     coarse = images[1::2, :, ::8, ::8].repeat(8, axis=2).repeat(8, axis=3)
     images[1::2] = coarse[:, :, :height, :width]
     return images
 
 
-def _output(raw: Probabilities, wrapping: Wrapping, classes: int | None, shown: str) -> Output:
+def _output(raw: Probabilities, steps: Steps, classes: int | None, shown: str) -> Output:
     if raw.ndim == 2:
         return Output(class_axis=1, rank=2, pixel=False, softmax=False)
     if raw.ndim != 4:
@@ -84,7 +84,7 @@ def _output(raw: Probabilities, wrapping: Wrapping, classes: int | None, shown: 
             "if another output or layer is meant, name it in 'head'",
         )
     first, last = raw.shape[1], raw.shape[3]
-    axis = 3 if wrapping.layout == "NHWC" else 1
+    axis = 3 if steps.layout == "NHWC" else 1
     if classes is not None and (first == classes) != (last == classes):
         axis = 1 if first == classes else 3
     if raw.shape[2] == 1 and 1 in (first, last):  # (n, class, 1, 1) or (n, 1, 1, class)
@@ -113,11 +113,11 @@ def _classes(
     return classes_of(names, told.classes if isinstance(told.classes, str) else None).names
 
 
-def _halo(raw: Probabilities, output: Output, wrapping: Wrapping, shown: str) -> int:
+def _halo(raw: Probabilities, output: Output, steps: Steps, shown: str) -> int:
     height, width = (raw.shape[axis] for axis in output.order()[2:])
-    lost = {wrapping.size[0] - height, wrapping.size[1] - width}
+    lost = {steps.size[0] - height, steps.size[1] - width}
     if len(lost) > 1 or min(lost) < 0 or min(lost) % 2:
-        read = " x ".join(map(str, wrapping.size))
+        read = " x ".join(map(str, steps.size))
         raise ModelError(
             shown,
             f"reads {read} pixels and labels {height} x {width}: not the same number less on each "

@@ -79,7 +79,7 @@ def _found(
         free = None in graph.signature.shape[1:] and told.input_size is None
         tried = told.model_copy(update={"input_size": window}) if free else told
         reads = fit_input(graph.signature, tried, name)
-        return reads, find_output(graph, reads.wrapping, tried, name), None
+        return reads, find_output(graph, reads.steps, tried, name), None
     except ModelError as error:
         return reads, None, str(error)
 
@@ -114,9 +114,9 @@ def _classes(told: ModelSettings, returns: Returned | None) -> list[str]:
 
 
 def _input_lines(told: ModelSettings, reads: Input) -> list[str]:
-    wrapping = reads.wrapping
+    steps = reads.steps
     count = len(reads.bands)
-    size = wrapping.size[0] if wrapping.size[0] == wrapping.size[1] else None
+    size = steps.size[0] if steps.size[0] == steps.size[1] else None
     lines = [
         _line("bands", reads.bands, f"reads {count}; which of the imagery's is your knowledge")
     ]
@@ -128,7 +128,7 @@ def _input_lines(told: ModelSettings, reads: Input) -> list[str]:
         _line("scale", told.scale, "1/256 is 0.00390625, 1/255 is 0.00392157", 1),
     ]
     if size is None:
-        rows, columns = wrapping.size
+        rows, columns = steps.size
         return [*lines, f"# input_size: the file fixes it at {rows} x {columns}"]
     return [*lines, _line("input_size", size, "rows and columns of its window, in pixels")]
 

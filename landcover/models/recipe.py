@@ -12,7 +12,7 @@ from landcover.models.formats.detection import Format, detect
 from landcover.models.output_probe import find_output
 from landcover.models.preprocessing.input_side import fit_input, network_order
 from landcover.models.preprocessing.mean_image import read_mean_image
-from landcover.models.preprocessing.specification import Layout, Output, Size, Wrapping
+from landcover.models.preprocessing.specification import Layout, Output, Size, Steps
 from landcover.models.runtimes.placement import place
 from landcover.models.runtimes.registry import choose_runtime, start_runtime
 from landcover.models.sidecar import with_sidecar
@@ -92,7 +92,7 @@ class Recipe:
         """What decides the results of a run, as plain JSON values: not where the model lies."""
         return {k: v for k, v in self.as_dict().items() if k not in _NOT_IDENTITY}
 
-    def wrapping(self) -> Wrapping:
+    def steps(self) -> Steps:
         """The steps that are put around the network.
 
         Raises:
@@ -108,7 +108,7 @@ class Recipe:
         pixels = None
         if self.mean_image is not None:
             pixels = read_mean_image(self.mean_image, self.mean_digest).for_bands(order)
-        return Wrapping(self.layout, self.input_size, self.mean, self.scale, order, output, pixels)
+        return Steps(self.layout, self.input_size, self.mean, self.scale, order, output, pixels)
 
 
 def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) -> Recipe:
@@ -142,7 +142,7 @@ def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) ->
     runtime = start_runtime(chosen, file, told.precision, threads, name, gpu)
     graph = runtime.open(file, told.head)
     reads = fit_input(graph.signature, told, name)
-    returns = find_output(graph, reads.wrapping, told, name)
+    returns = find_output(graph, reads.steps, told, name)
     return Recipe(
         path=told.path,
         format=file.format,
@@ -155,14 +155,14 @@ def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) ->
         scheme=told.classes if isinstance(told.classes, str) else None,
         bands=reads.bands,
         channel_order=told.channel_order or "rgb",
-        mean=reads.wrapping.mean,
-        scale=reads.wrapping.scale,
-        input_size=reads.wrapping.size,
+        mean=reads.steps.mean,
+        scale=reads.steps.scale,
+        input_size=reads.steps.size,
         halo=returns.halo,
         resolution=told.resolution,
         output="pixel" if returns.output.pixel else "tile",
         activation="softmax" if returns.output.softmax else "none",
-        layout=reads.wrapping.layout,
+        layout=reads.steps.layout,
         class_axis=returns.output.class_axis,
         rank=returns.output.rank,
         device=told.device,

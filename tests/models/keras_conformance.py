@@ -18,7 +18,7 @@ from landcover.config import ModelSettings
 from landcover.errors import ModelError
 from landcover.models.formats.detection import detect
 from landcover.models.network import Network
-from landcover.models.preprocessing.specification import Wrapping
+from landcover.models.preprocessing.specification import Steps
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.runtimes.memory import out_of_memory
 from landcover.plugins import load_runtime
@@ -57,7 +57,7 @@ def test_every_step_around_a_network_is_done(tmp_path: Path, batch: int | None) 
     shifted = pixels.astype(np.float32) - np.float32(mean).reshape(3, 1, 1)
     reads = np.maximum((shifted * np.float32(scale).reshape(3, 1, 1))[:, ::-1], 0)
     powers = np.exp(reads - reads.max(1, keepdims=True))
-    network = opened(recipe.path, recipe.wrapping())
+    network = opened(recipe.path, recipe.steps())
     expected = powers / powers.sum(1, keepdims=True)
     np.testing.assert_allclose(network.run(pixels), expected, atol=1e-6)
 
@@ -81,7 +81,7 @@ def test_pixels_that_must_not_be_written_to_are_read(
 
 
 def test_a_network_that_fails_on_its_images_is_refused_in_a_sentence(tile: Path) -> None:
-    network = opened(tile, Wrapping("NHWC", (1, 1), (0,) * 3, (1,) * 3, (0, 1, 2)))
+    network = opened(tile, Steps("NHWC", (1, 1), (0,) * 3, (1,) * 3, (0, 1, 2)))
     with pytest.raises(ModelError, match=r"(JAX|PyTorch) does not run it: \w"):
         network.run(noise(1)[:, :, :1, :1])
 
@@ -135,11 +135,11 @@ def test_short_batches_are_filled_up_so_that_few_programs_are_compiled(tile: Pat
     assert sorted(count for _, count in network._programs._made) == [1, 2, 4, 8, 16, 23]
 
 
-WRAPPING = Wrapping("NHWC", (SIDE, SIDE), (0,) * 3, (1 / 64,) * 3, (0, 1, 2))
+WRAPPING = Steps("NHWC", (SIDE, SIDE), (0,) * 3, (1 / 64,) * 3, (0, 1, 2))
 
 
-def opened(path: Path | str, wrapping: Wrapping) -> Network:
-    network: Network = load_runtime(RUNTIME).open(detect(Path(path)), None).compile(wrapping)
+def opened(path: Path | str, steps: Steps) -> Network:
+    network: Network = load_runtime(RUNTIME).open(detect(Path(path)), None).compile(steps)
     return network
 
 

@@ -74,13 +74,13 @@ def test_what_is_told_is_kept(tmp_path: Path) -> None:
     )
     assert (told.bands, told.classes) == ((4, "red", 1), ("a", "b", "c", "d"))
     assert (told.mean, told.scale, told.resolution) == ((1, 2, 3), (0.5, 0.5, 0.5), 0.6)
-    assert (told.batch, told.activation, told.wrapping().order) == (3, "none", (2, 1, 0))
+    assert (told.batch, told.activation, told.steps().order) == (3, "none", (2, 1, 0))
     assert told.scheme is None
 
 
 def test_more_bands_than_three_keep_their_places_in_bgr(tmp_path: Path) -> None:
     path = returning(tmp_path / "net.onnx", ["n", 2], reads=["n", 4, 8, 8])
-    assert recipe_of(path, channel_order="bgr").wrapping().order == (2, 1, 0, 3)
+    assert recipe_of(path, channel_order="bgr").steps().order == (2, 1, 0, 3)
 
 
 def test_classes_may_be_those_of_a_scheme(tmp_path: Path) -> None:

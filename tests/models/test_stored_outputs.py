@@ -39,7 +39,7 @@ def test_a_single_output_needs_no_number(tmp_path: Path) -> None:
     stored = stored_beside(_save(tmp_path, input=IMAGES[:, 0], output=np.ones((2, 3))))
     assert stored is not None
     assert stored.pixels().shape == (2, 1, 4, 5)
-    assert stored.wrapping().layout == "NHW"
+    assert stored.steps().layout == "NHW"
 
 
 def test_files_without_an_input_are_none_of_these(tmp_path: Path) -> None:

@@ -79,8 +79,8 @@ def test_a_run_goes_on_with_batches_that_fit(
         graph = compiled(self, *args)
         network_of = graph.compile
 
-        def compile(wrapping: object) -> object:
-            network = network_of(wrapping)
+        def compile(steps: object) -> object:
+            network = network_of(steps)
             run = network.run
 
             def limited(pixels: Pixels) -> Probabilities:

@@ -16,7 +16,7 @@ from landcover.models.comparison.timing import block_noise, interleaved
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import ModelFile, detect
 from landcover.models.network import Network
-from landcover.models.preprocessing.specification import Pixels, Wrapping
+from landcover.models.preprocessing.specification import Pixels, Steps
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.runtimes.registry import RUNTIMES_OF, start_runtime
 from landcover.plugins import load_runtime, runtime_names
@@ -138,7 +138,7 @@ class _Trial:
 
     file: ModelFile
     pixels: Pixels
-    wrapping: Wrapping
+    steps: Steps
     heads: tuple[str | int | None, ...]
     class_axis: int
     stored: StoredOutputs | None
@@ -154,14 +154,14 @@ def _trial(
         several = len(stored.outputs) > 1
         heads = tuple(range(len(stored.outputs))) if several else (settings.head,)
         axis = 1 if file.format in ("cntk", "cntk-v1", "onnx") else -1
-        return _Trial(file, stored.pixels(), stored.wrapping(), heads, axis, stored)
+        return _Trial(file, stored.pixels(), stored.steps(), heads, axis, stored)
     recipe = make_recipe(settings, conditions.threads, here=False)
-    wrapping = recipe.wrapping()
+    steps = recipe.steps()
     if images is not None:
         pixels = images(recipe)
     else:
-        pixels = block_noise(conditions.batch, wrapping.bands, wrapping.size)
-    return _Trial(file, pixels, wrapping, (recipe.head,), 1, None)
+        pixels = block_noise(conditions.batch, steps.bands, steps.size)
+    return _Trial(file, pixels, steps, (recipe.head,), 1, None)
 
 
 def _contenders(file: ModelFile, conditions: Conditions) -> list[Contender]:
@@ -206,7 +206,7 @@ class _Entry:
             return
         for at, head in enumerate(trial.heads):
             try:
-                network = runtime.open(trial.file, head).compile(trial.wrapping)
+                network = runtime.open(trial.file, head).compile(trial.steps)
                 self.outputs[at] = network.run(trial.pixels)
                 self.networks[at] = network
             except LandcoverError as error:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from landcover.errors import ModelError
-from landcover.models.preprocessing.specification import Layout, Wrapping
+from landcover.models.preprocessing.specification import Layout, Steps
 
 Array = npt.NDArray[Any]
 
@@ -45,14 +45,12 @@ class StoredOutputs:
             return None
         return replace(self, outputs=(self.outputs[index],), names=self.names[index : index + 1])
 
-    def wrapping(self) -> Wrapping:
+    def steps(self) -> Steps:
         """No steps at all: the input is the network's own."""
         bands = 1 if self.input.ndim == 3 else self.input.shape[1]
         layout: Layout = "NHW" if self.input.ndim == 3 else "NCHW"
         rows, columns = self.input.shape[-2:]
-        return Wrapping(
-            layout, (rows, columns), (0.0,) * bands, (1.0,) * bands, tuple(range(bands))
-        )
+        return Steps(layout, (rows, columns), (0.0,) * bands, (1.0,) * bands, tuple(range(bands)))
 
     def pixels(self) -> Array:
         """The input with dims (n, band, y, x)."""

@@ -9,7 +9,7 @@ import numpy as np
 from landcover.config import ModelSettings, PerBand
 from landcover.errors import ModelError
 from landcover.models.preprocessing.mean_image import MeanImage, read_mean_image
-from landcover.models.preprocessing.specification import Signature, Size, Wrapping
+from landcover.models.preprocessing.specification import Signature, Size, Steps
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,12 @@ class Input:
 
     Args:
         bands: of the imagery, in the order in which they are given.
-        wrapping: the steps before the network.
-        mean_image: the file that the wrapping has its mean image from.
+        steps: the steps before the network.
+        mean_image: the file that the steps has its mean image from.
     """
 
     bands: tuple[int | str, ...]
-    wrapping: Wrapping
+    steps: Steps
     mean_image: MeanImage | None = None
 
 
@@ -46,9 +46,9 @@ def fit_input(signature: Signature, told: ModelSettings, shown: str) -> Input:
     order = network_order(len(bands), told.channel_order or "rgb")
     image = _mean_image(told, (len(bands), *size), shown)
     pixels = None if image is None else image.for_bands(order)
-    wrapping = Wrapping(layout, size, mean, scale, order, mean_image=pixels)
-    _check_whole_numbers(signature.dtype, wrapping, shown)
-    return Input(bands, wrapping, image)
+    steps = Steps(layout, size, mean, scale, order, mean_image=pixels)
+    _check_whole_numbers(signature.dtype, steps, shown)
+    return Input(bands, steps, image)
 
 
 def network_order(bands: int, channel_order: str) -> tuple[int, ...]:
@@ -118,7 +118,7 @@ def _text(size: tuple[int | None, int | None]) -> str:
     return " x ".join("any" if one is None else str(one) for one in size)
 
 
-def _check_whole_numbers(dtype: str, wrapping: Wrapping, shown: str) -> None:
+def _check_whole_numbers(dtype: str, steps: Steps, shown: str) -> None:
     """A network that reads whole numbers gets pixels as they are: fractions would be cut off."""
-    if not np.issubdtype(np.dtype(dtype), np.floating) and (wrapping.shifts or wrapping.scales):
+    if not np.issubdtype(np.dtype(dtype), np.floating) and (steps.shifts or steps.scales):
         raise ModelError(shown, f"reads {dtype}, which mean and scale would turn into fractions")

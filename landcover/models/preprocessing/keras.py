@@ -1,12 +1,13 @@
-"""The steps around a network in Keras's own operations: they run where the network does."""
+"""The operations around a network as Keras's own: they run where the network does."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from landcover.models.preprocessing.specification import Pixels, Wrapping
+from landcover.models.preprocessing.specification import Pixels
 
 
 def plain(pixels: Pixels) -> Pixels:
@@ -23,43 +24,33 @@ def plain(pixels: Pixels) -> Pixels:
     return np.require(pixels, np.float32 if native.itemsize > 4 else native, ["C", "W"])
 
 
-def before(ops: Any, pixels: Any, wrapping: Wrapping, dtype: str) -> Any:
-    """From pixels to what the network reads.
+class KerasOperations:
+    """See :class:`landcover.models.preprocessing.rendering.Operations`.
 
     Args:
         ops: ``keras.ops``.
-        pixels: dims (n, band, y, x), float32.
-        wrapping: the steps.
-        dtype: of the network's input.
     """
-    value = pixels
-    if wrapping.shifts:
-        value = ops.subtract(value, wrapping.shift)
-    if wrapping.scales:
-        value = ops.multiply(value, wrapping.factor)
-    if wrapping.reorders:
-        value = ops.take(value, np.asarray(wrapping.order, np.int32), axis=1)
-    if wrapping.layout == "NHWC":
-        value = ops.transpose(value, (0, 2, 3, 1))
-    elif wrapping.layout == "NHW":
-        value = ops.squeeze(value, axis=1)
-    return ops.cast(value, dtype)
 
+    def __init__(self, ops: Any) -> None:
+        self._ops = ops
 
-def after(ops: Any, returned: Any, wrapping: Wrapping) -> Any:
-    """From what the network returns to probabilities, float32.
+    def cast(self, value: Any, dtype: str) -> Any:
+        return self._ops.cast(value, dtype)
 
-    Args:
-        ops: ``keras.ops``.
-        returned: the batch first.
-        wrapping: the steps.
-    """
-    value = ops.cast(returned, "float32")
-    output = wrapping.output
-    if output is None:
-        return value
-    if output.softmax:
-        value = ops.softmax(value, axis=output.class_axis)
-    if output.order() != tuple(range(output.rank)):
-        value = ops.transpose(value, output.order())
-    return value if output.pixel or output.rank == 2 else ops.squeeze(value, axis=(2, 3))
+    def subtract(self, value: Any, numbers: npt.NDArray[np.float32]) -> Any:
+        return self._ops.subtract(value, numbers)
+
+    def multiply(self, value: Any, numbers: npt.NDArray[np.float32]) -> Any:
+        return self._ops.multiply(value, numbers)
+
+    def take(self, value: Any, order: tuple[int, ...]) -> Any:
+        return self._ops.take(value, np.asarray(order, np.int32), axis=1)
+
+    def transpose(self, value: Any, axes: tuple[int, ...]) -> Any:
+        return self._ops.transpose(value, axes)
+
+    def squeeze(self, value: Any, axes: tuple[int, ...]) -> Any:
+        return self._ops.squeeze(value, axis=axes)
+
+    def softmax(self, value: Any, axis: int, rank: int) -> Any:
+        return self._ops.softmax(value, axis=axis)

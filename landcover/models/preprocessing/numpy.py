@@ -1,55 +1,57 @@
-"""The steps between pixels and probabilities in numpy, for a library that has no graph of ours."""
+"""The operations around a network in numpy, for a library that has no graph of ours."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from landcover.models.preprocessing.specification import Pixels, Probabilities, Wrapping
+from landcover.models.preprocessing import rendering
+from landcover.models.preprocessing.specification import Pixels, Probabilities, Steps
+
+_Array: TypeAlias = npt.NDArray[Any]
 
 
-def before(pixels: Pixels, wrapping: Wrapping) -> npt.NDArray[np.float32]:
-    """From pixels to what the network reads.
+def before(pixels: Pixels, steps: Steps, dtype: str) -> _Array:
+    """From pixels to what the network reads, C-contiguous.
 
     Args:
         pixels: dims (n, band, y, x), of any dtype.
-        wrapping: the steps.
-
-    Returns:
-        float32, C-contiguous, in the layout of the network.
+        steps: what is done.
+        dtype: of the network's input.
     """
-    value: npt.NDArray[np.float32] = pixels.astype(np.float32)
-    if wrapping.shifts:
-        value -= wrapping.shift
-    if wrapping.scales:
-        value *= wrapping.factor
-    if wrapping.reorders:
-        value = value[:, list(wrapping.order)]
-    if wrapping.layout == "NHWC":
-        value = value.transpose(0, 2, 3, 1)
-    elif wrapping.layout == "NHW":
-        value = value[:, 0]
-    return np.ascontiguousarray(value)
+    return np.ascontiguousarray(
+        rendering.before(NumpyOperations(), pixels, pixels.dtype, steps, dtype)
+    )
 
 
-def after(returned: npt.NDArray[Any], wrapping: Wrapping) -> Probabilities:
-    """From what the network returns to probabilities.
+def after(returned: _Array, steps: Steps) -> Probabilities:
+    """From what the network returns, the batch first, to probabilities."""
+    return rendering.after(NumpyOperations(), returned, steps)
 
-    Args:
-        returned: the batch first.
-        wrapping: the steps.
 
-    Returns:
-        float32 with dims (n, class) or (n, class, y, x); as it is where the steps have no output.
-    """
-    value: Probabilities = np.asarray(returned, np.float32)
-    output = wrapping.output
-    if output is None:
-        return value
-    if output.softmax:
-        value = np.exp(value - value.max(axis=output.class_axis, keepdims=True))
-        value /= value.sum(axis=output.class_axis, keepdims=True)
-    value = value.transpose(output.order())
-    return value if output.pixel or output.rank == 2 else value[:, :, 0, 0]
+class NumpyOperations:
+    """See :class:`landcover.models.preprocessing.rendering.Operations`."""
+
+    def cast(self, value: _Array, dtype: str) -> _Array:
+        return np.asarray(value, dtype)
+
+    def subtract(self, value: _Array, numbers: npt.NDArray[np.float32]) -> _Array:
+        return np.asarray(value - numbers)
+
+    def multiply(self, value: _Array, numbers: npt.NDArray[np.float32]) -> _Array:
+        return np.asarray(value * numbers)
+
+    def take(self, value: _Array, order: tuple[int, ...]) -> _Array:
+        return value[:, list(order)]
+
+    def transpose(self, value: _Array, axes: tuple[int, ...]) -> _Array:
+        return value.transpose(axes)
+
+    def squeeze(self, value: _Array, axes: tuple[int, ...]) -> _Array:
+        return value.squeeze(axes)
+
+    def softmax(self, value: _Array, axis: int, rank: int) -> _Array:
+        raised = np.exp(value - value.max(axis=axis, keepdims=True))
+        return np.asarray(raised / raised.sum(axis=axis, keepdims=True))

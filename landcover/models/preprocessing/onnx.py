@@ -6,18 +6,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from landcover.errors import ModelError
 from landcover.models.formats.outputs import choose_head
-from landcover.models.preprocessing.specification import Shape, Signature, Wrapping
+from landcover.models.preprocessing.rendering import after, before
+from landcover.models.preprocessing.specification import Shape, Signature, Steps
 
 # Names of our own nodes; two underscores keep them apart from whatever a network calls its own.
 _OURS = "landcover__"
 
 # The first version of the operator set whose Softmax works along one axis.
 _SOFTMAX_PER_AXIS = 13
+
+# The first version of the operator set whose Squeeze takes its axes as an input.
+_AXES_AS_INPUTS = 13
 
 # The first version of the operator set that broadcasts the way numpy does.
 _BROADCASTING = 7
@@ -55,32 +60,32 @@ def find_ends(model: onnx.ModelProto, head: str | int | None, shown: str) -> End
     return Ends(images[0].name, outputs[wanted].name, signature)
 
 
-def wrapped(
-    model: onnx.ModelProto, ends: Ends, wrapping: Wrapping, dtype: np.dtype[Any]
+def with_steps(
+    model: onnx.ModelProto, ends: Ends, steps: Steps, dtype: np.dtype[Any]
 ) -> onnx.ModelProto:
     """A network with all steps between pixels and probabilities inside.
 
     Args:
         model: the network; it is changed, for a copy would double the memory of a large one.
         ends: of the model.
-        wrapping: the steps.
+        steps: the steps.
         dtype: of the pixels.
 
     Returns:
         a network with the input ``pixels`` and the output ``probabilities``.
     """
     graph = model.graph
-    steps = _Steps(_opset(model))
-    source = _before(steps, ends, wrapping)
-    before = len(steps.nodes)
+    added = OnnxOperations(_opset(model))
+    source = before(added, "pixels", dtype, steps, ends.signature.dtype)
+    first = len(added.nodes)
     _rename_input(graph, ends.input, source)
-    result = _after(steps, ends, wrapping)
-    nodes = [*steps.nodes[:before], *graph.node, *steps.nodes[before:]]
+    result = after(added, ends.output, steps)
+    nodes = [*added.nodes[:first], *graph.node, *added.nodes[first:]]
     del graph.node[:], graph.input[:], graph.output[:]
     graph.node.extend(nodes)
     graph.node.append(helper.make_node("Identity", [result], ["probabilities"]))
-    graph.initializer.extend(steps.weights)
-    shape = [ends.signature.batch or "n", wrapping.bands, *wrapping.size]
+    graph.initializer.extend(added.weights)
+    shape = [ends.signature.batch or "n", steps.bands, *steps.size]
     kind = helper.np_dtype_to_tensor_dtype(dtype)
     graph.input.append(helper.make_tensor_value_info("pixels", kind, shape))
     graph.output.append(helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, None))
@@ -89,63 +94,58 @@ def wrapped(
     return model
 
 
-class _Steps:
-    """Nodes and weights that are added to a graph."""
+class OnnxOperations:
+    """Adds nodes and weights; see :class:`landcover.models.preprocessing.rendering.Operations`.
+
+    Args:
+        opset: the version of the operator set that the network is written in.
+    """
 
     def __init__(self, opset: int) -> None:
-        self.opset = opset
+        self._opset = opset
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
 
-    def add(self, operation: str, *inputs: str, **attributes: Any) -> str:
+    def cast(self, value: str, dtype: str) -> str:
+        return self._add("Cast", value, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
+    def subtract(self, value: str, numbers: npt.NDArray[np.float32]) -> str:
+        return self._add("Sub", value, self._weight(numbers))
+
+    def multiply(self, value: str, numbers: npt.NDArray[np.float32]) -> str:
+        return self._add("Mul", value, self._weight(numbers))
+
+    def take(self, value: str, order: tuple[int, ...]) -> str:
+        return self._add("Gather", value, self._weight(np.asarray(order, np.int64)), axis=1)
+
+    def transpose(self, value: str, axes: tuple[int, ...]) -> str:
+        return self._add("Transpose", value, perm=list(axes))
+
+    def squeeze(self, value: str, axes: tuple[int, ...]) -> str:
+        if self._opset < _AXES_AS_INPUTS:
+            return self._add("Squeeze", value, axes=list(axes))
+        return self._add("Squeeze", value, self._weight(np.asarray(axes, np.int64)))
+
+    def softmax(self, value: str, axis: int, rank: int) -> str:
+        if self._opset >= _SOFTMAX_PER_AXIS or axis == rank - 1:
+            return self._add("Softmax", value, axis=axis)
+        # Softmax of old works on all axes from the one named on: the classes must come last.
+        swapped = list(range(rank))
+        swapped[axis], swapped[-1] = rank - 1, axis
+        last = self._add("Softmax", self.transpose(value, tuple(swapped)), axis=rank - 1)
+        return self.transpose(last, tuple(swapped))
+
+    def _add(self, operation: str, *inputs: str, **attributes: Any) -> str:
         """Add a node and return the name of its output."""
         name = f"{_OURS}{len(self.nodes)}_{operation}"
         self.nodes.append(helper.make_node(operation, inputs, [name], name=name, **attributes))
         return name
 
-    def weight(self, values: Any, dtype: type[np.generic]) -> str:
+    def _weight(self, values: npt.NDArray[Any]) -> str:
         """Add a constant and return its name."""
         name = f"{_OURS}w{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(np.asarray(values, dtype), name))
+        self.weights.append(numpy_helper.from_array(values, name))
         return name
-
-
-def _before(steps: _Steps, ends: Ends, wrapping: Wrapping) -> str:
-    """From pixels to what the network reads."""
-    value = steps.add("Cast", "pixels", to=TensorProto.FLOAT)
-    if wrapping.shifts:
-        value = steps.add("Sub", value, steps.weight(wrapping.shift, np.float32))
-    if wrapping.scales:
-        value = steps.add("Mul", value, steps.weight(wrapping.factor, np.float32))
-    if wrapping.reorders:
-        value = steps.add("Gather", value, steps.weight(wrapping.order, np.int64), axis=1)
-    if wrapping.layout == "NHWC":
-        value = steps.add("Transpose", value, perm=[0, 2, 3, 1])
-    elif wrapping.layout == "NHW":
-        shape = [ends.signature.batch or -1, *wrapping.size]
-        value = steps.add("Reshape", value, steps.weight(shape, np.int64))
-    kind = helper.np_dtype_to_tensor_dtype(np.dtype(ends.signature.dtype))
-    return steps.add("Cast", value, to=kind)
-
-
-def _after(steps: _Steps, ends: Ends, wrapping: Wrapping) -> str:
-    """From what the network returns to probabilities."""
-    value = steps.add("Cast", ends.output, to=TensorProto.FLOAT)
-    output = wrapping.output
-    if output is None:
-        return value
-    order, last = output.order(), output.rank - 1
-    if output.softmax and steps.opset >= _SOFTMAX_PER_AXIS:
-        value = steps.add("Softmax", value, axis=output.class_axis)
-    elif output.softmax:
-        # Softmax of old works on all axes from the one named on: the classes must come last.
-        to_last = (*(axis for axis in range(output.rank) if axis != output.class_axis), order[1])
-        value = steps.add("Transpose", value, perm=to_last)
-        value = steps.add("Softmax", value, axis=last)
-        order = (0, last, *range(1, last))
-    if order != tuple(range(output.rank)):
-        value = steps.add("Transpose", value, perm=order)
-    return value if output.pixel or output.rank == 2 else steps.add("Flatten", value, axis=1)
 
 
 def _rename_input(graph: onnx.GraphProto, name: str, source: str) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import openvino
 from openvino import opset8 as operations
 
-from landcover.models.preprocessing.specification import Signature, Wrapping
+from landcover.models.preprocessing.rendering import after, before
+from landcover.models.preprocessing.specification import Signature, Steps
 
 
-def wrapped(
+def with_steps(
     model: openvino.Model,
     head: int,
     signature: Signature,
-    wrapping: Wrapping,
+    steps: Steps,
     dtype: np.dtype[Any],
 ) -> openvino.Model:
     """A network with all steps between pixels and probabilities inside.
@@ -24,16 +26,16 @@ def wrapped(
         model: the network; it is taken apart.
         head: the index of the wanted output.
         signature: what the network reads.
-        wrapping: the steps.
+        steps: the steps.
         dtype: of the pixels.
     """
-    shape = [signature.batch or -1, wrapping.bands, *wrapping.size]
+    shape = [signature.batch or -1, steps.bands, *steps.size]
     pixels = operations.parameter(shape, openvino.Type(dtype), name="pixels")
-    reads = _before(pixels, signature, wrapping)
+    reads = before(OpenvinoOperations(), pixels, dtype, steps, signature.dtype)
     for reader in model.inputs[0].get_target_inputs():
         reader.replace_source_output(reads.output(0))
     returned = model.outputs[head].get_node().input(0).get_source_output()
-    result = operations.result(_after(returned, wrapping))
+    result = operations.result(after(OpenvinoOperations(), returned, steps))
     whole = openvino.Model([result], [pixels], "landcover")
     # Names that OpenVINO makes up count on from process to process, and the name of a compiled
     # network in its cache depends on them.
@@ -42,37 +44,29 @@ def wrapped(
     return whole
 
 
-def _before(pixels: Any, signature: Signature, wrapping: Wrapping) -> Any:
-    """From pixels to what the network reads."""
-    kind = openvino.Type(np.dtype(signature.dtype)).get_type_name()
-    same = pixels.get_element_type().get_type_name() == kind
-    plain = same and not (wrapping.shifts or wrapping.scales)
-    value = pixels if plain else operations.convert(pixels, "f32")
-    if wrapping.shifts:
-        value = operations.subtract(value, wrapping.shift)
-    if wrapping.scales:
-        value = operations.multiply(value, wrapping.factor)
-    if wrapping.reorders:
-        value = operations.gather(value, _whole(*wrapping.order), np.int64(1))
-    if wrapping.layout == "NHWC":
-        value = operations.transpose(value, _whole(0, 2, 3, 1))
-    elif wrapping.layout == "NHW":
-        value = operations.squeeze(value, _whole(1))
-    return value if plain else operations.convert(value, kind)
+class OpenvinoOperations:
+    """See :class:`landcover.models.preprocessing.rendering.Operations`."""
 
+    def cast(self, value: Any, dtype: str) -> Any:
+        return operations.convert(value, openvino.Type(np.dtype(dtype)).get_type_name())
 
-def _after(returned: Any, wrapping: Wrapping) -> Any:
-    """From what the network returns to probabilities."""
-    value = operations.convert(returned, "f32")
-    output = wrapping.output
-    if output is None:
-        return value
-    if output.softmax:
-        value = operations.softmax(value, output.class_axis)
-    if output.order() != tuple(range(output.rank)):
-        value = operations.transpose(value, _whole(*output.order()))
-    spatial = _whole(2, 3)
-    return value if output.pixel or output.rank == 2 else operations.squeeze(value, spatial)
+    def subtract(self, value: Any, numbers: npt.NDArray[np.float32]) -> Any:
+        return operations.subtract(value, numbers)
+
+    def multiply(self, value: Any, numbers: npt.NDArray[np.float32]) -> Any:
+        return operations.multiply(value, numbers)
+
+    def take(self, value: Any, order: tuple[int, ...]) -> Any:
+        return operations.gather(value, _whole(*order), np.int64(1))
+
+    def transpose(self, value: Any, axes: tuple[int, ...]) -> Any:
+        return operations.transpose(value, _whole(*axes))
+
+    def squeeze(self, value: Any, axes: tuple[int, ...]) -> Any:
+        return operations.squeeze(value, _whole(*axes))
+
+    def softmax(self, value: Any, axis: int, rank: int) -> Any:
+        return operations.softmax(value, axis)
 
 
 def _whole(*values: int) -> Any:

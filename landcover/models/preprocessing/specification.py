@@ -90,7 +90,7 @@ class Output:
 
 
 @dataclass(frozen=True, eq=False)
-class Wrapping:
+class Steps:
     """All steps around a network.
 
     In: pixels with dims (n, band, y, x) become float32, then (pixel - mean) * scale, then the bands

@@ -15,7 +15,7 @@ from landcover.models.cntk.reader.outputs import choose
 from landcover.models.formats.detection import Format, ModelFile
 from landcover.models.network import Network
 from landcover.models.preprocessing.numpy import after, before
-from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Wrapping
+from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
 
 _NAME: Final = "runtime 'cntk'"
 
@@ -86,9 +86,9 @@ class CntkGraph:
         self._input = port.name
         self.signature = Signature((None, *shape), "float32")
 
-    def compile(self, wrapping: Wrapping) -> Network:
+    def compile(self, steps: Steps) -> Network:
         """Make the network ready; the library has nothing left to do."""
-        return _GenuineSteps(self, wrapping)
+        return _GenuineSteps(self, steps)
 
     def run(self, images: Pixels) -> Probabilities:
         """What the library returns for images in the layout of the network."""
@@ -98,11 +98,12 @@ class CntkGraph:
 class _GenuineSteps:
     """The network with the steps around it."""
 
-    def __init__(self, graph: CntkGraph, wrapping: Wrapping) -> None:
-        self._graph, self._wrapping = graph, wrapping
+    def __init__(self, graph: CntkGraph, steps: Steps) -> None:
+        self._graph, self._steps = graph, steps
 
     def run(self, pixels: Pixels) -> Probabilities:
-        return after(self._graph.run(before(pixels, self._wrapping)), self._wrapping)
+        images = before(pixels, self._steps, self._graph.signature.dtype)
+        return after(self._graph.run(images), self._steps)
 
 
 def _graph_of(file: ModelFile) -> Graph | None:

@@ -17,8 +17,8 @@ from landcover.errors import ModelError
 from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.formats.detection import Format, ModelFile
 from landcover.models.network import Network, PerDtype, in_batches_of
-from landcover.models.preprocessing.onnx import Ends, find_ends, wrapped
-from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Wrapping
+from landcover.models.preprocessing.onnx import Ends, find_ends, with_steps
+from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
 
 
 class OnnxRuntime:
@@ -68,14 +68,14 @@ class OnnxGraph:
         """What the network reads."""
         return self._ends.signature
 
-    def compile(self, wrapping: Wrapping) -> Network:
+    def compile(self, steps: Steps) -> Network:
         """Make the network ready; sessions are started when the first pixels arrive."""
-        return _SessionNetwork(lambda dtype: self._session(wrapping, dtype), self._ends)
+        return _SessionNetwork(lambda dtype: self._session(steps, dtype), self._ends)
 
-    def _session(self, wrapping: Wrapping, dtype: np.dtype[Any]) -> onnxruntime.InferenceSession:
+    def _session(self, steps: Steps, dtype: np.dtype[Any]) -> onnxruntime.InferenceSession:
         # Nothing holds the model while the session is made: large ones are then in memory once less.
-        content = wrapped(
-            _read(self._path, self._shown), self._ends, wrapping, dtype
+        content = with_steps(
+            _read(self._path, self._shown), self._ends, steps, dtype
         ).SerializeToString()
         try:
             session = self._start(content)

@@ -17,13 +17,13 @@ from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.formats.detection import Format, ModelFile
 from landcover.models.formats.outputs import choose_head
 from landcover.models.network import Network, PerDtype, in_batches_of
-from landcover.models.preprocessing.openvino import wrapped
+from landcover.models.preprocessing.openvino import with_steps
 from landcover.models.preprocessing.specification import (
     Pixels,
     Probabilities,
     Shape,
     Signature,
-    Wrapping,
+    Steps,
 )
 
 # What OpenVINO calls our precisions: for the hint, and in the list of what a CPU can do.
@@ -124,17 +124,17 @@ class OpenvinoGraph:
         # A network that insists on a number of images gets them all in one part.
         self._streams = streams if self.signature.batch is None else 1
 
-    def compile(self, wrapping: Wrapping) -> Network:
+    def compile(self, steps: Steps) -> Network:
         """Make the network ready; it is compiled when the first pixels arrive."""
-        return _RequestNetwork(lambda dtype: self._compiled(wrapping, dtype), self.signature.batch)
+        return _RequestNetwork(lambda dtype: self._compiled(steps, dtype), self.signature.batch)
 
-    def _compiled(self, wrapping: Wrapping, dtype: np.dtype[Any]) -> _Requests:
+    def _compiled(self, steps: Steps, dtype: np.dtype[Any]) -> _Requests:
         settings = {**self._settings, "NUM_STREAMS": self._streams}
-        if wrapping.output is not None:  # what is compiled only to be looked at is not kept
+        if steps.output is not None:  # what is compiled only to be looked at is not kept
             settings["CACHE_DIR"] = str(cache_folder() / "openvino")
         try:
             model = self._fresh.pop() if self._fresh else self._read()  # it is taken apart
-            model = wrapped(model, self._head, self.signature, wrapping, dtype)
+            model = with_steps(model, self._head, self.signature, steps, dtype)
             return _Requests(self._core.compile_model(model, "CPU", settings), self._streams)
         except RuntimeError as error:
             raise self._refusal(error) from error

@@ -11,8 +11,9 @@ from landcover.devices import Gpu
 from landcover.errors import ModelError
 from landcover.models.formats.detection import Format, ModelFile
 from landcover.models.network import Network, in_batches_of, refuse_less_than_the_file
-from landcover.models.preprocessing.keras import after, before, plain
-from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Wrapping
+from landcover.models.preprocessing.keras import KerasOperations, plain
+from landcover.models.preprocessing.rendering import after, before
+from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
 from landcover.models.runtimes.keras.files import KerasNetwork, open_keras
 from landcover.models.runtimes.keras.start import start_keras
 
@@ -100,16 +101,16 @@ class TorchGraph:
         """What it reads."""
         return self.network.signature
 
-    def compile(self, wrapping: Wrapping) -> Network:
+    def compile(self, steps: Steps) -> Network:
         """Make the network ready; there is nothing to prepare."""
-        return _EagerNetwork(self, wrapping)
+        return _EagerNetwork(self, steps)
 
 
 class _EagerNetwork:
     """A network with the steps around it on one device; several threads may run it at once."""
 
-    def __init__(self, graph: TorchGraph, wrapping: Wrapping) -> None:
-        self._graph, self._wrapping = graph, wrapping
+    def __init__(self, graph: TorchGraph, steps: Steps) -> None:
+        self._graph, self._steps = graph, steps
 
     def run(self, pixels: Pixels) -> Probabilities:
         return in_batches_of(self._graph.signature.batch, self._once, plain(pixels))
@@ -117,14 +118,14 @@ class _EagerNetwork:
     def _once(self, pixels: Pixels) -> Probabilities:
         import torch
 
-        network, wrapping = self._graph.network, self._wrapping
-        ops = network.keras.ops
+        network, steps = self._graph.network, self._steps
+        operations = KerasOperations(network.keras.ops)
         try:
             # Both hold for this thread only, so each run says so.
             with network.keras.device(self._graph.device), torch.inference_mode():
-                sent = torch.from_numpy(pixels).to(self._graph.device).to(torch.float32)
-                images = before(ops, sent, wrapping, network.signature.dtype)
-                returned = after(ops, network.call(images), wrapping)
+                sent = torch.from_numpy(pixels).to(self._graph.device)
+                images = before(operations, sent, pixels.dtype, steps, network.signature.dtype)
+                returned = after(operations, network.call(images), steps)
                 return np.asarray(returned.cpu().numpy())
         except (ValueError, TypeError, RuntimeError) as error:
             lines = [line for line in str(error).splitlines() if line.strip()]

@@ -10,8 +10,9 @@ import numpy as np
 
 from landcover.errors import ModelError
 from landcover.models.network import Network, Once, in_batches_of
-from landcover.models.preprocessing.keras import after, before, plain
-from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Wrapping
+from landcover.models.preprocessing.keras import KerasOperations, plain
+from landcover.models.preprocessing.rendering import after, before
+from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
 from landcover.models.runtimes.keras.files import KerasNetwork
 
 _Program: TypeAlias = Any
@@ -34,18 +35,18 @@ class JaxGraph:
         """What it reads."""
         return self.network.signature
 
-    def compile(self, wrapping: Wrapping) -> Network:
+    def compile(self, steps: Steps) -> Network:
         """Make the network ready; XLA compiles it when the first pixels arrive."""
-        return _CompiledNetwork(self, wrapping)
+        return _CompiledNetwork(self, steps)
 
 
 class _CompiledNetwork:
     """A network whose programs, one a dtype and number of images, run on several threads at once."""
 
-    def __init__(self, graph: JaxGraph, wrapping: Wrapping) -> None:
+    def __init__(self, graph: JaxGraph, steps: Steps) -> None:
         import jax
 
-        self._jax, self._graph, self._wrapping = jax, graph, wrapping
+        self._jax, self._graph, self._steps = jax, graph, steps
         self._variables = list(graph.network.model.variables)
         # Given to the programs, not written into them: all of them share one copy on the device.
         self._weights = [jax.device_put(each.value, graph.device) for each in self._variables]
@@ -77,10 +78,10 @@ class _CompiledNetwork:
         return np.asarray(program(self._weights, sent))
 
     def _compiled(self, key: tuple[np.dtype[Any], int]) -> _Program:
-        jax, wrapping = self._jax, self._wrapping
+        jax, steps = self._jax, self._steps
         dtype, count = key
         spec = jax.ShapeDtypeStruct(
-            (count, wrapping.bands, *wrapping.size),
+            (count, steps.bands, *steps.size),
             dtype,
             sharding=jax.sharding.SingleDeviceSharding(self._graph.device),
         )
@@ -96,9 +97,10 @@ class _CompiledNetwork:
 
         f32 is f32: the shorter numbers (TF32) that CUDA would compute with are not for it.
         """
-        network, wrapping = self._graph.network, self._wrapping
-        ops, values = network.keras.ops, list(zip(self._variables, weights, strict=True))
+        network, steps = self._graph.network, self._steps
+        operations = KerasOperations(network.keras.ops)
+        values = list(zip(self._variables, weights, strict=True))
         precise = self._jax.default_matmul_precision("highest")
         with precise, network.keras.StatelessScope(values):
-            images = before(ops, pixels.astype("float32"), wrapping, network.signature.dtype)
-            return after(ops, network.call(images), wrapping)
+            images = before(operations, pixels, pixels.dtype, steps, network.signature.dtype)
+            return after(operations, network.call(images), steps)

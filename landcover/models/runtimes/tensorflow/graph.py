@@ -10,7 +10,9 @@ import numpy as np
 
 from landcover.errors import ModelError
 from landcover.models.network import Network, PerDtype, in_batches_of
-from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Wrapping
+from landcover.models.preprocessing.rendering import after, before
+from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
+from landcover.models.preprocessing.tensorflow import TensorflowOperations
 from landcover.models.runtimes.tensorflow.start import tensorflow
 
 
@@ -28,9 +30,9 @@ class TensorflowGraph:
     call: Callable[[Any], Any]
     shown: str
 
-    def compile(self, wrapping: Wrapping) -> Network:
+    def compile(self, steps: Steps) -> Network:
         """Make the network ready; it is traced when the first pixels arrive."""
-        return _TracedNetwork(self, wrapping)
+        return _TracedNetwork(self, steps)
 
     def frozen(self) -> bytes:
         """The network as a frozen graph with one input and one output, serialized."""
@@ -48,8 +50,8 @@ class TensorflowGraph:
 class _TracedNetwork:
     """A network whose functions, one a dtype of pixels, run on several threads at once."""
 
-    def __init__(self, graph: TensorflowGraph, wrapping: Wrapping) -> None:
-        self._graph, self._wrapping = graph, wrapping
+    def __init__(self, graph: TensorflowGraph, steps: Steps) -> None:
+        self._graph, self._steps = graph, steps
         self._functions = PerDtype(self._trace)
 
     def run(self, pixels: Pixels) -> Probabilities:
@@ -68,46 +70,17 @@ class _TracedNetwork:
 
     def _trace(self, dtype: np.dtype[Any]) -> Any:
         tf = tensorflow()
-        graph, wrapping = self._graph, self._wrapping
+        graph, steps, operations = self._graph, self._steps, TensorflowOperations(tf)
 
         def whole(pixels: Any) -> Any:
-            reads = _before(tf, pixels, wrapping, graph.signature.dtype)
-            return _after(tf, graph.call(reads), wrapping)
+            reads = before(operations, pixels, dtype, steps, graph.signature.dtype)
+            return after(operations, graph.call(reads), steps)
 
-        spec = tf.TensorSpec((graph.signature.batch, wrapping.bands, *wrapping.size), dtype)
+        spec = tf.TensorSpec((graph.signature.batch, steps.bands, *steps.size), dtype)
         try:
             return tf.function(whole, autograph=False).get_concrete_function(spec)
         except (ValueError, TypeError, tf.errors.OpError) as error:
             raise ModelError(graph.shown, _reason(error)) from error
-
-
-def _before(tf: Any, pixels: Any, wrapping: Wrapping, dtype: str) -> Any:
-    """From pixels to what the network reads."""
-    value = tf.cast(pixels, tf.float32)
-    if wrapping.shifts:
-        value = value - wrapping.shift
-    if wrapping.scales:
-        value = value * wrapping.factor
-    if wrapping.reorders:
-        value = tf.gather(value, wrapping.order, axis=1)
-    if wrapping.layout == "NHWC":
-        value = tf.transpose(value, (0, 2, 3, 1))
-    elif wrapping.layout == "NHW":
-        value = tf.squeeze(value, axis=1)
-    return tf.cast(value, dtype)
-
-
-def _after(tf: Any, returned: Any, wrapping: Wrapping) -> Any:
-    """From what the network returns to probabilities."""
-    value = tf.cast(returned, tf.float32)
-    output = wrapping.output
-    if output is None:
-        return value
-    if output.softmax:
-        value = tf.nn.softmax(value, axis=output.class_axis)
-    if output.order() != tuple(range(output.rank)):
-        value = tf.transpose(value, output.order())
-    return value if output.pixel or output.rank == 2 else tf.squeeze(value, axis=(2, 3))
 
 
 def _reason(error: Exception) -> str:
