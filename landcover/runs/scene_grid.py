@@ -41,10 +41,11 @@ class SceneGrid:
         whole = MapGrid(self.crs, self.transform, grid.width, grid.height)
         if output == "pixel":
             return whole
-        shift = (grid.core - grid.stride) / 2
+        across = (grid.core.cols - grid.stride.cols) / 2 - grid.before.cols
+        down = (grid.core.rows - grid.stride.rows) / 2 - grid.before.rows
         a, b, _, d, e, _ = self.transform
-        x, y = whole.position(shift, shift)
-        placed = (a * grid.stride, b, x, d, e * grid.stride, y)
+        x, y = whole.position(across, down)
+        placed = (a * grid.stride.cols, b, x, d, e * grid.stride.rows, y)
         return MapGrid(self.crs, placed, grid.cols, grid.rows)
 
 

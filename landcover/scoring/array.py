@@ -17,7 +17,7 @@ from landcover.config import ModelSettings
 from landcover.errors import ConfigError, SourceError
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.scoring.model import model_of
-from landcover.tiles.grid import Grid, reflected
+from landcover.tiles.grid import Block, Grid, Size, reflected
 
 Pixels = npt.NDArray[Any]
 # Edge of what is computed in one go of an array of Dask, in pixels of the scene, about.
@@ -51,8 +51,9 @@ def score_array(
     recipe = make_recipe(ModelSettings.model_validate(section))
     scene = _checked(scene, recipe)
     scorer = _Scorer(recipe, classes_of(recipe.classes, recipe.scheme), scene.rio.nodata)
-    edge = recipe.input_size[0]
-    grid = Grid(scene.sizes["x"], scene.sizes["y"], edge, recipe.halo, edge - 2 * recipe.halo)
+    window = Size(*recipe.input_size)
+    core = window.less(recipe.halo)
+    grid = Grid(scene.sizes["x"], scene.sizes["y"], window, recipe.halo, core)
     padded = _padded(scene, grid)
     found = scorer(padded) if scene.chunks is None else _lazily(scorer, padded, grid)
     return _dataset(scene, grid, scorer, found)
@@ -138,8 +139,9 @@ def _checked(scene: xr.DataArray, recipe: Recipe) -> xr.DataArray:
 
 def _padded(scene: xr.DataArray, grid: Grid) -> Any:
     """The scene's pixels on all that its tiles read, mirrored beyond its edges."""
-    rows = reflected(*grid.span(0, grid.rows), grid.height)
-    cols = reflected(*grid.span(0, grid.cols), grid.width)
+    read = grid.read(Block(0, grid.rows, 0, grid.cols))
+    rows = reflected(read.row0, read.row1, grid.height)
+    cols = reflected(read.col0, read.col1, grid.width)
     return scene.data[:, rows, :][:, :, cols]
 
 
@@ -147,8 +149,9 @@ def _lazily(scorer: _Scorer, padded: Any, grid: Grid) -> Any:
     """Score block by block, each some tiles wide and high, when it is computed."""
     import dask.array as da
 
-    tiles = max(1, _BLOCK // grid.core)
-    cores = [_chunks(count, tiles, grid.core) for count in (grid.rows, grid.cols)]
+    edge = grid.core.rows
+    tiles = max(1, _BLOCK // edge)
+    cores = [_chunks(count, tiles, edge) for count in (grid.rows, grid.cols)]
     halo = grid.halo
     # The outermost blocks keep the halo that the padding has given them.
     outer = [
@@ -159,7 +162,7 @@ def _lazily(scorer: _Scorer, padded: Any, grid: Grid) -> Any:
     around = da.overlap.overlap(  # type: ignore[no-untyped-call]
         blocks, {0: 0, 1: halo, 2: halo}, "none"
     )
-    scale = grid.core // scorer.cell
+    scale = edge // scorer.cell
     chunks = ((2,), *(tuple(size // scale for size in edge) for edge in cores))
     return da.map_blocks(  # type: ignore[no-untyped-call]
         scorer, around, chunks=chunks, dtype=np.float32, meta=np.empty((0, 0, 0), np.float32)
@@ -177,7 +180,7 @@ def _dataset(scene: xr.DataArray, grid: Grid, scorer: _Scorer, found: Any) -> xr
         coords = {name: scene.coords[name] for name in ("y", "x") if name in scene.coords}
     else:
         coords = {
-            name: (name, _centres(scene[name].values, grid.core, found.shape[1 + axis]))
+            name: (name, _centres(scene[name].values, grid.core.rows, found.shape[1 + axis]))
             for axis, name in enumerate(("y", "x"))
             if name in scene.coords
         }

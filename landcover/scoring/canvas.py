@@ -24,8 +24,9 @@ class Canvas:
 
     def __init__(self, task: RasterTask, scheme: Scheme) -> None:
         self._scene = task.scene
-        self._row, self._col, height, width = task.written()
-        self._values = np.full((height, width), scheme.nodata, scheme.dtype)
+        row0, row1, col0, col1 = task.written()
+        self._row, self._col = row0, col0
+        self._values = np.full((row1 - row0, col1 - col0), scheme.nodata, scheme.dtype)
         # Index -1 stands for pixels without data: it finds the nodata value at the end.
         self._codes = np.array([*scheme.codes, scheme.nodata], scheme.dtype)
 
@@ -36,11 +37,13 @@ class Canvas:
             tiles: n of them.
             labels: dims (n, y, x): the index of the class of each pixel, -1 where there is no data.
         """
-        core = self._scene.grid.core
+        grid = self._scene.grid
         for tile, pixels in zip(tiles, labels, strict=True):
-            y, x = tile.row * core - self._row, tile.col * core - self._col
-            target = self._values[y : y + core, x : x + core]
-            target[:] = self._codes[pixels[: target.shape[0], : target.shape[1]]]
+            row, col = grid.corner(tile.row, tile.col)
+            y, x = row - self._row, col - self._col
+            target = self._values[max(0, y) : y + grid.core.rows, max(0, x) : x + grid.core.cols]
+            inside = pixels[max(0, -y) :, max(0, -x) :]
+            target[:] = self._codes[inside[: target.shape[0], : target.shape[1]]]
 
     def block(self) -> PixelBlock:
         """All of it, as the task's part holds it."""

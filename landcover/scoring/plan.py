@@ -6,7 +6,7 @@ from landcover.config import Config, ModelSettings, SourceSettings
 from landcover.errors import ConfigError, OutputError
 from landcover.models.recipe import Recipe
 from landcover.runs.directory import RunDirectory
-from landcover.tiles.grid import Tiling, spacing
+from landcover.tiles.grid import Size, Tiling, spacing
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource
 
@@ -59,7 +59,8 @@ def task_size(recipe: Recipe, count: int, tiles_per_second: float, slots: int) -
     wanted = max(min(_SECONDS * tiles_per_second, fair), _LEAST_SECONDS * tiles_per_second)
     most = _MOST_TILES
     if recipe.output == "pixel":
-        most = min(most, _MOST_PIXELS // (recipe.input_size[0] - 2 * recipe.halo) ** 2)
+        core = Size(*recipe.input_size).less(recipe.halo)
+        most = min(most, _MOST_PIXELS // (core.rows * core.cols))
     return max(1, min(most, round(wanted)))
 
 
@@ -91,7 +92,8 @@ def _tiling(settings: SourceSettings, recipe: Recipe) -> Tiling:
     pixel, halo = recipe.output == "pixel", settings.halo
     if pixel and halo is None and settings.stride is None:
         halo = recipe.halo
-    tiling = spacing(_edge(recipe), stride=settings.stride, halo=halo, exact=pixel)
+    tile = Size(*recipe.input_size)
+    tiling = spacing(tile, stride=settings.stride, halo=halo, exact=pixel)
     if tiling.halo < recipe.halo:
         reason = f"a halo of {tiling.halo} is less than the {recipe.halo} pixels that the model"
         raise ConfigError([f"{reason} reads around what it labels"], "source")
@@ -100,12 +102,8 @@ def _tiling(settings: SourceSettings, recipe: Recipe) -> Tiling:
 
 def _images(settings: SourceSettings, recipe: Recipe) -> ImageSource:
     return ImageSource(
-        settings.images, tile=_edge(recipe), bands=recipe.bands, labels=settings.labels
+        settings.images,
+        tile=Size(*recipe.input_size),
+        bands=recipe.bands,
+        labels=settings.labels,
     )
-
-
-def _edge(recipe: Recipe) -> int:
-    rows, cols = recipe.input_size
-    if rows != cols:
-        raise ConfigError([f"the model reads {rows} x {cols} pixels: tiles are square"], "source")
-    return rows

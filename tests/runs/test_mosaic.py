@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 import rasterio
 from rasterio.warp import transform_bounds
+from support.grids import square_grid
 
 from landcover.classes import classes_of, scheme
 from landcover.contracts import Tile
@@ -87,7 +88,7 @@ def read(run: RunDirectory, name: str = "map.tif") -> npt.NDArray[np.uint8]:
 
 
 def test_a_map_of_tiles_has_one_pixel_a_tile(here: RunDirectory, make_part: MakePart) -> None:
-    scene = scene_at(400_000, 5_200_000, Grid(700, 600, 224, 0, 224), resolution=0.6)
+    scene = scene_at(400_000, 5_200_000, square_grid(700, 600, 224, 0, 224), resolution=0.6)
     labels = np.array([[0, 1, 2, 3], [4, 5, -1, 0], [1, 1, 1, 1]])
     write_tiles(here, make_part, scene, labels, 0)
     assert write_maps(here, [scene], "tile") == Maps(("map.tif",))
@@ -102,7 +103,7 @@ def test_a_map_of_tiles_has_one_pixel_a_tile(here: RunDirectory, make_part: Make
 def test_pixels_of_overlapping_tiles_are_centred_on_them(
     here: RunDirectory, make_part: MakePart
 ) -> None:
-    scene = scene_at(0, 1000, Grid(448, 224, 224, 0, 112))
+    scene = scene_at(0, 1000, square_grid(448, 224, 224, 0, 112))
     write_tiles(here, make_part, scene, np.array([[0, 1, 2]]), 0)
     write_maps(here, [scene], "tile")
     with rasterio.open(here.storage.where("map.tif")) as file:
@@ -116,7 +117,7 @@ def test_a_map_of_pixels_begins_at_the_scenes_corner_and_ends_with_it(
 ) -> None:
     rng = np.random.default_rng(1)
     codes = rng.choice([20, 30, 255], (200, 320)).astype(np.uint8)
-    scene = scene_at(399_999.7, 5_200_000.3, Grid(300, 170, 128, 32, 64), resolution=0.6)
+    scene = scene_at(399_999.7, 5_200_000.3, square_grid(300, 170, 128, 32, 64), resolution=0.6)
     write_pixels(here, make_part, scene, codes, 0)  # beyond the scene: what the last tiles padded
     write_maps(here, [scene], "pixel")
     np.testing.assert_array_equal(read(here), codes[:170, :300])
@@ -125,7 +126,7 @@ def test_a_map_of_pixels_begins_at_the_scenes_corner_and_ends_with_it(
 def test_a_map_is_a_cog_with_the_schemes_colours_and_names(
     here: RunDirectory, make_part: MakePart
 ) -> None:
-    scene = scene_at(0, 2000, Grid(1500, 1200, 64, 0, 64))
+    scene = scene_at(0, 2000, square_grid(1500, 1200, 64, 0, 64))
     codes = np.full((1200, 1500), 40, np.uint8)
     write_pixels(here, make_part, scene, codes, 0, size=512)
     write_maps(here, [scene], "pixel")
@@ -145,7 +146,7 @@ def test_a_map_is_a_cog_with_the_schemes_colours_and_names(
 def test_tiles_without_data_and_failed_tiles_are_nodata(
     here: RunDirectory, make_part: MakePart
 ) -> None:
-    scene = scene_at(0, 1000, Grid(448, 448, 224, 0, 224))
+    scene = scene_at(0, 1000, square_grid(448, 448, 224, 0, 224))
     write_tiles(here, make_part, scene, np.full((2, 2), -1), 0)
     write_maps(here, [scene], "tile")
     assert (read(here) == 255).all()
@@ -154,7 +155,7 @@ def test_tiles_without_data_and_failed_tiles_are_nodata(
 def test_several_scenes_have_maps_of_their_own_and_one_of_all(
     here: RunDirectory, make_part: MakePart
 ) -> None:
-    grid = Grid(20, 10, 10, 0, 10)
+    grid = square_grid(20, 10, 10, 0, 10)
     left = scene_at(1000, 500, grid, "x/left.tif")
     right = scene_at(1015, 495, grid, "y/right.tif")  # overlaps by 5 columns, 5 rows further south
     write_pixels(here, make_part, left, np.full((10, 20), 20, np.uint8), 0)
@@ -173,8 +174,8 @@ def test_several_scenes_have_maps_of_their_own_and_one_of_all(
 def test_a_mosaic_keeps_the_grid_of_the_first_scene_and_takes_the_nearest_pixel(
     here: RunDirectory, make_part: MakePart
 ) -> None:
-    first = scene_at(1000, 500, Grid(8, 8, 8, 0, 8), "1.tif")
-    second = scene_at(984.4, 500.3, Grid(8, 8, 8, 0, 8), "2.tif", resolution=2.0)
+    first = scene_at(1000, 500, square_grid(8, 8, 8, 0, 8), "1.tif")
+    second = scene_at(984.4, 500.3, square_grid(8, 8, 8, 0, 8), "2.tif", resolution=2.0)
     codes = np.arange(64, dtype=np.uint8).reshape(8, 8)
     write_pixels(here, make_part, first, np.full((8, 8), 99, np.uint8), 0)
     write_pixels(here, make_part, second, codes, 1)
@@ -193,7 +194,7 @@ def test_a_mosaic_keeps_the_grid_of_the_first_scene_and_takes_the_nearest_pixel(
 
 
 def test_scenes_of_two_utm_zones_meet_in_one_map(here: RunDirectory, make_part: MakePart) -> None:
-    grid = Grid(600, 500, 256, 64, 128)
+    grid = square_grid(600, 500, 256, 64, 128)
     one = scene_at(755_000, 4_060_000, grid, "17.tif", crs="EPSG:26917")
     box = transform_bounds("EPSG:26917", "EPSG:26918", 755_600, 4_059_500, 756_200, 4_060_000)
     two = scene_at(box[0], box[3], grid, "18.tif", crs="EPSG:26918")
@@ -210,7 +211,7 @@ def test_scenes_of_two_utm_zones_meet_in_one_map(here: RunDirectory, make_part: 
 def test_scenes_far_apart_have_no_mosaic_and_the_reason_is_told(
     here: RunDirectory, make_part: MakePart
 ) -> None:
-    grid = Grid(10, 10, 10, 0, 10)
+    grid = square_grid(10, 10, 10, 0, 10)
     scenes = [scene_at(100, 100, grid, "a.tif"), scene_at(1100, 1100, grid, "b.tif")]
     for number, scene in enumerate(scenes):
         write_pixels(here, make_part, scene, np.full((10, 10), 20, np.uint8), number)
@@ -223,7 +224,7 @@ def test_scenes_far_apart_have_no_mosaic_and_the_reason_is_told(
 
 
 def test_the_order_of_parts_in_time_leaves_no_trace(tmp_path: Path, make_part: MakePart) -> None:
-    scene = scene_at(0, 1000, Grid(600, 600, 64, 0, 64))
+    scene = scene_at(0, 1000, square_grid(600, 600, 64, 0, 64))
     codes = np.random.default_rng(2).choice([20, 30, 255], (600, 600)).astype(np.uint8)
     contents = []
     for name in ("one", "other"):
@@ -240,7 +241,7 @@ def test_the_order_of_parts_in_time_leaves_no_trace(tmp_path: Path, make_part: M
 def test_more_classes_than_a_byte_holds_fit_a_map(tmp_path: Path, make_part: MakePart) -> None:
     run = RunDirectory(str(tmp_path), classes_of([f"class {n}" for n in range(300)]))
     run.storage.prepare("tiles", "quarantine", "pixels")
-    scene = scene_at(0, 1000, Grid(20, 10, 10, 0, 10))
+    scene = scene_at(0, 1000, square_grid(20, 10, 10, 0, 10))
     write_tiles(run, make_part, scene, np.array([[299, -1]]), 0)
     write_maps(run, [scene], "tile")
     with rasterio.open(run.storage.where("map.tif")) as file:
@@ -249,7 +250,7 @@ def test_more_classes_than_a_byte_holds_fit_a_map(tmp_path: Path, make_part: Mak
 
 
 def test_maps_of_a_run_behind_a_url_are_put_there(run: RunDirectory, make_part: MakePart) -> None:
-    scene = scene_at(0, 1000, Grid(448, 224, 224, 0, 224))
+    scene = scene_at(0, 1000, square_grid(448, 224, 224, 0, 224))
     write_tiles(run, make_part, scene, np.array([[0, 1]]), 0)
     write_maps(run, [scene], "tile")
     with rasterio.MemoryFile(run.storage.read("map.tif")) as memory, memory.open() as file:
@@ -258,7 +259,7 @@ def test_maps_of_a_run_behind_a_url_are_put_there(run: RunDirectory, make_part: 
 
 
 def test_scenes_of_one_name_get_files_of_different_names() -> None:
-    grid = Grid(10, 10, 10, 0, 10)
+    grid = square_grid(10, 10, 10, 0, 10)
     scenes = [
         scene_at(0, 0, grid, name) for name in ("2016/m_1", "2018/m_1", "M_1.TIF", "a b,c.v2")
     ]

@@ -9,6 +9,7 @@ import geopandas
 import numpy as np
 import pandas as pd
 import pytest
+from support.grids import square_grid
 
 import landcover
 from landcover.classes import scheme
@@ -18,7 +19,6 @@ from landcover.runs.directory import RunDirectory
 from landcover.runs.mosaic import write_maps
 from landcover.runs.parts import Part, write_part
 from landcover.runs.scene_grid import SceneGrid
-from landcover.tiles.grid import Grid
 
 MakePart = Callable[..., Part]
 MakeTile = Callable[..., Tile]
@@ -73,7 +73,7 @@ def test_a_run_without_failures_has_an_empty_table_of_them(
 
 def test_the_map_knows_its_classes_and_its_place(run: RunDirectory, make_part: MakePart) -> None:
     write_part(run, make_part(0))
-    grid = Grid(4 * 224, 224, 224, 0, 224)
+    grid = square_grid(4 * 224, 224, 224, 0, 224)
     placed = (1.0, 0.0, 400_000.0, 0.0, -1.0, 5_200_000.0)
     write_maps(run, [SceneGrid("a.tif", "EPSG:26914", placed, grid)], "tile")
     codes = landcover.open_run(run.path).map()

@@ -17,6 +17,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from landcover.tiles.gdal import cause, unplaced_allowed
+from landcover.tiles.grid import Size
 from landcover.tiles.images.fetching import Content, Unreachable
 from landcover.tiles.rasters.metadata import is_mask
 
@@ -36,13 +37,13 @@ class Expected:
     """What all images of a run are like.
 
     Args:
-        tile: edge in pixels.
+        tile: rows and columns in pixels.
         bands: which bands are read, from 1, in the order of the network; None: all.
         count: how many bands the network gets.
         dtype: of the pixels.
     """
 
-    tile: int
+    tile: Size
     bands: tuple[int, ...] | None
     count: int
     dtype: str
@@ -50,18 +51,18 @@ class Expected:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(band, y, x)"""
-        return self.count, self.tile, self.tile
+        return self.count, *self.tile
 
     @property
     def bytes(self) -> int:
         """Bytes of the pixels of one image."""
-        return self.count * self.tile**2 * np.dtype(self.dtype).itemsize
+        return self.count * self.tile.rows * self.tile.cols * np.dtype(self.dtype).itemsize
 
 
 def expected_of(
     content: Content,
     path: str,
-    tile: int,
+    tile: Size,
     bands: tuple[int, ...] | None,
     band_count: int | None,
 ) -> Expected:
@@ -70,7 +71,7 @@ def expected_of(
     Args:
         content: the bytes of the file.
         path: its name, for its suffix.
-        tile: edge that images must have, in pixels.
+        tile: rows and columns that images must have.
         bands: which bands are read, from 1; None: all.
         band_count: how many the network reads; None: as many as the image has.
 
@@ -111,7 +112,7 @@ def decode(content: Content, path: str, expected: Expected) -> Pixels:
     return pixels
 
 
-def _pixels(content: Content, path: str, tile: int | None, last: int) -> Pixels:
+def _pixels(content: Content, path: str, tile: Size | None, last: int) -> Pixels:
     """The bands of an image, dims (band, y, x), less a mask unless band ``last`` is just that."""
     if isinstance(content, Unreachable):
         raise content
@@ -123,7 +124,7 @@ def _pixels(content: Content, path: str, tile: int | None, last: int) -> Pixels:
     return bands[:-1]
 
 
-def _opened(content: bytes, path: str, tile: int | None) -> tuple[Pixels, bool]:
+def _opened(content: bytes, path: str, tile: Size | None) -> tuple[Pixels, bool]:
     """All bands of an image, and whether the last is a mask."""
     try:
         if PurePosixPath(path).suffix.lower() in (".tif", ".tiff"):
@@ -156,7 +157,7 @@ def _by_pillow(image: Image.Image) -> tuple[Pixels, bool]:
     return bands, image.mode in ("LA", "RGBA")
 
 
-def _by_rasterio(content: bytes, tile: int | None) -> tuple[Pixels, bool]:
+def _by_rasterio(content: bytes, tile: Size | None) -> tuple[Pixels, bool]:
     with MemoryFile(content) as file, _unplaced(file) as dataset:
         _check_size(dataset.width, dataset.height, tile)
         bands = dataset.read()
@@ -172,9 +173,11 @@ def _unplaced(file: MemoryFile) -> Any:
         return file.open()
 
 
-def _check_size(width: int, height: int, tile: int | None) -> None:
-    if tile is not None and (width, height) != (tile, tile):
-        raise Unusable(f"is {width} x {height} pixels; the network sees tiles of {tile} x {tile}")
+def _check_size(width: int, height: int, tile: Size | None) -> None:
+    if tile is not None and (height, width) != tile:
+        raise Unusable(
+            f"is {width} x {height} pixels; the network sees tiles of {tile.cols} x {tile.rows}"
+        )
 
 
 def _simple_png(image: Image.Image) -> bool:

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from landcover.contracts import Failure, Strip, Tile
 from landcover.errors import ConfigError, SourceError
 from landcover.tiles import buffers
+from landcover.tiles.grid import Size, plain
 from landcover.tiles.images.decoding import Expected, Unusable, decode, expected_of
 from landcover.tiles.images.fetching import Unreachable, fetch
 from landcover.tiles.listing import IMAGES, common_root, files, parse, relative
@@ -35,7 +36,7 @@ class ImageSource:
 
     Args:
         entries: paths, globs, folders or fsspec URLs.
-        tile: edge of the images in pixels.
+        tile: what the network sees, in pixels: its edge, or rows and columns.
         bands: bands in the order of the network: from 1, or red, green, blue, nir; None: all, less
             an alpha band that is opaque everywhere.
         band_count: how many bands the network reads; None: as many as the first image has.
@@ -51,7 +52,7 @@ class ImageSource:
         self,
         entries: Sequence[str],
         *,
-        tile: int,
+        tile: int | Size,
         bands: Sequence[int | str] | None = None,
         band_count: int | None = None,
         labels: Literal["parent"] | None = None,
@@ -68,7 +69,7 @@ class ImageSource:
                 self._entries[-1].text,
                 "lies elsewhere than the other images; score each place in a run of its own",
             )
-        self._tile, self._labels, self._task_tiles = tile, labels, task_tiles
+        self._tile, self._labels, self._task_tiles = Size.of(tile), labels, task_tiles
         self._bands = None if bands is None else tuple(_numbered(band) for band in bands)
         self._band_count = band_count
         self._expected: Expected | None = None
@@ -106,7 +107,7 @@ class ImageSource:
         return {
             "kind": "images",
             "images": ["/".join((entry.root, *entry.segments)) for entry in self._entries],
-            "tile": self._tile,
+            "tile": plain(self._tile),
             "task": self._task_tiles,
             "labels": self._labels,
             "bands": None if self._bands is None else list(self._bands),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import shapely
 
-from landcover.tiles.grid import Block, Grid
+from landcover.tiles.grid import Block, Grid, Rectangle, with_mirrored
 from landcover.tiles.rasters.scene import Scene
 
 # Pixels of two scenes may differ in size by this share, and by half a pixel in place: what is read
@@ -17,34 +17,6 @@ _SAME_SIZE = 1e-4
 # A scene that covers more than this share of another shows the same place, perhaps in another year:
 # it is no neighbour. Quarter quads of NAIP share some hundred metres of several thousand.
 _MOST_SHARED = 0.5
-
-
-class Rectangle(NamedTuple):
-    """Pixels of a scene's grid, ``row0 <= row < row1`` and ``col0 <= col < col1``."""
-
-    row0: int
-    row1: int
-    col0: int
-    col1: int
-
-    def common(self, other: Rectangle) -> Rectangle | None:
-        """What two rectangles share; None where that is nothing."""
-        shared = Rectangle(
-            *(max(self.row0, other.row0), min(self.row1, other.row1)),
-            *(max(self.col0, other.col0), min(self.col1, other.col1)),
-        )
-        return shared if shared.row0 < shared.row1 and shared.col0 < shared.col1 else None
-
-    def outside(self, grid: Grid) -> Iterator[Rectangle]:
-        """The parts of this that lie beyond a scene: above, below, left and right of it."""
-        top, bottom = max(self.row0, 0), min(self.row1, grid.height)
-        around = (
-            Rectangle(self.row0, 0, self.col0, self.col1),
-            Rectangle(grid.height, self.row1, self.col0, self.col1),
-            Rectangle(top, bottom, self.col0, 0),
-            Rectangle(top, bottom, grid.width, self.col1),
-        )
-        return (each for each in (one.common(self) for one in around) if each is not None)
 
 
 class Neighbour(NamedTuple):
@@ -95,7 +67,7 @@ class Neighbourhood:
 
 
 def beyond(grid: Grid, block: Block, around: Sequence[Neighbour]) -> tuple[Neighbour, ...]:
-    """Those neighbours that a block of tiles reaches into.
+    """Those neighbours that a block of tiles reaches into, or mirrors a part of.
 
     Args:
         grid: of the block's scene.
@@ -104,8 +76,7 @@ def beyond(grid: Grid, block: Block, around: Sequence[Neighbour]) -> tuple[Neigh
     """
     if not around:
         return ()
-    span = Rectangle(*grid.span(block.row0, block.row1), *grid.span(block.col0, block.col1))
-    parts = list(span.outside(grid))
+    parts = list(with_mirrored(grid.read(block), grid.scene).outside(grid.scene))
     return tuple(
         each for each in around if any(each.extent.common(part) is not None for part in parts)
     )
@@ -123,7 +94,7 @@ def _placed(other: Scene, scene: Scene) -> Neighbour | None:
     if not alike:
         return None
     found = Neighbour(other, round((f2 - f) / e), round((c2 - c) / a))
-    own = Rectangle(0, scene.grid.height, 0, scene.grid.width)
+    own = scene.grid.scene
     shared = found.extent.common(own)
     least = min(_pixels(own), _pixels(found.extent))
     return found if shared is None or _pixels(shared) <= _MOST_SHARED * least else None

@@ -45,7 +45,7 @@ class SceneReader:
         """Read a rectangle in the pixels of the files.
 
         In signed and float imagery pixels without data become 0: their fill values (-9999, NaN)
-        are no brightness. Everything else comes as it is in the file.
+        are no brightness. Infinite pixels are none, as NaN is. Everything else comes as it is.
 
         Args:
             ys: (start, stop) of the rows, inside the files.
@@ -62,7 +62,7 @@ class SceneReader:
         if masking:
             pixels = pixels[:-1]
         if pixels.dtype.kind == "f":
-            defined = ~np.isnan(pixels).any(axis=0)
+            defined = np.isfinite(pixels).all(axis=0)
             valid = defined if valid is None else valid & defined
         if valid is None or valid.all():
             return MaskedPixels(pixels, None)

@@ -14,7 +14,7 @@ from typing import Any
 
 from landcover.contracts import Strip, Tile
 from landcover.errors import ConfigError
-from landcover.tiles.grid import Block, spacing
+from landcover.tiles.grid import Block, Rectangle, Size, plain, spacing
 from landcover.tiles.rasters.naming import named_scenes
 from landcover.tiles.rasters.neighbours import Neighbour, Neighbourhood, beyond
 from landcover.tiles.rasters.scene import Scene, describe
@@ -33,7 +33,7 @@ class RasterSource:
     Args:
         entries: scenes: paths, globs, folders or fsspec URLs; a tuple names the files of one scene
             that keeps a file per band.
-        tile: edge of what the network sees, in pixels at ``resolution``.
+        tile: what the network sees, in pixels at ``resolution``: its edge, or rows and columns.
         stride: distance between neighbouring tiles; None: what a tile writes.
         halo: pixels read around what a tile writes; None: none, or, where ``mask``, half of what
             the stride leaves of the tile.
@@ -54,8 +54,8 @@ class RasterSource:
         self,
         entries: Sequence[str | tuple[str, ...]],
         *,
-        tile: int,
-        stride: int | None = None,
+        tile: int | Size,
+        stride: int | Size | None = None,
         halo: int | None = None,
         resolution: float | None = None,
         bands: Sequence[int | str] | None = None,
@@ -67,7 +67,7 @@ class RasterSource:
             raise ConfigError(
                 [f"{len(bands)} bands are named, the network reads {band_count}"], "source.bands"
             )
-        self._tiling = spacing(tile, stride=stride, halo=halo, exact=mask)
+        self._tiling = spacing(Size.of(tile), stride=stride, halo=halo, exact=mask)
         self._task_tiles, self._mask = task_tiles, mask
         self._read: dict[str, Any] = {
             "resolution": resolution,
@@ -128,7 +128,7 @@ class RasterSource:
             "kind": "rasters",
             "scenes": number,
             "digest": digest.hexdigest(),
-            **self._tiling._asdict(),
+            **{key: plain(value) for key, value in self._tiling._asdict().items()},
             "task": self._task_tiles,
             "resolution": self._read["resolution"],
             "bands": None if self._read["bands"] is None else list(self._read["bands"]),
@@ -158,8 +158,8 @@ class RasterTask:
         """How many tiles the block holds."""
         return self.block.tiles
 
-    def written(self) -> tuple[int, int, int, int]:
-        """What the block's tiles write inside the scene: (row, col, height, width) in pixels."""
+    def written(self) -> Rectangle:
+        """The pixels inside the scene that the block's tiles write."""
         return self.scene.grid.written(self.block)
 
     def reads(self) -> Sequence[Callable[[], Strip]]:
@@ -172,8 +172,10 @@ class RasterTask:
 
     def _parts(self) -> Iterator[Block]:
         row0, row1, col0, col1 = self.block
-        x0, x1 = self.scene.grid.span(col0, col1)
-        row_bytes = (x1 - x0) * self.scene.grid.tile * self.scene.bands.pixel_bytes
+        read = self.scene.grid.read(self.block)
+        row_bytes = (
+            (read.col1 - read.col0) * self.scene.grid.tile.rows * self.scene.bands.pixel_bytes
+        )
         rows = max(1, _READ_BYTES // row_bytes)
         cols = ceil((col1 - col0) / ceil(row_bytes / _ROW_BYTES))
         for row in range(row0, row1, rows):

@@ -13,10 +13,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from landcover.contracts import Failure, Strip, Tile
 from landcover.tiles import buffers
 from landcover.tiles.gdal import FAILURES, cause
-from landcover.tiles.grid import Block
+from landcover.tiles.grid import Block, Size
+from landcover.tiles.rasters.handles import reopen
 from landcover.tiles.rasters.neighbours import Neighbour
 from landcover.tiles.rasters.scene import Scene
-from landcover.tiles.rasters.windows import read_window, reopen
+from landcover.tiles.rasters.windows import read_window
 from landcover.tiles.storage import is_remote
 
 # What GDAL says where asking the server again brings the same answer, or the bytes are there but
@@ -47,8 +48,8 @@ class TileReader:
     ) -> None:
         self._scene, self._grid, self._masked = scene, scene.grid, masked
         self._neighbours = neighbours
-        bands, edge = scene.bands, scene.grid.tile
-        self._pixels = buffers.empty((room, len(bands.read), edge, edge), bands.dtype)
+        bands = scene.bands
+        self._pixels = buffers.empty((room, len(bands.read), *scene.grid.tile), bands.dtype)
         self._valid: npt.NDArray[np.bool_] | None = None
         self._tiles: list[Tile] = []
         self._failures: list[Failure] = []
@@ -69,24 +70,21 @@ class TileReader:
 
     def _read(self, block: Block) -> None:
         grid, tiles = self._grid, list(tiles_of(self._scene, block))
-        ys, xs = grid.span(block.row0, block.row1), grid.span(block.col0, block.col1)
-        pixels, valid = read_window(
-            self._scene, ys, xs, outside=self._masked, neighbours=self._neighbours
-        )
-        squares = np.moveaxis(_squares(pixels, grid.tile, grid.stride), 0, 2)
+        pixels, valid = read_window(self._scene, grid.read(block), self._neighbours)
+        windows = np.moveaxis(_windows(pixels, grid.tile, grid.stride), 0, 2)
         start = len(self._tiles)
         if valid is None:
             self._tiles += tiles
             kept = self._pixels[start : start + len(tiles)]
-            kept.reshape(squares.shape)[...] = squares
+            kept.reshape(windows.shape)[...] = windows
             return
         halo = grid.halo
         inner = valid[halo : len(valid) - halo, halo : valid.shape[1] - halo]
-        written = _squares(inner, grid.core, grid.stride)
+        written = _windows(inner, grid.core, grid.stride)
         held = written.any(axis=(2, 3))
         self._tiles += compress(tiles, held.ravel())
         self._skipped += len(tiles) - (len(self._tiles) - start)
-        self._pixels[start : len(self._tiles)] = squares[held]
+        self._pixels[start : len(self._tiles)] = windows[held]
         if self._masked:
             self._note_valid(start, written[held])
 
@@ -118,7 +116,7 @@ class TileReader:
         self._failures += [Failure(t, reason, retryable) for t in tiles_of(self._scene, block)]
 
 
-def _squares(array: npt.NDArray[Any], size: int, stride: int) -> npt.NDArray[Any]:
-    """Squares of the last two axes as a view, dims (..., row, col, y, x)."""
-    squares = sliding_window_view(array, (size, size), axis=(-2, -1))
-    return squares[..., ::stride, ::stride, :, :]
+def _windows(array: npt.NDArray[Any], size: Size, stride: Size) -> npt.NDArray[Any]:
+    """Windows of the last two axes as a view, dims (..., row, col, y, x)."""
+    windows = sliding_window_view(array, size, axis=(-2, -1))
+    return windows[..., :: stride.rows, :: stride.cols, :, :]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from landcover.tiles.grid import Size
 from landcover.tiles.images.decoding import Expected, Unusable, decode
 
 EDGE = 24
@@ -28,7 +29,7 @@ def _png(mode: str, seed: int = 0) -> tuple[bytes, np.ndarray]:
 
 
 def _decoded(content: bytes, count: int) -> np.ndarray:
-    return decode(content, "tile.png", Expected(EDGE, None, count, "uint8"))
+    return decode(content, "tile.png", Expected(Size.of(EDGE), None, count, "uint8"))
 
 
 @pytest.mark.parametrize("mode", BANDS)

@@ -12,11 +12,11 @@ from rasterio.transform import Affine
 from support.rasters import RGBA, imagery, write
 
 from landcover.errors import SourceError
-from landcover.tiles.grid import Tiling
+from landcover.tiles.grid import Size, Tiling
 from landcover.tiles.rasters.metadata import holdable
 from landcover.tiles.rasters.scene import Scene, describe
 
-TILING = Tiling(64, 0, 64)
+TILING = Tiling(Size(64, 64), 0, Size(64, 64))
 
 
 def described(*files: str, **options: Any) -> Scene:

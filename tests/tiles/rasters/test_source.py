@@ -13,6 +13,7 @@ from support.rasters import imagery, write
 
 from landcover.contracts import Source, Strip, Task
 from landcover.errors import ConfigError
+from landcover.tiles.grid import Size
 from landcover.tiles.rasters import RasterSource, RasterTask
 
 
@@ -226,8 +227,33 @@ def test_real_imagery_gives_every_planned_tile(shared: Path, resolution: float |
 
 
 def test_a_task_says_what_it_writes_inside_the_scene(tmp_path: Path) -> None:
-    made = source(write(tmp_path / "a.tif", imagery(1, 150, 100)), halo=8, mask=True)
+    made = source(write(tmp_path / "a.tif", imagery(1, 150, 100)), halo=8, mask=True, task_tiles=3)
     tasks: list[RasterTask] = list(made.tasks())
-    assert tasks[-1].written()[2:] == (150 - tasks[-1].written()[0], 100)
-    row, col, *_ = tasks[-1].written()
-    assert tasks[-1].scene.transform_at(row, col)[2:] == (500000.0, 0.0, -1.0, 4000000.0 - row)
+    row0, row1, col0, col1 = tasks[-1].written()
+    assert (row1, col1) == (150, 100) and row0 > 0
+    assert tasks[-1].scene.transform_at(row0, col0)[2:] == (500000.0, 0.0, -1.0, 4000000.0 - row0)
+
+
+def test_pixels_mirrored_beyond_the_scene_do_not_keep_a_tile(tmp_path: Path) -> None:
+    pixels = imagery(3, 70, 70)
+    pixels[:, 64:] = pixels[:, :, 64:] = 0  # the mirror shows what lies before: data
+    made = source(write(tmp_path / "a.tif", pixels, nodata=0, resolution=0.6))
+    found = strips(made)
+    assert [tile.tile for strip in found for tile in strip.tiles] == ["a/0/0"]
+    assert sum(strip.skipped for strip in found) == 3 == made.count() - 1
+
+
+@pytest.mark.parametrize("mask", [False, True])
+def test_tiles_may_have_more_columns_than_rows(tmp_path: Path, mask: bool) -> None:
+    written, halo = imagery(3, 131, 203), 5
+    made = source(
+        write(tmp_path / "a.tif", written, resolution=0.6), tile=Size(48, 80), halo=halo, mask=mask
+    )
+    put = np.zeros((3, 200, 300), dtype="uint8")
+    for strip in strips(made):
+        assert strip.pixels.shape[1:] == (3, 48, 80)
+        for tile, pixels in zip(strip.tiles, strip.pixels, strict=True):
+            y, x = tile.row * 38, tile.col * 70
+            put[:, y : y + 38, x : x + 70] = pixels[:, halo:-halo, halo:-halo]
+    assert made.count() == 4 * 3 and (put[:, :131, :203] == written).all()
+    assert made.fingerprint()["tile"] == [48, 80] and made.fingerprint()["stride"] == [38, 70]

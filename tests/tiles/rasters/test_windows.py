@@ -13,17 +13,17 @@ from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from support.rasters import RGBA, imagery, write
 
-from landcover.tiles.grid import Tiling
+from landcover.tiles.grid import Rectangle, Size, Tiling
 from landcover.tiles.rasters.scene import Scene, describe
 from landcover.tiles.rasters.windows import read_window
 
-TILING = Tiling(64, 0, 64)
+TILING = Tiling(Size(64, 64), 0, Size(64, 64))
 HOLE = np.zeros((300, 320), dtype=bool)
 HOLE[100:200, 50:150] = True
 
 
 def whole(scene: Scene) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
-    return read_window(scene, (0, scene.grid.height), (0, scene.grid.width))
+    return read_window(scene, scene.grid.scene)
 
 
 def with_hole(path: Path, dtype: str, kind: str) -> tuple[str, npt.NDArray[Any]]:
@@ -106,7 +106,7 @@ def test_a_resampled_window_is_that_part_of_the_resampled_scene(
         for left in range(0, scene.grid.width, 41):
             ys = (top, min(top + 37, scene.grid.height))
             xs = (left, min(left + 41, scene.grid.width))
-            part, part_valid = read_window(scene, ys, xs)
+            part, part_valid = read_window(scene, Rectangle(*ys, *xs))
             assert (part == pixels[:, slice(*ys), slice(*xs)]).all()
             held = np.ones(part.shape[1:], dtype=bool) if part_valid is None else part_valid
             assert (held == valid[slice(*ys), slice(*xs)]).all()
@@ -187,7 +187,7 @@ def test_beyond_its_edges_a_scene_is_mirrored_and_not_valid(
 ) -> None:
     written = imagery(3, 300, 320)
     scene = describe("a", (write(tmp_path / "a.tif", written),), TILING)
-    pixels, valid = read_window(scene, ys, xs)
+    pixels, valid = read_window(scene, Rectangle(*ys, *xs))
     reach = ((0, 0), (500, 500), (500, 500))
     padded = np.pad(written, reach, mode="reflect")
     assert (pixels == padded[:, ys[0] + 500 : ys[1] + 500, xs[0] + 500 : xs[1] + 500]).all()
@@ -199,7 +199,7 @@ def test_beyond_its_edges_a_scene_is_mirrored_and_not_valid(
 def test_a_scene_smaller_than_the_window_is_mirrored_again_and_again(tmp_path: Path) -> None:
     written = imagery(1, 3, 1)
     scene = describe("a", (write(tmp_path / "a.tif", written),), TILING)
-    pixels, _ = read_window(scene, (-2, 9), (-1, 3))
+    pixels, _ = read_window(scene, Rectangle(-2, 9, -1, 3))
     padded = np.pad(written, ((0, 0), (2, 6), (0, 0)), mode="reflect")
     assert (pixels == np.repeat(padded, 4, axis=2)).all()
 
@@ -212,7 +212,7 @@ def test_threads_read_one_scene_at_the_same_time(tmp_path: Path) -> None:
 
     def read(place: int) -> None:
         for top in range(0, 600, 100):
-            pixels, _ = read_window(scene, (top, top + 100), (place, 600))
+            pixels, _ = read_window(scene, Rectangle(top, top + 100, place, 600))
             if (pixels != written[:, top : top + 100, place:600]).any():
                 wrong.append(place)
 
@@ -247,3 +247,18 @@ def test_a_jpeg_in_a_tiff_is_read_as_gdal_decodes_it(tmp_path: Path) -> None:
     with rasterio.open(file) as dataset:
         assert dataset.colorinterp[0] == ColorInterp.red
         assert (whole(describe("a", (file,), TILING))[0] == dataset.read()).all()
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("resolution", [None, 1.0])
+def test_a_pixel_that_is_no_number_in_one_band_holds_no_data(
+    tmp_path: Path, bad: float, resolution: float | None
+) -> None:
+    written = imagery(3, 71, 83, "float32")
+    written[1, 13, 29] = bad
+    file = write(tmp_path / "a.tif", written, resolution=0.6)
+    pixels, valid = whole(describe("a", (file,), TILING, resolution=resolution))
+    assert np.isfinite(pixels).all()
+    if resolution is None:
+        assert valid is not None and not valid[13, 29] and valid.sum() == valid.size - 1
+        assert (pixels[:, valid] == written[:, valid]).all() and (pixels[:, 13, 29] == 0).all()
