@@ -111,11 +111,20 @@ class Tile(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A tile that could not be scored, and why; ``retryable``: trying again may help."""
+    """A tile that could not be scored.
+
+    Args:
+        tile: which.
+        reason: why, in one sentence.
+        retryable: trying again later may help.
+        unreached: its file could not even be opened: a worker on another host may have the mount
+            or the credentials that are missing on this one.
+    """
 
     tile: Tile
     reason: str
     retryable: bool
+    unreached: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -150,3 +150,31 @@ class TooManyFailures(LandcoverError):
             f"'failures' in the configuration allows: the reasons are in {self.run}/quarantine"
             + (f"; the same command tries {self.retryable} of them again" if self.retryable else "")
         )
+
+
+class RunIncomplete(LandcoverError):
+    """A run has come to its end, but not all of its plan: the same command goes on with it.
+
+    Args:
+        run: its directory.
+        missing: the tasks that have no result, by their place in the plan.
+        tasks: how many the plan has.
+        ended: tiles that were scored, quarantined or skipped.
+        planned: tiles of the plan.
+    """
+
+    def __init__(
+        self, run: str, missing: Sequence[int], tasks: int, ended: int, planned: int
+    ) -> None:
+        super().__init__(run, list(missing), tasks, ended, planned)
+        self.run, self.missing, self.tasks = run, list(missing), tasks
+        self.ended, self.planned = ended, planned
+
+    def __str__(self) -> str:
+        shown = ", ".join(map(str, self.missing[:10])) + (", ..." if self.missing[10:] else "")
+        lost = f"{len(self.missing)} of {self.tasks} tasks brought no result ({shown})"
+        return (
+            f"{self.run}: {lost if self.missing else 'tiles were lost, or counted twice'}, and "
+            f"{self.ended} of {self.planned} tiles have ended: the run is not done; the same command "
+            "goes on with it"
+        )

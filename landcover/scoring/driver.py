@@ -16,7 +16,7 @@ from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.runtimes.placement import expects_gpu
 from landcover.plugins import load_backend
 from landcover.runs.directory import RunDirectory, claim
-from landcover.runs.parts import Counts, Part, digest_of, finished, remove_part, write_part
+from landcover.runs.parts import Counts, Part, finished, remove_part, write_part
 from landcover.runs.run import Run
 from landcover.scoring.advice import advice
 from landcover.scoring.model import open_models
@@ -30,6 +30,7 @@ from landcover.scoring.plan import (
     task_size,
 )
 from landcover.scoring.precision import check_precision
+from landcover.scoring.tasks import Tasks
 from landcover.scoring.totals import Tiles, Totals
 from landcover.scoring.worker import Job
 from landcover.tiles.images import ImageSource
@@ -73,6 +74,7 @@ def run(
                 tuned=config.model.batch == "auto",
                 probabilities=config.output.probabilities,
                 crop=cropped(config.source, recipe),
+                alone=here,
             )
             with _explained(directory, totals):
                 checked = _precision(own, job, source)
@@ -156,17 +158,21 @@ def _score(
     """Hand all tasks that are not done yet to the backend."""
     done = finished(job.run)
     totals.add_earlier({index: one for index, one in done.items() if not one.retryable})
-    for result in pool.map(job, _left(source, done)):
+    tasks = Tasks(source, done)
+    for result in pool.map(job, tasks):
         if isinstance(result, Lost):
-            totals.add_lost(result.item.index, _give_up(job.run, result))
-        else:
+            if tasks.came_home(result.item.index):
+                totals.add_lost(result.item.index, _give_up(job.run, result))
+        elif tasks.came_home(result.index):
             totals.add(result)
         progress(totals.progress)
         if config.failures.policy == "fail" and totals.tiles["quarantined"]:
             raise _too_many(config, totals, allowed=0)
-    for index in done:  # of tasks that are no more
+    for index in tasks.no_more():
         totals.drop(index)
         remove_part(job.run, index)
+    totals.planned = tasks.tiles
+    tasks.check(job.run, totals.done)
 
 
 @contextmanager
@@ -176,20 +182,6 @@ def _opened(config: Config, backend: Backend | None) -> Iterator[Backend]:
     else:
         with load_backend(config.backend.name, **config.backend.options) as made:
             yield made
-
-
-def _left(source: Source, done: dict[int, Counts]) -> Iterator[Task]:
-    """The tasks that are still to be done.
-
-    Args:
-        source: of all tasks.
-        done: the parts that are there, by index. What is left of it at the end stands for no task:
-            a folder of images may have lost some since.
-    """
-    for task in source.tasks():
-        counts = done.pop(task.index, None)
-        if counts is None or counts.retryable or counts.digest != digest_of(task):
-            yield task
 
 
 def _give_up(directory: RunDirectory, lost: Lost[Task]) -> Counts:

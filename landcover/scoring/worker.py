@@ -14,6 +14,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from landcover.contracts import Task, Tile
+from landcover.errors import OutputError, WorkerUnfit
 from landcover.models.recipe import Recipe
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import Counts, Part, digest_of, write_part
@@ -61,6 +62,7 @@ class Job:
         tuned: find out here how many tiles the network is fastest with; else as the recipe says.
         probabilities: whether tables get the probabilities of all classes.
         crop: pixels on each side of what a network labels that are not written.
+        alone: tasks are done in the driver's own process: what cannot be done here cannot be done.
     """
 
     recipe: Recipe
@@ -69,9 +71,14 @@ class Job:
     tuned: bool
     probabilities: bool
     crop: int = 0
+    alone: bool = False
 
     def __call__(self, task: Task) -> Report:
-        """Score a task and write its part."""
+        """Score a task and write its part.
+
+        Raises:
+            WorkerUnfit: nothing of it can be read or written here; another worker may be able to.
+        """
         started = time.time()
         tally = Tally()
         canvas = self._canvas(task)
@@ -83,20 +90,30 @@ class Job:
                     canvas.put(batch.tiles, labels.pixels)
                 # What is on the canvas need not wait here for the end of the task.
                 found.append((batch.tiles, replace(labels, pixels=None)))
+        if not self.alone:
+            _check_reach(found, tally)
         part = self._part(task, found, tally, canvas)
         before = time.perf_counter()
-        counts = write_part(self.run, part)
+        counts = self._written(part)
         tally.write = time.perf_counter() - before
         return Report(
             index=task.index,
             counts=counts,
-            worker=f"{socket.gethostname()}:{os.getpid()}",
+            worker=this_worker(),
             device=opened.device,
             loads=int(load > 0),
             started=started,
             finished=time.time(),
             seconds={"load": load, **{stage: getattr(tally, stage) for stage in STAGES}},
         )
+
+    def _written(self, part: Part) -> Counts:
+        try:
+            return write_part(self.run, part)
+        except OutputError as error:
+            if self.alone:
+                raise
+            raise WorkerUnfit(this_worker(), str(error)) from error
 
     def _canvas(self, task: Task) -> Canvas | None:
         """Where the labels of pixels go; None for image files, and where tiles get the labels."""
@@ -122,6 +139,22 @@ class Job:
             pixels=None if canvas is None else canvas.block(),
             digest=digest_of(task),
         )
+
+
+def this_worker() -> str:
+    """This process, as "host:pid"."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _check_reach(found: Found, tally: Tally) -> None:
+    """Leave a task to another worker where not one of its tiles could be read for want of a way.
+
+    Tiles that are damaged, or that fail beside others that do not, are set aside where they are.
+    """
+    failed = tally.failures
+    if failed and not (found or tally.skipped) and all(f.unreached or f.retryable for f in failed):
+        first = f"of {failed[0].tile.tile}: {failed[0].reason}"
+        raise WorkerUnfit(this_worker(), f"none of {len(failed)} tiles can be read; {first}")
 
 
 STAGES = ("read", "decode", "wait", "infer", "write")

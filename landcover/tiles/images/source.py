@@ -201,7 +201,7 @@ def _strip(images: list[_Image], expected: Expected) -> Strip:
         except Unusable as error:
             failures.append(Failure(image.tile, str(error), retryable=False))
         except Unreachable as error:
-            failures.append(Failure(image.tile, str(error), error.retryable))
+            failures.append(Failure(image.tile, str(error), error.retryable, True))
     end = perf_counter()
     return Strip(tiles, pixels[: len(tiles)], None, failures, 0, end - start, end - fetched)
 

@@ -100,7 +100,7 @@ class TileReader:
         try:
             reopen(self._scene)
         except FAILURES as again:
-            self._fail(block, again)
+            self._fail(block, again, unreached=True)
         else:
             if block.tiles == 1:
                 self._fail(block, error)
@@ -108,12 +108,14 @@ class TileReader:
                 for one in block.singles():
                     self.add(one)
 
-    def _fail(self, block: Block, error: Exception) -> None:
+    def _fail(self, block: Block, error: Exception, unreached: bool = False) -> None:
         files = self._scene.files
         reason = f"{files[0]}: pixels could not be read: {cause(error)}"
         final = any(word in reason.lower() for word in _FINAL)
         retryable = any(is_remote(file) for file in files) and not final
-        self._failures += [Failure(t, reason, retryable) for t in tiles_of(self._scene, block)]
+        self._failures += [
+            Failure(tile, reason, retryable, unreached) for tile in tiles_of(self._scene, block)
+        ]
 
 
 def _windows(array: npt.NDArray[Any], size: Size, stride: Size) -> npt.NDArray[Any]:

@@ -1,0 +1,218 @@
+"""Every task has an end that can be shown, whatever a backend or a worker makes of it."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from support.colours import blobs
+
+import landcover
+from landcover.backends.local import LocalBackend
+from landcover.contracts import Backend, Lost, Task
+from landcover.errors import OutputError, RunIncomplete, TooManyFailures, WorkerUnfit
+
+
+class _LosesAnItem(LocalBackend):
+    """Never works on one of the items."""
+
+    def map(self, function: Any, items: Iterable[Any]) -> Any:
+        return super().map(function, (item for item in items if item.index != 3))
+
+
+class _LosesAResult(LocalBackend):
+    """Works on all items, and brings one result less home."""
+
+    def map(self, function: Any, items: Iterable[Any]) -> Any:
+        return (result for result in super().map(function, items) if result.index != 3)
+
+
+class _StopsEarly(LocalBackend):
+    """Leaves the end of the plan alone."""
+
+    def map(self, function: Any, items: Iterable[Any]) -> Any:
+        return super().map(function, islice(items, 3))
+
+
+class _SaysItTwice(LocalBackend):
+    """Brings every result home twice, as a speculating engine may."""
+
+    def map(self, function: Any, items: Iterable[Any]) -> Any:
+        for result in super().map(function, items):
+            yield result
+            yield result
+
+
+class _DropsAPart(LocalBackend):
+    """Loses a file of a task that was done."""
+
+    def map(self, function: Any, items: Iterable[Any]) -> Any:
+        for result in super().map(function, items):
+            if result.index == 3:
+                (Path(function.run.path) / function.run.part("tiles", 3)).unlink()
+            yield result
+
+
+@pytest.fixture
+def told(scene: Path, tile_model: Path, tmp_path: Path) -> dict[str, Any]:
+    """A run of 35 tiles in 9 tasks."""
+    return {
+        "rasters": str(scene),
+        "model": tile_model,
+        "output": tmp_path / "run",
+        "overrides": {"source.task": 7},
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing"),
+    [
+        (_LosesAnItem, [3]),
+        (_LosesAResult, [3]),
+        (_StopsEarly, [3, 4, 5, 6, 7, 8]),
+        (_DropsAPart, [3]),
+    ],
+)
+def test_a_run_that_misses_a_task_is_not_done_and_names_it(
+    kind: type[LocalBackend], missing: list[int], told: dict[str, Any], tmp_path: Path
+) -> None:
+    with kind() as backend, pytest.raises(RunIncomplete, match=r"of 9 tasks brought no") as caught:
+        landcover.score(**told, backend=backend)
+    assert caught.value.missing == missing and caught.value.exit_code == 1
+    said = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (said["status"], said["reason"]) == ("failed", str(caught.value))
+    assert not (tmp_path / "run" / "map.tif").exists()
+    run = landcover.score(**told)
+    assert run.summary["tiles"] == {"planned": 35, "scored": 35, "quarantined": 0, "skipped": 0}
+
+
+def test_a_task_that_comes_home_twice_counts_once(told: dict[str, Any]) -> None:
+    with _SaysItTwice() as backend:
+        run = landcover.score(**told, backend=backend)
+    assert run.summary["tiles"] == {"planned": 35, "scored": 35, "quarantined": 0, "skipped": 0}
+    assert run.summary["tasks"] == 9
+
+
+def test_what_a_run_misses_survives_pickling() -> None:
+    error = RunIncomplete("run", list(range(40)), 50, 10, 50)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    assert "40 of 50 tasks" in str(error) and "9, ...)" in str(error)
+
+
+class _TwoHosts:
+    """Gives an item that one host cannot do to the other; on each the function runs right here.
+
+    Args:
+        enter: called before each item with the number of the host, 0 or 1.
+    """
+
+    slots, threads = 2, 1
+
+    def __init__(self, enter: Any) -> None:
+        self.enter, self.refused = enter, []
+
+    def map(self, function: Any, items: Iterable[Task]) -> Iterator[Any]:
+        for item in items:
+            for host in (0, 1):
+                self.enter(host)
+                try:
+                    yield function(pickle.loads(pickle.dumps(item)))
+                    break
+                except WorkerUnfit as error:
+                    self.refused.append(error)
+                    last = error
+            else:
+                yield Lost(item, f"no worker could do it; the last: {last}")
+
+    def __enter__(self) -> Backend:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def images(tmp_path: Path, tile_model: Path) -> dict[str, Any]:
+    """A run of 12 images in 4 tasks, of which one image is torn."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(12):
+        pixels = blobs(number, 32, 32).transpose(1, 2, 0)
+        Image.fromarray(pixels).save(folder / f"{number:02}.png")
+    (folder / "05.png").write_bytes(b"torn")
+    settings = {"source.task": 3, "failures.at_most": 0.1}
+    told = {"images": str(folder), "model": tile_model, "output": tmp_path / "run"}
+    return {**told, "overrides": settings}
+
+
+def _hide(folder: Path, hidden: bool) -> None:
+    """Take a folder away, as where it is not mounted, or bring it back."""
+    aside = folder.with_name(f"{folder.name}-elsewhere")
+    if hidden and folder.exists():
+        folder.rename(aside)
+    elif not hidden and aside.exists():
+        aside.rename(folder)
+
+
+def test_tasks_that_one_host_cannot_read_are_done_by_another(
+    images: dict[str, Any], tmp_path: Path
+) -> None:
+    backend = _TwoHosts(lambda host: _hide(tmp_path / "images", host == 0))
+    run = landcover.score(**images, backend=backend)
+    assert run.summary["tiles"] == {"planned": 12, "scored": 11, "quarantined": 1, "skipped": 0}
+    assert len(backend.refused) == 4
+    assert "none of 3 tiles can be read; of 00.png: cannot be read: No such file" in str(
+        backend.refused[0]
+    )
+    assert backend.refused[0].worker == next(iter(run.summary["workers"]))
+
+
+def test_what_no_host_can_read_is_quarantined_with_the_worker_and_the_reason(
+    images: dict[str, Any], tmp_path: Path
+) -> None:
+    backend = _TwoHosts(lambda host: _hide(tmp_path / "images", hidden=True))
+    with pytest.raises(TooManyFailures, match="12 of 12"):
+        landcover.score(**images, backend=backend)
+    failures = landcover.open_run(tmp_path / "run").failures()
+    assert len(failures) == 12 and failures["retryable"].all()
+    assert failures["reason"].str.contains(r"worker \S+:\d+: none of 3 tiles can be read").all()
+    _hide(tmp_path / "images", hidden=False)
+    assert landcover.score(**images).summary["tiles"]["scored"] == 11
+
+
+def test_a_host_that_cannot_write_leaves_its_tasks_to_another(
+    images: dict[str, Any], tmp_path: Path
+) -> None:
+    backend = _TwoHosts(lambda host: _hide(tmp_path / "run" / "tiles", host == 0))
+    run = landcover.score(**images, backend=backend)
+    assert run.summary["tiles"]["scored"] == 11
+    assert len(backend.refused) == 4 and "cannot be written" in backend.refused[0].reason
+
+
+def test_an_output_that_no_host_can_write_ends_the_run(
+    images: dict[str, Any], tmp_path: Path
+) -> None:
+    backend = _TwoHosts(lambda host: _hide(tmp_path / "run" / "tiles", hidden=True))
+    with pytest.raises(OutputError, match="cannot be written"):
+        landcover.score(**images, backend=backend)
+
+
+def test_a_single_process_says_of_each_tile_why_it_cannot_be_read(
+    images: dict[str, Any], tmp_path: Path
+) -> None:
+    class Unmounted(LocalBackend):
+        def map(self, function: Any, items: Iterable[Any]) -> Any:
+            listed = list(items)
+            _hide(tmp_path / "images", hidden=True)
+            return super().map(function, listed)
+
+    with Unmounted() as backend, pytest.raises(TooManyFailures, match="12 of 12"):
+        landcover.score(**images, backend=backend)
+    reasons = landcover.open_run(tmp_path / "run").failures()["reason"]
+    assert set(reasons) == {"cannot be read: No such file or directory"}
