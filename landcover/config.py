@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -24,6 +24,8 @@ ENVIRONMENT_PREFIX = "LANDCOVER_"
 PATHS_OF_A_MODEL = {"path", "mean_image"}
 
 Device: TypeAlias = Literal["auto", "cpu", "gpu"]
+Precision: TypeAlias = Literal["f32", "bf16", "f16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 PerBand: TypeAlias = float | tuple[float, ...]
 
 
@@ -99,7 +101,7 @@ class ModelSettings(_Section):
 
     path: str
     runtime: str = "auto"
-    precision: Literal["f32", "bf16", "f16"] = "f32"
+    precision: Precision = "f32"
     device: Device = "auto"
     batch: int | Literal["auto"] = "auto"
     head: str | int | None = None

@@ -56,15 +56,24 @@ def load_runtime(name: str, **options: Any) -> Any:
     return _make("runtime", RUNTIMES, name, options)
 
 
+def runtime_class(name: str) -> tuple[Any, str | None]:
+    """The class of a registered runtime, and the distribution that registers it.
+
+    Raises:
+        PluginNotFound: no runtime has this name.
+        MissingExtra: the runtime's library is not installed.
+    """
+    point = _point("runtime", RUNTIMES, name)
+    return _load("runtime", point), point.dist.name if point.dist else None
+
+
 def _make(kind: str, group: str, name: str, options: dict[str, Any]) -> Any:
-    found = _registered(group)
-    if name not in found:
-        raise PluginNotFound(kind, name, sorted(found))
-    factory = _load(kind, found[name])
+    point = _point(kind, group, name)
+    factory = _load(kind, point)
     try:
         return factory(**options)
     except ModuleNotFoundError as error:
-        raise _missing(kind, found[name], error) from error
+        raise _missing(kind, point, error) from error
     except TypeError as error:
         mistakes = _unknown(factory, options)
         if not mistakes:
@@ -80,6 +89,13 @@ def _unknown(factory: Any, options: dict[str, Any]) -> list[str]:
     listed = ", ".join(known) or "none"
     unknown = sorted(options.keys() - known)
     return [f"no option is called {key!r}; there are: {listed}" for key in unknown]
+
+
+def _point(kind: str, group: str, name: str) -> EntryPoint:
+    found = _registered(group)
+    if name not in found:
+        raise PluginNotFound(kind, name, sorted(found))
+    return found[name]
 
 
 def _registered(group: str) -> dict[str, EntryPoint]:

@@ -12,19 +12,18 @@ from typing import Any
 import click
 
 from landcover.cli.tables import new_table, show
-from landcover.config import load_config, parse_override
+from landcover.config import PRECISIONS, load_config, parse_override
 from landcover.errors import ConfigError
 from landcover.machine import machine_facts
 from landcover.models.fetch import local_path
 from landcover.models.formats.detection import detect
-from landcover.models.runtimes.registry import RUNTIMES_OF
+from landcover.models.runtimes.facts import runtimes_for
 from landcover.plugins import backend_names
 from landcover.report.bars import stacked_figure
 from landcover.scoring.contest import STAGES, Standing, Way, contest, ways
 
 # A faster way is recommended only if it labels so many tiles as the first one in f32 does.
 _AGREEING = 0.98
-_PRECISIONS = ("f32", "bf16", "f16")
 
 
 @click.command()
@@ -79,8 +78,8 @@ def _words(text: str | None) -> list[str]:
 
 
 def _checked(precisions: list[str]) -> list[str]:
-    mistakes = [f"{p!r} is none of {', '.join(_PRECISIONS)}" for p in precisions]
-    if wrong := [m for m, p in zip(mistakes, precisions, strict=True) if p not in _PRECISIONS]:
+    mistakes = [f"{p!r} is none of {', '.join(PRECISIONS)}" for p in precisions]
+    if wrong := [m for m, p in zip(mistakes, precisions, strict=True) if p not in PRECISIONS]:
         raise ConfigError(wrong, "--precisions")
     return precisions
 
@@ -88,7 +87,7 @@ def _checked(precisions: list[str]) -> list[str]:
 def _runtimes(config: str, told: dict[str, Any]) -> list[str]:
     """What runs the model's format; what is not installed is tried as well, for its reason."""
     path = load_config(config, told).model.path
-    return list(RUNTIMES_OF[detect(local_path(path), path).format])
+    return runtimes_for(detect(local_path(path), path).format)
 
 
 def _announce(way: Way) -> None:

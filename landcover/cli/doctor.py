@@ -13,11 +13,15 @@ from typing import NamedTuple
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from landcover.devices import visible_gpus
+from landcover.errors import LandcoverError
 from landcover.machine import machine_facts, usable_cpus, usable_memory
+from landcover.models.runtimes.facts import facts_of
 from landcover.models.runtimes.placement import uses_gpus
+from landcover.plugins import runtime_names
 
 
 class _Part(NamedTuple):
@@ -28,20 +32,16 @@ class _Part(NamedTuple):
     purpose: str
 
 
-_PARTS = [
+_BACKENDS = [
     _Part("backend local", "landcover", "landcover", "", "threads in this process"),
     _Part("backend dask", "distributed", "distributed", "dask", "a Dask cluster"),
     _Part("backend spark", "pyspark", "pyspark", "spark", "a Spark cluster"),
-    _Part("runtime onnxruntime", "onnxruntime", "onnxruntime", "onnx", "ONNX and CNTK models"),
-    _Part("runtime openvino", "openvino", "openvino", "openvino", "the same, faster on CPUs"),
-    _Part("runtime tensorflow", "tensorflow", "tensorflow", "tensorflow", "TensorFlow and Keras"),
-    _Part("runtime jax", "jax", "jax", "jax", "Keras 3, with JAX"),
-    _Part("runtime torch", "torch", "torch", "torch", "Keras 3, with PyTorch"),
+]
+_FURTHER = [
     _Part("Keras 2 files", "tf_keras", "tf_keras", "tensorflow", "networks saved by Keras 2"),
     _Part("Azure Data Lake", "adlfs", "adlfs", "azure", "abfs:// paths"),
     _Part("tables as GeoDataFrame", "geopandas", "geopandas", "report", "run.tiles()"),
 ]
-_ON_GPUS = ("onnxruntime", "tensorflow", "jax", "torch")
 
 
 @click.command()
@@ -53,7 +53,11 @@ def doctor() -> None:
         f"{usable_cpus()} CPUs, {usable_memory() / 2**30:.0f} GiB of memory, {_instructions()}"
     )
     table = Table("part", "state", "for", box=None, pad_edge=False, header_style="bold")
-    for part in _PARTS:
+    for part in _BACKENDS:
+        table.add_row(part.name, _state(part), part.purpose)
+    for name in runtime_names():
+        table.add_row(f"runtime {name}", *_runtime(name))
+    for part in _FURTHER:
         table.add_row(part.name, _state(part), part.purpose)
     table.add_row("Java (for Spark)", _java(), "backend spark")
     table.add_row("GPU", _gpus(), "faster networks")
@@ -63,11 +67,27 @@ def doctor() -> None:
 
 def _state(part: _Part) -> str:
     if find_spec(part.module) is None:
-        return f"[yellow]missing[/]: pip install 'landcover[{part.extra}]'".replace("[{", "\\[{")
+        return "[yellow]missing[/]: " + escape(f"pip install 'landcover[{part.extra}]'")
     try:
         return f"[green]ok[/] {version(part.distribution)}"
     except PackageNotFoundError:
         return "[green]ok[/]"
+
+
+def _runtime(name: str) -> tuple[str, str]:
+    """State and purpose of a registered runtime, a plug-in's too."""
+    try:
+        facts = facts_of(name)
+    except LandcoverError as error:
+        return f"[yellow]missing[/]: {escape(str(error))}", "a plug-in"
+    reason = facts.unavailable() if facts.unavailable else None
+    if reason is not None:
+        return f"[yellow]missing[/]: {escape(reason)}", facts.purpose
+    if not facts.extra:
+        told = [f"{library} {version(library)}" for library in facts.libraries]
+        return f"[green]ok[/] {escape(' '.join(told))}", facts.purpose
+    library = facts.libraries[0]
+    return _state(_Part(name, library, library, facts.extra, facts.purpose)), facts.purpose
 
 
 def _java() -> str:
@@ -92,12 +112,19 @@ def _gpus() -> str:
         told = os.environ.get("CUDA_VISIBLE_DEVICES")
         why = "nvidia-smi -L names none" if told is None else f"CUDA_VISIBLE_DEVICES is {told!r}"
         return f"none ({why}): networks run on the CPU"
-    able = [name for name in _ON_GPUS if find_spec(name) and uses_gpus(name)]
+    able = [name for name in runtime_names() if _uses_gpus(name)]
     names = ", ".join(gpu.name for gpu in gpus)
     if not able:
         advice = "pip install onnxruntime-gpu, 'tensorflow\\[and-cuda]', 'jax\\[cuda12]' or torch"
         return f"[yellow]{names}, but no runtime that uses it[/]: {advice}"
     return f"[green]ok[/] {names}; one worker a GPU, with runtime {' or '.join(able)}"
+
+
+def _uses_gpus(name: str) -> bool:
+    try:
+        return uses_gpus(name)
+    except LandcoverError:
+        return False
 
 
 def _bf16() -> str:

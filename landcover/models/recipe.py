@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from landcover.config import Device, ModelSettings
+from landcover.config import Device, ModelSettings, Precision
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import Format, detect
 from landcover.models.output_probe import find_output
@@ -60,7 +60,7 @@ class Recipe:
     format: Format
     digest: str
     runtime: str
-    precision: Literal["f32", "bf16", "f16"]
+    precision: Precision
     batch: int
     head: str | int | None
     classes: tuple[str, ...]

@@ -13,6 +13,7 @@ from landcover.config import Config
 from landcover.contracts import Backend, Failure, Lost, Source, Task
 from landcover.errors import TooManyFailures
 from landcover.models.recipe import Recipe, make_recipe
+from landcover.models.runtimes.facts import recorded_libraries
 from landcover.models.runtimes.placement import expects_gpu
 from landcover.plugins import load_backend
 from landcover.runs.directory import RunDirectory, claim
@@ -36,8 +37,7 @@ from landcover.scoring.worker import Job
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource, RasterTask
 
-_RUNTIMES = ("onnxruntime", "openvino", "tensorflow", "keras", "jax", "torch")
-_VERSIONS = ("landcover", "numpy", "rasterio", "xarray", *_RUNTIMES)
+_VERSIONS = ("landcover", "numpy", "rasterio", "xarray")
 
 
 def run(
@@ -216,7 +216,7 @@ def _too_many(config: Config, totals: Totals, allowed: float) -> TooManyFailures
 
 def _versions() -> dict[str, str]:
     found = {}
-    for name in _VERSIONS:
+    for name in (*_VERSIONS, *recorded_libraries()):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

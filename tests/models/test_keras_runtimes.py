@@ -24,9 +24,10 @@ from landcover.devices import Gpu
 from landcover.errors import MissingExtra, ModelError
 from landcover.models.model import open_model
 from landcover.models.recipe import make_recipe
-from landcover.models.runtimes import placement
+from landcover.models.runtimes import facts, placement
+from landcover.models.runtimes.facts import runtimes_for
 from landcover.models.runtimes.jax import start as jax_start
-from landcover.models.runtimes.registry import RUNTIMES_OF, choose_runtime
+from landcover.models.runtimes.registry import choose_runtime
 from landcover.models.runtimes.tensorflow.start import tensorflow
 from landcover.models.runtimes.torch import device_of as torch_device
 from landcover.plugins import load_runtime
@@ -172,7 +173,7 @@ print(load_runtime("jax").formats)
 def test_auto_never_means_them_and_they_are_named_last() -> None:
     for device in ("auto", "cpu", "gpu"):
         assert choose_runtime("auto", "keras", device) not in ("jax", "torch")
-    assert RUNTIMES_OF["keras"] == RUNTIMES_OF["h5"] == ("tensorflow", "openvino", "jax", "torch")
+    assert runtimes_for("keras") == runtimes_for("h5") == ["tensorflow", "openvino", "jax", "torch"]
 
 
 class _Jax:
@@ -256,10 +257,10 @@ def test_torch_computes_on_the_gpu_of_its_process() -> None:
 def test_which_of_them_use_the_gpus_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=_cuda(1)))
     monkeypatch.setitem(sys.modules, "jax", SimpleNamespace())
-    monkeypatch.setattr(placement, "entry_points", lambda group: [])
+    monkeypatch.setattr(facts, "entry_points", lambda group: [])
     assert (placement.uses_gpus("jax"), placement.uses_gpus("torch")) == (False, True)
     plugin = EntryPoint("xla_cuda12", "jax_plugins.xla_cuda12", "jax_plugins")
-    monkeypatch.setattr(placement, "entry_points", lambda group: [plugin])
+    monkeypatch.setattr(facts, "entry_points", lambda group: [plugin])
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=_cuda(0)))
     assert (placement.uses_gpus("jax"), placement.uses_gpus("torch")) == (True, False)
     monkeypatch.setitem(sys.modules, "torch", None)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from landcover.config import ModelSettings
+from landcover.config import PRECISIONS, ModelSettings
 from landcover.errors import ConfigError, LandcoverError, ModelError
 from landcover.models.comparison.agreement import Agreement, agreement
 from landcover.models.comparison.stored_outputs import StoredOutputs, stored_beside
@@ -18,8 +18,9 @@ from landcover.models.formats.detection import ModelFile, detect
 from landcover.models.network import Network
 from landcover.models.preprocessing.specification import Pixels, Steps
 from landcover.models.recipe import Recipe, make_recipe
-from landcover.models.runtimes.registry import RUNTIMES_OF, start_runtime
-from landcover.plugins import load_runtime, runtime_names
+from landcover.models.runtimes.facts import runtimes_for
+from landcover.models.runtimes.registry import start_runtime
+from landcover.plugins import runtime_names
 
 Images = Callable[[Recipe], Pixels]
 """Makes the pixels to compare with, dims (n, band, y, x), for a model that is known."""
@@ -170,22 +171,12 @@ def _contenders(file: ModelFile, conditions: Conditions) -> list[Contender]:
 
 
 def _able(file: ModelFile) -> list[str]:
-    """The runtimes for a file: CNTK first where it is the file's own, and others' plug-ins last."""
-    own = ["cntk"] if file.format in ("cntk", "cntk-v1") else []
-    known = [*own, *RUNTIMES_OF[file.format]]
-    usual = {name for names in RUNTIMES_OF.values() for name in names} | {"cntk"}
-    registered = runtime_names()
-    # Keras has found out the recipe on TensorFlow, and computes with nothing else in this process.
-    known = [name for name in known if name not in ("jax", "torch")]
-    foreign = [name for name in registered if name not in usual and _runs(name, file)]
-    return [name for name in dict.fromkeys(known) if name in registered] + foreign
+    """The runtimes for a file: CNTK first where it is the file's own.
 
-
-def _runs(name: str, file: ModelFile) -> bool:
-    try:
-        return file.format in load_runtime(name, threads=0, precision="f32").formats
-    except LandcoverError:
-        return True  # it is listed with its reason
+    Keras has found out the recipe on TensorFlow, and computes with nothing else in this process.
+    """
+    able = [name for name in runtimes_for(file.format) if name not in ("jax", "torch")]
+    return sorted(able, key=lambda name: name != "cntk")
 
 
 class _Entry:
@@ -259,11 +250,10 @@ def check_conditions(conditions: Conditions) -> None:
     Raises:
         ConfigError: naming every mistake.
     """
-    known = ("f32", "bf16", "f16")
     mistakes = [
-        f"precision {p!r} is none of {', '.join(known)}"
+        f"precision {p!r} is none of {', '.join(PRECISIONS)}"
         for p in conditions.precisions
-        if p not in known
+        if p not in PRECISIONS
     ]
     mistakes += [
         f"no runtime is called {name!r}; registered: {', '.join(runtime_names())}"

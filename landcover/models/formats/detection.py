@@ -32,6 +32,8 @@ in HDF5; savedmodel: TensorFlow's folder; graphdef: a frozen TensorFlow 1 graph;
 ``.meta``, ``.index`` and ``.data`` of one prefix.
 """
 
+FORMATS: tuple[Format, ...] = get_args(Format)
+
 _CNTK_1 = "BCN\0".encode("utf-16-le")
 
 KNOWN = (
@@ -133,7 +135,7 @@ def _format_of(path: Path, shown: str) -> Format:
             raise ModelError(
                 shown, f"is of no known format (it begins with {data[:8]!r}); known are {KNOWN}"
             )
-        assert found in get_args(Format)
+        assert found in FORMATS
         return found
 
 

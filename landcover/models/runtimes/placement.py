@@ -6,24 +6,13 @@ import logging
 import os
 import socket
 from functools import cache
-from importlib import import_module
-from importlib.metadata import entry_points
 
 from landcover.config import Device
 from landcover.devices import Gpu, hold, holders, visible_gpus
 from landcover.errors import MissingExtra, ModelError
+from landcover.models.runtimes.facts import facts_of
 
 log = logging.getLogger(__name__)
-
-# What would make a runtime use the GPUs that are there.
-_HINTS = {
-    "onnxruntime": "this one was built without CUDA: pip install onnxruntime-gpu in its place",
-    "tensorflow": "this one finds none, as its CUDA libraries are absent: pip install "
-    "'tensorflow[and-cuda]'",
-    "jax": "this one was installed without CUDA: pip install 'jax[cuda12]'",
-    "torch": "this one was built without CUDA, or finds no driver for it: pip install torch built for "
-    "CUDA (https://pytorch.org/get-started/locally)",
-}
 
 
 def place(wanted: Device, runtime: str, shown: str) -> Gpu | None:
@@ -54,7 +43,7 @@ def place(wanted: Device, runtime: str, shown: str) -> Gpu | None:
     # CUDA shall number cards as nvidia-smi does; it reads this when it first starts.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     if not uses_gpus(runtime):
-        hint = _HINTS.get(runtime, "it computes on the CPU: runtime 'onnxruntime' can")
+        hint = facts_of(runtime).gpu_advice
         if wanted == "auto":
             _say_unused(runtime, hint)
             return None
@@ -69,46 +58,17 @@ def uses_gpus(runtime: str) -> bool:
     """Whether a runtime, as it is installed here, computes on GPUs; to be asked where there are any.
 
     Args:
-        runtime: its name; those that are not landcover's own are taken to run on the CPU.
+        runtime: its name; a plug-in that says nothing of GPUs is taken to run on the CPU.
 
     Raises:
+        PluginNotFound: no runtime has this name.
         MissingExtra: its library is not installed.
     """
-    ask = _ASK.get(runtime)
-    if ask is None:
-        return False
+    finds_gpus = facts_of(runtime).finds_gpus
     try:
-        return ask()
+        return finds_gpus is not None and finds_gpus()
     except ModuleNotFoundError as error:
         raise MissingExtra(f"runtime {runtime!r}", runtime, error.name or runtime) from error
-
-
-def _onnxruntime() -> bool:
-    import onnxruntime
-
-    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-
-
-def _tensorflow() -> bool:
-    from landcover.models.runtimes.tensorflow.start import tensorflow
-
-    return bool(tensorflow().config.list_physical_devices("GPU"))
-
-
-def _jax() -> bool:
-    import_module("jax")
-    # JAX itself would start to answer, on all GPUs at once and also on those that others hold. What
-    # lets it compute on them are plug-ins, which pip installs beside it.
-    return any("cuda" in plugin.name for plugin in entry_points(group="jax_plugins"))
-
-
-def _torch() -> bool:
-    import torch
-
-    return bool(torch.cuda.is_available())
-
-
-_ASK = {"onnxruntime": _onnxruntime, "tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
 
 
 def expects_gpu(wanted: Device, runtime: str) -> bool:

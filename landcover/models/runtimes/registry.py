@@ -9,21 +9,9 @@ from landcover.devices import Gpu
 from landcover.errors import ModelError
 from landcover.models.formats.detection import Format, ModelFile
 from landcover.models.network import Runtime
+from landcover.models.runtimes.facts import runtimes_for
 from landcover.models.runtimes.placement import expects_gpu
 from landcover.plugins import load_runtime
-
-# What runs each format, the runtime that keeps closest to the file first.
-RUNTIMES_OF: dict[Format, tuple[str, ...]] = {
-    "cntk": ("onnxruntime", "openvino", "cntk"),
-    "cntk-v1": ("onnxruntime", "openvino", "cntk"),
-    "onnx": ("onnxruntime", "openvino"),
-    "keras": ("tensorflow", "openvino", "jax", "torch"),
-    "keras2": ("tensorflow", "openvino"),
-    "h5": ("tensorflow", "openvino", "jax", "torch"),
-    "savedmodel": ("tensorflow", "openvino"),
-    "graphdef": ("tensorflow", "openvino"),
-    "tf1-checkpoint": ("tensorflow", "openvino"),
-}
 
 
 def choose_runtime(name: str, format: Format, device: Device = "auto") -> str:
@@ -46,7 +34,7 @@ def choose_runtime(name: str, format: Format, device: Device = "auto") -> str:
     """
     if name != "auto":
         return name
-    own = "onnxruntime" if format in ("cntk", "cntk-v1", "onnx") else "tensorflow"
+    own = runtimes_for(format)[0]
     if expects_gpu(device, own) or not find_spec("openvino"):
         return own
     return "openvino"
@@ -73,7 +61,7 @@ def start_runtime(
     device = {} if gpu is None else {"gpu": gpu}
     runtime: Runtime = load_runtime(name, threads=threads, precision=precision, **device)
     if file.format not in runtime.formats:
-        *others, last = RUNTIMES_OF[file.format]
+        *others, last = runtimes_for(file.format)
         able = f"{', '.join(others)} and {last}"
         raise ModelError(
             shown,
