@@ -16,7 +16,7 @@ from landcover.models.formats.detection import detect
 from landcover.models.network import Network
 from landcover.models.preprocessing.specification import Pixels, Probabilities
 from landcover.models.recipe import Recipe
-from landcover.models.runtimes.memory import Turns, out_of_memory
+from landcover.models.runtimes.memory import ConcurrencyLimit, out_of_memory
 from landcover.models.runtimes.placement import place
 from landcover.models.runtimes.registry import start_runtime
 
@@ -41,7 +41,7 @@ class ScoringModel:
         self.recipe = recipe
         self.network = network
         self.gpu = gpu
-        self._turns = Turns()
+        self._limit = ConcurrencyLimit()
 
     @property
     def batch(self) -> int:
@@ -82,14 +82,14 @@ class ScoringModel:
     def _fitting(self, pixels: Pixels) -> Probabilities:
         """The probabilities of the first tiles, as many of them as fit into memory at once."""
         while True:
-            with self._turns.run() as alone:
+            with self._limit.run() as alone:
                 try:
                     return self.network.run(pixels)
                 except Exception as error:
                     if not out_of_memory(error):
                         raise
                     reason = error
-            self._turns.one_at_a_time()
+            self._limit.one_at_a_time()
             if len(pixels) > 1:
                 pixels = pixels[: len(pixels) // 2]
                 self._shrink(len(pixels))

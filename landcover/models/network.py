@@ -72,7 +72,7 @@ class Runtime(Protocol):
         ...
 
 
-class Once(Generic[K, S]):
+class KeyedCache(Generic[K, S]):
     """What is made once for each key, when it is first asked for.
 
     Args:
@@ -92,7 +92,7 @@ class Once(Generic[K, S]):
             return self._made[key]
 
 
-class PerDtype(Once[np.dtype[Any], S]):
+class CacheByDtype(KeyedCache[np.dtype[Any], S]):
     """What is made once for each dtype of pixels, from a dtype in native byte order."""
 
     def __call__(self, key: np.dtype[Any]) -> S:

@@ -45,7 +45,7 @@ def out_of_memory(error: BaseException) -> bool:
     return False
 
 
-class Turns:
+class ConcurrencyLimit:
     """Lets several threads run a network at once, until memory is short: then one at a time.
 
     Two batches on the way take twice the memory of one, so a batch that did not fit is tried again

@@ -16,7 +16,7 @@ from landcover.devices import Gpu
 from landcover.errors import ModelError
 from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.formats.detection import Format, ModelFile
-from landcover.models.network import Network, PerDtype, in_batches_of
+from landcover.models.network import CacheByDtype, Network, in_batches_of
 from landcover.models.preprocessing.onnx import Ends, find_ends, with_steps
 from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
 
@@ -139,7 +139,7 @@ class _SessionNetwork:
     def __init__(
         self, start: Callable[[np.dtype[Any]], onnxruntime.InferenceSession], ends: Ends
     ) -> None:
-        self._sessions = PerDtype(start)
+        self._sessions = CacheByDtype(start)
         self._batch = ends.signature.batch
 
     def run(self, pixels: Pixels) -> Probabilities:

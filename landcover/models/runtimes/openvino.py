@@ -16,7 +16,7 @@ from landcover.models.cache import cache_folder, cached
 from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.formats.detection import Format, ModelFile
 from landcover.models.formats.outputs import choose_head
-from landcover.models.network import Network, PerDtype, in_batches_of
+from landcover.models.network import CacheByDtype, Network, in_batches_of
 from landcover.models.preprocessing.openvino import with_steps
 from landcover.models.preprocessing.specification import (
     Pixels,
@@ -185,7 +185,7 @@ class _RequestNetwork:
     """A network that is compiled once a dtype of pixels, and runs on several threads at once."""
 
     def __init__(self, start: Any, batch: int | None) -> None:
-        self._requests: PerDtype[_Requests] = PerDtype(start)
+        self._requests: CacheByDtype[_Requests] = CacheByDtype(start)
         self._batch = batch
 
     def run(self, pixels: Pixels) -> Probabilities:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from landcover.errors import ModelError
-from landcover.models.network import Network, Once, in_batches_of
+from landcover.models.network import KeyedCache, Network, in_batches_of
 from landcover.models.preprocessing.keras import KerasOperations, plain
 from landcover.models.preprocessing.rendering import after, before
 from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
@@ -50,7 +50,7 @@ class _CompiledNetwork:
         self._variables = list(graph.network.model.variables)
         # Given to the programs, not written into them: all of them share one copy on the device.
         self._weights = [jax.device_put(each.value, graph.device) for each in self._variables]
-        self._programs: Once[tuple[np.dtype[Any], int], _Program] = Once(self._compiled)
+        self._programs: KeyedCache[tuple[np.dtype[Any], int], _Program] = KeyedCache(self._compiled)
         self._most = 0
         self._counting = threading.Lock()
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from landcover.errors import ModelError
-from landcover.models.network import Network, PerDtype, in_batches_of
+from landcover.models.network import CacheByDtype, Network, in_batches_of
 from landcover.models.preprocessing.rendering import after, before
 from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
 from landcover.models.preprocessing.tensorflow import TensorflowOperations
@@ -52,7 +52,7 @@ class _TracedNetwork:
 
     def __init__(self, graph: TensorflowGraph, steps: Steps) -> None:
         self._graph, self._steps = graph, steps
-        self._functions = PerDtype(self._trace)
+        self._functions = CacheByDtype(self._trace)
 
     def run(self, pixels: Pixels) -> Probabilities:
         function = self._functions(pixels.dtype)
