@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do \
 FOLDER ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types java clean
+.PHONY: help install demo test quick lint types java clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -23,6 +23,17 @@ test: $(VENV)/.dev java ## check style and types, and run all tests
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy -p landcover
 	$(VENV)/bin/python -m pytest $(ARGS)
+
+# What needs a cluster, TensorFlow, or more than some seconds is left out.
+SLOW := tests/backends/test_dask.py tests/backends/test_spark.py tests/scoring/test_everywhere.py tests/models/test_keras_runtimes.py \
+	tests/models/test_runtimes.py tests/models/test_published.py tests/models/test_tensorflow.py tests/models/cntk tests/cli tests/training \
+	tests/test_benchmarks.py tests/test_examples.py tests/scoring/test_real_imagery.py
+
+quick: $(VENV)/.dev ## the same without clusters and TensorFlow: 3 minutes
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy -p landcover
+	$(VENV)/bin/python -m pytest -q $(SLOW:%=--ignore=%) $(ARGS)
 
 lint: $(VENV)/.dev ## check style only
 	$(VENV)/bin/ruff check
