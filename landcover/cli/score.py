@@ -117,6 +117,9 @@ def _tell(run: Run) -> None:
     click.echo(f"{', '.join(parts)} in {said['seconds']:.1f} s ({said['tiles_per_second']:,.1f}/s)")
     if said["retryable"]:
         click.echo(f"the same command tries {said['retryable']:,} of the quarantined tiles again")
+    if said.get("undefined_pixels"):
+        told = "pixels have no class, since the network returned no probabilities for them"
+        click.echo(f"{said['undefined_pixels']:,} {told}")
     if said.get("advice"):
         click.echo(said["advice"])
     if said.get("precision_check"):

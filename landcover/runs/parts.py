@@ -45,6 +45,7 @@ class Counts:
         skipped: those that hold nothing but nodata.
         digest: tells the task from another in its place.
         retryable: how many of those that failed may not when they are tried again.
+        undefined_pixels: pixels of scored tiles for which the network returned no probabilities.
     """
 
     planned: int
@@ -53,6 +54,7 @@ class Counts:
     skipped: int
     digest: str
     retryable: int = 0
+    undefined_pixels: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,8 @@ class Part:
         skipped: how many hold nothing but nodata.
         pixels: labels of pixels, from a network that labels pixels.
         digest: of the task: what it would do, in a few characters.
+        undefined: dims (n,): pixels of each tile for which the network returned no probabilities;
+            None for a network that labels tiles.
 
     Raises:
         ValueError: if scored, failed and skipped tiles do not add up to those planned.
@@ -87,6 +91,7 @@ class Part:
     skipped: int = 0
     pixels: PixelBlock | None = None
     digest: str = ""
+    undefined: npt.NDArray[np.integer[Any]] | None = None
 
     def __post_init__(self) -> None:
         ended = len(self.tiles) + len(self.failures) + self.skipped
@@ -106,7 +111,9 @@ class Part:
     def counts(self) -> Counts:
         """How many tiles were planned, and what became of them."""
         failed, retryable = len(self.failures), sum(one.retryable for one in self.failures)
-        return Counts(self.planned, len(self.tiles), failed, self.skipped, self.digest, retryable)
+        undefined = 0 if self.undefined is None else int(self.undefined.sum())
+        ended = (self.planned, len(self.tiles), failed, self.skipped)
+        return Counts(*ended, self.digest, retryable, undefined)
 
 
 def digest_of(task: Task) -> str:
@@ -203,6 +210,8 @@ def _tiles(part: Part, scheme: Scheme) -> pa.Table:
         values = np.ascontiguousarray(part.probabilities, np.float32)
         ends = np.arange(0, values.size + 1, max(values.shape[-1], 1), dtype=np.int32)
         more["probabilities"] = pa.ListArray.from_arrays(ends, pa.array(values.ravel()))
+    if part.undefined is not None:
+        more["undefined_pixels"] = pa.array(np.asarray(part.undefined, np.int32))
     metadata = {_KEY: json.dumps({"index": part.index, **asdict(part.counts)}).encode()}
     if part.crs is not None:
         more["geometry"] = outlines(bounds)

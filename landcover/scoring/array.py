@@ -16,6 +16,7 @@ from landcover.classes import Scheme, classes_of
 from landcover.config import ModelSettings
 from landcover.errors import ConfigError, SourceError
 from landcover.models.recipe import Recipe, make_recipe
+from landcover.scoring.labels import defined
 from landcover.scoring.model import model_of
 from landcover.tiles.grid import Block, Grid, Size, reflected
 
@@ -99,10 +100,13 @@ class _Scorer:
         if batch.dtype.kind != "u" and not held.all():
             batch[~np.broadcast_to(held[:, None], batch.shape)] = 0  # a fill value is no brightness
         scored = model_of(self.recipe).score(xr.DataArray(batch, dims=("tile", "band", "y", "x")))
-        found = scored.values.reshape(len(batch), len(self.scheme), self.cell, self.cell)
+        returned = scored.values.reshape(len(batch), len(self.scheme), self.cell, self.cell)
+        found, undefined = defined(returned)
         codes = np.asarray(self.scheme.codes, np.float32)[found.argmax(axis=1)]
         scores = found.max(axis=1)
         empty = ~self._labelled(held)
+        if undefined is not None:
+            empty |= undefined
         codes[empty], scores[empty] = self.scheme.nodata, np.nan
         return np.stack([np.concatenate(list(part), axis=1) for part in (codes, scores)])
 

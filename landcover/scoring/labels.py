@@ -1,8 +1,13 @@
-"""From class probabilities to labels: one a tile, and for pixel-level networks one a pixel."""
+"""From class probabilities to labels: one a tile, and for pixel-level networks one a pixel.
+
+Every number that leaves a network is looked at before it becomes a label: one that is no
+probability makes none.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +15,10 @@ import numpy.typing as npt
 
 Probabilities = npt.NDArray[np.float32]
 Valid = npt.NDArray[np.bool_]
+Undefined = npt.NDArray[np.bool_]
+
+# How far rounding may take a probability out of [0, 1]: bf16 has 8 bits of a fraction.
+_ROUNDING = 2.0**-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,37 +29,99 @@ class Labels:
         labels: dims (n,): the index of the class of each tile.
         scores: dims (n,), in [0, 1]: how probable that label is.
         probabilities: dims (n, class), in [0, 1].
-        pixels: dims (n, y, x): the index of the class of each pixel, -1 where there is no data;
+        pixels: dims (n, y, x): the index of the class of each pixel, -1 where there is none; None
+            for a network that labels tiles.
+        undefined: dims (n,): pixels with data for which the network returned no probabilities;
             None for a network that labels tiles.
+        refused: of tiles without a label, by their place: what the network returned instead of
+            probabilities, in a sentence. What the fields above say of them means nothing.
     """
 
     labels: npt.NDArray[np.intp]
     scores: npt.NDArray[np.float32]
     probabilities: Probabilities
     pixels: npt.NDArray[np.int16] | None = None
+    undefined: npt.NDArray[np.intp] | None = None
+    refused: Mapping[int, str] = field(default_factory=dict)
+
+    def kept(self) -> tuple[list[int], Labels]:
+        """The places of the tiles that have a label, and the labels of these alone."""
+        places = [place for place in range(len(self.labels)) if place not in self.refused]
+        fields = ("labels", "scores", "probabilities", "pixels", "undefined")
+        values: dict[str, Any] = {name: getattr(self, name) for name in fields}
+        cut = {name: None if one is None else one[places] for name, one in values.items()}
+        return places, replace(self, **cut, refused={})
 
 
-def label_tiles(probabilities: Probabilities) -> Labels:
+def defined(found: Probabilities) -> tuple[Probabilities, Undefined | None]:
+    """Tell probabilities from what is none: not finite, or outside of [0, 1] by more than rounding.
+
+    Args:
+        found: what a network returned, dims (n, class, ...).
+
+    Returns:
+        the same, with 0 for all classes where one of them has no probability; and where that is,
+        dims (n, ...), or None where all is well.
+    """
+    low, high = found.min(initial=0.0), found.max(initial=0.0)  # NaN, if anything is
+    if low >= 0 and high <= 1:
+        return found, None
+    inside = (found >= -_ROUNDING) & (found <= 1 + _ROUNDING)
+    undefined = ~inside.all(axis=1)
+    cleaned = np.where(undefined[:, None], np.float32(0), found).clip(0, 1)
+    return cleaned, undefined if undefined.any() else None
+
+
+def label_tiles(found: Probabilities) -> Labels:
     """Label each tile with its most probable class.
 
     Args:
-        probabilities: dims (n, class).
+        found: what the network returned, dims (n, class).
     """
+    probabilities, undefined = defined(found)
     labels = probabilities.argmax(axis=1)
     scores = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
-    return Labels(labels, scores, probabilities)
+    refused = {} if undefined is None else _sentences(found, undefined)
+    return Labels(labels, scores, probabilities, refused=refused)
 
 
-def label_pixels(probabilities: Probabilities, valid: Valid | None) -> Labels:
+def label_pixels(found: Probabilities, valid: Valid | None) -> Labels:
     """Label each pixel with its most probable class, and each tile with its most frequent one.
 
     A tile's score is the mean score of those of its pixels that have its label; its probabilities
-    are the means over its pixels. Pixels without data count for nothing.
+    are the means over its pixels. Pixels without data count for nothing, and so do those without
+    probabilities.
 
     Args:
-        probabilities: dims (n, class, y, x).
+        found: what the network returned, dims (n, class, y, x).
         valid: dims (n, y, x); None: all pixels hold data. At least one pixel of a tile must.
     """
+    probabilities, undefined = defined(found)
+    if undefined is None:
+        return _label_pixels(probabilities, valid)
+    held = np.ones_like(undefined) if valid is None else valid
+    labels = _label_pixels(probabilities, held & ~undefined)
+    missing = held & undefined
+    empty = missing.any(axis=(1, 2)) & ~(held & ~undefined).any(axis=(1, 2))
+    told = _sentences(found, missing & empty[:, None, None])
+    return replace(labels, undefined=missing.sum(axis=(1, 2)), refused=told)
+
+
+def _sentences(found: Probabilities, where: Undefined) -> dict[int, str]:
+    """What was found instead of probabilities, of each tile that has any such place."""
+    told = {}
+    for tile in np.flatnonzero(where.reshape(len(where), -1).any(axis=1)):
+        values = np.moveaxis(found[tile], 0, -1)[where[tile]].ravel()
+        wrong = values[~((values >= -_ROUNDING) & (values <= 1 + _ROUNDING))]
+        value = "NaN" if np.isnan(wrong[0]) else f"{wrong[0]:.4g}"
+        told[int(tile)] = (
+            f"the network returned {value}, which is no probability: look at these pixels, and at "
+            "mean, scale, activation and precision of the model"
+        )
+    return told
+
+
+def _label_pixels(probabilities: Probabilities, valid: Valid | None) -> Labels:
     count, classes = probabilities.shape[:2]
     best = probabilities.argmax(axis=1)
     top = np.take_along_axis(probabilities, best[:, None], axis=1)[:, 0]
@@ -66,7 +137,8 @@ def label_pixels(probabilities: Probabilities, valid: Valid | None) -> Labels:
     labels = frequency.argmax(axis=1)
     at = (np.arange(count), labels)
     scores = (weight[at] / np.maximum(frequency[at], 1)).astype(np.float32)
-    return Labels(labels, scores, _mean(probabilities, valid), pixels)
+    undefined = np.zeros(count, np.intp)
+    return Labels(labels, scores, _mean(probabilities, valid), pixels, undefined)
 
 
 def _mean(probabilities: Probabilities, valid: Valid | None) -> Probabilities:

@@ -11,7 +11,7 @@ import numpy as np
 from landcover.contracts import Source, Strip
 from landcover.models.network import Network
 from landcover.models.recipe import Recipe
-from landcover.scoring.labels import Probabilities, Valid
+from landcover.scoring.labels import Probabilities, Valid, defined
 from landcover.scoring.model import open_models
 
 _TILES = 32
@@ -105,7 +105,11 @@ def _compared(
     one: Probabilities, other: Probabilities, valid: Valid | None
 ) -> tuple[int, int, float]:
     """How many labels are the same, how many there are, and the largest difference of a score."""
+    (one, lost), (other, missing) = defined(one), defined(other)
     same = one.argmax(axis=1) == other.argmax(axis=1)
+    for undefined in (lost, missing):
+        if undefined is not None:
+            same &= ~undefined
     apart = np.abs(one.astype(np.float64) - other).max(axis=1)
     if valid is not None and one.ndim == 4:
         same, apart = same[valid], apart[valid]

@@ -41,7 +41,7 @@ class Totals:
     def __init__(self, planned: int) -> None:
         self.planned = planned
         self.tiles: Counter[str] = Counter(scored=0, quarantined=0, skipped=0)
-        self.retryable = 0
+        self.retryable = self.undefined_pixels = 0
         self._earlier: dict[int, Counts] = {}
         self._earlier_tiles = 0
         self._seconds: Counter[str] = Counter()
@@ -103,11 +103,13 @@ class Totals:
         """What ``run.json`` says of the work: tiles, speed, loads, workers, seconds per stage.
 
         ``devices`` has the model loads on each device of each host, ``retryable`` how many of the
-        quarantined tiles may not fail when they are tried again.
+        quarantined tiles may not fail when they are tried again, ``undefined_pixels`` the pixels of
+        scored tiles for which the network returned no probabilities.
         """
         return {
             "tiles": {"planned": self.planned, **self.tiles},
             "retryable": self.retryable,
+            "undefined_pixels": self.undefined_pixels,
             "tiles_per_second": round(self.per_second, 2),
             "tasks": self._tasks,
             "model_loads": self._loads,
@@ -120,3 +122,4 @@ class Totals:
         for name in ("scored", "quarantined", "skipped"):
             self.tiles[name] += sign * getattr(counts, name)
         self.retryable += sign * counts.retryable
+        self.undefined_pixels += sign * counts.undefined_pixels

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from landcover.contracts import Task, Tile
+from landcover.contracts import Failure, Task, Tile
 from landcover.errors import OutputError, WorkerUnfit
 from landcover.models.recipe import Recipe
 from landcover.runs.directory import RunDirectory
@@ -83,15 +83,18 @@ class Job:
         tally = Tally()
         canvas = self._canvas(task)
         found: Found = []
+        refused: list[Failure] = []
         with open_models().use(self.recipe, self.threads) as opened:
             load, infer = opened.take_load(), _Infer(opened, self)
             for batch, labels in opened.pipeline.score(task.reads(), infer, tally):
                 if canvas is not None and labels.pixels is not None:
                     canvas.put(batch.tiles, labels.pixels)
+                tiles, kept = _kept(batch.tiles, labels, refused)
                 # What is on the canvas need not wait here for the end of the task.
-                found.append((batch.tiles, replace(labels, pixels=None)))
-        if not self.alone:
-            _check_reach(found, tally)
+                found.append((tiles, replace(kept, pixels=None)))
+        if not (self.alone or found or refused or tally.skipped):
+            _check_reach(tally.failures)
+        tally.failures += refused  # in this order, however far reading was ahead
         part = self._part(task, found, tally, canvas)
         before = time.perf_counter()
         counts = self._written(part)
@@ -137,8 +140,20 @@ class Job:
             failures=tally.failures,
             skipped=tally.skipped,
             pixels=None if canvas is None else canvas.block(),
+            undefined=_undefined(labels) if self.recipe.output == "pixel" else None,
             digest=digest_of(task),
         )
+
+
+def _kept(
+    tiles: Sequence[Tile], labels: Labels, refused: list[Failure]
+) -> tuple[Sequence[Tile], Labels]:
+    """The tiles of a batch that the network labelled; the others are added to ``refused``."""
+    if not labels.refused:
+        return tiles, labels
+    refused += [Failure(tiles[place], reason, False) for place, reason in labels.refused.items()]
+    places, kept = labels.kept()
+    return [tiles[place] for place in places], kept
 
 
 def this_worker() -> str:
@@ -146,15 +161,14 @@ def this_worker() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def _check_reach(found: Found, tally: Tally) -> None:
-    """Leave a task to another worker where not one of its tiles could be read for want of a way.
+def _check_reach(failures: Sequence[Failure]) -> None:
+    """Leave a task of which every tile has failed to another worker, if that may be able to do it.
 
     Tiles that are damaged, or that fail beside others that do not, are set aside where they are.
     """
-    failed = tally.failures
-    if failed and not (found or tally.skipped) and all(f.unreached or f.retryable for f in failed):
-        first = f"of {failed[0].tile.tile}: {failed[0].reason}"
-        raise WorkerUnfit(this_worker(), f"none of {len(failed)} tiles can be read; {first}")
+    if failures and all(one.unreached or one.retryable for one in failures):
+        first = f"of {failures[0].tile.tile}: {failures[0].reason}"
+        raise WorkerUnfit(this_worker(), f"none of {len(failures)} tiles can be read; {first}")
 
 
 STAGES = ("read", "decode", "wait", "infer", "write")
@@ -184,6 +198,11 @@ class _Infer:
         """Memory did not suffice for a batch: make smaller ones, also in later runs."""
         self.batch = self._model.batch
         remember_smaller(self._model, self._opened.threads)
+
+
+def _undefined(labels: Sequence[Labels]) -> npt.NDArray[np.intp]:
+    counts = [one.undefined for one in labels if one.undefined is not None]
+    return _stacked(counts, dtype=np.intp)
 
 
 def _stacked(

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landcover.scoring.labels import label_pixels, label_tiles
+from landcover.scoring.labels import defined, label_pixels, label_tiles
 
 
 def _probabilities(seed: int, *shape: int) -> np.ndarray:
@@ -45,3 +46,61 @@ def test_no_mask_means_all_pixels_count() -> None:
     assert np.array_equal(with_mask.labels, without.labels)
     assert np.allclose(with_mask.scores, without.scores)
     assert np.allclose(with_mask.probabilities, without.probabilities, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(np.nan, "NaN"), (np.inf, "inf"), (-np.inf, "-inf"), (1.5, "1.5"), (-0.2, "-0.2")],
+)
+def test_a_tile_without_probabilities_has_no_label(value: float, said: str) -> None:
+    found = _probabilities(1, 3, 4)
+    found[1, 2] = value
+    labels = label_tiles(found)
+    assert list(labels.refused) == [1]
+    assert labels.refused[1].startswith(f"the network returned {said}, which is no probability")
+    places, kept = labels.kept()
+    assert places == [0, 2] and np.array_equal(kept.labels, found[[0, 2]].argmax(axis=1))
+    assert np.isfinite(labels.scores).all() and not kept.refused
+
+
+def test_rounding_beyond_one_is_no_fault() -> None:
+    found = np.array([[1.003, -0.003], [0.5, 0.5]], np.float32)
+    probabilities, undefined = defined(found)
+    assert undefined is None and probabilities.tolist() == [[1, 0], [0.5, 0.5]]
+    assert label_tiles(found).scores.tolist() == [1, 0.5]
+
+
+@given(seed=st.integers(0, 1000), share=st.floats(0, 1), masked=st.booleans())
+def test_pixels_without_probabilities_count_for_nothing(
+    seed: int, share: float, masked: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    found = _probabilities(seed, 3, 4, 6, 5)
+    valid = rng.random((3, 6, 5)) < 0.8 if masked else np.ones((3, 6, 5), bool)
+    valid[:, 0, 0] = True
+    bad = rng.random((3, 6, 5)) < share
+    bad[0] = True
+    torn = np.where(bad[:, None] & (np.arange(4) == seed % 4)[:, None, None], np.nan, found)
+    labels = label_pixels(torn.astype(np.float32), valid if masked else None)
+    assert labels.pixels is not None and labels.undefined is not None
+    assert labels.undefined.tolist() == (bad & valid).sum(axis=(1, 2)).tolist()
+    assert set(labels.refused) == {i for i in range(3) if not (valid & ~bad)[i].any()} >= {0}
+    places, kept = labels.kept()
+    assert (labels.pixels[bad | ~valid] == -1).all()
+    if places:
+        expected = label_pixels(found[places], (valid & ~bad)[places])
+        assert np.array_equal(kept.pixels, expected.pixels)
+        assert np.array_equal(kept.labels, expected.labels)
+        assert np.allclose(kept.scores, expected.scores, atol=1e-6)
+        assert np.allclose(kept.probabilities, expected.probabilities, atol=1e-6)
+
+
+def test_nan_where_there_is_no_data_is_no_fault() -> None:
+    found = _probabilities(2, 1, 3, 4, 4)
+    valid = np.ones((1, 4, 4), bool)
+    valid[0, 1] = False
+    torn = np.where(valid[:, None], found, np.nan).astype(np.float32)
+    one, other = label_pixels(torn, valid), label_pixels(found, valid)
+    assert one.undefined is not None and one.undefined.tolist() == [0] and not one.refused
+    assert np.array_equal(one.pixels, other.pixels)
+    assert np.allclose(one.probabilities, other.probabilities, atol=1e-6)
