@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import rioxarray  # noqa: F401  (gives arrays their .rio accessor)
 import xarray as xr
 
 from landcover.errors import ConfigError, OutputError, SourceError
+from landcover.scoring.array_input import array_input
 
 
-def write_source(array: xr.DataArray, output: str) -> str:
+def write_source(array: Any, output: str) -> str:
     """Write an array as a tiled GeoTIFF into the directory of its run, block by block.
 
     Args:
-        array: dims (band, y, x) with a CRS; in memory, or backed by Dask.
+        array: what :func:`array_input` takes for a scene, with a CRS; in memory, or backed by Dask.
         output: the run directory, a local folder.
 
     Returns:
@@ -23,21 +25,22 @@ def write_source(array: xr.DataArray, output: str) -> str:
         pass for this one when the run is gone on with.
 
     Raises:
-        SourceError: it has other dims, or no CRS.
+        SourceError: it has other dims, no CRS or no place on earth.
         ConfigError: the run directory is behind a URL.
         OutputError: it cannot be written.
     """
-    name = str(array.name or "the array")
-    if array.dims != ("band", "y", "x"):
-        raise SourceError(name, f"has dims {array.dims}, not ('band', 'y', 'x')")
-    if array.rio.crs is None:
-        raise SourceError(name, "has no CRS: set one with array.rio.write_crs(...)")
+    given = array_input(array)
+    if given.array.rio.crs is None:
+        raise SourceError(given.name, "has no CRS: set one with array.rio.write_crs(...)")
+    if given.transform is None:
+        reason = "has neither coordinates nor a transform: array.rio.write_transform(...)"
+        raise SourceError(given.name, reason)
     if "://" in output:
         reason = "an array can only be scored into a local folder: write it as a GeoTIFF first"
         raise ConfigError([reason], "rasters")
-    path = Path(output) / f".source-{_digest(array)}.tif"
+    path = Path(output) / f".source-{_digest(given.array)}.tif"
     if not path.exists():
-        _write(array, path)
+        _write(given.array, path)
     return str(path)
 
 
@@ -56,11 +59,22 @@ def _write(array: xr.DataArray, path: Path) -> None:
 
 
 def _digest(array: xr.DataArray) -> str:
-    """What tells this array from another: the name of its graph, or its pixels, and its place."""
-    digest = hashlib.sha256(repr((array.shape, array.dtype, array.rio.transform())).encode())
+    """What tells this array from another: the name of its graph, or its pixels, and what they mean.
+
+    That is their place, the value that stands for no data, and the names of the bands.
+    """
+    told = (array.shape, array.dtype, array.rio.transform(), array.rio.nodata, _band_names(array))
+    digest = hashlib.sha256(repr(told).encode())
     digest.update(array.rio.crs.to_wkt().encode())
     if array.chunks is None:
         digest.update(array.values.tobytes())
     else:
         digest.update(array.data.name.encode())
     return digest.hexdigest()[:16]
+
+
+def _band_names(array: xr.DataArray) -> list[str]:
+    """What the file will call its bands."""
+    long_name = array.attrs.get("long_name", ())
+    named = [long_name] if isinstance(long_name, str) else list(long_name)
+    return [str(name) for name in named]

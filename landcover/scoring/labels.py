@@ -33,6 +33,8 @@ class Labels:
             for a network that labels tiles.
         undefined: dims (n,): pixels with data for which the network returned no probabilities;
             None for a network that labels tiles.
+        pixel_scores: dims (n, y, x), in [0, 1]: how probable the labels of pixels are; where there
+            is none it means nothing.
         refused: of tiles without a label, by their place: what the network returned instead of
             probabilities, in a sentence. What the fields above say of them means nothing.
     """
@@ -42,12 +44,13 @@ class Labels:
     probabilities: Probabilities
     pixels: npt.NDArray[np.int16] | None = None
     undefined: npt.NDArray[np.intp] | None = None
+    pixel_scores: npt.NDArray[np.float32] | None = None
     refused: Mapping[int, str] = field(default_factory=dict)
 
     def kept(self) -> tuple[list[int], Labels]:
         """The places of the tiles that have a label, and the labels of these alone."""
         places = [place for place in range(len(self.labels)) if place not in self.refused]
-        fields = ("labels", "scores", "probabilities", "pixels", "undefined")
+        fields = ("labels", "scores", "probabilities", "pixels", "undefined", "pixel_scores")
         values: dict[str, Any] = {name: getattr(self, name) for name in fields}
         cut = {name: None if one is None else one[places] for name, one in values.items()}
         return places, replace(self, **cut, refused={})
@@ -138,7 +141,7 @@ def _label_pixels(probabilities: Probabilities, valid: Valid | None) -> Labels:
     at = (np.arange(count), labels)
     scores = (weight[at] / np.maximum(frequency[at], 1)).astype(np.float32)
     undefined = np.zeros(count, np.intp)
-    return Labels(labels, scores, _mean(probabilities, valid), pixels, undefined)
+    return Labels(labels, scores, _mean(probabilities, valid), pixels, undefined, top)
 
 
 def _mean(probabilities: Probabilities, valid: Valid | None) -> Probabilities:

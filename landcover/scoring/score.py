@@ -33,7 +33,7 @@ def score(
     Args:
         config: a YAML file, or the same as nested mappings (``landcover.config.Config``).
         rasters: scenes, in place of ``source.rasters``; or an ``xarray.DataArray`` with dims
-            (band, y, x) and a CRS, which is written beside the run first.
+            (band, y, x) and a CRS, or a Dataset of such, which is written beside the run first.
         images: image files, in place of ``source.images``.
         model: in place of ``model.path``, or of several keys of the section ``model``.
         backend: in place of ``backend.name``, or of several keys of that section; or a backend
@@ -57,7 +57,7 @@ def score(
         **({"source.images": images} if images is not None else {}),
         **(overrides or {}),
     }
-    if isinstance(rasters, xr.DataArray):
+    if isinstance(rasters, (xr.DataArray, xr.Dataset)):
         settings["source.rasters"] = [write_source(rasters, _output_of(config, settings))]
     elif rasters is not None:
         settings["source.rasters"] = rasters

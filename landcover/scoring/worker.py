@@ -11,18 +11,17 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import xarray as xr
 
 from landcover.contracts import Failure, Task, Tile
 from landcover.errors import OutputError, WorkerUnfit
 from landcover.models.recipe import Recipe
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import Counts, Part, digest_of, write_part
-from landcover.scoring.canvas import Canvas
-from landcover.scoring.labels import Labels, label_pixels, label_tiles
-from landcover.scoring.model import OpenModel, open_models
-from landcover.scoring.pipeline import Batch, Tally
-from landcover.scoring.tuning import remember_smaller
+from landcover.scoring.canvas import Canvas, codes_of, pixel_block
+from landcover.scoring.inference import Labelling
+from landcover.scoring.labels import Labels
+from landcover.scoring.model import open_models
+from landcover.scoring.pipeline import Tally
 from landcover.tiles.rasters import RasterTask
 
 
@@ -85,13 +84,14 @@ class Job:
         found: Found = []
         refused: list[Failure] = []
         with open_models().use(self.recipe, self.threads) as opened:
-            load, infer = opened.take_load(), _Infer(opened, self)
+            load = opened.take_load()
+            infer = Labelling(opened, None if self.tuned else self.recipe.batch, self.crop)
             for batch, labels in opened.pipeline.score(task.reads(), infer, tally):
                 if canvas is not None and labels.pixels is not None:
-                    canvas.put(batch.tiles, labels.pixels)
+                    canvas.put(batch.tiles, codes_of(labels.pixels, self.run.scheme))
                 tiles, kept = _kept(batch.tiles, labels, refused)
                 # What is on the canvas need not wait here for the end of the task.
-                found.append((tiles, replace(kept, pixels=None)))
+                found.append((tiles, replace(kept, pixels=None, pixel_scores=None)))
         if not (self.alone or found or refused or tally.skipped):
             _check_reach(tally.failures)
         tally.failures += refused  # in this order, however far reading was ahead
@@ -121,7 +121,7 @@ class Job:
     def _canvas(self, task: Task) -> Canvas | None:
         """Where the labels of pixels go; None for image files, and where tiles get the labels."""
         if self.recipe.output == "pixel" and isinstance(task, RasterTask):
-            return Canvas(task, self.run.scheme)
+            return Canvas(task, self.run.scheme.nodata, self.run.scheme.dtype)
         return None
 
     def _part(self, task: Task, found: Found, tally: Tally, canvas: Canvas | None) -> Part:
@@ -139,7 +139,7 @@ class Job:
             crs=task.scene.crs if isinstance(task, RasterTask) else None,
             failures=tally.failures,
             skipped=tally.skipped,
-            pixels=None if canvas is None else canvas.block(),
+            pixels=None if canvas is None else pixel_block(canvas),
             undefined=_undefined(labels) if self.recipe.output == "pixel" else None,
             digest=digest_of(task),
         )
@@ -173,31 +173,6 @@ def _check_reach(failures: Sequence[Failure]) -> None:
 
 STAGES = ("read", "decode", "wait", "infer", "write")
 Found: TypeAlias = list[tuple[Sequence[Tile], Labels]]
-
-
-class _Infer:
-    """Gives a batch to the model as a DataArray and labels what comes back."""
-
-    def __init__(self, opened: OpenModel, job: Job) -> None:
-        self._opened, self._model = opened, opened.model
-        wanted = opened.tuning().batch if job.tuned else job.recipe.batch
-        self.batch = min(wanted, self._model.batch)
-        self._inner = slice(job.crop, -job.crop or None)
-
-    def __call__(self, batch: Batch) -> Labels:
-        tiles = xr.DataArray(batch.pixels, dims=("tile", "band", "y", "x"))
-        probabilities = self._model.probabilities(tiles)
-        if self._model.batch < self.batch:
-            self._shrink()
-        if probabilities.ndim == 4:
-            inner = probabilities[:, :, self._inner, self._inner]
-            return label_pixels(inner, batch.valid)
-        return label_tiles(probabilities)
-
-    def _shrink(self) -> None:
-        """Memory did not suffice for a batch: make smaller ones, also in later runs."""
-        self.batch = self._model.batch
-        remember_smaller(self._model, self._opened.threads)
 
 
 def _undefined(labels: Sequence[Labels]) -> npt.NDArray[np.intp]:

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import rioxarray
 import xarray as xr
-from support.colours import blobs, write_scene
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from support.colours import SIDECAR, blobs, network, write_scene
 
 import landcover
 from landcover.errors import SourceError
+from landcover.scoring import array_blocks
 
 da = pytest.importorskip("dask.array", reason="lazy arrays need the extra 'dask'")
 
@@ -110,6 +114,71 @@ def test_an_array_of_other_dims_is_refused(
 ) -> None:
     with pytest.raises(SourceError, match=reason):
         landcover.score_array(change(_opened(scene)), tile_model)
+
+
+DTYPES = ("uint8", "uint16", "int16", "int32", "float32", "float64")
+
+
+@settings(max_examples=8, deadline=None, phases=[Phase.generate])  # shrinking takes minutes
+@given(
+    kind=st.sampled_from(["tile", "pixel"]),
+    dtype=st.sampled_from(DTYPES),
+    size=st.tuples(st.integers(1, 150), st.integers(1, 150)),
+    chunks=st.tuples(st.integers(1, 3), st.integers(5, 200), st.integers(5, 200)),
+    seed=st.integers(0, 2**31),
+)
+def test_arrays_in_memory_and_in_blocks_give_what_a_run_over_the_file_gives(
+    kind: str,
+    dtype: str,
+    size: tuple[int, int],
+    chunks: tuple[int, int, int],
+    seed: int,
+    tile_model: Path,
+    pixel_model: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    model = tile_model if kind == "tile" else pixel_model
+    folder = tmp_path_factory.mktemp("case")
+    pixels = _holed(seed, dtype, *size)
+    path = write_scene(folder / "scene.tif", pixels, nodata=None if dtype[0] == "f" else 0)
+    run = landcover.score(rasters=str(path), model=model, output=folder / "run")
+    expected, scene = run.map(), _opened(path)
+    eager = landcover.score_array(scene, model)
+    assert np.array_equal(eager.label, expected)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(array_blocks, "_EDGE", 64)  # several blocks in a small array
+        blocks = scene.chunk(dict(zip(scene.dims, chunks, strict=True)))
+        lazy = landcover.score_array(blocks, model).compute(scheduler="threads")
+    assert np.array_equal(lazy.label, expected)
+    np.testing.assert_allclose(lazy.score, eager.score, atol=1e-5, rtol=0)
+    if kind == "tile":
+        tiles = run.tiles()
+        scores = eager.score.values[tiles.row, tiles.col] if len(tiles) else []
+        np.testing.assert_allclose(scores, tiles.score if len(tiles) else [], atol=1e-5, rtol=0)
+
+
+def _holed(seed: int, dtype: str, height: int, width: int) -> np.ndarray:
+    """Pixels with holes that begin anywhere, told by a value, by NaN, or by what is infinite."""
+    rng = np.random.default_rng(seed)
+    pixels = blobs(seed, height, width).astype(dtype)
+    for _ in range(3):
+        y, x, high, wide = (int(rng.integers(0, most)) for most in (height, width, 120, 90))
+        fill = rng.choice([np.nan, np.inf, -np.inf]) if dtype[0] == "f" else 0
+        pixels[:, y : y + high, x : x + wide] = fill
+    return pixels
+
+
+def test_a_halo_wider_than_what_a_tile_writes_reaches_over_several_blocks(
+    holed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "deep.onnx"
+    onnx.save(network(pixel=True, halo=7, size=18), model)
+    model.with_suffix(".yaml").write_text(SIDECAR)
+    run = landcover.score(rasters=str(holed), model=model, output=tmp_path / "run")
+    monkeypatch.setattr(array_blocks, "_EDGE", 8)
+    lazy = landcover.score_array(_opened(holed).chunk({"y": 11, "x": 17}), model)
+    assert len(lazy.label.chunks[1]) > 5
+    assert np.array_equal(lazy.label, run.map())
 
 
 def test_integers_with_a_sign_and_floats_without_data_count_as_a_run_counts_them(

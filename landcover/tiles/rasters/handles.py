@@ -9,6 +9,7 @@ from collections import OrderedDict
 
 from landcover.tiles.gdal import address, gdal_settings
 from landcover.tiles.grid import Rectangle
+from landcover.tiles.rasters.arrays import ArrayScene
 from landcover.tiles.rasters.reader import MaskedPixels, SceneReader, open_scene
 from landcover.tiles.rasters.resampling import Axis, resample
 from landcover.tiles.rasters.scene import Scene
@@ -22,6 +23,8 @@ def read_inside(scene: Scene, window: Rectangle) -> MaskedPixels:
     Raises:
         OSError: (one of FAILURES) if the file cannot be read.
     """
+    if isinstance(scene, ArrayScene):
+        return scene.read(window)
     with gdal_settings(address(scene.files[0])):
         return _read(_handles.get(scene), window)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -61,14 +62,7 @@ class SceneReader:
         valid = self._valid(pixels, window)
         if masking:
             pixels = pixels[:-1]
-        if pixels.dtype.kind == "f":
-            defined = np.isfinite(pixels).all(axis=0)
-            valid = defined if valid is None else valid & defined
-        if valid is None or valid.all():
-            return MaskedPixels(pixels, None)
-        if pixels.dtype.kind != "u":
-            pixels[:, ~valid] = 0
-        return MaskedPixels(pixels, valid)
+        return masked(pixels, valid)
 
     def close(self) -> None:
         """Close the files."""
@@ -102,13 +96,40 @@ class SceneReader:
     def _differs(self, pixels: npt.NDArray[Any], numbers: tuple[int, ...]) -> npt.NDArray[np.bool_]:
         """Where at least one of these bands is not its declared value; dims (y, x)."""
         declared = [value for dataset in self.datasets for value in dataset.nodatavals]
-        differs = np.zeros(pixels.shape[1:], dtype=bool)
-        for band, number in zip(pixels, numbers, strict=True):
-            value = holdable(declared[number - 1], str(band.dtype))
-            if value is None:
-                return np.ones_like(differs)
-            differs |= ~np.isnan(band) if math.isnan(value) else band != band.dtype.type(value)
-        return differs
+        return differs(pixels, [declared[number - 1] for number in numbers])
+
+
+def differs(pixels: npt.NDArray[Any], declared: Sequence[float | None]) -> npt.NDArray[np.bool_]:
+    """Where at least one band is not the value that is declared for it; dims (y, x).
+
+    Args:
+        pixels: dims (band, y, x).
+        declared: a value a band; None, or one that no pixel can hold, marks nothing.
+    """
+    found = np.zeros(pixels.shape[1:], dtype=bool)
+    for band, told in zip(pixels, declared, strict=True):
+        value = holdable(told, str(band.dtype))
+        if value is None:
+            return np.ones_like(found)
+        found |= ~np.isnan(band) if math.isnan(value) else band != band.dtype.type(value)
+    return found
+
+
+def masked(pixels: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None) -> MaskedPixels:
+    """Pixels with those of them that are valid: what is NaN or infinite in any band is not.
+
+    Args:
+        pixels: dims (band, y, x); fill values of signed and float imagery become 0 in place.
+        valid: dims (y, x), as far as a mask or declared values tell; None: all are.
+    """
+    if pixels.dtype.kind == "f":
+        defined = np.isfinite(pixels).all(axis=0)
+        valid = defined if valid is None else valid & defined
+    if valid is None or valid.all():
+        return MaskedPixels(pixels, None)
+    if pixels.dtype.kind != "u":
+        pixels[:, ~valid] = 0
+    return MaskedPixels(pixels, valid)
 
 
 def open_scene(scene: Scene) -> SceneReader:

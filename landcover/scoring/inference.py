@@ -1,0 +1,42 @@
+"""From batches of tiles to labels, by a model that is open."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from landcover.scoring.labels import Labels, label_pixels, label_tiles
+from landcover.scoring.model import OpenModel
+from landcover.scoring.pipeline import Batch
+from landcover.scoring.tuning import remember_smaller
+
+
+class Labelling:
+    """Gives a batch to the model as a DataArray and labels what comes back.
+
+    Args:
+        opened: the model.
+        batch: the most tiles at once; None: as many as it is fastest with, measured here.
+        crop: pixels on each side of what a network labels that are not written.
+    """
+
+    def __init__(self, opened: OpenModel, batch: int | None, crop: int = 0) -> None:
+        self._opened, self._model = opened, opened.model
+        wanted = opened.tuning().batch if batch is None else batch
+        self.batch = min(wanted, self._model.batch)
+        self._inner = slice(crop, -crop or None)
+
+    def __call__(self, batch: Batch) -> Labels:
+        """What the network says of a batch."""
+        tiles = xr.DataArray(batch.pixels, dims=("tile", "band", "y", "x"))
+        probabilities = self._model.probabilities(tiles)
+        if self._model.batch < self.batch:
+            self._shrink()
+        if probabilities.ndim == 4:
+            inner = probabilities[:, :, self._inner, self._inner]
+            return label_pixels(inner, batch.valid)
+        return label_tiles(probabilities)
+
+    def _shrink(self) -> None:
+        """Memory did not suffice for a batch: make smaller ones, also in later runs."""
+        self.batch = self._model.batch
+        remember_smaller(self._model, self._opened.threads)
