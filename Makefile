@@ -5,9 +5,11 @@ CANDIDATES := python3 python3.13 python3.12 python3.11
 PYTHON ?= $(shell for p in $(CANDIDATES); do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 FOLDER ?= demo
+CASES ?= 2000
+SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test quick lint types java clean
+.PHONY: help install demo test quick oracle lint types java clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -27,13 +29,16 @@ test: $(VENV)/.dev java ## check style and types, and run all tests
 # What needs a cluster, TensorFlow, or more than some seconds is left out.
 SLOW := tests/backends/test_dask.py tests/backends/test_spark.py tests/scoring/test_everywhere.py tests/models/test_keras_runtimes.py \
 	tests/models/test_runtimes.py tests/models/test_published.py tests/models/test_tensorflow.py tests/models/cntk tests/cli tests/training \
-	tests/test_benchmarks.py tests/test_examples.py tests/scoring/test_real_imagery.py
+	tests/test_benchmarks.py tests/test_examples.py tests/scoring/test_real_imagery.py tests/oracle
 
 quick: $(VENV)/.dev ## the same without clusters and TensorFlow: 3 minutes
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy -p landcover
 	$(VENV)/bin/python -m pytest -q $(SLOW:%=--ignore=%) $(ARGS)
+
+oracle: $(VENV)/.dev java ## score random cases and compare them with a slow reference (CASES=2000 SEED=0)
+	@PYTHONPATH=tests $(VENV)/bin/python -m oracle --cases $(CASES) --seed $(SEED)
 
 lint: $(VENV)/.dev ## check style only
 	$(VENV)/bin/ruff check

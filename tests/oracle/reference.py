@@ -1,0 +1,300 @@
+"""What a run is to write, worked out scene by scene and window by window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from oracle.cases import Case
+from oracle.reading import Read, read
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Whole: TypeAlias = npt.NDArray[np.int64]
+
+# Two classes so near to one another may change places in single precision.
+_TIE = 2e-5
+_NEIGHBOURS_SIZE = 1e-4
+_MOST_SHARED = 0.5
+NO_CLASS = -1
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A row of the table.
+
+    Args:
+        row: in the grid.
+        col: likewise.
+        bounds: xmin, ymin, xmax, ymax.
+        labels: indices of the classes that may be told: several where two are as probable.
+        scores: of each of them.
+        probabilities: of all classes; None where a tie leaves them open.
+    """
+
+    row: int
+    col: int
+    bounds: tuple[float, float, float, float]
+    labels: tuple[int, ...]
+    scores: tuple[float, ...]
+    probabilities: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """A map of one scene.
+
+    Args:
+        classes: dims (y, x), indices of classes, ``NO_CLASS`` for none.
+        open: dims (y, x), where two classes are as probable.
+        scores: dims (y, x).
+        transform: (width of a pixel, left, height of a pixel, top).
+        crs: of the scene.
+    """
+
+    classes: Whole
+    open: npt.NDArray[np.bool_]
+    scores: Floats
+    transform: tuple[float, float, float, float]
+    crs: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """What is to come out for one scene.
+
+    Args:
+        tiles: those that are scored.
+        planned: how many there are.
+        map: of the scene.
+    """
+
+    tiles: list[Tile]
+    planned: int
+    map: Map
+
+
+def expected(case: Case, paths: list[Path], *, chosen_tell: bool = False) -> list[Expected]:
+    """What is to come out for each scene.
+
+    Args:
+        case: what is asked.
+        paths: of its scenes, in their order.
+        chosen_tell: see ``read``.
+    """
+    reads = [read(path, case.bands, case.resolution, chosen_tell=chosen_tell) for path in paths]
+    return [_scene(case, reads, place) for place in range(len(reads))]
+
+
+def _scene(case: Case, reads: list[Read], place: int) -> Expected:
+    scene = reads[place]
+    height, width = scene.size
+    core = case.network.window - 2 * case.halo
+    rows, cols = (_count(size, core, case.stride) for size in (height, width))
+    around = _surrounded(case, reads, place, rows, cols)
+    held = np.zeros(((rows - 1) * case.stride + core, (cols - 1) * case.stride + core), bool)
+    held[:height, :width] = scene.valid[: held.shape[0], : held.shape[1]]
+    cells = [
+        (row, col)
+        for row in range(rows)
+        for col in range(cols)
+        if held[_square(row, col, case.stride, core)].any()
+    ]
+    answers = _answers(case, around, cells)
+    if case.network.pixel:
+        tiles, found = _pixel_tiles(case, scene, cells, answers, held)
+    else:
+        tiles, found = _tiles(case, scene, cells, answers, (rows, cols))
+    return Expected(tiles, rows * cols, found)
+
+
+def _count(size: int, core: int, stride: int) -> int:
+    """As many tiles as it takes until the last one reaches the end."""
+    count = 1
+    while (count - 1) * stride + core < size:
+        count += 1
+    return count
+
+
+def _square(row: int, col: int, stride: int, edge: int) -> tuple[Any, ...]:
+    y, x = row * stride, col * stride
+    return ..., slice(y, y + edge), slice(x, x + edge)
+
+
+def _answers(case: Case, around: Floats, cells: list[tuple[int, int]]) -> Floats:
+    """Probabilities of the tiles at these places of the grid."""
+    window = case.network.window
+    images = [around[_square(row, col, case.stride, window)] for row, col in cells]
+    if not images:
+        return np.zeros((0, len(case.codes)))
+    mean, scale = (np.array(v)[:, None, None] for v in (case.mean, case.scale))
+    given = (np.stack(images) - mean) * scale
+    if case.reverse:
+        given[:, :3] = given[:, 2::-1]
+    return case.network.probabilities(given)
+
+
+def _surrounded(case: Case, reads: list[Read], place: int, rows: int, cols: int) -> Floats:
+    """A scene with all that its tiles read around it, dims (band, y, x).
+
+    Where no scene has data, the mirror image is: upwards or downwards, then sideways, then both.
+    """
+    scene, halo = reads[place], case.halo
+    window = case.network.window
+    ys = np.arange(-halo, (rows - 1) * case.stride - halo + window)
+    xs = np.arange(-halo, (cols - 1) * case.stride - halo + window)
+    mirrored_ys, mirrored_xs = (_mirrored(*axis) for axis in zip((ys, xs), scene.size, strict=True))
+    others = [one for i, one in enumerate(reads) if i != place] if halo else []
+    around = np.zeros((len(case.bands), len(ys), len(xs)))
+    open_ = np.ones(around.shape[1:], bool)
+    for rows_, cols_ in (
+        (ys, xs),
+        (mirrored_ys, xs),
+        (ys, mirrored_xs),
+        (mirrored_ys, mirrored_xs),
+    ):
+        found, there = _joined(scene, others, rows_, cols_)
+        around = np.where(open_ & there, found, around)
+        open_ &= ~there
+    return around
+
+
+def _joined(
+    scene: Read, others: list[Read], ys: npt.NDArray[Any], xs: npt.NDArray[Any]
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Pixels of a scene, beyond it of the first one listed that has data; and where any is."""
+    found, there = _part(scene, ys, xs, scene.pixels, np.ones(scene.size, bool))
+    for other in others:
+        offset = _beside(scene, other)
+        if offset is None:
+            continue
+        values, held = _part(other, ys - offset[0], xs - offset[1], other.pixels, other.valid)
+        found = np.where(held & ~there, values, found)
+        there |= held
+    return found, there
+
+
+def _part(
+    scene: Read,
+    ys: npt.NDArray[Any],
+    xs: npt.NDArray[Any],
+    pixels: Floats,
+    held: npt.NDArray[np.bool_],
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """The pixels of some rows and columns, and which of them are inside and held."""
+    height, width = scene.size
+    inside = ((ys >= 0) & (ys < height))[:, None] & ((xs >= 0) & (xs < width))[None, :]
+    picked = np.ix_(ys.clip(0, height - 1), xs.clip(0, width - 1))
+    return pixels[:, *picked], inside & held[picked]
+
+
+def _mirrored(index: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    """Mirrored at the outermost pixels, which are not repeated."""
+    if size == 1:
+        return np.zeros_like(index)
+    folded = index % (2 * size - 2)
+    return np.where(folded < size, folded, 2 * size - 2 - folded)
+
+
+def _beside(scene: Read, other: Read) -> tuple[int, int] | None:
+    """Rows and columns to a scene that completes this one; None where it does not."""
+    same = (other.crs, other.dtype) == (scene.crs, scene.dtype)
+    sizes = abs(other.wide / scene.wide - 1), abs(other.high / scene.high - 1)
+    if not same or max(sizes) > _NEIGHBOURS_SIZE:
+        return None
+    down = round((scene.top - other.top) / scene.high)
+    right = round((other.left - scene.left) / scene.wide)
+    (height, width), (height2, width2) = scene.size, other.size
+    rows = min(height, down + height2) - max(0, down)
+    cols = min(width, right + width2) - max(0, right)
+    shared = max(0, rows) * max(0, cols)
+    if shared > _MOST_SHARED * min(height * width, height2 * width2):
+        return None
+    return down, right
+
+
+def _bounds(case: Case, scene: Read, row: int, col: int) -> tuple[float, float, float, float]:
+    core = case.network.window - 2 * case.halo
+    x, y = col * case.stride, row * case.stride
+    left, top = scene.left + x * scene.wide, scene.top - y * scene.high
+    return left, top - core * scene.high, left + core * scene.wide, top
+
+
+def _tiles(
+    case: Case,
+    scene: Read,
+    cells: list[tuple[int, int]],
+    answers: Floats,
+    shape: tuple[int, int],
+) -> tuple[list[Tile], Map]:
+    """The table of a network that labels tiles, and a map with one pixel a tile."""
+    classes = np.full(shape, NO_CLASS, np.int64)
+    ties, scores = np.zeros(shape, bool), np.full(shape, np.nan)
+    tiles = []
+    for (row, col), shares in zip(cells, answers, strict=True):
+        labels = tuple(int(i) for i in np.argsort(-shares) if shares[i] > shares.max() - _TIE)
+        found = tuple(float(shares[label]) for label in labels)
+        tiles.append(Tile(row, col, _bounds(case, scene, row, col), labels, found, shares))
+        classes[row, col], scores[row, col], ties[row, col] = labels[0], found[0], len(labels) > 1
+    aside = (case.network.window - 2 * case.halo - case.stride) / 2
+    wide, high = scene.wide * case.stride, scene.high * case.stride
+    corner = scene.left + aside * scene.wide, scene.top - aside * scene.high
+    transform = (wide, corner[0], high, corner[1])
+    return tiles, Map(classes, ties, scores, transform, scene.crs)
+
+
+def _pixel_tiles(
+    case: Case,
+    scene: Read,
+    cells: list[tuple[int, int]],
+    answers: Floats,
+    held: npt.NDArray[np.bool_],
+) -> tuple[list[Tile], Map]:
+    """The table of a network that labels pixels, and a map with one pixel a pixel."""
+    classes, scores = np.full(held.shape, NO_CLASS, np.int64), np.full(held.shape, np.nan)
+    ties, tiles = np.zeros(held.shape, bool), []
+    core, cut = case.network.window - 2 * case.halo, case.halo - case.network.halo
+    for (row, col), whole in zip(cells, answers, strict=True):
+        shares = whole[:, cut : cut + core, cut : cut + core]
+        square = _square(row, col, case.stride, core)
+        data = held[square]
+        best, top = shares.argmax(axis=0), shares.max(axis=0)
+        ordered = np.sort(shares, axis=0)
+        near = data & (ordered[-1] - ordered[-2] < _TIE)
+        classes[square], scores[square] = (
+            np.where(data, best, NO_CLASS),
+            np.where(data, top, np.nan),
+        )
+        ties[square] = near
+        bounds = _bounds(case, scene, row, col)
+        tiles.append(_most_frequent(row, col, bounds, shares, best, top, data, near))
+    height, width = scene.size
+    transform = (scene.wide, scene.left, scene.high, scene.top)
+    inside = (slice(height), slice(width))
+    found = Map(classes[inside], ties[inside], scores[inside], transform, scene.crs)
+    return tiles, found
+
+
+def _most_frequent(
+    row: int,
+    col: int,
+    bounds: tuple[float, float, float, float],
+    shares: Floats,
+    best: Whole,
+    top: Floats,
+    data: npt.NDArray[np.bool_],
+    near: npt.NDArray[np.bool_],
+) -> Tile:
+    """The tile's label is the most frequent of its pixels with data, its score their mean."""
+    counts = np.bincount(best[data], minlength=len(shares))
+    labels = [int(i) for i in np.argsort(-counts, kind="stable")]
+    slack = 2 * int(near.sum())
+    labels = [i for i in labels if counts[i] and counts[i] >= counts.max() - slack]
+    scores = [float(top[data & (best == i)].mean()) for i in labels]
+    if near.any():  # a pixel of another class more or less: the mean is open
+        scores = [np.nan] * len(labels)
+    mean = shares[:, data].mean(axis=1)
+    return Tile(row, col, bounds, tuple(labels), tuple(scores), mean)
