@@ -96,7 +96,14 @@ class ModelSettings(_Section):
         input_size: edge of what the network sees, in pixels.
         resolution: metres a pixel that the network was trained at.
         output: "tile" for a label a tile, "pixel" for a label a pixel.
-        activation: "softmax" where the network ends in logits, "none" where in probabilities.
+        activation: what the network leaves to do: "softmax" where it ends in the logits of classes
+            of which one is true, "sigmoid" where in logits of single ones, "none" where in
+            probabilities.
+        threshold: of a network with one output: from which probability on the label is the second
+            of two classes.
+        output_stride: pixels of the window from one label of the network to the next; the
+            probabilities are interpolated between them.
+        halo: pixels on each side of the window that get no label.
     """
 
     path: str
@@ -114,7 +121,10 @@ class ModelSettings(_Section):
     input_size: int | None = Field(None, ge=1)
     resolution: float | None = Field(None, gt=0)
     output: Literal["tile", "pixel"] | None = None
-    activation: Literal["softmax", "none"] | None = None
+    activation: Literal["softmax", "sigmoid", "none"] | None = None
+    threshold: float | None = Field(None, gt=0, lt=1)
+    output_stride: int | None = Field(None, ge=1)
+    halo: int | None = Field(None, ge=0)
 
 
 class BackendSettings(BaseModel):

@@ -206,7 +206,8 @@ class ModelTests:
         scores = model.score(noise)
         assert float(scores.min()) >= 0
         assert float(scores.max()) <= 1 + self.tolerance
-        np.testing.assert_allclose(scores.sum("class"), 1, atol=1e-3)
+        if model.recipe.form != "scores" or model.recipe.activation == "softmax":
+            np.testing.assert_allclose(scores.sum("class"), 1, atol=1e-3)
 
     def test_tiles_are_told_apart(self, model: ScoringModel, noise: xr.DataArray) -> None:
         assert np.ptp(model.score(noise).values, axis=0).max() > 0

@@ -40,7 +40,7 @@ ROOMS = [
     "graph_analysis",
     "network",
     "runtimes",
-    "output_probe",
+    "output_side",
     "sidecar",
     "proposal",
     "recipe",

@@ -10,6 +10,7 @@ import numpy as np
 
 from landcover.errors import ModelError
 from landcover.models.formats.detection import Format, ModelFile
+from landcover.models.graph_analysis.facts import Facts
 from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
 
 K = TypeVar("K", bound=Hashable)
@@ -37,6 +38,10 @@ class Graph(Protocol):
     @property
     def signature(self) -> Signature:
         """What the network reads."""
+        ...
+
+    def facts(self) -> Facts:
+        """What its graph says of itself; no facts where there is no graph to read."""
         ...
 
     def compile(self, steps: Steps) -> Network:

@@ -11,7 +11,7 @@ from landcover.config import ModelSettings
 from landcover.errors import ModelError
 from landcover.models.fetch import shown
 from landcover.models.formats.detection import ModelFile
-from landcover.models.output_probe import Returned, find_output
+from landcover.models.output_side.probe import Returned, find_output
 from landcover.models.preprocessing.input_side import Input, fit_input
 from landcover.models.runtimes.registry import choose_runtime, start_runtime
 from landcover.models.sidecar import sidecar_paths, with_sidecar
@@ -79,7 +79,7 @@ def _found(
         free = None in graph.signature.shape[1:] and told.input_size is None
         tried = told.model_copy(update={"input_size": window}) if free else told
         reads = fit_input(graph.signature, tried, name)
-        return reads, find_output(graph, reads.steps, tried, name), None
+        return reads, find_output(graph, graph.facts(), reads.steps, tried, name), None
     except ModelError as error:
         return reads, None, str(error)
 
@@ -147,17 +147,18 @@ def _output_lines(told: ModelSettings, returns: Returned | None) -> list[str]:
         return [
             *lines,
             _line("output", told.output, "tile or pixel"),
-            _line("activation", told.activation, "softmax (it ends in logits) or none"),
+            _line("activation", told.activation, "softmax or sigmoid (it ends in logits) or none"),
         ]
-    output = "pixel" if returns.output.pixel else "tile"
-    softmax = returns.output.softmax
-    ends = "logits" if softmax else "probabilities"
-    return [
-        *lines,
-        _line(
-            "output",
-            output,
-            f"a label a {output}" + (f", halo {returns.halo}" * (output == "pixel")),
-        ),
-        _line("activation", "softmax" if softmax else "none", f"on noise it returned {ends}"),
+    found = returns.output
+    output = "pixel" if found.pixel else "tile"
+    ends = "probabilities" if found.activation == "none" else "logits"
+    lines += [
+        _line("output", output, f"a label a {output}" + f", halo {found.halo}" * found.pixel),
+        _line("activation", found.activation, f"it ends in {ends}"),
     ]
+    if found.stride > 1:
+        lines.append(_line("output_stride", found.stride, "pixels from one label to the next"))
+    if found.form == "probability":
+        why = "from which probability on the label is the second class"
+        lines.append(_line("threshold", found.threshold, why))
+    return lines

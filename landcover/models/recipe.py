@@ -9,10 +9,17 @@ from typing import Any, Literal
 from landcover.config import Device, ModelSettings, Precision
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import Format, detect
-from landcover.models.output_probe import find_output
+from landcover.models.output_side.probe import find_output
 from landcover.models.preprocessing.input_side import fit_input, network_order
 from landcover.models.preprocessing.mean_image import read_mean_image
-from landcover.models.preprocessing.specification import Layout, Output, Size, Steps
+from landcover.models.preprocessing.specification import (
+    Activation,
+    Form,
+    Layout,
+    Output,
+    Size,
+    Steps,
+)
 from landcover.models.runtimes.placement import place
 from landcover.models.runtimes.registry import choose_runtime, start_runtime
 from landcover.models.sidecar import with_sidecar
@@ -47,10 +54,19 @@ class Recipe:
             return; 0 for a label a tile.
         resolution: metres a pixel that the network was trained at; None: not known.
         output: "tile" for a label a tile, "pixel" for a label a pixel.
-        activation: "softmax" where the network ends in logits, "none" where in probabilities.
+        form: what the network returns for each label: "scores", a number a class; "probability",
+            one number, of the second of two classes; "numbers": the number of the class.
+        activation: "softmax" or "sigmoid" where the network ends in logits, "none" where in
+            probabilities.
+        threshold: of a single probability, from which on the label is the second class; None: the
+            network returns no such.
         layout: order of the dimensions of the network's input.
-        class_axis: axis of the network's output that runs over the classes.
+        reads: dtype of the network's input, as numpy names it.
+        class_axis: axis of the network's output that runs over the classes; None: it has none.
         rank: how many axes that output has, the batch included.
+        cells: rows and columns of what the network returns; None for a label a tile.
+        output_stride: pixels of the window from one of these to the next; 1: each is a pixel.
+        quantization: scale and zero point of an output of whole numbers; None: it has none.
         device: what each worker process is to run it on, as the settings say it.
         mean_image: in place of ``mean``: the file of a mean image, local or an fsspec URL.
         mean_digest: SHA-256 of its content.
@@ -73,10 +89,16 @@ class Recipe:
     halo: int
     resolution: float | None
     output: Literal["tile", "pixel"]
-    activation: Literal["softmax", "none"]
+    form: Form
+    activation: Activation
+    threshold: float | None
     layout: Layout
-    class_axis: int
+    reads: str
+    class_axis: int | None
     rank: int
+    cells: Size | None
+    output_stride: int
+    quantization: tuple[float, float] | None
     device: Device = "auto"
     mean_image: str | None = None
     mean_digest: str | None = None
@@ -99,10 +121,16 @@ class Recipe:
             ModelError: the mean image cannot be read here, or has changed.
         """
         output = Output(
-            class_axis=self.class_axis,
+            form=self.form,
+            classes=len(self.classes),
             rank=self.rank,
-            pixel=self.output == "pixel",
-            softmax=self.activation == "softmax",
+            class_axis=self.class_axis,
+            cells=self.cells,
+            activation=self.activation,
+            threshold=0.5 if self.threshold is None else self.threshold,
+            quantization=self.quantization,
+            stride=self.output_stride,
+            halo=self.halo,
         )
         order = network_order(len(self.bands), self.channel_order)
         pixels = None
@@ -114,11 +142,12 @@ class Recipe:
 def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) -> Recipe:
     """Find out all that is to be known about a model, by its sidecar and by opening it once.
 
-    What neither the settings nor the sidecar tell is found out like this: the number of bands and
-    the window from the shape of the network's input; a label a tile or a pixel, and the number of
-    classes, from what it returns for an image of noise. Where that output has no negative values
-    and sums to 1 over the classes, it is taken for probabilities, and for logits otherwise. Classes
-    without names are called "0", "1" and so on.
+    What neither the settings nor the sidecar tell is read from the network's graph: the number of
+    bands and the window from the shape of its input; whether it returns probabilities from its last
+    operations; and where in its window the labels of a network lie that returns fewer than it reads
+    pixels, from which pixels each depends on. Where there is no graph that says it, the network is
+    tried on noise, and what stays open is asked for. Classes without names are called "0", "1" and
+    so on.
 
     Args:
         settings: which model, and what is told about it; wins over the sidecar.
@@ -142,7 +171,8 @@ def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) ->
     runtime = start_runtime(chosen, file, told.precision, threads, name, gpu)
     graph = runtime.open(file, told.head)
     reads = fit_input(graph.signature, told, name)
-    returns = find_output(graph, reads.steps, told, name)
+    returns = find_output(graph, graph.facts(), reads.steps, told, name)
+    output = returns.output
     return Recipe(
         path=told.path,
         format=file.format,
@@ -160,11 +190,17 @@ def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) ->
         input_size=reads.steps.size,
         halo=returns.halo,
         resolution=told.resolution,
-        output="pixel" if returns.output.pixel else "tile",
-        activation="softmax" if returns.output.softmax else "none",
+        output="pixel" if output.pixel else "tile",
+        form=output.form,
+        activation=output.activation,
+        threshold=output.threshold if output.form == "probability" else None,
         layout=reads.steps.layout,
-        class_axis=returns.output.class_axis,
-        rank=returns.output.rank,
+        reads=graph.signature.dtype,
+        class_axis=output.class_axis,
+        rank=output.rank,
+        cells=output.cells,
+        output_stride=output.stride,
+        quantization=output.quantization,
         device=told.device,
         mean_image=told.mean_image,
         mean_digest=None if reads.mean_image is None else reads.mean_image.digest,

@@ -131,7 +131,7 @@ def test_outputs_that_are_no_classes_are_passed_over(tmp_path: Path) -> None:
         ({"output": "pixel"}, "no label a pixel as told"),
         ({"classes": ("a", "b")}, "returns 4 classes, but 2 are named"),
         ({"classes": "nlcd6"}, "returns 4 classes, but 6 of scheme 'nlcd6' are named"),
-        ({"scale": 1e38, "activation": None}, "infinite or undefined"),
+        ({"threshold": 0.4}, "more than one number a label: threshold is for one"),
     ],
 )
 def test_what_contradicts_the_network_is_refused(
@@ -165,10 +165,11 @@ def test_bands_that_the_file_leaves_open_must_be_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "reason"),
     [
-        (["n", 2, 5, 5], "not the same number less on each side"),
-        (["n", 2, 8, 6], "not the same number less on each side"),
-        (["n", 2, 16, 16], "not the same number less on each side"),
-        (["n", 1], "returns 1 class: a label needs at least two"),
+        (["n", 2, 5, 5], "cannot be told, or it does neither: set output_stride"),
+        (["n", 2, 8, 6], "cannot be told, or it does neither: set output_stride"),
+        (["n", 2, 16, 16], "cannot be told, or it does neither: set output_stride"),
+        (["n", 5, 3, 2], "cannot be told, or it does neither: set output_stride"),
+        (["n", 5, 30], r"returns an output of shape .2, 5, 30.: neither"),
     ],
 )
 def test_an_output_that_labels_nothing_is_refused(
@@ -220,7 +221,9 @@ def test_a_model_with_a_name_in_any_language_opens(tmp_path: Path) -> None:
         ((None, None, 224, 5), 3, "NCHW"),
         ((None, 3, 3, 3), 3, "NHWC"),
         ((None, 200, 64, 64), 200, "NCHW"),
-        ((None, 200, 64, 64), None, "NHWC"),
+        ((None, 200, 64, 64), None, "NCHW"),
+        ((None, 9, 9, 13), None, "NHWC"),
+        ((None, 48, 80, 96), None, "NHWC"),
         ((None, 28, 28), None, "NHW"),
     ],
 )

@@ -39,3 +39,19 @@ def choose_head(
             shown, f"has several outputs: say with 'head' which one is wanted: {candidates}"
         )
     return among[0]
+
+
+def likely_outputs(ranks: Sequence[int | None]) -> list[int]:
+    """The indices of the outputs that can be class probabilities, by how many axes they have.
+
+    Those of (tile, class) or of a map; outputs with three axes, such as all pixels in a row, where
+    there is no other. Beside a map they count too: it may be the masks that belong to the boxes
+    of a detector, which are no classes.
+
+    Args:
+        ranks: of all outputs, the batch included; None where it is not known.
+    """
+    usual = [at for at, rank in enumerate(ranks) if rank in (None, 2, 4)]
+    if not usual or any(ranks[at] == 4 for at in usual):
+        return [at for at, rank in enumerate(ranks) if rank in (None, 1, 2, 3, 4)]
+    return usual

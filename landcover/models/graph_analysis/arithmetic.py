@@ -7,7 +7,7 @@ the first one that mixes pixels: the arithmetic among them with numbers that no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -17,14 +17,23 @@ from onnx import numpy_helper
 # How ONNX and TensorFlow call arithmetic with two operands, and how it is said.
 _WORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("Add", "AddV2", "BiasAdd"), "adds"),
-    "Sub": "subtracts",
-    "Mul": "multiplies by",
-    **dict.fromkeys(("Div", "RealDiv", "DivNoNan"), "divides by"),
+    **dict.fromkeys(("Sub", "Subtract"), "subtracts"),
+    **dict.fromkeys(("Mul", "Multiply"), "multiplies by"),
+    **dict.fromkeys(("Div", "RealDiv", "DivNoNan", "Divide"), "divides by"),
 }
+# What subtracts and divides in one go, in these libraries and in Keras.
+_NORMALIZING: Final = frozenset(
+    (
+        *("BatchNormalization", "FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"),
+        *("BatchNormInference", "InstanceNormalization", "MeanVarianceNormalization", "MVN"),
+        *("Rescaling", "Normalization"),
+    )
+)
 # What lets every number through as it is, or puts it elsewhere.
 _PASSING: Final = frozenset(
     (
         *("Identity", "Cast", "Transpose", "Reshape", "Squeeze", "ExpandDims", "Unsqueeze"),
+        *("Convert", "Permute", "DequantizeLinear", "QuantizeLinear", "ZeroPadding2D", "Pad"),
         *("StopGradient", "Clip", "Minimum", "Maximum", "Gather", "GatherV2", "ReverseV2"),
     )
 )
@@ -65,7 +74,7 @@ def onnx_arithmetic(model: onnx.ModelProto, image: str | None = None) -> tuple[s
         inside = tensor is not None and tensor.data_location != onnx.TensorProto.EXTERNAL
         return _single(numpy_helper.to_array(tensor)) if tensor is not None and inside else None
 
-    return tuple(_phrases(operations, image, number))
+    return tuple(phrases(operations, image, number))
 
 
 def tensorflow_arithmetic(definition: Any) -> tuple[str, ...]:
@@ -87,7 +96,7 @@ def tensorflow_arithmetic(definition: Any) -> tuple[str, ...]:
     def number(name: str) -> float | None:
         return _single(_value(numbers[name])) if name in numbers else None
 
-    return tuple(_phrases(operations, images[0], number)) if len(images) == 1 else ()
+    return tuple(phrases(operations, images[0], number)) if len(images) == 1 else ()
 
 
 def said(steps: Iterable[str]) -> str:
@@ -95,9 +104,18 @@ def said(steps: Iterable[str]) -> str:
     return f"the network itself {', then '.join(steps)}: mean and scale come before that"
 
 
-def _phrases(
-    operations: list[Operation], image: str, number: Callable[[str], float | None]
+def phrases(
+    operations: Sequence[Operation],
+    image: str,
+    number: Callable[[str], float | None] = lambda name: None,
 ) -> Iterable[str]:
+    """What a network does to pixels first, a phrase a step.
+
+    Args:
+        operations: its nodes.
+        image: the name of its input.
+        number: the value of a tensor that is a single number; None where it is not.
+    """
     users: dict[str, list[Operation]] = {}
     for operation in operations:
         for name in operation.inputs:
@@ -112,6 +130,8 @@ def _phrases(
         (user,) = after
         if user.kind in _WORDS and len(user.inputs) == 2 and others:
             yield from _phrase(user, value, number(_origin(operations, others[0])))
+        elif user.kind in _NORMALIZING:
+            yield "normalizes"
         elif user.kind not in _PASSING:
             return
         value = user.outputs[0]
@@ -123,17 +143,14 @@ def _phrase(operation: Operation, value: str, number: float | None) -> Iterable[
     if number == neutral and first:
         return
     what = "numbers of its own" if number is None else f"{number:.9g}"
-    if first or operation.kind not in ("Sub", "Div", "RealDiv", "DivNoNan"):
-        yield f"{_WORDS[operation.kind]} {what}"
+    word = _WORDS[operation.kind]
+    if first or word not in ("subtracts", "divides by"):
+        yield f"{word} {what}"
     else:
-        yield (
-            f"{_WORDS[operation.kind].split()[0]} from {what}"
-            if operation.kind == "Sub"
-            else (f"divides {what} by pixels")
-        )
+        yield f"subtracts from {what}" if word == "subtracts" else f"divides {what} by pixels"
 
 
-def _origin(operations: list[Operation], name: str) -> str:
+def _origin(operations: Sequence[Operation], name: str) -> str:
     """Where a number comes from, through the nodes that hand it on."""
     sources = {op.outputs[0]: op.inputs[0] for op in operations if op.kind in ("Identity", "Cast")}
     for _ in sources:

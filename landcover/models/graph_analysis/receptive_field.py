@@ -73,13 +73,25 @@ def receptive_fields(
     Returns:
         by output; None where an operation hides what depends on what.
     """
+    found = dependencies(model, window, axes)
+    names = [output.name for output in model.graph.output]
+    return {name: pixels.extent(found[name]) if name in found else None for name in names}
+
+
+def dependencies(
+    model: onnx.ModelProto, window: Mapping[str, Sequence[int]], axes: tuple[int, int]
+) -> dict[str, Spans]:
+    """The pixels that each element of each output depends on; see :func:`receptive_fields`.
+
+    Returns:
+        by output; those where an operation hides what depends on what are left out.
+    """
     walk = _Walk(model, window)
     image = next(iter(window))
     walk.spans[image] = pixels.of_window(window[image], *axes)
     for node in model.graph.node:
         walk.visit(node)
-    found = {output.name: walk.spans.get(output.name) for output in model.graph.output}
-    return {name: None if s is None else pixels.extent(s) for name, s in found.items()}
+    return {v.name: walk.spans[v.name] for v in model.graph.output if v.name in walk.spans}
 
 
 class _Walk:

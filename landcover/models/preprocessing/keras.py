@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from landcover.models.preprocessing.rendering import Numbers
 from landcover.models.preprocessing.specification import Pixels
 
 
@@ -37,14 +38,26 @@ class KerasOperations:
     def cast(self, value: Any, dtype: str) -> Any:
         return self._ops.cast(value, dtype)
 
-    def subtract(self, value: Any, numbers: npt.NDArray[np.float32]) -> Any:
+    def subtract(self, value: Any, numbers: Numbers) -> Any:
         return self._ops.subtract(value, numbers)
 
-    def multiply(self, value: Any, numbers: npt.NDArray[np.float32]) -> Any:
+    def multiply(self, value: Any, numbers: Numbers) -> Any:
         return self._ops.multiply(value, numbers)
 
-    def take(self, value: Any, order: tuple[int, ...]) -> Any:
-        return self._ops.take(value, np.asarray(order, np.int32), axis=1)
+    def divide(self, value: Any, by: Any) -> Any:
+        return self._ops.divide(value, by)
+
+    def equals(self, value: Any, numbers: npt.NDArray[np.int32]) -> Any:
+        return self._ops.cast(self._ops.equal(self._ops.cast(value, "int32"), numbers), "float32")
+
+    def mix(self, first: Any, second: Any, share: npt.NDArray[np.float32]) -> Any:
+        return self._ops.add(first, self.multiply(self._ops.subtract(second, first), share))
+
+    def take(self, value: Any, order: tuple[int, ...], axis: int) -> Any:
+        return self._ops.take(value, np.asarray(order, np.int32), axis=axis)
+
+    def reshape(self, value: Any, shape: tuple[int, ...]) -> Any:
+        return self._ops.reshape(value, shape)
 
     def transpose(self, value: Any, axes: tuple[int, ...]) -> Any:
         return self._ops.transpose(value, axes)
@@ -54,3 +67,6 @@ class KerasOperations:
 
     def softmax(self, value: Any, axis: int, rank: int) -> Any:
         return self._ops.softmax(value, axis=axis)
+
+    def sigmoid(self, value: Any) -> Any:
+        return self._ops.sigmoid(value)

@@ -37,14 +37,26 @@ class NumpyOperations:
     def cast(self, value: _Array, dtype: str) -> _Array:
         return np.asarray(value, dtype)
 
-    def subtract(self, value: _Array, numbers: npt.NDArray[np.float32]) -> _Array:
+    def subtract(self, value: _Array, numbers: rendering.Numbers) -> _Array:
         return np.asarray(value - numbers)
 
-    def multiply(self, value: _Array, numbers: npt.NDArray[np.float32]) -> _Array:
+    def multiply(self, value: _Array, numbers: rendering.Numbers) -> _Array:
         return np.asarray(value * numbers)
 
-    def take(self, value: _Array, order: tuple[int, ...]) -> _Array:
-        return value[:, list(order)]
+    def divide(self, value: _Array, by: _Array) -> _Array:
+        return np.asarray(value / by)
+
+    def equals(self, value: _Array, numbers: npt.NDArray[np.int32]) -> _Array:
+        return np.asarray(value == numbers, np.float32)
+
+    def mix(self, first: _Array, second: _Array, share: npt.NDArray[np.float32]) -> _Array:
+        return np.asarray(first + (second - first) * share)
+
+    def take(self, value: _Array, order: tuple[int, ...], axis: int) -> _Array:
+        return value.take(order, axis=axis)
+
+    def reshape(self, value: _Array, shape: tuple[int, ...]) -> _Array:
+        return value.reshape(shape)
 
     def transpose(self, value: _Array, axes: tuple[int, ...]) -> _Array:
         return value.transpose(axes)
@@ -55,3 +67,6 @@ class NumpyOperations:
     def softmax(self, value: _Array, axis: int, rank: int) -> _Array:
         raised = np.exp(value - value.max(axis=axis, keepdims=True))
         return np.asarray(raised / raised.sum(axis=axis, keepdims=True))
+
+    def sigmoid(self, value: _Array) -> _Array:
+        return np.asarray(0.5 * (1 + np.tanh(0.5 * value)), np.float32)

@@ -11,9 +11,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from landcover.errors import ModelError
-from landcover.models.formats.outputs import choose_head
-from landcover.models.preprocessing.rendering import after, before
-from landcover.models.preprocessing.specification import Shape, Signature, Steps
+from landcover.models.formats.outputs import choose_head, likely_outputs
+from landcover.models.preprocessing.rendering import Numbers, after, before
+from landcover.models.preprocessing.specification import Layout, Shape, Signature, Steps
 
 # Names of our own nodes; two underscores keep them apart from whatever a network calls its own.
 _OURS = "landcover__"
@@ -27,8 +27,16 @@ _AXES_AS_INPUTS = 13
 # The first version of the operator set that broadcasts the way numpy does.
 _BROADCASTING = 7
 
+# What reads images as (n, band, y, x), and what leaves their dimensions where they are.
+_ON_IMAGES = {"Conv", "MaxPool", "AveragePool", "ConvTranspose", "BatchNormalization"}
+_IN_PLACE = {
+    *("Identity", "Cast", "Add", "Sub", "Mul", "Div", "Clip", "Relu"),
+    *("QuantizeLinear", "DequantizeLinear"),
+}
+
+_ORDERS: dict[tuple[int, ...], Layout] = {(0, 1, 2, 3): "NCHW", (0, 3, 1, 2): "NHWC"}
+
 _IMAGE_RANKS = (3, 4)
-_CLASS_RANKS = (0, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -53,11 +61,44 @@ def find_ends(model: onnx.ModelProto, head: str | int | None, shown: str) -> End
         listed = ", ".join(f"{v.name!r} {_shape(v)}" for v in inputs) or "none"
         raise ModelError(shown, f"must have one input, a batch of images; its inputs: {listed}")
     outputs = list(model.graph.output)
-    likely = [i for i, value in enumerate(outputs) if len(_shape(value)) in _CLASS_RANKS]
+    likely = likely_outputs([len(_shape(value)) or None for value in outputs])
     wanted = choose_head([value.name for value in outputs], head, shown, likely)
     dtype = helper.tensor_dtype_to_np_dtype(images[0].type.tensor_type.elem_type)
-    signature = Signature(_shape(images[0]), str(dtype))
+    signature = Signature(_shape(images[0]), str(dtype), order=onnx_order(model, images[0].name))
     return Ends(images[0].name, outputs[wanted].name, signature)
+
+
+def onnx_order(model: onnx.ModelProto, image: str) -> Layout | None:
+    """The order of an input's dimensions, told by the first operation that works on images.
+
+    Args:
+        model: the network.
+        image: the name of the input.
+
+    Returns:
+        None where something else comes before it than arithmetic and changes of the order.
+    """
+    users: dict[str, list[onnx.NodeProto]] = {}
+    for node in model.graph.node:
+        for name in set(node.input):
+            users.setdefault(name, []).append(node)
+    axes, value = [0, 1, 2, 3], image
+    for _ in model.graph.node:  # a damaged graph may run in a circle
+        after = users.get(value, [])
+        if len(after) != 1 or not (after[0].op_type in _ON_IMAGES or value == after[0].input[0]):
+            return None
+        (node,) = after
+        if node.op_type in _ON_IMAGES and value == node.input[0]:
+            return _ORDERS.get(tuple(axes))
+        if node.op_type == "Transpose":
+            order = next((list(a.ints) for a in node.attribute if a.name == "perm"), [3, 2, 1, 0])
+            if len(order) != 4:
+                return None
+            axes = [axes[axis] for axis in order]
+        elif node.op_type not in _IN_PLACE:
+            return None
+        value = node.output[0]
+    return None
 
 
 def with_steps(
@@ -109,14 +150,28 @@ class OnnxOperations:
     def cast(self, value: str, dtype: str) -> str:
         return self._add("Cast", value, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
-    def subtract(self, value: str, numbers: npt.NDArray[np.float32]) -> str:
+    def subtract(self, value: str, numbers: Numbers) -> str:
         return self._add("Sub", value, self._weight(numbers))
 
-    def multiply(self, value: str, numbers: npt.NDArray[np.float32]) -> str:
+    def multiply(self, value: str, numbers: Numbers) -> str:
         return self._add("Mul", value, self._weight(numbers))
 
-    def take(self, value: str, order: tuple[int, ...]) -> str:
-        return self._add("Gather", value, self._weight(np.asarray(order, np.int64)), axis=1)
+    def divide(self, value: str, by: str) -> str:
+        return self._add("Div", value, by)
+
+    def equals(self, value: str, numbers: npt.NDArray[np.int32]) -> str:
+        equal = self._add("Equal", self.cast(value, "int32"), self._weight(numbers))
+        return self.cast(equal, "float32")
+
+    def mix(self, first: str, second: str, share: npt.NDArray[np.float32]) -> str:
+        part = self.multiply(self._add("Sub", second, first), share)
+        return self._add("Add", first, part)
+
+    def take(self, value: str, order: tuple[int, ...], axis: int) -> str:
+        return self._add("Gather", value, self._weight(np.asarray(order, np.int64)), axis=axis)
+
+    def reshape(self, value: str, shape: tuple[int, ...]) -> str:
+        return self._add("Reshape", value, self._weight(np.asarray(shape, np.int64)))
 
     def transpose(self, value: str, axes: tuple[int, ...]) -> str:
         return self._add("Transpose", value, perm=list(axes))
@@ -135,16 +190,19 @@ class OnnxOperations:
         last = self._add("Softmax", self.transpose(value, tuple(swapped)), axis=rank - 1)
         return self.transpose(last, tuple(swapped))
 
+    def sigmoid(self, value: str) -> str:
+        return self._add("Sigmoid", value)
+
     def _add(self, operation: str, *inputs: str, **attributes: Any) -> str:
         """Add a node and return the name of its output."""
         name = f"{_OURS}{len(self.nodes)}_{operation}"
         self.nodes.append(helper.make_node(operation, inputs, [name], name=name, **attributes))
         return name
 
-    def _weight(self, values: npt.NDArray[Any]) -> str:
+    def _weight(self, values: npt.NDArray[Any] | np.float32) -> str:
         """Add a constant and return its name."""
         name = f"{_OURS}w{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(values, name))
+        self.weights.append(numpy_helper.from_array(np.asarray(values), name))
         return name
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import openvino
 from openvino import opset8 as operations
 
-from landcover.models.preprocessing.rendering import after, before
+from landcover.models.preprocessing.rendering import Numbers, after, before
 from landcover.models.preprocessing.specification import Signature, Steps
 
 
@@ -50,14 +50,28 @@ class OpenvinoOperations:
     def cast(self, value: Any, dtype: str) -> Any:
         return operations.convert(value, openvino.Type(np.dtype(dtype)).get_type_name())
 
-    def subtract(self, value: Any, numbers: npt.NDArray[np.float32]) -> Any:
+    def subtract(self, value: Any, numbers: Numbers) -> Any:
         return operations.subtract(value, numbers)
 
-    def multiply(self, value: Any, numbers: npt.NDArray[np.float32]) -> Any:
+    def multiply(self, value: Any, numbers: Numbers) -> Any:
         return operations.multiply(value, numbers)
 
-    def take(self, value: Any, order: tuple[int, ...]) -> Any:
-        return operations.gather(value, _whole(*order), np.int64(1))
+    def divide(self, value: Any, by: Any) -> Any:
+        return operations.divide(value, by)
+
+    def equals(self, value: Any, numbers: npt.NDArray[np.int32]) -> Any:
+        whole = operations.convert(value, "i32")
+        return operations.convert(operations.equal(whole, numbers), "f32")
+
+    def mix(self, first: Any, second: Any, share: npt.NDArray[np.float32]) -> Any:
+        part = operations.multiply(operations.subtract(second, first), share)
+        return operations.add(first, part)
+
+    def take(self, value: Any, order: tuple[int, ...], axis: int) -> Any:
+        return operations.gather(value, _whole(*order), np.int64(axis))
+
+    def reshape(self, value: Any, shape: tuple[int, ...]) -> Any:
+        return operations.reshape(value, _whole(*shape), False)
 
     def transpose(self, value: Any, axes: tuple[int, ...]) -> Any:
         return operations.transpose(value, _whole(*axes))
@@ -67,6 +81,9 @@ class OpenvinoOperations:
 
     def softmax(self, value: Any, axis: int, rank: int) -> Any:
         return operations.softmax(value, axis)
+
+    def sigmoid(self, value: Any) -> Any:
+        return operations.sigmoid(value)
 
 
 def _whole(*values: int) -> Any:

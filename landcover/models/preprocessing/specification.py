@@ -11,6 +11,10 @@ import numpy.typing as npt
 Layout: TypeAlias = Literal["NCHW", "NHWC", "NHW"]
 """Order of a network's input: N image, C band, H row, W column; "NHW" has a single band."""
 
+Form: TypeAlias = Literal["scores", "probability", "numbers"]
+
+Activation: TypeAlias = Literal["softmax", "sigmoid", "none"]
+
 Size: TypeAlias = tuple[int, int]
 
 Shape: TypeAlias = tuple[int | None, ...]
@@ -29,12 +33,14 @@ class Signature:
     Args:
         shape: of its input, the batch first; None for a dimension that is free.
         dtype: of its input, as numpy names it.
-        channels_last: how its framework orders images where the shape leaves it open.
+        channels_last: how its framework orders images where nothing else tells.
+        order: of the input's dimensions, where the file says it.
     """
 
     shape: Shape
     dtype: str
     channels_last: bool = False
+    order: Layout | None = None
 
     @property
     def batch(self) -> int | None:
@@ -45,8 +51,9 @@ class Signature:
         """The order of the input's dimensions.
 
         Args:
-            bands: how many bands are known to be read; without it, the smaller of the two
-                dimensions that might be the bands is held to be.
+            bands: how many bands are known to be read. Without it, and where the file says nothing,
+                a window is held to be square; of one that is not in either order, a framework that
+                puts channels last does so, and else the smaller dimension is held to be the bands.
 
         Raises:
             ValueError: an input of this rank is no image.
@@ -55,16 +62,20 @@ class Signature:
             return "NHW"
         if len(self.shape) != 4:
             raise ValueError(f"its input has {len(self.shape)} dimensions, an image batch has 4")
-        first, last = self.shape[1], self.shape[3]
+        if self.order is not None:
+            return self.order
+        _, first, middle, last = self.shape
         if bands is not None and (first in (bands, None)) != (last in (bands, None)):
             return "NCHW" if first in (bands, None) else "NHWC"
-        if first is not None and last is not None and first != last:
-            return "NCHW" if first < last else "NHWC"
         if (first is None) != (last is None):
             # The one that is known counts bands, unless it is as long as the row or column next to it.
             known = last if first is None else first
-            return "NHWC" if (last is None) == (known == self.shape[2]) else "NCHW"
-        return "NHWC" if self.channels_last else "NCHW"
+            return "NHWC" if (last is None) == (known == middle) else "NCHW"
+        if first is not None and middle is not None and (first == middle) != (middle == last):
+            return "NHWC" if first == middle else "NCHW"
+        if self.channels_last or first is None or last is None or first == last:
+            return "NHWC" if self.channels_last else "NCHW"
+        return "NCHW" if first < last else "NHWC"
 
 
 @dataclass(frozen=True)
@@ -72,21 +83,45 @@ class Output:
     """How a network's output becomes probabilities.
 
     Args:
-        class_axis: which of its axes runs over the classes: 1, or the last one.
-        rank: how many axes it has, the batch included.
-        pixel: a label a pixel; otherwise a label a tile.
-        softmax: the network ends in logits.
+        form: "scores": a number a class; "probability": one number, of the second of two classes;
+            "numbers": the number of the class.
+        classes: how many there are.
+        rank: how many axes the output has, the batch included.
+        class_axis: which of them runs over the classes; None where none does, because there is a
+            single number, or because a network that returns (n, y, x) has no axis for it.
+        cells: rows and columns of what it returns, which may share one axis; None: a label a tile.
+        activation: what the network leaves to do: "softmax" or "sigmoid" of logits.
+        threshold: of a single probability, from which on the label is the second class.
+        quantization: it returns whole numbers q that stand for (q - zero) * scale: (scale, zero).
+        stride: pixels of the window from one cell to the next.
+        halo: pixels on each side of the window that get no label.
     """
 
-    class_axis: int
+    form: Form
+    classes: int
     rank: int
-    pixel: bool
-    softmax: bool
+    class_axis: int | None
+    cells: Size | None = None
+    activation: Activation = "none"
+    threshold: float = 0.5
+    quantization: tuple[float, float] | None = None
+    stride: int = 1
+    halo: int = 0
+
+    @property
+    def pixel(self) -> bool:
+        """A label a pixel; otherwise a label a tile."""
+        return self.cells is not None
+
+    @property
+    def channels(self) -> int:
+        """How many numbers it has for each label."""
+        return self.classes if self.form == "scores" else 1
 
     def order(self) -> tuple[int, ...]:
         """The permutation of its axes that puts the classes behind the batch."""
-        rest = (axis for axis in range(1, self.rank) if axis != self.class_axis)
-        return (0, self.class_axis, *rest)
+        first = () if self.class_axis is None else (self.class_axis,)
+        return (0, *first, *(axis for axis in range(1, self.rank) if axis not in first))
 
 
 @dataclass(frozen=True, eq=False)

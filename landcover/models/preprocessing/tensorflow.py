@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from landcover.models.preprocessing.rendering import Numbers
+
 
 class TensorflowOperations:
     """See :class:`landcover.models.preprocessing.rendering.Operations`.
@@ -21,14 +23,26 @@ class TensorflowOperations:
     def cast(self, value: Any, dtype: str) -> Any:
         return self._tf.cast(value, dtype)
 
-    def subtract(self, value: Any, numbers: npt.NDArray[np.float32]) -> Any:
+    def subtract(self, value: Any, numbers: Numbers) -> Any:
         return value - numbers
 
-    def multiply(self, value: Any, numbers: npt.NDArray[np.float32]) -> Any:
+    def multiply(self, value: Any, numbers: Numbers) -> Any:
         return value * numbers
 
-    def take(self, value: Any, order: tuple[int, ...]) -> Any:
-        return self._tf.gather(value, order, axis=1)
+    def divide(self, value: Any, by: Any) -> Any:
+        return value / by
+
+    def equals(self, value: Any, numbers: npt.NDArray[np.int32]) -> Any:
+        return self._tf.cast(self._tf.cast(value, "int32") == numbers, "float32")
+
+    def mix(self, first: Any, second: Any, share: npt.NDArray[np.float32]) -> Any:
+        return first + (second - first) * share
+
+    def take(self, value: Any, order: tuple[int, ...], axis: int) -> Any:
+        return self._tf.gather(value, order, axis=axis)
+
+    def reshape(self, value: Any, shape: tuple[int, ...]) -> Any:
+        return self._tf.reshape(value, shape)
 
     def transpose(self, value: Any, axes: tuple[int, ...]) -> Any:
         return self._tf.transpose(value, axes)
@@ -38,3 +52,6 @@ class TensorflowOperations:
 
     def softmax(self, value: Any, axis: int, rank: int) -> Any:
         return self._tf.nn.softmax(value, axis=axis)
+
+    def sigmoid(self, value: Any) -> Any:
+        return self._tf.sigmoid(value)

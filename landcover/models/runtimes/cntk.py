@@ -5,16 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import onnx
+
 from landcover.errors import ModelError
 from landcover.models.cntk.library.evaluation import GenuineNetwork
 from landcover.models.cntk.library.install import locate
+from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.cntk.reader.dictionary import FREE
 from landcover.models.cntk.reader.graph import Graph, Output
 from landcover.models.cntk.reader.model_file import read
 from landcover.models.cntk.reader.outputs import choose
 from landcover.models.formats.detection import Format, ModelFile
+from landcover.models.graph_analysis.facts import Facts, onnx_facts
 from landcover.models.network import Network
 from landcover.models.preprocessing.numpy import after, before
+from landcover.models.preprocessing.onnx import find_ends
 from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
 
 _NAME: Final = "runtime 'cntk'"
@@ -52,7 +57,7 @@ class CntkRuntime:
         if self._opened is None or self._opened[0] != file.path:
             self._opened = (file.path, GenuineNetwork(file.path, 0, self._threads), _graph_of(file))
         _, network, graph = self._opened
-        return CntkGraph(network, graph, head, str(file.path))
+        return CntkGraph(network, graph, head, file)
 
 
 class CntkGraph:
@@ -62,13 +67,14 @@ class CntkGraph:
         network: of the library.
         graph: the network as landcover reads it; None where only the library can.
         head: the wanted output; the same one is meant as for the other runtimes.
-        shown: the model's name in messages.
+        file: what the library has opened.
     """
 
     def __init__(
-        self, network: GenuineNetwork, graph: Graph | None, head: str | int | None, shown: str
+        self, network: GenuineNetwork, graph: Graph | None, head: str | int | None, file: ModelFile
     ) -> None:
-        self._network = network
+        self._network, self._file, self._head = network, file, head
+        shown = str(file.path)
         self._output: int | str = head or 0
         fed = None
         if graph is not None:
@@ -85,6 +91,16 @@ class CntkGraph:
             )
         self._input = port.name
         self.signature = Signature((None, *shape), "float32")
+
+    def facts(self) -> Facts:
+        """What its conversion to ONNX says of it; nothing where it has none."""
+        try:
+            path = onnx_of(self._file, self._head, "plain")
+        except ModelError:
+            return Facts()
+        head = None if self._head is None else 0
+        ends = find_ends(onnx.load(str(path)), head, str(path))
+        return onnx_facts(lambda: onnx.load(str(path)), ends.input, ends.output)
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; the library has nothing left to do."""

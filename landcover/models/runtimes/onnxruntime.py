@@ -16,6 +16,7 @@ from landcover.devices import Gpu
 from landcover.errors import ModelError
 from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.formats.detection import Format, ModelFile
+from landcover.models.graph_analysis.facts import Facts, onnx_facts
 from landcover.models.network import CacheByDtype, Network, in_batches_of
 from landcover.models.preprocessing.onnx import Ends, find_ends, with_steps
 from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
@@ -67,6 +68,11 @@ class OnnxGraph:
     def signature(self) -> Signature:
         """What the network reads."""
         return self._ends.signature
+
+    def facts(self) -> Facts:
+        """What its graph says of itself."""
+        ends = self._ends
+        return onnx_facts(lambda: _read(self._path, self._shown), ends.input, ends.output)
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; sessions are started when the first pixels arrive."""

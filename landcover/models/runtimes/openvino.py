@@ -5,20 +5,26 @@ from __future__ import annotations
 import hashlib
 import queue
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import openvino
 
 from landcover.errors import ModelError
 from landcover.models.cache import cache_folder, cached
 from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.formats.detection import Format, ModelFile
-from landcover.models.formats.outputs import choose_head
+from landcover.models.formats.outputs import choose_head, likely_outputs
+from landcover.models.graph_analysis.arithmetic import Operation
+from landcover.models.graph_analysis.facts import Facts, facts_of, onnx_facts
 from landcover.models.network import CacheByDtype, Network, in_batches_of
+from landcover.models.preprocessing.onnx import onnx_order
 from landcover.models.preprocessing.openvino import with_steps
 from landcover.models.preprocessing.specification import (
+    Layout,
     Pixels,
     Probabilities,
     Shape,
@@ -34,7 +40,6 @@ _PRECISIONS = {"f32": ("f32", "FP32"), "bf16": ("bf16", "BF16"), "f16": ("f16", 
 _STREAMS = 2
 
 _IMAGE_RANKS = (3, 4)
-_CLASS_RANKS = (None, 2, 4)
 
 
 class OpenvinoRuntime:
@@ -114,15 +119,26 @@ class OpenvinoGraph:
             listed = ", ".join(f"{i.any_name!r} {i.partial_shape}" for i in model.inputs)
             raise ModelError(shown, f"must have one input, a batch of images; its inputs: {listed}")
         shapes = [_shape(output) for output in model.outputs]
-        likely = [i for i, s in enumerate(shapes) if (s and len(s)) in _CLASS_RANKS]
+        likely = likely_outputs([None if s is None else len(s) for s in shapes])
         self._head = choose_head([o.any_name for o in model.outputs], head, shown, likely)
         dtype = model.inputs[0].element_type.to_dtype()
-        channels_last = path.suffix != ".onnx"
         self.signature = Signature(
-            _shape(model.inputs[0]) or (), str(np.dtype(dtype)), channels_last
+            _shape(model.inputs[0]) or (),
+            str(np.dtype(dtype)),
+            channels_last=path.suffix != ".onnx",
+            order=_order(path),
         )
         # A network that insists on a number of images gets them all in one part.
         self._streams = streams if self.signature.batch is None else 1
+
+    def facts(self) -> Facts:
+        """What its graph says of itself; that of an ONNX file is read as it is written."""
+        if self._path.suffix != ".onnx":
+            return _facts(self._read(), self._head)
+        graph = onnx.load(str(self._path), load_external_data=False).graph
+        weights = {tensor.name for tensor in graph.initializer}
+        (image,) = [value.name for value in graph.input if value.name not in weights]
+        return onnx_facts(lambda: onnx.load(str(self._path)), image, graph.output[self._head].name)
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; it is compiled when the first pixels arrive."""
@@ -208,6 +224,36 @@ def _frozen(file: ModelFile, head: str | int | None) -> Path:
         path.write_bytes(TensorflowRuntime().open(file, head).frozen())
 
     return cached(f"frozen/{key}.pb", freeze)
+
+
+def _order(path: Path) -> Layout | None:
+    if path.suffix != ".onnx":
+        return None
+    model = onnx.load(str(path), load_external_data=False)
+    weights = {tensor.name for tensor in model.graph.initializer}
+    (image,) = [value.name for value in model.graph.input if value.name not in weights]
+    return onnx_order(model, image)
+
+
+def _facts(model: openvino.Model, head: int) -> Facts:
+    """What the graph of a network says that OpenVINO has read from a frozen graph."""
+    nodes = model.get_ordered_ops()
+    operations = [
+        Operation(
+            node.get_type_name(),
+            tuple(i.get_source_output().get_node().get_friendly_name() for i in node.inputs()),
+            (node.get_friendly_name(),),
+        )
+        for node in nodes
+    ]
+    image, result = model.inputs[0].get_node(), model.outputs[head].get_node()
+    found = facts_of(operations, result.get_friendly_name(), image.get_friendly_name())
+    ending = replace(found.ending, whole=model.outputs[head].element_type.is_integral_number())
+    if ending.kind == "numbers":
+        (node,) = [n for n in nodes if n.get_type_name() == ending.operation][-1:]
+        extent = node.input(0).get_partial_shape()[node.get_axis()]
+        ending = replace(ending, classes=None if extent.is_dynamic else extent.get_length())
+    return replace(found, ending=ending)
 
 
 def _shape(port: Any) -> Shape | None:

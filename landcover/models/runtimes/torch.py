@@ -10,6 +10,7 @@ import numpy as np
 from landcover.devices import Gpu
 from landcover.errors import ModelError
 from landcover.models.formats.detection import Format, ModelFile
+from landcover.models.graph_analysis.facts import Facts
 from landcover.models.network import Network, in_batches_of, refuse_less_than_the_file
 from landcover.models.preprocessing.keras import KerasOperations, plain
 from landcover.models.preprocessing.rendering import after, before
@@ -100,6 +101,10 @@ class TorchGraph:
     def signature(self) -> Signature:
         """What it reads."""
         return self.network.signature
+
+    def facts(self) -> Facts:
+        """What its layers say of it."""
+        return self.network.facts()
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; there is nothing to prepare."""

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from landcover.errors import ModelError
+from landcover.models.graph_analysis.facts import Facts
 from landcover.models.network import KeyedCache, Network, in_batches_of
 from landcover.models.preprocessing.keras import KerasOperations, plain
 from landcover.models.preprocessing.rendering import after, before
@@ -34,6 +35,10 @@ class JaxGraph:
     def signature(self) -> Signature:
         """What it reads."""
         return self.network.signature
+
+    def facts(self) -> Facts:
+        """What its layers say of it."""
+        return self.network.facts()
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; XLA compiles it when the first pixels arrive."""

@@ -11,8 +11,10 @@ from typing import Any
 from landcover.errors import MissingExtra, ModelError
 from landcover.models.formats.detection import ModelFile
 from landcover.models.formats.keras_config import check_safe
-from landcover.models.formats.outputs import choose_head
+from landcover.models.formats.outputs import choose_head, likely_outputs
+from landcover.models.graph_analysis.facts import Facts
 from landcover.models.preprocessing.specification import Signature
+from landcover.models.runtimes.keras.facts import keras_facts, keras_order
 from landcover.models.runtimes.keras.start import start_keras
 from landcover.models.runtimes.tensorflow.start import chatter_logged
 
@@ -32,6 +34,10 @@ class KerasNetwork:
     model: Any
     signature: Signature
     shown: str
+
+    def facts(self) -> Facts:
+        """What its layers say of it."""
+        return keras_facts(self.model)
 
     def call(self, images: Any) -> Any:
         """From a tensor to the network's output, as it is when nothing is learned."""
@@ -112,11 +118,15 @@ def _network(keras: Any, model: Any, head: str | int | None, shown: str) -> Kera
         listed = ", ".join(repr(i.name) for i in inputs) or "none that is known"
         raise ModelError(shown, f"must have one input, a batch of images; its inputs: {listed}")
     names = getattr(model, "output_names", None) or [output.name for output in model.outputs]
-    wanted = choose_head(list(names), head, shown)
+    likely = likely_outputs([len(output.shape) for output in model.outputs])
+    wanted = choose_head(list(names), head, shown, likely)
     if len(model.outputs) > 1:
         model = keras.Model(model.inputs, model.outputs[wanted])
     dtype = inputs[0].dtype
     signature = Signature(
-        tuple(inputs[0].shape), dtype if isinstance(dtype, str) else dtype.name, channels_last=True
+        tuple(inputs[0].shape),
+        dtype if isinstance(dtype, str) else dtype.name,
+        channels_last=True,
+        order=keras_order(model),
     )
     return KerasNetwork(keras, model, signature, shown)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from landcover.errors import ModelError
+from landcover.models.graph_analysis.arithmetic import Operation, tensorflow_arithmetic
+from landcover.models.graph_analysis.ending import ending_of
+from landcover.models.graph_analysis.facts import Facts
 from landcover.models.network import CacheByDtype, Network, in_batches_of
 from landcover.models.preprocessing.rendering import after, before
 from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
@@ -24,11 +27,17 @@ class TensorflowGraph:
         signature: what it reads.
         call: from a tensor of that shape to its output.
         shown: the model's name in messages.
+        told: what its graph says, where there is another than TensorFlow's to read it from.
     """
 
     signature: Signature
     call: Callable[[Any], Any]
     shown: str
+    told: Facts | None = None
+
+    def facts(self) -> Facts:
+        """What its graph says of itself."""
+        return _facts(self.frozen()) if self.told is None else self.told
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; it is traced when the first pixels arrive."""
@@ -81,6 +90,29 @@ class _TracedNetwork:
             return tf.function(whole, autograph=False).get_concrete_function(spec)
         except (ValueError, TypeError, tf.errors.OpError) as error:
             raise ModelError(graph.shown, _reason(error)) from error
+
+
+def _facts(frozen: bytes) -> Facts:
+    """What a frozen graph with one input and one output says."""
+    tf = tensorflow()
+    definition = tf.compat.v1.GraphDef.FromString(frozen)
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(definition, name="")
+    nodes = graph.get_operations()
+    operations = [
+        Operation(node.type, tuple(i.op.name for i in node.inputs), (node.name,)) for node in nodes
+    ]
+    images = [node.name for node in nodes if node.type == "Placeholder"]
+    (last,) = [node for node in nodes if node.outputs and not node.outputs[0].consumers()][-1:]
+    ending = replace(
+        ending_of(operations, last.name, images), whole=last.outputs[0].dtype.is_integer
+    )
+    if ending.kind == "numbers":
+        argmax = [node for node in nodes if node.type == ending.operation][-1]
+        axis = int(tf.get_static_value(argmax.inputs[1]))
+        shape = argmax.inputs[0].shape
+        ending = replace(ending, classes=None if shape.rank is None else shape[axis])
+    return Facts(ending, tensorflow_arithmetic(definition))
 
 
 def _reason(error: Exception) -> str:

@@ -16,7 +16,7 @@ from landcover.models.runtimes.tensorflow.tf1_graphs import open_checkpoint, ope
 
 def _open_keras(file: ModelFile, head: str | int | None) -> TensorflowGraph:
     network = open_keras(file, head, "tensorflow")
-    return TensorflowGraph(network.signature, network.call, network.shown)
+    return TensorflowGraph(network.signature, network.call, network.shown, network.facts())
 
 
 _OPEN: dict[Format, Callable[[ModelFile, str | int | None], TensorflowGraph]] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from landcover.errors import ModelError
 from landcover.models.formats.detection import ModelFile
-from landcover.models.formats.outputs import choose_head
+from landcover.models.formats.outputs import choose_head, likely_outputs
 from landcover.models.preprocessing.specification import Shape, Signature
 from landcover.models.runtimes.tensorflow.graph import TensorflowGraph
 from landcover.models.runtimes.tensorflow.start import tensorflow
@@ -32,7 +32,9 @@ def open_saved_model(file: ModelFile, head: str | int | None) -> TensorflowGraph
     _, inputs = function.structured_input_signature
     image, others = _image_of(function, inputs, shown)
     outputs = dict(sorted(function.structured_outputs.items()))
-    likely = [i for i, spec in enumerate(outputs.values()) if _is_class_output(spec)]
+    floats = [spec.dtype.is_floating for spec in outputs.values()]
+    ranks = [spec.shape.rank for spec in outputs.values()]
+    likely = [i for i in likely_outputs(ranks) if floats[i] or not any(floats)]
     name = list(outputs)[choose_head(list(outputs), head, shown, likely)]
     constants = {key: tf.constant(value) for key, value in others.items()}
 
@@ -104,7 +106,3 @@ def _image_of(function: Any, inputs: dict[str, Any], shown: str) -> tuple[str, d
         raise ModelError(shown, f"must have one input, a batch of images; its inputs: {listed}")
     tensors = {tensor.op.name: tensor for tensor in function.inputs}
     return images[0], {name: off(tensors[spec.name]) for name, spec in others.items()}
-
-
-def _is_class_output(spec: Any) -> bool:
-    return bool(spec.dtype.is_floating and spec.shape.rank in (None, 2, 4))

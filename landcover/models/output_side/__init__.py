@@ -1,0 +1,1 @@
+"""What a network returns: which numbers, of what, and where in its window they lie."""

@@ -1,0 +1,215 @@
+"""What a network returns: read from its graph, and from what it makes of an image of noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from landcover.classes import classes_of, scheme
+from landcover.config import ModelSettings
+from landcover.errors import ModelError
+from landcover.models.graph_analysis.cells import Cells, followed, tried
+from landcover.models.graph_analysis.facts import Facts
+from landcover.models.network import Graph, Network
+from landcover.models.output_side.activations import activation_of
+from landcover.models.output_side.cells import Place, place_of
+from landcover.models.output_side.forms import form_of
+from landcover.models.preprocessing.numpy import NumpyOperations
+from landcover.models.preprocessing.rendering import arranged
+from landcover.models.preprocessing.specification import Output, Pixels, Probabilities, Steps
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What a network returns.
+
+    Args:
+        classes: their names, in its order.
+        output: how what it returns becomes probabilities.
+    """
+
+    classes: tuple[str, ...]
+    output: Output
+
+    @property
+    def halo(self) -> int:
+        """Pixels on each side of its window that get no label."""
+        return self.output.halo
+
+
+def find_output(
+    graph: Graph, facts: Facts, steps: Steps, told: ModelSettings, shown: str
+) -> Returned:
+    """Find out what a network returns, from its graph, from what is told, and from noise.
+
+    The noise is given to the network as it is: nothing that is found out depends on mean and scale.
+
+    Args:
+        graph: the network.
+        facts: what its graph says.
+        steps: the steps before it.
+        told: what is told about it.
+        shown: the model's name in messages.
+
+    Raises:
+        ModelError: it returns something other than what is told, or nothing that labels tiles or
+            pixels, or what it returns cannot be told.
+        ConfigError: the classes are no scheme's, or one is named twice.
+    """
+    probe = _Probe(graph, steps)
+    raw = probe.run(probe.noise((graph.signature.batch or 2, steps.bands, *steps.size)))
+    names = _told_classes(told)
+    named = None if names is None else len(names)
+    output = form_of(raw.shape, steps, facts.ending, named, told, shown)
+    if told.output is not None and (told.output == "pixel") != output.pixel:
+        raise ModelError(
+            shown, f"returns an output of shape {raw.shape}: no label a {told.output} as told"
+        )
+    if told.threshold is not None and output.form != "probability":
+        raise ModelError(shown, "returns more than one number a label: threshold is for one")
+    classes = _classes(names, output, facts, told, shown)
+    activation = activation_of(raw, output, facts.ending, told, shown)
+    output = replace(
+        output,
+        classes=len(classes),
+        activation=activation,
+        threshold=0.5 if told.threshold is None else told.threshold,
+        quantization=facts.ending.quantization,
+    )
+    if output.cells is not None:
+        place = _place(probe, graph, facts, output, told, shown)
+        output = replace(output, stride=place.stride, halo=place.halo)
+    return Returned(classes, output)
+
+
+class _Probe:
+    """Runs a network on noise, without mean and scale.
+
+    Args:
+        graph: the network.
+        steps: the steps before it.
+    """
+
+    def __init__(self, graph: Graph, steps: Steps) -> None:
+        bands = steps.bands
+        self.steps = replace(
+            steps, mean=(0.0,) * bands, scale=(1.0,) * bands, mean_image=None, output=None
+        )
+        self._dtype = np.dtype(graph.signature.dtype)
+        self._network: Network = graph.compile(self.steps)
+        self._rng = np.random.default_rng(2017)
+
+    def noise(self, shape: Sequence[int]) -> Pixels:
+        """Pixels above zero, by which networks divide, and no larger than those most are trained on."""
+        if self._dtype.kind in "iu":
+            return self._rng.integers(1, 127, shape).astype(self._dtype)
+        return self._rng.uniform(0.05, 1, shape).astype(np.float32)
+
+    def run(self, pixels: Pixels) -> Probabilities:
+        """What the network returns, as float32 and nothing else."""
+        with np.errstate(all="ignore"):
+            return self._network.run(pixels)
+
+    def cells(self, output: Output, axis: int) -> Cells | None:
+        """Stride and place of what it returns, from where the answer to noise changes.
+
+        Networks that scale their input themselves hear louder noise.
+        """
+        operations = NumpyOperations()
+
+        def answer(pixels: Pixels) -> Probabilities:
+            found = arranged(operations, self.run(pixels), output)
+            return np.asarray(found, np.float32)
+
+        for loud in (1, 255):
+            times = 1 if self._dtype.kind in "iu" else loud
+
+            def noise(shape: Sequence[int], times: int = times) -> Pixels:
+                return np.asarray(self.noise(shape) * times, self.pixels)
+
+            shape = (1, self.steps.bands, *self.steps.size)
+            found = tried(answer, noise(shape), 2 + axis, noise)
+            if found is not None or times != loud:
+                return found
+        return None
+
+    @property
+    def pixels(self) -> np.dtype[np.generic]:
+        """The dtype of the noise."""
+        return self._dtype if self._dtype.kind in "iu" else np.dtype(np.float32)
+
+
+def _place(
+    probe: _Probe, graph: Graph, facts: Facts, output: Output, told: ModelSettings, shown: str
+) -> Place:
+    steps = probe.steps
+    assert output.cells is not None
+    find: Callable[[int], Cells | None] = _found_by(probe, graph, facts, output)
+    place = place_of(steps.size, output.cells, find, told, shown)
+    flat = output.rank == 1 + (output.class_axis is not None) + 1
+    if flat and place.stride == 1 and not _in_rows(find, steps.size):
+        raise ModelError(
+            shown,
+            "returns all pixels along one axis, and not row by row: name the layer before in 'head'",
+        )
+    return place
+
+
+def _in_rows(find: Callable[[int], Cells | None], size: tuple[int, int]) -> bool:
+    """Whether pixels that are returned along one axis come row by row, as far as can be told."""
+    found = [find(axis) for axis in (0, 1) if size[axis] > 1]
+    return all(cells is None or abs(cells.stride - 1) < 0.1 for cells in found)
+
+
+def _found_by(
+    probe: _Probe, graph: Graph, facts: Facts, output: Output
+) -> Callable[[int], Cells | None]:
+    """Finds the cells of an axis: from the graph where it can be followed, else by trying."""
+    steps = probe.steps
+    where = {"NCHW": (2, 3), "NHWC": (1, 2), "NHW": (1, 2)}[steps.layout]
+    shape = {
+        "NCHW": (1, steps.bands, *steps.size),
+        "NHWC": (1, *steps.size, steps.bands),
+        "NHW": (1, *steps.size),
+    }[steps.layout]
+    shape = (graph.signature.batch or 1, *shape[1:])
+    spans: list[object] = []
+
+    def find(axis: int) -> Cells | None:
+        if not spans:
+            spans.append(facts.dependencies(shape, where))
+        known = spans[0]
+        if isinstance(known, np.ndarray) and known.ndim == 1 + output.rank:
+            planes = [arranged(NumpyOperations(), plane, output) for plane in known]
+            found = followed(np.stack(planes), 2 + axis, steps.size, axis)
+            if found is not None:
+                return found
+        return probe.cells(output, axis)
+
+    return find
+
+
+def _told_classes(told: ModelSettings) -> tuple[str, ...] | None:
+    return scheme(told.classes).names if isinstance(told.classes, str) else told.classes
+
+
+def _classes(
+    names: tuple[str, ...] | None, output: Output, facts: Facts, told: ModelSettings, shown: str
+) -> tuple[str, ...]:
+    count = output.classes
+    if output.form == "numbers":
+        if names is None and not count:
+            raise ModelError(shown, "returns the numbers of classes, not how many: set classes")
+        count = facts.ending.classes or count
+    if names is not None and len(names) != count:
+        origin = f" of scheme {told.classes!r}" if isinstance(told.classes, str) else ""
+        what = "one number for two" if output.form == "probability" else str(count)
+        raise ModelError(
+            shown,
+            f"returns {what} classes, but {len(names)}{origin} are named: correct 'classes' in "
+            "the sidecar or the configuration",
+        )
+    names = names or tuple(map(str, range(count)))
+    return classes_of(names, told.classes if isinstance(told.classes, str) else None).names
