@@ -26,6 +26,7 @@ PATHS_OF_A_MODEL = {"path", "mean_image"}
 Device: TypeAlias = Literal["auto", "cpu", "gpu"]
 Precision: TypeAlias = Literal["f32", "bf16", "f16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+Alpha: TypeAlias = Literal["mask", "imagery"]
 PerBand: TypeAlias = float | tuple[float, ...]
 
 
@@ -45,6 +46,8 @@ class SourceSettings(_Section):
         halo: pixels read around what a tile writes; default: the model's.
         resolution: metres a pixel; default: the model's, else the scene's own.
         bands: bands in the order of the network, from 1 or by their names; default: the model's.
+        alpha: what a band is that its file declares alpha: a "mask" of the pixels, or "imagery";
+            default: imagery if the network reads it, else a mask.
         labels: "parent": the true label of an image is the name of its folder.
         task: tiles a task; default: chosen for the model.
     """
@@ -56,6 +59,7 @@ class SourceSettings(_Section):
     halo: int | None = Field(None, ge=0)
     resolution: float | None = Field(None, gt=0)
     bands: tuple[int | str, ...] | None = None
+    alpha: Alpha | None = None
     labels: Literal["parent"] | None = None
     task: int | None = Field(None, ge=1)
 

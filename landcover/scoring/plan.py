@@ -84,6 +84,7 @@ def _rasters(settings: SourceSettings, recipe: Recipe) -> RasterSource:
         resolution=settings.resolution or recipe.resolution,
         bands=recipe.bands,
         mask=recipe.output == "pixel",
+        alpha=settings.alpha,
     )
 
 
@@ -106,4 +107,5 @@ def _images(settings: SourceSettings, recipe: Recipe) -> ImageSource:
         tile=Size(*recipe.input_size),
         bands=recipe.bands,
         labels=settings.labels,
+        alpha=settings.alpha,
     )

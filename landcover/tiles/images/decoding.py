@@ -16,10 +16,10 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
+from landcover.config import Alpha
 from landcover.tiles.gdal import cause, unplaced_allowed
 from landcover.tiles.grid import Size
 from landcover.tiles.images.fetching import Content, Unreachable
-from landcover.tiles.rasters.metadata import is_mask
 
 Pixels = npt.NDArray[Any]
 
@@ -41,12 +41,15 @@ class Expected:
         bands: which bands are read, from 1, in the order of the network; None: all.
         count: how many bands the network gets.
         dtype: of the pixels.
+        alpha: what a band that is declared alpha is; None: imagery if it is read, else a mask,
+            which must be opaque.
     """
 
     tile: Size
     bands: tuple[int, ...] | None
     count: int
     dtype: str
+    alpha: Alpha | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -65,6 +68,7 @@ def expected_of(
     tile: Size,
     bands: tuple[int, ...] | None,
     band_count: int | None,
+    alpha: Alpha | None = None,
 ) -> Expected:
     """Take an image as the measure of all others.
 
@@ -74,14 +78,15 @@ def expected_of(
         tile: rows and columns that images must have.
         bands: which bands are read, from 1; None: all.
         band_count: how many the network reads; None: as many as the image has.
+        alpha: what a band that is declared alpha is.
 
     Raises:
         Unusable: if it cannot be decoded.
         Unreachable: if there are no bytes.
     """
-    pixels = _pixels(content, path, None, max(bands or (band_count or 1,)))
+    pixels = _pixels(content, path, None, max(bands or (band_count or 1,)), alpha)
     count = band_count if band_count is not None else len(bands or pixels)
-    return Expected(tile, bands, count, str(pixels.dtype))
+    return Expected(tile, bands, count, str(pixels.dtype), alpha)
 
 
 def decode(content: Content, path: str, expected: Expected) -> Pixels:
@@ -100,7 +105,7 @@ def decode(content: Content, path: str, expected: Expected) -> Pixels:
         Unreachable: if there are no bytes.
     """
     last = max(expected.bands or (expected.count,))
-    pixels = _pixels(content, path, expected.tile, last)
+    pixels = _pixels(content, path, expected.tile, last, expected.alpha)
     if str(pixels.dtype) != expected.dtype:
         raise Unusable(f"holds {pixels.dtype} pixels, the first image of the run {expected.dtype}")
     if expected.bands is not None:
@@ -112,15 +117,24 @@ def decode(content: Content, path: str, expected: Expected) -> Pixels:
     return pixels
 
 
-def _pixels(content: Content, path: str, tile: Size | None, last: int) -> Pixels:
+def _pixels(
+    content: Content, path: str, tile: Size | None, last: int, told: Alpha | None
+) -> Pixels:
     """The bands of an image, dims (band, y, x), less a mask unless band ``last`` is just that."""
     if isinstance(content, Unreachable):
         raise content
     bands, alpha = _opened(content, path, tile)
-    if not alpha or last >= len(bands):
+    if not alpha or told == "imagery":
+        return bands
+    if last >= len(bands):
+        if told == "mask":
+            raise Unusable(f"band {last} is a mask (source.alpha), and the network reads it")
         return bands
     if (bands[-1] != _OPAQUE.get(bands.dtype.name, bands[-1].max())).any():
-        raise Unusable("is transparent in places; flatten it, or leave it out")
+        raise Unusable(
+            "is transparent in places; flatten it, or leave it out, or set source.alpha: imagery if "
+            f"its band {len(bands)} is none that masks"
+        )
     return bands[:-1]
 
 
@@ -161,7 +175,7 @@ def _by_rasterio(content: bytes, tile: Size | None) -> tuple[Pixels, bool]:
     with MemoryFile(content) as file, _unplaced(file) as dataset:
         _check_size(dataset.width, dataset.height, tile)
         bands = dataset.read()
-        alpha = dataset.colorinterp[-1] == ColorInterp.alpha and is_mask(bands[-1])
+        alpha = dataset.colorinterp[-1] == ColorInterp.alpha
     if bands.dtype.kind not in "iuf":
         raise Unusable(f"holds {bands.dtype} pixels; the network reads real numbers")
     return bands, alpha

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from time import perf_counter
 from typing import Literal, NamedTuple
 
+from landcover.config import Alpha
 from landcover.contracts import Failure, Strip, Tile
 from landcover.errors import ConfigError, SourceError
 from landcover.tiles import buffers
@@ -42,6 +43,8 @@ class ImageSource:
         band_count: how many bands the network reads; None: as many as the first image has.
         labels: "parent": the true label of an image is the name of its folder.
         task_tiles: how many images a task has.
+        alpha: what a band that is declared alpha is; None: imagery if it is read, else a mask,
+            which must be opaque everywhere.
 
     Raises:
         ConfigError: if the bands do not fit together.
@@ -57,6 +60,7 @@ class ImageSource:
         band_count: int | None = None,
         labels: Literal["parent"] | None = None,
         task_tiles: int = 64,
+        alpha: Alpha | None = None,
     ) -> None:
         if bands is not None and band_count is not None and len(bands) != band_count:
             raise ConfigError(
@@ -71,7 +75,7 @@ class ImageSource:
             )
         self._tile, self._labels, self._task_tiles = Size.of(tile), labels, task_tiles
         self._bands = None if bands is None else tuple(_numbered(band) for band in bands)
-        self._band_count = band_count
+        self._band_count, self._alpha = band_count, alpha
         self._expected: Expected | None = None
 
     @property
@@ -110,6 +114,7 @@ class ImageSource:
             "tile": plain(self._tile),
             "task": self._task_tiles,
             "labels": self._labels,
+            **({"alpha": self._alpha} if self._alpha else {}),
             "bands": None if self._bands is None else list(self._bands),
         }
 
@@ -127,7 +132,12 @@ class ImageSource:
         for path in islice(self._files(), 100):
             try:
                 return expected_of(
-                    fetch([path])[0], path, self._tile, self._bands, self._band_count
+                    fetch([path])[0],
+                    path,
+                    self._tile,
+                    self._bands,
+                    self._band_count,
+                    self._alpha,
                 )
             except (Unusable, Unreachable) as error:
                 last = f"{path}: {error}"

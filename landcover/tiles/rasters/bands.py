@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from landcover.config import Alpha
 from landcover.errors import SourceError
 from landcover.tiles.rasters.metadata import Metadata
 
@@ -25,6 +26,7 @@ class BandPlan:
         dtype: of the pixels.
         validity: what tells pixels without data.
         alpha: the band that does where ``validity`` is "alpha", else 0.
+        declared: the band that is declared alpha, mask or not; 0 where none is.
     """
 
     read: tuple[int, ...]
@@ -32,6 +34,7 @@ class BandPlan:
     dtype: str
     validity: Validity
     alpha: int
+    declared: int = 0
 
     @property
     def pixel_bytes(self) -> int:
@@ -40,32 +43,71 @@ class BandPlan:
 
 
 def plan_bands(
-    files: list[Metadata], bands: Sequence[int | str] | None, band_count: int | None
+    files: list[Metadata],
+    bands: Sequence[int | str] | None,
+    band_count: int | None,
+    alpha: Alpha | None = None,
 ) -> BandPlan:
     """Choose the bands of a scene.
+
+    A band that is declared alpha is imagery if the network reads it or the file has a mask beside
+    its bands, and a mask if not, unless ``alpha`` says otherwise: the declaration alone does not tell, since writers of GeoTIFFs
+    make an alpha band of any fourth one, infrared or not.
 
     Args:
         files: what each of its files says.
         bands: from 1 or by name, in the order of the network; None: the first ``band_count``.
         band_count: how many bands the network reads; None: all but a mask.
+        alpha: what a band that is declared alpha is; None: as its use tells.
 
     Raises:
         SourceError: if bands are missing, differ in dtype, or hold no real numbers.
     """
-    chosen = _choose(files, bands, band_count)
-    validity, alpha = _validity(files, chosen)
+    declared = files[0].alpha if len(files) == 1 else 0
+    masking = (
+        declared if alpha == "mask" or (alpha is None and not _is_imagery(files, band_count)) else 0
+    )
+    chosen = _choose(files, bands, band_count, masking)
+    if masking in chosen and alpha == "mask":
+        raise SourceError(
+            files[0].file,
+            f"the network reads band {masking}, which source.alpha says is a mask; name other "
+            "bands (source.bands), or set source.alpha: imagery",
+        )
+    masking = 0 if masking in chosen else masking
+    validity: Validity = "alpha" if masking else _validity(files)
     others = _others(files, chosen) if validity == "value" else ()
-    return BandPlan(chosen, others, _common_dtype(files, chosen), validity, alpha)
+    return BandPlan(chosen, others, _common_dtype(files, chosen), validity, masking, declared)
+
+
+def _is_imagery(files: list[Metadata], band_count: int | None) -> bool:
+    """Whether a band that is declared alpha is none: all are read, or the file has a mask beside."""
+    return files[0].masked or band_count == sum(metadata.count for metadata in files)
+
+
+def alpha_note(bands: BandPlan) -> str:
+    """What was decided of a band that is declared alpha; "" where none is."""
+    if not bands.declared:
+        return ""
+    if bands.alpha:
+        return (
+            f"band {bands.alpha} is declared alpha and masks pixels where it is 0; if it is "
+            "imagery, such as infrared, set source.alpha: imagery"
+        )
+    return f"band {bands.declared} is declared alpha but taken for imagery, not for a mask"
 
 
 def _choose(
-    files: list[Metadata], bands: Sequence[int | str] | None, band_count: int | None
+    files: list[Metadata],
+    bands: Sequence[int | str] | None,
+    band_count: int | None,
+    masking: int,
 ) -> tuple[int, ...]:
-    """The bands that are read, counted over all files."""
+    """The bands that are read, counted over all files; one that masks is none by itself."""
     held = sum(metadata.count for metadata in files)
     if bands is not None:
         return tuple(_numbered(band, files, held) for band in bands)
-    usable = [i for i in range(1, held + 1) if len(files) > 1 or i != files[0].alpha]
+    usable = [i for i in range(1, held + 1) if i != masking]
     wanted = len(usable) if band_count is None else band_count
     if wanted > len(usable):
         mask = " beside its mask" if len(usable) < held else ""
@@ -109,19 +151,13 @@ def _common_dtype(files: list[Metadata], chosen: tuple[int, ...]) -> str:
     return dtype
 
 
-def _validity(files: list[Metadata], chosen: tuple[int, ...]) -> tuple[Validity, int]:
-    """What tells pixels without data: alpha, else a mask, else declared values.
-
-    A band that the network reads is no mask, whatever the file calls it.
-    """
-    first = files[0]
-    if first.alpha and first.alpha not in chosen and len(files) == 1:
-        return "alpha", first.alpha
-    if first.masked:
-        return "mask", 0
+def _validity(files: list[Metadata]) -> Validity:
+    """What tells pixels without data, where no alpha band does: a mask, else declared values."""
+    if files[0].masked:
+        return "mask"
     if all(value is not None for metadata in files for value in metadata.nodata):
-        return "value", 0
-    return "all", 0
+        return "value"
+    return "all"
 
 
 def _others(files: list[Metadata], chosen: tuple[int, ...]) -> tuple[int, ...]:

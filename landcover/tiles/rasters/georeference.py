@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 from landcover.errors import SourceError
 from landcover.tiles.grid import Transform
+from landcover.tiles.rasters.crs import stretch_at
 from landcover.tiles.rasters.metadata import Metadata
 
 # Pixels that differ by less from square, or from the resolution asked for, are taken as they are:
 # tiles are placed by the scene's own transform either way, and resampling would blur every pixel to
 # undo a stretch of two pixels in a tile of 224.
 _TOLERANCE = 0.01
+# How far, in pixels, rotation may move the scene's farthest corner before the scene counts as
+# rotated: computers that multiply transforms leave 1e-15 where there is none.
+_MOST_SKEW = 0.1
+# How much lengths on the ground may change from the scene's centre to its corners, and by how many
+# degrees right angles may be off, where a resolution in metres is asked for.
+_MOST_CHANGE, _MOST_SHEAR = 0.05, 3.0
 
 
 def check_agreement(files: list[Metadata]) -> None:
@@ -45,21 +54,24 @@ def _same_place(first: Metadata, other: Metadata) -> bool:
 def north_up(metadata: Metadata) -> Transform:
     """The transform of a file that has a CRS, and whose rows go east and columns south.
 
+    A rotation that moves no pixel of the scene by more than a tenth of a pixel is none.
+
     Raises:
         SourceError: if it is not so; the sentence says how to make it so.
     """
-    a, b, _, d, e, _ = metadata.transform
+    a, b, c, d, e, f = metadata.transform
     if not metadata.crs:
         raise SourceError(
             metadata.file, "has no CRS; assign the one it is in: gdal_edit.py -a_srs EPSG:... FILE"
         )
-    if b or d or a <= 0 or e >= 0:
+    skew = max(abs(b) * metadata.height / abs(a or 1), abs(d) * metadata.width / abs(e or 1))
+    if skew > _MOST_SKEW or a <= 0 or e >= 0:
         raise SourceError(
             metadata.file,
             f"is rotated, flipped or without a place on earth (transform {metadata.transform}); "
             "make it north-up with gdalwarp",
         )
-    return metadata.transform
+    return a, 0.0, c, 0.0, e, f
 
 
 def target_grid(
@@ -67,26 +79,66 @@ def target_grid(
 ) -> tuple[Transform, int, int, bool]:
     """The grid that pixels are read on: its transform, width and height; whether it is the file's.
 
-    A resampled grid keeps the upper-left corner and holds the pixels whose centres lie inside.
+    A resampled grid keeps the upper-left corner and holds the pixels whose centres lie inside. The
+    resolution is one on the ground: in CRSs that stretch it by more than a hundredth, such as Web
+    Mercator away from the equator, pixels are as large as it is at the scene's centre.
     """
     a, _, c, _, e, f = transform
     if resolution is None:
         if abs(a / -e - 1) > _TOLERANCE:
-            raise SourceError(
-                metadata.file,
-                f"its pixels are not square ({a:g} x {-e:g} {metadata.unit}); set source.resolution "
-                "to resample it",
-            )
+            raise SourceError(metadata.file, _not_square(metadata))
         return transform, metadata.width, metadata.height, True
     if metadata.metres is None:
+        kind = "geographic" if metadata.unit == "degrees" else "a local one"
         raise SourceError(
             metadata.file,
-            f"its CRS {metadata.crs.splitlines()[0][:60]} is geographic, so it has no resolution in "
+            f"its CRS {_short(metadata.crs)} is {kind}, so it has no resolution in "
             f"metres ({resolution:g} is asked); reproject it first: gdalwarp -t_srs EPSG:...",
         )
-    edge = resolution / metadata.metres
-    if abs(a / edge - 1) <= _TOLERANCE and abs(-e / edge - 1) <= _TOLERANCE:
+    across, down = _stretch(metadata, metadata.metres)
+    x, y = resolution / metadata.metres * across, resolution / metadata.metres * down
+    if abs(a / x - 1) <= _TOLERANCE and abs(-e / y - 1) <= _TOLERANCE:
         return transform, metadata.width, metadata.height, True
-    width = max(1, int(metadata.width * a / edge + 0.5))
-    height = max(1, int(metadata.height * -e / edge + 0.5))
-    return (edge, 0.0, c, 0.0, -edge, f), width, height, False
+    width = max(1, int(metadata.width * a / x + 0.5))
+    height = max(1, int(metadata.height * -e / y + 0.5))
+    return (x, 0.0, c, 0.0, -y, f), width, height, False
+
+
+def _not_square(metadata: Metadata) -> str:
+    a, _, _, _, e, _ = metadata.transform
+    remedy = "set source.resolution to resample it"
+    if metadata.metres is None:
+        remedy = "reproject it first: gdalwarp -t_srs EPSG:..."
+    return f"its pixels are not square ({a:g} x {-e:g} {metadata.unit}); {remedy}"
+
+
+def _stretch(metadata: Metadata, metres: float) -> tuple[float, float]:
+    """Metres of the CRS for a metre on the ground at the scene's centre, along x and along y.
+
+    Both are 1 where they are within a hundredth of it, as in UTM.
+
+    Raises:
+        SourceError: if that changes within the scene, or squares are no squares on the ground.
+    """
+    a, _, c, _, e, f = metadata.transform
+    xs, ys = (c, c + a * metadata.width), (f, f + e * metadata.height)
+    centre = stretch_at(metadata.crs, sum(xs) / 2, sum(ys) / 2, metres)
+    corners = [stretch_at(metadata.crs, x, y, metres) for x in xs for y in ys]
+    if all(abs(one - 1) <= _TOLERANCE for at in (centre, *corners) for one in at[:2]):
+        return 1.0, 1.0
+    change = max(abs(at[i] / centre[i] - 1) for at in corners for i in (0, 1))
+    if change > _MOST_CHANGE or max(at.shear for at in corners) > _MOST_SHEAR:
+        raise SourceError(
+            metadata.file,
+            f"its CRS {_short(metadata.crs)} has no resolution in metres on the ground: lengths "
+            f"change by {change:.0%} within the scene, right angles by "
+            f"{max(at.shear for at in corners):.0f} degrees; reproject it first, for instance to "
+            "UTM (gdalwarp -t_srs EPSG:...), or cut it into smaller scenes",
+        )
+    if abs(centre.across / centre.down - 1) <= _TOLERANCE:
+        return (sqrt(centre.across * centre.down),) * 2
+    return centre.across, centre.down
+
+
+def _short(crs: str) -> str:
+    return crs.splitlines()[0][:60]

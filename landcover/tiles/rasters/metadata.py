@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
-from rasterio.windows import Window
 
 from landcover.errors import SourceError
 from landcover.tiles.gdal import Address, address, cause, gdal_settings, unplaced_allowed
 from landcover.tiles.grid import Transform
+from landcover.tiles.rasters.crs import name_of, unit_of
 from landcover.tiles.storage import file_system, is_remote
-
-_LOG = logging.getLogger(__name__)
 
 _COLOURS = {
     ColorInterp.red: "red",
@@ -41,12 +37,12 @@ class Metadata:
         count: bands.
         dtypes: one a band.
         transform: (a, b, c, d, e, f).
-        crs: authority code or WKT; "" where there is none.
+        crs: as text, a code or WKT; "" where there is none.
         unit: of the CRS.
-        metres: in one unit of the CRS; None where it is geographic.
+        metres: in one unit of the CRS; None where it is not projected.
         nodata: declared value per band, None where none is declared (or no pixel can hold it).
         masked: it has a mask of its own, inside or beside it.
-        alpha: the band, from 1, that is a mask; 0 where there is none.
+        alpha: the band, from 1, that is declared to be alpha; 0 where none is.
         band_names: for each band, lower-case names it goes by.
         block: (rows, columns) of a block.
         bytes: size of the file, 0 where it is not known.
@@ -103,7 +99,7 @@ def holdable(value: float | None, dtype: str) -> float | None:
 
 def _metadata(dataset: Any, file: str, size: int) -> Metadata:
     flags = dataset.mask_flag_enums[0]
-    unit, metres = _unit(dataset.crs)
+    unit, metres = unit_of(dataset.crs)
     return Metadata(
         file=file,
         width=dataset.width,
@@ -111,30 +107,16 @@ def _metadata(dataset: Any, file: str, size: int) -> Metadata:
         count=dataset.count,
         dtypes=tuple(dataset.dtypes),
         transform=tuple(dataset.transform)[:6],
-        crs=_crs(dataset.crs),
+        crs=name_of(dataset.crs),
         unit=unit,
         metres=metres,
         nodata=tuple(holdable(*pair) for pair in zip(dataset.nodatavals, dataset.dtypes)),  # noqa: B905
         masked=MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
-        alpha=_alpha(dataset, file),
+        alpha=_alpha(dataset),
         band_names=tuple(_names(dataset, band) for band in range(dataset.count)),
         block=dataset.block_shapes[0],
         bytes=size,
     )
-
-
-def _crs(crs: Any) -> str:
-    if not crs:
-        return ""
-    authority = crs.to_authority()
-    return ":".join(authority) if authority else str(crs.to_wkt())
-
-
-def _unit(crs: Any) -> tuple[str, float | None]:
-    if not crs or not crs.is_projected:
-        return "degrees", None
-    unit, factor = crs.linear_units_factor
-    return unit, float(factor)
 
 
 def _names(dataset: Any, band: int) -> tuple[str, ...]:
@@ -144,40 +126,10 @@ def _names(dataset: Any, band: int) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys((described, colour)) if name)
 
 
-def is_mask(band: npt.NDArray[Any]) -> bool:
-    """Whether a band that is declared alpha is one.
-
-    Four-band imagery often has its infrared declared as alpha, since that is what writers of
-    GeoTIFFs make of a fourth band. A mask holds next to nothing but its two extreme values; imagery
-    holds everything between.
-    """
-    return bool(np.mean((band != 0) & (band != band.max())) <= 0.05)
-
-
-def _alpha(dataset: Any, file: str) -> int:
-    """The band that is a mask, judged by a few samples; 0 where there is none."""
+def _alpha(dataset: Any) -> int:
     if ColorInterp.alpha not in dataset.colorinterp:
         return 0
-    band = dataset.colorinterp.index(ColorInterp.alpha) + 1
-    sample = np.concatenate([dataset.read(band, window=w).ravel() for w in _windows(dataset)])
-    if is_mask(sample):
-        return int(band)
-    _LOG.warning("%s: band %d is declared alpha but holds imagery: it is no mask", file, band)
-    return 0
-
-
-def _windows(dataset: Any) -> list[Window]:
-    """A few places spread over a scene."""
-    edge = 64
-    return [
-        Window(
-            int((dataset.width - 1) * x) // edge * edge,
-            int((dataset.height - 1) * y) // edge * edge,
-            edge,
-            edge,
-        ).intersection(Window(0, 0, dataset.width, dataset.height))
-        for x, y in ((0.5, 0.5), (0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75))
-    ]
+    return int(dataset.colorinterp.index(ColorInterp.alpha)) + 1
 
 
 def _size(file: str) -> int:

@@ -57,11 +57,8 @@ class SceneReader:
         """
         window = Window(xs[0], ys[0], xs[1] - xs[0], ys[1] - ys[0])
         bands = self.scene.bands
-        masking = (bands.alpha,) if bands.alpha else ()
-        pixels = self._bands((*bands.read, *masking), window)
+        pixels = self._bands(bands.read, window)
         valid = self._valid(pixels, window)
-        if masking:
-            pixels = pixels[:-1]
         return masked(pixels, valid)
 
     def close(self) -> None:
@@ -83,7 +80,8 @@ class SceneReader:
         if bands.validity == "all":
             return None
         if bands.validity == "alpha":
-            return pixels[-1] > 0  # type: ignore[no-any-return]
+            # Of a dtype of its own, perhaps; the block that holds it has been decoded just now.
+            return self.datasets[0].read(bands.alpha, window=window) > 0  # type: ignore[no-any-return]
         if bands.validity == "mask":
             masks = [dataset.read_masks(1, window=window) for dataset in self.datasets]
             return np.logical_or.reduce(masks)  # type: ignore[no-any-return]

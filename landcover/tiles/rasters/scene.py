@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from landcover.config import Alpha
 from landcover.tiles.grid import Grid, Tiling, Transform
 from landcover.tiles.rasters.bands import BandPlan, plan_bands
 from landcover.tiles.rasters.georeference import check_agreement, north_up, target_grid
@@ -23,7 +24,7 @@ class Scene:
         files: its file, or a file per band.
         grid: how tiles cover it, at the resolution that is read.
         transform: of the grid's pixels.
-        crs: as ``EPSG:26914`` where an authority knows it, else as WKT.
+        crs: as ``EPSG:26914`` where that is equal to what the file says, else as WKT.
         bands: which bands are read, and how pixels without data are told.
         native: pixels are read as they are; otherwise they are resampled to the grid's resolution.
         block: (rows, columns) of a block of the file, in pixels of the grid.
@@ -54,6 +55,7 @@ def describe(
     resolution: float | None = None,
     bands: Sequence[int | str] | None = None,
     band_count: int | None = None,
+    alpha: Alpha | None = None,
 ) -> Scene:
     """Read the metadata of a scene and decide how it is going to be read.
 
@@ -65,6 +67,7 @@ def describe(
         bands: bands in the order of the network, from 1 or by name; None: the first
             ``band_count``, or all but a mask.
         band_count: how many bands the network reads; None: as many as there are.
+        alpha: what a band that is declared alpha is; None: imagery if it is read, else a mask.
 
     Raises:
         SourceError: if it cannot be scored as asked; the sentence says what to do.
@@ -80,7 +83,7 @@ def describe(
         grid=Grid(width, height, *tiling),
         transform=transform,
         crs=first.crs,
-        bands=plan_bands(held, bands, band_count),
+        bands=plan_bands(held, bands, band_count, alpha),
         native=native,
         block=(
             round(first.block[0] * own[4] / transform[4]),

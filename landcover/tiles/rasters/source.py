@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -12,13 +13,17 @@ from math import ceil, isqrt
 from time import perf_counter
 from typing import Any
 
+from landcover.config import Alpha
 from landcover.contracts import Strip, Tile
 from landcover.errors import ConfigError
 from landcover.tiles.grid import Block, Rectangle, Size, plain, spacing
+from landcover.tiles.rasters.bands import alpha_note
 from landcover.tiles.rasters.naming import named_scenes
 from landcover.tiles.rasters.neighbours import Neighbour, Neighbourhood, beyond
 from landcover.tiles.rasters.scene import Scene, describe
 from landcover.tiles.rasters.tiles import TileReader, tiles_of
+
+_LOG = logging.getLogger(__name__)
 
 # Bytes that one read aims at: enough rows of tiles that threads do not all decode the same blocks,
 # few enough that the network gets its first batch soon.
@@ -44,6 +49,7 @@ class RasterSource:
         task_tiles: about how many tiles a task has.
         mask: say of every tile which pixels are valid (``Strip.valid``), and write every pixel
             once: for networks that label pixels. Tiles without any valid pixel are skipped anyway.
+        alpha: what a band that is declared alpha is; None: imagery if it is read, else a mask.
 
     Raises:
         ConfigError: if tile, halo, stride and bands do not fit together.
@@ -62,6 +68,7 @@ class RasterSource:
         band_count: int | None = None,
         task_tiles: int = 512,
         mask: bool = False,
+        alpha: Alpha | None = None,
     ) -> None:
         if bands is not None and band_count is not None and len(bands) != band_count:
             raise ConfigError(
@@ -73,9 +80,11 @@ class RasterSource:
             "resolution": resolution,
             "bands": None if bands is None else tuple(bands),
             "band_count": band_count,
+            "alpha": alpha,
         }
         self._listed = named_scenes(entries)
         self._described: list[Scene] = []
+        self._told: set[str] = set()
 
     @property
     def task_tiles(self) -> int:
@@ -96,8 +105,17 @@ class RasterSource:
         """
         for place, (name, paths) in enumerate(self._listed):
             if place == len(self._described):
-                self._described.append(describe(name, paths, self._tiling, **self._read))
+                scene = describe(name, paths, self._tiling, **self._read)
+                self._described.append(scene)
+                self._tell(scene)
             yield self._described[place]
+
+    def _tell(self, scene: Scene) -> None:
+        """Say once a run what was decided of bands that are declared alpha."""
+        note = alpha_note(scene.bands)
+        if note and note not in self._told:
+            self._told.add(note)
+            _LOG.warning("%s: %s", scene.name, note)
 
     def tasks(self) -> Iterator[RasterTask]:
         """The plan: blocks of each scene's grid in row-major order, scene after scene."""
@@ -121,7 +139,7 @@ class RasterSource:
         for scene in self.scenes():
             grid, bands = scene.grid, scene.bands
             held = [scene.name, grid.width, grid.height, scene.transform, scene.crs]
-            held += [bands.read, bands.dtype, scene.bytes]
+            held += [bands.read, bands.dtype, bands.validity, bands.alpha, scene.bytes]
             digest.update(json.dumps(held).encode() + b"\n")
             number += 1
         return {

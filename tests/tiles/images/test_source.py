@@ -202,21 +202,13 @@ def _float_tiff(path: Path) -> Pixels:
     return pixels
 
 
-def _near_infrared(path: Path) -> Pixels:
-    pixels = imagery(4, 20, 20)
-    write(path.with_suffix(".tif"), pixels, colours=RGBA)
-    return pixels
-
-
 def _one_bit(path: Path) -> Pixels:
     pixels = (imagery(1, 20, 20) > 100).astype("uint8") * 255
     save(path, pixels, mode="1")
     return pixels
 
 
-@pytest.mark.parametrize(
-    "make", [_opaque, _palette, _deep_png, _float_tiff, _near_infrared, _one_bit]
-)
+@pytest.mark.parametrize("make", [_opaque, _palette, _deep_png, _float_tiff, _one_bit])
 def test_pixels_come_as_they_are_in_the_file(
     tmp_path: Path, make: Callable[[Path], Pixels]
 ) -> None:
@@ -231,6 +223,18 @@ def test_a_network_of_four_bands_reads_the_fourth_of_an_rgba_image(tmp_path: Pat
     save(tmp_path / "a.png", pixels)
     assert (scored(source(tmp_path, band_count=4))[1][0] == pixels).all()
     assert (scored(source(tmp_path, bands=(4, 1)))[1][0] == pixels[[3, 0]]).all()
+
+
+def test_a_band_that_is_declared_alpha_is_imagery_on_request(tmp_path: Path) -> None:
+    pixels = imagery(4, 20, 20)
+    write(tmp_path / "a.tif", pixels, colours=RGBA)
+    _, [read], _ = scored(source(tmp_path, bands=(3, 1, 2), alpha="imagery"))
+    assert (read == pixels[[2, 0, 1]]).all()
+    other = write(tmp_path / "b.tif", imagery(3, 20, 20))
+    _, _, [failure] = scored(source(other, tmp_path / "a.tif", bands=(3, 1, 2)))
+    assert (
+        "is transparent in places" in failure.reason and "source.alpha: imagery" in failure.reason
+    )
 
 
 def test_a_tiff_without_a_place_on_earth_needs_none(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 from support.rasters import RGBA, imagery, write
@@ -117,13 +119,22 @@ def test_too_few_bands_are_named_with_a_way_out(tmp_path: Path) -> None:
         described(write(tmp_path / "a.tif", imagery(3, 70, 70)), bands=(1, 4))
 
 
-def test_a_mask_is_not_counted_as_a_band(tmp_path: Path) -> None:
-    pixels = imagery(4, 70, 70)
-    pixels[3] = 255
-    file = write(tmp_path / "a.tif", pixels, colours=RGBA)
+def test_a_band_declared_alpha_is_a_mask_unless_the_network_reads_it(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.tif", imagery(4, 70, 70), colours=RGBA)
     assert described(file).bands.read == (1, 2, 3)
+    for bands, alpha, masking in [
+        ((1, 2, 3), None, 4),
+        ((1, 2, 3), "mask", 4),
+        ((1, 2, 3), "imagery", 0),
+        ((4, 1), None, 0),
+        ((4, 1), "imagery", 0),
+    ]:
+        assert described(file, bands=bands, alpha=alpha).bands.alpha == masking
+    assert described(file, band_count=4).bands.read == (1, 2, 3, 4)
+    with pytest.raises(SourceError, match=r"reads band 4, which source.alpha says is a mask"):
+        described(file, bands=(4, 1), alpha="mask")
     with pytest.raises(SourceError, match=r"has 3 band\(s\) beside its mask, the network reads 4"):
-        described(file, band_count=4)
+        described(file, band_count=4, alpha="mask")
 
 
 def test_bands_are_found_by_description_and_by_colour(tmp_path: Path) -> None:
@@ -135,12 +146,63 @@ def test_bands_are_found_by_description_and_by_colour(tmp_path: Path) -> None:
         described(file, bands=("swir",))
 
 
-def test_infrared_that_is_declared_alpha_is_no_mask(shared: Path) -> None:
+def test_infrared_that_is_declared_alpha_is_imagery_on_request(shared: Path) -> None:
     folder = shared / "imagery/naip-stactools-6tiles"
     for name in ("m_3211605_ne_11_060_20200415.tif", "m_4208701_ne_16_060_20200902.tif"):
-        bands = described(str(folder / name), bands=(1, 2, 3)).bands
+        file = str(folder / name)
+        assert described(file, bands=(1, 2, 3)).bands.alpha == 4
+        bands = described(file, bands=(1, 2, 3), alpha="imagery").bands
         assert (bands.validity, bands.alpha) == ("all", 0)
-        assert described(str(folder / name)).bands.read == (1, 2, 3, 4)
+        assert described(file, alpha="imagery").bands.read == (1, 2, 3, 4)
+
+
+def test_a_crs_is_told_by_a_code_only_if_that_means_the_same(tmp_path: Path) -> None:
+    by_parameters = (
+        "+proj=tmerc +lat_0=0 +lon_0=15 +k=0.9996 +x_0=500000 +ellps=intl "
+        "+towgs84=-104.1,-49.1,-9.9,0.971,-2.917,0.714,-11.68 +units=m"
+    )
+    scene = described(write(tmp_path / "a.tif", imagery(1, 70, 70), crs=by_parameters))
+    assert CRS.from_user_input(scene.crs) == CRS.from_user_input(by_parameters)
+    assert "TOWGS84[-104.1,-49.1,-9.9,0.971,-2.917,0.714,-11.68]" in scene.crs
+    assert described(write(tmp_path / "b.tif", imagery(1, 70, 70))).crs == "EPSG:26914"
+
+
+def test_a_rotation_that_moves_no_pixel_is_none(tmp_path: Path) -> None:
+    for skew, pixels in ((1e-15, 70), (0.6 * 0.05 / 90, 90)):
+        where = Affine(0.6, skew, 500000.0, -skew, -0.6, 4000000.0)
+        scene = described(write(tmp_path / "a.tif", imagery(1, pixels, 70), transform=where))
+        assert scene.transform == (0.6, 0.0, 500000.0, 0.0, -0.6, 4000000.0)
+    where = Affine(0.6, 0.6 * 0.2 / 90, 500000.0, 0, -0.6, 4000000.0)  # a fifth of a pixel
+    with pytest.raises(SourceError, match=r"rotated, flipped .* gdalwarp"):
+        described(write(tmp_path / "b.tif", imagery(1, 90, 70), transform=where))
+
+
+@pytest.mark.parametrize("latitude, north", [(0.01, 1113.19), (45.0, 5621521.5), (60.0, 8399738.0)])
+def test_a_resolution_is_one_on_the_ground_in_web_mercator(
+    tmp_path: Path, latitude: float, north: float
+) -> None:
+    where = Affine(1, 0, 1e6, 0, -1, north)
+    file = write(tmp_path / "a.tif", imagery(1, 100, 120), crs="EPSG:3857", transform=where)
+    scene = described(file, resolution=2.0)
+    wide = scene.transform[0] * math.cos(math.radians(latitude))
+    assert wide == pytest.approx(2.0, rel=0.006)  # the ellipsoid is no sphere
+    assert scene.grid.width == round(120 / scene.transform[0])
+
+
+def test_where_lengths_change_within_a_scene_a_resolution_in_metres_is_refused(
+    tmp_path: Path,
+) -> None:
+    where = Affine(10000, 0, 1e6, 0, -10000, 9e6)
+    file = write(tmp_path / "a.tif", imagery(1, 100, 120), crs="EPSG:3857", transform=where)
+    with pytest.raises(SourceError, match=r"EPSG:3857 has no .* change by \d+% within .*gdalwarp"):
+        described(file, resolution=20000.0)
+
+
+def test_degrees_that_are_not_square_lead_to_reprojection(tmp_path: Path) -> None:
+    where = Affine(2e-5, 0, -98.0, 0, -1e-5, 47.0)
+    file = write(tmp_path / "a.tif", imagery(3, 80, 80), crs="EPSG:4326", transform=where)
+    with pytest.raises(SourceError, match=r"not square .* degrees\); reproject .* gdalwarp -t_srs"):
+        described(file)
 
 
 def test_a_value_that_pixels_cannot_hold_marks_nothing() -> None:

@@ -131,10 +131,10 @@ def test_resampling_is_gdals_bilinear(tmp_path: Path) -> None:
     assert difference.max() <= 1 and (difference > 0).mean() < 0.01
 
 
-def test_infrared_that_is_declared_alpha_is_no_mask_when_it_is_resampled(shared: Path) -> None:
+def test_infrared_that_is_declared_alpha_is_resampled_as_imagery_is(shared: Path) -> None:
     file = str(shared / "imagery/naip-stactools-6tiles/m_3211605_ne_11_060_20200415.tif")
-    native, _ = whole(describe("a", (file,), TILING))
-    pixels, valid = whole(describe("a", (file,), TILING, resolution=1.0))
+    native, _ = whole(describe("a", (file,), TILING, band_count=4))
+    pixels, valid = whole(describe("a", (file,), TILING, band_count=4, resolution=1.0))
     assert valid is None and len(pixels) == 4
     assert pixels[3].mean() == pytest.approx(native[3].mean(), rel=0.02)
 
@@ -262,3 +262,29 @@ def test_a_pixel_that_is_no_number_in_one_band_holds_no_data(
     if resolution is None:
         assert valid is not None and not valid[13, 29] and valid.sum() == valid.size - 1
         assert (pixels[:, valid] == written[:, valid]).all() and (pixels[:, 13, 29] == 0).all()
+
+
+def test_a_mask_may_have_a_dtype_of_its_own(tmp_path: Path) -> None:
+    """As in a VRT of three bands of 16 bits and a byte that masks them."""
+    written, mask = imagery(3, 71, 83, "uint16") * 100, imagery(1, 71, 83)
+    mask[0, 20:40, 7:31] = 0
+    write(tmp_path / "a.tif", written, resolution=0.6)
+    write(tmp_path / "m.tif", mask, resolution=0.6)
+    bands = "".join(
+        f'<VRTRasterBand dataType="{kind}" band="{band}">{interp}<SimpleSource>'
+        f'<SourceFilename relativeToVRT="1">{name}</SourceFilename><SourceBand>{of}</SourceBand>'
+        "</SimpleSource></VRTRasterBand>"
+        for band, (kind, name, of, interp) in enumerate(
+            [("UInt16", "a.tif", i, "") for i in (1, 2, 3)]
+            + [("Byte", "m.tif", 1, "<ColorInterp>Alpha</ColorInterp>")],
+            1,
+        )
+    )
+    where = "500000.0, 0.6, 0.0, 4000000.0, 0.0, -0.6"
+    (tmp_path / "a.vrt").write_text(
+        '<VRTDataset rasterXSize="83" rasterYSize="71"><SRS>EPSG:26914</SRS>'
+        f"<GeoTransform>{where}</GeoTransform>{bands}</VRTDataset>"
+    )
+    pixels, valid = whole(describe("a", (str(tmp_path / "a.vrt"),), TILING, bands=(3, 1, 2)))
+    assert pixels.dtype == np.uint16 and (pixels == written[[2, 0, 1]]).all()
+    assert valid is not None and (valid == (mask[0] > 0)).all()
