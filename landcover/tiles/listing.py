@@ -77,6 +77,11 @@ def parse(text: str) -> Entry:
 
 
 def files(entries: Sequence[Entry], suffixes: frozenset[str]) -> Iterator[str]:
+    """List the files of all entries, as :func:`placed_files` does."""
+    return (path for _, path in placed_files(entries, suffixes))
+
+
+def placed_files(entries: Sequence[Entry], suffixes: frozenset[str]) -> Iterator[tuple[int, str]]:
     """List the files of all entries, each file once, in the order of entries and names.
 
     One folder is held in memory at a time, in about as many bytes as its names have.
@@ -85,16 +90,19 @@ def files(entries: Sequence[Entry], suffixes: frozenset[str]) -> Iterator[str]:
         entries: what is asked for.
         suffixes: which files of a folder are meant, or of a glob that names no suffix.
 
+    Returns:
+        the place of the entry among the others, and the path.
+
     Raises:
         SourceError: if an entry brings nothing, or a folder cannot be listed.
     """
     named, patterns = set[str](), list[Entry]()  # a list of files may be long, of patterns hardly
-    for entry in entries:
+    for place, entry in enumerate(entries):
         found = False
         for path in _walk(entry, suffixes):
             found = True
             if path not in named and not any(other.matches(path) for other in patterns):
-                yield path
+                yield place, path
         if not found:
             raise SourceError(entry.text, f"no file matches; {_what_is_there(entry)}")
         if entry.literal:

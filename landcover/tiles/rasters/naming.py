@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import PurePosixPath
 
 from landcover.errors import SourceError
-from landcover.tiles.listing import RASTERS, common_root, files, parse, relative
+from landcover.tiles.listing import RASTERS, common_root, parse, placed_files, relative
 
 
 def named_scenes(entries: Sequence[str | tuple[str, ...]]) -> list[tuple[str, tuple[str, ...]]]:
@@ -25,10 +26,13 @@ def named_scenes(entries: Sequence[str | tuple[str, ...]]) -> list[tuple[str, tu
     Raises:
         SourceError: if an entry brings nothing, or a scene is given twice.
     """
-    single = [parse(entry) for entry in entries if isinstance(entry, str)]
-    several = {entry: _bandwise(entry) for entry in entries if not isinstance(entry, str)}
-    root = common_root([*single, *(parse(path) for paths in several.values() for path in paths)])
-    scenes = [(path,) for path in files(single, RASTERS)] + list(several.values())
+    single = {place: parse(one) for place, one in enumerate(entries) if isinstance(one, str)}
+    several = {p: _bandwise(one) for p, one in enumerate(entries) if not isinstance(one, str)}
+    parts = [parse(path) for paths in several.values() for path in paths]
+    root = common_root([*single.values(), *parts])
+    places, found = list(single), placed_files(list(single.values()), RASTERS)
+    placed = [(places[number], (path,)) for number, path in found] + list(several.items())
+    scenes = [paths for _, paths in sorted(placed, key=itemgetter(0))]
     plain = [str(PurePosixPath(relative(paths[0], root)).with_suffix("")) for paths in scenes]
     often = Counter(plain)
     names = [

@@ -54,13 +54,15 @@ class Neighbourhood:
         """The neighbours of a scene, those listed first first: where two could serve, they do.
 
         They are in the same CRS, have pixels of the same size and as many bands of the same dtype,
-        and reach to within a halo of the scene.
+        and some of their pixels lie within a halo of the scene. (Its last tiles may read further,
+        but nothing that they write inside the scene needs that.)
 
         Args:
             place: of the scene in the plan.
         """
         scene = self._scenes[place]
-        reach = scene.grid.halo * abs(scene.transform[0])
+        # Scenes are placed to the nearest whole pixel: one that is a little further may be near.
+        reach = (scene.grid.halo + 1) * abs(scene.transform[0])
         near = self._tree.query(_outline(scene).buffer(reach, join_style="mitre"))
         found = (_placed(self._scenes[other], scene) for other in sorted(near) if other != place)
         return tuple(each for each in found if each is not None)
@@ -94,7 +96,10 @@ def _placed(other: Scene, scene: Scene) -> Neighbour | None:
     if not alike:
         return None
     found = Neighbour(other, round((f2 - f) / e), round((c2 - c) / a))
-    own = scene.grid.scene
+    own, halo = scene.grid.scene, scene.grid.halo
+    within = Rectangle(own.row0 - halo, own.row1 + halo, own.col0 - halo, own.col1 + halo)
+    if found.extent.common(within) is None:
+        return None
     shared = found.extent.common(own)
     least = min(_pixels(own), _pixels(found.extent))
     return found if shared is None or _pixels(shared) <= _MOST_SHARED * least else None

@@ -122,6 +122,23 @@ def test_the_same_place_in_other_years_and_other_grids_are_no_neighbours(tmp_pat
     assert len(Neighbourhood(_scenes(scene, fine, resolution=1.0)).of(0)) == 1
 
 
+@pytest.mark.parametrize(("gap", "found"), [(HALO - 1, 1), (HALO, 0)])
+@pytest.mark.parametrize("left", [500_000.0, 731_123.4, 4_012_345.6])
+def test_a_scene_is_a_neighbour_if_pixels_of_it_lie_within_a_halo_wherever_it_is(
+    gap: int, found: int, left: float, tmp_path: Path
+) -> None:
+    files = [
+        write(tmp_path / "a.tif", imagery(3, 40, 50), transform=from_origin(left, 4e6, 0.6, 0.6)),
+        write(
+            tmp_path / "b.tif",
+            imagery(3, 40, 50),
+            transform=from_origin(left + 0.6 * (50 + gap), 4e6, 0.6, 0.6),
+        ),
+    ]
+    beside = Neighbourhood(_scenes(*files))
+    assert [len(beside.of(place)) for place in (0, 1)] == [found, found]
+
+
 def _tasks(*files: str, halo: int = HALO) -> list[RasterTask]:
     source = RasterSource(files, tile=48, halo=halo, mask=True, task_tiles=1)
     return list(source.tasks())
