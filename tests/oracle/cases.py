@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from oracle.drawing import Drawn, draw_scenes
-from oracle.networks import KINDS, PIXEL_KINDS, Network
+from oracle.networks import KINDS, PIXEL_KINDS, Network, Size
 from oracle.scenes import Scene
 
 # Copied from the NLCD legend and the groups of the 2017 guide, not from the package.
@@ -44,6 +44,7 @@ class Case:
         resolution: metres a pixel; None: the scenes' own.
         sidecar: what stands beside the model's file.
         settings: further keys of the configuration, dotted.
+        by_folder: scenes are not listed, but found in their folder, in the order of their names.
     """
 
     seed: int
@@ -56,10 +57,16 @@ class Case:
     codes: tuple[int, ...]
     names: tuple[str, ...]
     halo: int
-    stride: int
+    stride: Size
     resolution: float | None
     sidecar: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    by_folder: bool = False
+
+    @property
+    def core(self) -> Size:
+        """What a tile writes."""
+        return self.network.window.less(self.halo)
 
     @property
     def backend(self) -> str:
@@ -68,14 +75,14 @@ class Case:
     def in_memory(self) -> bool:
         """An array says all that the scene's file says, and nothing is asked but the model."""
         [first, *others] = self.scenes
-        plain = first.mask is None and not first.alpha and self.resolution is None
-        own = self.halo == self.network.halo and self.stride == self.network.window - 2 * self.halo
+        plain = first.mask is None and not (first.alpha or first.apart) and self.resolution is None
+        own = self.halo == self.network.halo and self.stride == self.core
         return not others and plain and own
 
     def __str__(self) -> str:
         scenes = ", ".join(
             f"{s.name} {s.pixels.dtype} {s.pixels.shape} nodata {s.nodata}"
-            f"{' mask' * (s.mask is not None)}{' alpha' * s.alpha} {s.transform} {s.layout}"
+            f"{' mask' * (s.mask is not None)}{' alpha' * s.alpha}{' apart' * s.apart} {s.transform} {s.layout}"
             for s in self.scenes
         )
         asked = {**self.sidecar, **self.settings}
@@ -99,13 +106,16 @@ def draw(seed: int) -> Case:
             sidecar["resolution"] = drawn.resolution
     if not network.fixed:
         if rng.random() < 0.5:
-            settings["source.tile"] = network.window
+            settings["source.tile"] = network.window.rows
         else:
-            sidecar["input_size"] = network.window
+            sidecar["input_size"] = network.window.rows
+    by_folder = bool(rng.random() < 0.2) and not any(scene.apart for scene in drawn.scenes)
+    named = sorted(drawn.scenes, key=lambda scene: scene.name)
     return Case(
         seed=seed,
         network=network,
-        scenes=drawn.scenes,
+        scenes=tuple(named) if by_folder else drawn.scenes,
+        by_folder=by_folder,
         codes=codes,
         names=names,
         halo=halo,
@@ -130,10 +140,13 @@ def _classes(rng: np.random.Generator) -> tuple[tuple[str, ...], tuple[int, ...]
 def _network(rng: np.random.Generator, drawn: Drawn, classes: int) -> Network:
     kind = str(rng.choice(KINDS))
     fixed = kind == "flat" or bool(rng.random() < 0.5)
+    rows = int(rng.integers(8, 25))
+    oblong = fixed and rng.random() < 0.2
+    cols = int(rng.integers(8, 25)) if oblong else rows
     return Network(
         kind=kind,
         bands=int(rng.integers(1, drawn.bands + 1)),
-        window=int(rng.integers(8, 25)),
+        window=Size(rows, cols),
         classes=classes,
         softmax=bool(rng.random() < 0.5),
         fixed=fixed,
@@ -142,25 +155,27 @@ def _network(rng: np.random.Generator, drawn: Drawn, classes: int) -> Network:
     )
 
 
-def _tiling(rng: np.random.Generator, network: Network) -> tuple[int, int, dict[str, Any]]:
+def _tiling(rng: np.random.Generator, network: Network) -> tuple[int, Size, dict[str, Any]]:
     """Halo, stride, and how the configuration says them."""
     window, least = network.window, network.halo
-    more = int(rng.integers(0, max(1, window // 2 - least - 1) // 2 + 1))
-    halo = least + more
-    core = window - 2 * halo
+    edge = min(window)
+    halo = least + int(rng.integers(0, max(1, edge // 2 - least - 1) // 2 + 1))
+    core = window.less(halo)
     how = rng.random()
     if how < 0.5:
-        return least, window - 2 * least, {}
+        return least, window.less(least), {}
     if network.pixel:
-        said = {"source.halo": halo} if how < 0.75 else {"source.stride": core}
-        return halo, core, said | ({"source.halo": halo} if how > 0.9 else {})
-    stride = int(rng.integers(max(1, core // 2), core + 1))
+        said = {"source.halo": halo}
+        if how >= 0.75 and core.rows == core.cols:
+            said = {"source.stride": core.rows} | (said if how > 0.9 else {})
+        return halo, core, said
     if how < 0.65:
         return halo, core, {"source.halo": halo}
     if how < 0.8:
-        stride = int(rng.integers(window // 2, window + 1))
-        return 0, stride, {"source.stride": stride}
-    return halo, stride, {"source.halo": halo, "source.stride": stride}
+        stride = int(rng.integers(edge // 2, edge + 1))
+        return 0, Size(stride, stride), {"source.stride": stride}
+    stride = int(rng.integers(max(1, min(core) // 2), min(core) + 1))
+    return halo, Size(stride, stride), {"source.halo": halo, "source.stride": stride}
 
 
 def _channels(rng: np.random.Generator, drawn: Drawn, network: Network) -> dict[str, Any]:

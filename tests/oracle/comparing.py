@@ -40,7 +40,8 @@ def differences(case: Case, reference: Case | None = None) -> list[str]:
     told = case if reference is None else reference
     with tempfile.TemporaryDirectory(prefix="oracle-") as name:
         folder = Path(name)
-        paths = [scene.write(folder) for scene in case.scenes]
+        (folder / "scenes").mkdir()
+        paths = [scene.write(folder / "scenes") for scene in case.scenes]
         model = folder / "network.onnx"
         case.network.save(model)
         model.with_suffix(".yaml").write_text(yaml.safe_dump(case.sidecar))
@@ -51,12 +52,15 @@ def differences(case: Case, reference: Case | None = None) -> list[str]:
 
 
 def _of_run(
-    scored: Case, case: Case, paths: list[Path], model: Path, output: Path
+    scored: Case, case: Case, paths: list[list[Path]], model: Path, output: Path
 ) -> Iterator[str]:
-    rasters = [str(path) for path in paths]
+    rasters: Any = str(paths[0][0].parent)
+    if not case.by_folder:
+        named = [[str(path) for path in files] for files in paths]
+        rasters = [files[0] if len(files) == 1 else files for files in named]
     lc.score(rasters=rasters, model=model, output=output, overrides=scored.settings)
     scenes = expected(case, paths)
-    names = [path.stem for path in paths]
+    names = [scene.called for scene in case.scenes]
     yield from _counts(json.loads((output / "run.json").read_text()), scenes)
     tables = [pq.read_table(path) for path in sorted((output / "tiles").glob("*.parquet"))]
     rows = _rows(tables)
@@ -167,10 +171,10 @@ def _codes(
         yield f"{name}: {len(bad)} of {codes.size} pixels differ: {first}"
 
 
-def _of_arrays(case: Case, paths: list[Path], model: Path) -> Iterator[str]:
+def _of_arrays(case: Case, paths: list[list[Path]], model: Path) -> Iterator[str]:
     """The same scene as an array, in memory and as blocks that are read when they are needed."""
     [scene] = expected(case, paths, chosen_tell=True)
-    opened: Any = rioxarray.open_rasterio(paths[0])
+    opened: Any = rioxarray.open_rasterio(paths[0][0])
     array = opened.sel(band=list(case.bands)).load()
     for kind, given in (("array", array), ("lazy array", _in_blocks(case, array))):
         found = lc.score_array(given, {"path": str(model), **_model_keys(case)})

@@ -110,7 +110,7 @@ def _drawn(rng: np.random.Generator) -> Drawn | None:
     settled = [_settled(rng, scene, resolution, bands) for scene in scenes]
     if any(scene is None for scene in settled) or not _clear(scenes, resolution):
         return None
-    kept = tuple(scene for scene in settled if scene is not None)
+    kept = tuple(_apart(rng, scene) for scene in settled if scene is not None)
     return Drawn(kept, bands, kind.middle, kind.spread, resolution)
 
 
@@ -205,6 +205,12 @@ def _without_data(rng: np.random.Generator, scene: Scene, kind: _Kind) -> Scene:
         partly = rng.random((height, width)) < 0.01
         pixels[rng.integers(bands)][partly] = fill
     return replace(scene, pixels=pixels, nodata=float(fill))
+
+
+def _apart(rng: np.random.Generator, scene: Scene) -> Scene:
+    """Some scenes have a file for each band."""
+    plain = scene.mask is None and not scene.alpha and len(scene.pixels) > 1
+    return replace(scene, apart=bool(plain and rng.random() < 0.1))
 
 
 def _of_its_own_kind(rng: np.random.Generator, scene: Scene) -> Scene:

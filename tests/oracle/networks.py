@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,17 @@ PIXEL_KINDS = ("same", "valid", "standardised")
 _HIDDEN = 6
 
 
+class Size(NamedTuple):
+    """Rows and columns, in pixels."""
+
+    rows: int
+    cols: int
+
+    def less(self, margin: int) -> Size:
+        """What is left inside a margin on each side."""
+        return Size(self.rows - 2 * margin, self.cols - 2 * margin)
+
+
 @dataclass(frozen=True)
 class Network:
     """A network of one kind.
@@ -31,7 +42,7 @@ class Network:
             "valid": two without padding, so that less comes out than goes in; "standardised": each
             window less its own mean and divided by its spread, then as "same".
         bands: that it reads.
-        window: edge of what it reads, in pixels.
+        window: what it reads.
         classes: that it tells apart.
         softmax: it ends in probabilities, not in logits.
         fixed: the file says how large the window is.
@@ -41,7 +52,7 @@ class Network:
 
     kind: str
     bands: int
-    window: int
+    window: Size
     classes: int
     softmax: bool
     fixed: bool
@@ -69,7 +80,7 @@ class Network:
         size = 2 * self.reach + 1
         first = (_HIDDEN, self.bands, 3, 3)
         shapes = {
-            "flat": {"dense": (self.bands * self.window**2, self.classes)},
+            "flat": {"dense": (self.bands * self.window.rows * self.window.cols, self.classes)},
             "pooled": {"first": first, "dense": (_HIDDEN, self.classes)},
             "same": {"first": first, "second": (self.classes, _HIDDEN, 3, 3)},
             "valid": {"first": first, "second": (self.classes, _HIDDEN, size, size)},
@@ -84,8 +95,8 @@ class Network:
         nodes = [_node(*step) for step in _STEPS[self.kind]]
         if self.softmax:
             nodes.append(helper.make_node("Softmax", ["logits"], ["shares"], axis=1))
-        edges: list[Any] = [self.window] * 2 if self.fixed else ["rows", "columns"]
-        inner: list[Any] = [self.window - 2 * self.halo] * 2 if self.fixed else ["high", "wide"]
+        edges: list[Any] = [*self.window] if self.fixed else ["rows", "columns"]
+        inner: list[Any] = [*self.window.less(self.halo)] if self.fixed else ["high", "wide"]
         returned = ["n", self.classes, *(inner if self.pixel else [])]
         graph = helper.make_graph(
             nodes,

@@ -53,21 +53,28 @@ class Read:
 
 
 def read(
-    path: Path, bands: Sequence[int], resolution: float | None, *, chosen_tell: bool = False
+    paths: Sequence[Path],
+    bands: Sequence[int],
+    resolution: float | None,
+    *,
+    chosen_tell: bool = False,
 ) -> Read:
     """Read a scene.
 
     Args:
-        path: a GeoTIFF.
+        paths: a GeoTIFF, or one for each band.
         bands: from 1, in the order of the network.
         resolution: metres a pixel; None: its own.
         chosen_tell: only the bands that are read tell pixels without data, as in an array that has
             no other bands.
     """
-    with rasterio.open(path) as file:
+    chosen = [band - 1 for band in bands]
+    with rasterio.open(paths[0]) as file:
         every, where, crs = file.read(), file.transform, file.crs
-        valid = _valid(file, every, list(bands) if chosen_tell else None)
-    pixels = every[[band - 1 for band in bands]]
+        if len(paths) > 1:
+            every = np.concatenate([_whole(path) for path in paths])
+        valid = _valid(file, every, chosen if chosen_tell else list(range(len(every))))
+    pixels = every[chosen]
     if pixels.dtype.kind == "f":
         valid &= np.isfinite(pixels).all(axis=0)
     metres = float(crs.linear_units_factor[1]) if resolution is not None else 1.0
@@ -83,7 +90,12 @@ def read(
     return Read(values, held, where.c, where.f, edge, edge, crs, str(pixels.dtype))
 
 
-def _valid(file: Any, every: npt.NDArray[Any], chosen: list[int] | None) -> Valid:
+def _whole(path: Path) -> npt.NDArray[Any]:
+    with rasterio.open(path) as file:
+        return np.asarray(file.read())
+
+
+def _valid(file: Any, every: npt.NDArray[Any], telling: list[int]) -> Valid:
     """Which pixels hold data, as an alpha band, a mask or declared values tell."""
     flags = file.mask_flag_enums[0]
     if ColorInterp.alpha in file.colorinterp:
@@ -93,7 +105,7 @@ def _valid(file: Any, every: npt.NDArray[Any], chosen: list[int] | None) -> Vali
         return np.asarray(file.read_masks(1) > 0)
     if file.nodata is None:
         return np.ones(every.shape[1:], bool)
-    looked = every if chosen is None else every[[band - 1 for band in chosen]]
+    looked = every[telling]
     empty = np.isnan(looked) if np.isnan(file.nodata) else looked == looked.dtype.type(file.nodata)
     return np.asarray(~empty.all(axis=0))
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from oracle.cases import Case
+from oracle.networks import Size
 from oracle.reading import Read, read
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -77,12 +78,12 @@ class Expected:
     map: Map
 
 
-def expected(case: Case, paths: list[Path], *, chosen_tell: bool = False) -> list[Expected]:
+def expected(case: Case, paths: list[list[Path]], *, chosen_tell: bool = False) -> list[Expected]:
     """What is to come out for each scene.
 
     Args:
         case: what is asked.
-        paths: of its scenes, in their order.
+        paths: the files of each of its scenes.
         chosen_tell: see ``read``.
     """
     reads = [read(path, case.bands, case.resolution, chosen_tell=chosen_tell) for path in paths]
@@ -92,16 +93,17 @@ def expected(case: Case, paths: list[Path], *, chosen_tell: bool = False) -> lis
 def _scene(case: Case, reads: list[Read], place: int) -> Expected:
     scene = reads[place]
     height, width = scene.size
-    core = case.network.window - 2 * case.halo
-    rows, cols = (_count(size, core, case.stride) for size in (height, width))
+    core, stride = case.core, case.stride
+    rows, cols = map(_count, scene.size, core, stride)
     around = _surrounded(case, reads, place, rows, cols)
-    held = np.zeros(((rows - 1) * case.stride + core, (cols - 1) * case.stride + core), bool)
+    whole = (rows - 1) * stride.rows + core.rows, (cols - 1) * stride.cols + core.cols
+    held = np.zeros(whole, bool)
     held[:height, :width] = scene.valid[: held.shape[0], : held.shape[1]]
     cells = [
         (row, col)
         for row in range(rows)
         for col in range(cols)
-        if held[_square(row, col, case.stride, core)].any()
+        if held[_window(row, col, stride, core)].any()
     ]
     answers = _answers(case, around, cells)
     if case.network.pixel:
@@ -119,15 +121,15 @@ def _count(size: int, core: int, stride: int) -> int:
     return count
 
 
-def _square(row: int, col: int, stride: int, edge: int) -> tuple[Any, ...]:
-    y, x = row * stride, col * stride
-    return ..., slice(y, y + edge), slice(x, x + edge)
+def _window(row: int, col: int, stride: Size, size: Size) -> tuple[Any, ...]:
+    y, x = row * stride.rows, col * stride.cols
+    return ..., slice(y, y + size.rows), slice(x, x + size.cols)
 
 
 def _answers(case: Case, around: Floats, cells: list[tuple[int, int]]) -> Floats:
     """Probabilities of the tiles at these places of the grid."""
     window = case.network.window
-    images = [around[_square(row, col, case.stride, window)] for row, col in cells]
+    images = [around[_window(row, col, case.stride, window)] for row, col in cells]
     if not images:
         return np.zeros((0, len(case.codes)))
     mean, scale = (np.array(v)[:, None, None] for v in (case.mean, case.scale))
@@ -144,8 +146,8 @@ def _surrounded(case: Case, reads: list[Read], place: int, rows: int, cols: int)
     """
     scene, halo = reads[place], case.halo
     window = case.network.window
-    ys = np.arange(-halo, (rows - 1) * case.stride - halo + window)
-    xs = np.arange(-halo, (cols - 1) * case.stride - halo + window)
+    ys = np.arange(-halo, (rows - 1) * case.stride.rows - halo + window.rows)
+    xs = np.arange(-halo, (cols - 1) * case.stride.cols - halo + window.cols)
     mirrored_ys, mirrored_xs = (_mirrored(*axis) for axis in zip((ys, xs), scene.size, strict=True))
     others = [one for i, one in enumerate(reads) if i != place] if halo else []
     around = np.zeros((len(case.bands), len(ys), len(xs)))
@@ -156,19 +158,19 @@ def _surrounded(case: Case, reads: list[Read], place: int, rows: int, cols: int)
         (ys, mirrored_xs),
         (mirrored_ys, mirrored_xs),
     ):
-        found, there = _joined(scene, others, rows_, cols_)
+        found, there = _joined(scene, others, halo, rows_, cols_)
         around = np.where(open_ & there, found, around)
         open_ &= ~there
     return around
 
 
 def _joined(
-    scene: Read, others: list[Read], ys: npt.NDArray[Any], xs: npt.NDArray[Any]
+    scene: Read, others: list[Read], halo: int, ys: npt.NDArray[Any], xs: npt.NDArray[Any]
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Pixels of a scene, beyond it of the first one listed that has data; and where any is."""
     found, there = _part(scene, ys, xs, scene.pixels, np.ones(scene.size, bool))
     for other in others:
-        offset = _beside(scene, other)
+        offset = _beside(scene, other, halo)
         if offset is None:
             continue
         values, held = _part(other, ys - offset[0], xs - offset[1], other.pixels, other.valid)
@@ -199,7 +201,7 @@ def _mirrored(index: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
     return np.where(folded < size, folded, 2 * size - 2 - folded)
 
 
-def _beside(scene: Read, other: Read) -> tuple[int, int] | None:
+def _beside(scene: Read, other: Read, halo: int) -> tuple[int, int] | None:
     """Rows and columns to a scene that completes this one; None where it does not."""
     same = (other.crs, other.dtype) == (scene.crs, scene.dtype)
     sizes = abs(other.wide / scene.wide - 1), abs(other.high / scene.high - 1)
@@ -210,6 +212,8 @@ def _beside(scene: Read, other: Read) -> tuple[int, int] | None:
     (height, width), (height2, width2) = scene.size, other.size
     rows = min(height, down + height2) - max(0, down)
     cols = min(width, right + width2) - max(0, right)
+    if rows <= -halo or cols <= -halo:  # no pixel of it lies within a halo
+        return None
     shared = max(0, rows) * max(0, cols)
     if shared > _MOST_SHARED * min(height * width, height2 * width2):
         return None
@@ -217,10 +221,9 @@ def _beside(scene: Read, other: Read) -> tuple[int, int] | None:
 
 
 def _bounds(case: Case, scene: Read, row: int, col: int) -> tuple[float, float, float, float]:
-    core = case.network.window - 2 * case.halo
-    x, y = col * case.stride, row * case.stride
+    x, y = col * case.stride.cols, row * case.stride.rows
     left, top = scene.left + x * scene.wide, scene.top - y * scene.high
-    return left, top - core * scene.high, left + core * scene.wide, top
+    return left, top - case.core.rows * scene.high, left + case.core.cols * scene.wide, top
 
 
 def _tiles(
@@ -239,9 +242,10 @@ def _tiles(
         found = tuple(float(shares[label]) for label in labels)
         tiles.append(Tile(row, col, _bounds(case, scene, row, col), labels, found, shares))
         classes[row, col], scores[row, col], ties[row, col] = labels[0], found[0], len(labels) > 1
-    aside = (case.network.window - 2 * case.halo - case.stride) / 2
-    wide, high = scene.wide * case.stride, scene.high * case.stride
-    corner = scene.left + aside * scene.wide, scene.top - aside * scene.high
+    core, stride = case.core, case.stride
+    down, aside = (core.rows - stride.rows) / 2, (core.cols - stride.cols) / 2
+    wide, high = scene.wide * stride.cols, scene.high * stride.rows
+    corner = scene.left + aside * scene.wide, scene.top - down * scene.high
     transform = (wide, corner[0], high, corner[1])
     return tiles, Map(classes, ties, scores, transform, scene.crs)
 
@@ -256,10 +260,10 @@ def _pixel_tiles(
     """The table of a network that labels pixels, and a map with one pixel a pixel."""
     classes, scores = np.full(held.shape, NO_CLASS, np.int64), np.full(held.shape, np.nan)
     ties, tiles = np.zeros(held.shape, bool), []
-    core, cut = case.network.window - 2 * case.halo, case.halo - case.network.halo
+    core, cut = case.core, case.halo - case.network.halo
     for (row, col), whole in zip(cells, answers, strict=True):
-        shares = whole[:, cut : cut + core, cut : cut + core]
-        square = _square(row, col, case.stride, core)
+        shares = whole[:, cut : cut + core.rows, cut : cut + core.cols]
+        square = _window(row, col, case.stride, core)
         data = held[square]
         best, top = shares.argmax(axis=0), shares.max(axis=0)
         ordered = np.sort(shares, axis=0)

@@ -26,6 +26,7 @@ class Scene:
         mask: written beside the pixels, dims (y, x).
         alpha: the last band says where there is data.
         layout: options of the GeoTIFF.
+        apart: each band has a file of its own.
     """
 
     name: str
@@ -36,14 +37,28 @@ class Scene:
     mask: npt.NDArray[np.bool_] | None = None
     alpha: bool = False
     layout: dict[str, Any] = field(default_factory=dict)
+    apart: bool = False
 
-    def write(self, folder: Path) -> Path:
-        count, height, width = self.pixels.shape
+    @property
+    def called(self) -> str:
+        """What tables call it: the name of its first file."""
+        return f"{self.name}_1" if self.apart else self.name
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write its file, or a file for each band."""
+        if not self.apart:
+            return [self._write(folder / f"{self.name}.tif", self.pixels)]
+        return [
+            self._write(folder / f"{self.name}_{number}.tif", band[None])
+            for number, band in enumerate(self.pixels, 1)
+        ]
+
+    def _write(self, path: Path, pixels: npt.NDArray[Any]) -> Path:
+        count, height, width = pixels.shape
         wide, left, high, top = self.transform
-        path = folder / f"{self.name}.tif"
         profile = {
             "driver": "GTiff",
-            "dtype": self.pixels.dtype,
+            "dtype": pixels.dtype,
             "count": count,
             "height": height,
             "width": width,
@@ -58,7 +73,7 @@ class Scene:
             rasterio.open(path, "w", **profile) as file,
         ):
             file.colorinterp = self._colours(count)
-            file.write(self.pixels)
+            file.write(pixels)
             if self.mask is not None:
                 file.write_mask(self.mask)
         return path
