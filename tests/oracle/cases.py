@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from oracle.drawing import Drawn, draw_scenes
-from oracle.networks import KINDS, PIXEL_KINDS, Network, Size
+from oracle.networks import ENDINGS, KINDS, PIXEL_KINDS, Network, Size
 from oracle.scenes import Scene
 
 # Copied from the NLCD legend and the groups of the 2017 guide, not from the package.
@@ -93,8 +93,9 @@ def draw(seed: int) -> Case:
     """The case of a number."""
     rng = np.random.default_rng([2017, seed])
     drawn = draw_scenes(rng)
-    names, codes, told = _classes(rng)
-    network = _network(rng, drawn, len(codes))
+    single = bool(rng.random() < 0.15)
+    names, codes, told = _classes(rng, single)
+    network = _network(rng, drawn, len(codes), single)
     halo, stride, tiling = _tiling(rng, network)
     channels = _channels(rng, drawn, network)
     sidecar = {"classes": told, **channels.pop("sidecar"), **_told(rng, network)}
@@ -127,8 +128,12 @@ def draw(seed: int) -> Case:
     )
 
 
-def _classes(rng: np.random.Generator) -> tuple[tuple[str, ...], tuple[int, ...], Any]:
+def _classes(
+    rng: np.random.Generator, single: bool
+) -> tuple[tuple[str, ...], tuple[int, ...], Any]:
     """Names, codes, and how the sidecar says them."""
+    if single:
+        return ("other", "water"), (0, 1), ["other", "water"]
     kind = rng.random()
     if kind < 0.5:
         scheme = str(rng.choice(list(_SCHEMES)))
@@ -137,20 +142,26 @@ def _classes(rng: np.random.Generator) -> tuple[tuple[str, ...], tuple[int, ...]
     return tuple(names), tuple(range(len(names))), names
 
 
-def _network(rng: np.random.Generator, drawn: Drawn, classes: int) -> Network:
+def _network(rng: np.random.Generator, drawn: Drawn, classes: int, single: bool) -> Network:
     kind = str(rng.choice(KINDS))
     fixed = kind == "flat" or bool(rng.random() < 0.5)
+    reach = int(rng.integers(1, 3))
     rows = int(rng.integers(8, 25))
     oblong = fixed and rng.random() < 0.2
     cols = int(rng.integers(8, 25)) if oblong else rows
+    if kind == "strided":
+        rows, cols = (max(4, edge // (2 * reach)) * 2 * reach for edge in (rows, cols))
+    several = ENDINGS[2:] if single else ENDINGS
     return Network(
         kind=kind,
         bands=int(rng.integers(1, drawn.bands + 1)),
         window=Size(rows, cols),
         classes=classes,
-        softmax=bool(rng.random() < 0.5),
+        ending=str(rng.choice(several, p=None if single else [0.4, 0.4, 0.1, 0.1])),
+        single=single,
+        threshold=float(rng.choice([0.5, 0.3, 0.75])) if single else 0.5,
         fixed=fixed,
-        reach=int(rng.integers(1, 3)),
+        reach=reach,
         seed=int(rng.integers(2**31)),
     )
 
@@ -206,8 +217,15 @@ def _channels(rng: np.random.Generator, drawn: Drawn, network: Network) -> dict[
 def _told(rng: np.random.Generator, network: Network) -> dict[str, Any]:
     """What could be found out as well."""
     told: dict[str, Any] = {}
-    if rng.random() < 0.5:
-        told["activation"] = "none" if network.softmax else "softmax"
+    left = {"logits": "softmax", "logits of sigmoid": "sigmoid"}.get(network.ending, "none")
+    # A linear end is taken for logits: of a softmax, or of a sigmoid where there is one number.
+    needed = left == "sigmoid" and not network.single
+    if needed or rng.random() < 0.5:
+        told["activation"] = left
+    if network.threshold != 0.5:
+        told["threshold"] = network.threshold
+    if network.kind == "strided":
+        told["halo"] = network.halo
     if rng.random() < 0.3:
         told["output"] = "pixel" if network.kind in PIXEL_KINDS else "tile"
     return told

@@ -71,6 +71,7 @@ def test_the_cases_are_as_irregular_as_the_world() -> None:
     scenes = [scene for case in cases for scene in case.scenes]
     seen = {
         "kinds": Counter(case.network.kind for case in cases),
+        "endings": Counter((case.network.ending, case.network.single) for case in cases),
         "dtypes": Counter(str(scene.pixels.dtype) for scene in scenes),
         "scenes": Counter(len(case.scenes) for case in cases),
         "backends": Counter(case.backend for case in cases),
@@ -83,6 +84,7 @@ def test_the_cases_are_as_irregular_as_the_world() -> None:
     }
     expected = {
         "kinds": len(KINDS),
+        "endings": 6,
         "dtypes": 7,
         "scenes": 3,
         "backends": 3,
@@ -91,4 +93,11 @@ def test_the_cases_are_as_irregular_as_the_world() -> None:
         "in memory": 2,
     }
     assert {name: len(found) for name, found in seen.items()} == expected
-    assert min(min(found.values()) for name, found in seen.items() if name != "backends") >= 5
+    assert (
+        min(
+            min(found.values())
+            for name, found in seen.items()
+            if name not in ("backends", "endings")
+        )
+        >= 5
+    )
