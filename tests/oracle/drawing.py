@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from rasterio.crs import CRS
 
-from oracle.reading import Axis, axes, near_half, resampled
+from oracle.clarity import clear, metres, settled
 from oracle.scenes import Scene, holes, layout
 
 Pixels: TypeAlias = npt.NDArray[Any]
@@ -92,7 +90,7 @@ def _drawn(rng: np.random.Generator) -> Drawn | None:
     count = int(rng.choice([1, 2, 3], p=[0.45, 0.35, 0.2]))
     crs = str(rng.choice([*_CRS, _WITHOUT_METRES], p=[0.3, 0.2, 0.2, 0.2, 0.1]))
     own, resolution = _resolutions(rng, crs)
-    ratio = 1.0 if resolution is None else resolution / _metres(crs) / own
+    ratio = 1.0 if resolution is None else resolution / metres(crs) / own
     plain = rng.random() < 0.2
     scenes: list[Scene] = []
     for name in _names(rng, count):
@@ -107,19 +105,15 @@ def _drawn(rng: np.random.Generator) -> Drawn | None:
         scenes = [replace(s, transform=(wide, *s.transform[1:])) for s in scenes[:1]]
     if count > 1 and rng.random() < 0.1:
         scenes[-1] = _of_its_own_kind(rng, scenes[-1])
-    settled = [_settled(rng, scene, resolution, bands) for scene in scenes]
-    if any(scene is None for scene in settled) or not _clear(scenes, resolution):
+    clear_ones = [settled(rng, scene, resolution, bands) for scene in scenes]
+    if any(scene is None for scene in clear_ones) or not clear(scenes, resolution):
         return None
-    kept = tuple(_apart(rng, scene) for scene in settled if scene is not None)
+    kept = tuple(_apart(rng, scene) for scene in clear_ones if scene is not None)
     return Drawn(kept, bands, kind.middle, kind.spread, resolution)
 
 
 def _names(rng: np.random.Generator, count: int) -> list[str]:
     return [str(name) for name in rng.permutation(["west", "a", "m_3607824"])[:count]]
-
-
-def _metres(crs: str) -> float:
-    return float(CRS.from_user_input(crs).linear_units_factor[1])
 
 
 def _resolutions(rng: np.random.Generator, crs: str) -> tuple[float, float | None]:
@@ -131,7 +125,7 @@ def _resolutions(rng: np.random.Generator, crs: str) -> tuple[float, float | Non
         return own, None
     ratio = float(rng.choice([1, 1.005, 2, 2, 4, 0.5, 0.6, 1 / 0.6, 1.5, 0.45, 1.37, 3.3]))
     ratio = 25.0 if rng.random() < 0.02 else ratio
-    return own, own * _metres(crs) * ratio
+    return own, own * metres(crs) * ratio
 
 
 def _size(rng: np.random.Generator, ratio: float, before: list[Scene]) -> tuple[int, int]:
@@ -218,66 +212,3 @@ def _of_its_own_kind(rng: np.random.Generator, scene: Scene) -> Scene:
     if scene.pixels.dtype == np.uint8 and not scene.alpha:
         return replace(scene, pixels=scene.pixels.astype(np.uint16))
     return scene
-
-
-def _settled(
-    rng: np.random.Generator, scene: Scene, resolution: float | None, bands: int
-) -> Scene | None:
-    """Change pixels until none comes so near a half that single precision rounds another way."""
-    if resolution is None or scene.pixels.dtype.kind == "f":
-        return scene
-    pixels = scene.pixels.copy()
-    scaled = _axes(scene, resolution)
-    if scaled is None:
-        return scene
-    valid = _valid(scene)
-    empty = None if scene.nodata is None else pixels.dtype.type(scene.nodata)
-    for _ in range(60):
-        values = resampled(pixels[:bands].astype(np.float64), valid, *scaled)
-        bad = near_half(values, pixels.dtype)
-        if not bad.any():
-            return replace(scene, pixels=pixels)
-        for band, row, col in np.argwhere(bad):
-            near = np.argwhere(scaled[0].weights[row] > 0), np.argwhere(scaled[1].weights[col] > 0)
-            y, x = rng.choice(near[0].ravel()), rng.choice(near[1].ravel())
-            if valid[y, x] and pixels[band, y, x] != empty:
-                changed = int(pixels[band, y, x]) + int(rng.choice([-2, -1, 1, 2]))
-                info = np.iinfo(pixels.dtype)
-                if info.min < changed < info.max and changed != empty:
-                    pixels[band, y, x] = changed
-    return None
-
-
-def _axes(scene: Scene, resolution: float) -> tuple[Axis, Axis] | None:
-    wide, _, high, _ = scene.transform
-    found, edge = axes(wide, high, scene.pixels.shape[1:], _metres(scene.crs), resolution)
-    return None if edge is None else found
-
-
-def _valid(scene: Scene) -> npt.NDArray[np.bool_]:
-    if scene.mask is not None:
-        return scene.mask
-    if scene.alpha:
-        return np.asarray(scene.pixels[-1] > 0)
-    if scene.nodata is None:
-        return np.ones(scene.pixels.shape[1:], bool)
-    return np.asarray((scene.pixels != scene.pixels.dtype.type(scene.nodata)).any(axis=0))
-
-
-def _clear(scenes: list[Scene], resolution: float | None) -> bool:
-    """No scene is about half over another, or half a pixel off, or half a pixel too large."""
-    metres = 1.0 if resolution is None else _metres(scenes[0].crs)
-    edge = scenes[0].transform[0] if resolution is None else resolution / metres
-    for one, other in combinations(scenes, 2):
-        (wide, left, high, top), (_, left2, _, top2) = one.transform, other.transform
-        for away in ((left2 - left) / edge, (top - top2) / edge):
-            if abs(away % 1 - 0.5) < 0.03:
-                return False
-        (rows, cols), (rows2, cols2) = one.pixels.shape[1:], other.pixels.shape[1:]
-        across = min(left + wide * cols, left2 + wide * cols2) - max(left, left2)
-        down = min(top, top2) - max(top - high * rows, top2 - high * rows2)
-        shared = max(0.0, across) * max(0.0, down) / (wide * high)
-        parts = shared / (rows * cols), shared / (rows2 * cols2)
-        if any(0.4 < part < 0.6 for part in parts) or (parts[0] > 0.5) != (parts[1] > 0.5):
-            return False
-    return True

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import onnx
-from numpy.lib.stride_tricks import sliding_window_view
 from onnx import TensorProto, helper, numpy_helper
 
-Floats: TypeAlias = npt.NDArray[np.float64]
-Weights: TypeAlias = dict[str, npt.NDArray[np.float32]]
+from oracle.answers import ANSWERS, LEAST, Floats, Weights, interpolated, moved, probable
 
 KINDS = ("flat", "pooled", "same", "valid", "standardised", "strided")
 PIXEL_KINDS = ("same", "valid", "standardised", "strided")
@@ -83,12 +79,12 @@ class Network:
 
     def probabilities(self, images: Floats) -> Floats:
         """Of images (n, band, y, x): (n, class), or (n, class, y, x)."""
-        found = _probable(_ANSWERS[self.kind](images, self.weights()), self.ending)
+        found = probable(ANSWERS[self.kind](images, self.weights()), self.ending)
         if self.single:
-            found = _moved(found, self.threshold)
+            found = moved(found, self.threshold)
         if self.kind == "strided":
             inner = slice(self.halo, -self.halo)
-            found = _interpolated(found, 2 * self.reach)[:, :, inner, inner]
+            found = interpolated(found, 2 * self.reach)[:, :, inner, inner]
         return found
 
     def weights(self) -> Weights:
@@ -135,15 +131,13 @@ class Network:
             [_tensor("image", ["n", self.bands, *edges])],
             [_tensor("shares" if last else "logits", returned)],
             [numpy_helper.from_array(value, name) for name, value in self.weights().items()]
-            + [numpy_helper.from_array(np.float32(_LEAST), "least")] * ("stand" in self.kind),
+            + [numpy_helper.from_array(np.float32(LEAST), "least")] * ("stand" in self.kind),
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         onnx.checker.check_model(model)
         onnx.save(model, str(path))
 
 
-# What a window's spread is at least, so that a window of one colour is no division by zero.
-_LEAST = 0.25
 _Step: TypeAlias = tuple[str, list[str], str, dict[str, Any]]
 _SAME: list[_Step] = [
     ("Conv", ["image", "first"], "features", {"pads": [1] * 4}),
@@ -191,71 +185,3 @@ def _spread(name: str, shape: tuple[int, ...]) -> float:
     """So large that logits differ by some units where pixels are about 1."""
     inputs = shape[0] if name == "dense" else int(np.prod(shape[1:]))
     return float({"first": 1.5, "second": 3.0, "dense": 3.0}[name] / np.sqrt(inputs))
-
-
-def _convolved(images: Floats, kernel: npt.NDArray[np.float32], pad: int) -> Floats:
-    padded = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-    windows = sliding_window_view(padded, kernel.shape[2:], axis=(2, 3))
-    return np.einsum("nbyxij,cbij->ncyx", windows, kernel.astype(np.float64), optimize=True)
-
-
-def _probable(logits: Floats, ending: str) -> Floats:
-    if "sigmoid" in ending:
-        return np.asarray(1 / (1 + np.exp(-logits)))
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
-
-
-def _moved(second: Floats, threshold: float) -> Floats:
-    """Of the probability of the second class those of both, which meet at the threshold."""
-    yes, no = second * (1 - threshold), (1 - second) * threshold
-    share = yes / (yes + no)
-    return np.concatenate([1 - share, share], axis=1)
-
-
-def _interpolated(found: Floats, step: int) -> Floats:
-    """Between the centres of labels that stand for ``step`` pixels, dims (n, class, y, x)."""
-    for axis in (2, 3):
-        size = found.shape[axis]
-        at = ((np.arange(size * step) + 0.5) / step - 0.5).clip(0, size - 1)
-        first = np.floor(at).astype(int)
-        after = np.minimum(first + 1, size - 1)
-        share = (at - first).reshape([-1 if i == axis else 1 for i in range(4)])
-        found = found.take(first, axis) * (1 - share) + found.take(after, axis) * share
-    return found
-
-
-def _strided(images: Floats, weights: Weights) -> Floats:
-    features = np.maximum(_convolved(images, weights["first"], 1), 0)
-    step = weights["second"].shape[2]
-    return _convolved(features, weights["second"], 0)[:, :, ::step, ::step]
-
-
-def _flat(images: Floats, weights: Weights) -> Floats:
-    return np.asarray(images.reshape(len(images), -1) @ weights["dense"].astype(np.float64))
-
-
-def _pooled(images: Floats, weights: Weights) -> Floats:
-    features = np.maximum(_convolved(images, weights["first"], 0), 0).mean(axis=(2, 3))
-    return np.asarray(features @ weights["dense"].astype(np.float64))
-
-
-def _convolutions(images: Floats, weights: Weights, pad: int) -> Floats:
-    features = np.maximum(_convolved(images, weights["first"], pad), 0)
-    return _convolved(features, weights["second"], pad)
-
-
-def _standardised(images: Floats, weights: Weights) -> Floats:
-    centred = images - images.mean(axis=(2, 3), keepdims=True)
-    spread = np.abs(centred).mean(axis=(2, 3), keepdims=True) + _LEAST
-    return _convolutions(centred / spread, weights, 1)
-
-
-_ANSWERS: dict[str, Callable[[Floats, Weights], Floats]] = {
-    "flat": _flat,
-    "pooled": _pooled,
-    "same": lambda images, weights: _convolutions(images, weights, 1),
-    "valid": lambda images, weights: _convolutions(images, weights, 0),
-    "standardised": _standardised,
-    "strided": _strided,
-}
