@@ -89,6 +89,27 @@ class RunDirectory:
         self.storage.put(MANIFEST, json.dumps(values, indent=2).encode() + b"\n")
 
 
+def ended_run(path: str, fingerprint: Mapping[str, object], scheme: Scheme) -> RunDirectory | None:
+    """The directory of a run that is done, with no tile left that may be tried again.
+
+    Args:
+        path: where it would be.
+        fingerprint: as for :func:`claim`.
+        scheme: likewise.
+
+    Returns:
+        None where there is no such run: none at all, another one, or one that is not done.
+    """
+    run = RunDirectory(path, scheme)
+    try:
+        found = run.manifest()
+    except OutputError:
+        return None
+    if found.get("status") != "done" or found.get("retryable"):
+        return None
+    return None if _other(found, _whole(fingerprint, scheme)) else run
+
+
 @contextmanager
 def claim(
     path: str,
@@ -112,11 +133,10 @@ def claim(
 
     Raises:
         OutputError: if the directory cannot be written, holds other files, belongs to another run,
-            is done with no tile left that may be tried again, or is being written by another run at
-            this moment.
+            or is being written by another run at this moment.
     """
     run = RunDirectory(path, scheme)
-    whole = json.loads(json.dumps({**fingerprint, "classes": scheme.to_json()}))
+    whole = _whole(fingerprint, scheme)
     run.storage.prepare()
     with only_run(run.storage, beat):
         started = _started(run, whole)
@@ -144,17 +164,24 @@ def _started(run: RunDirectory, fingerprint: Mapping[str, Any]) -> str | None:
             raise OutputError(run.path, reason)
         return None
     found = run.manifest()
-    theirs = {**found.get("fingerprint", {}), "classes": found.get("classes")}
-    other = sorted(
-        k for k in {*theirs, *fingerprint} - {"digest"} if _differ(theirs, fingerprint, k)
-    )
+    other = _other(found, fingerprint)
     if other:
         reason = f"belongs to another run, with another {', '.join(other)}: name another output"
         raise OutputError(run.path, reason)
-    if found.get("status") == "done" and not found.get("retryable"):
-        reason = "this run is done: landcover.open_run opens it; name another output to run again"
-        raise OutputError(run.path, reason)
     return str(found.get("started", "")) or None
+
+
+def _whole(fingerprint: Mapping[str, object], scheme: Scheme) -> dict[str, Any]:
+    """A fingerprint with the classes, as it comes back from ``run.json``."""
+    whole: dict[str, Any] = json.loads(json.dumps({**fingerprint, "classes": scheme.to_json()}))
+    return whole
+
+
+def _other(found: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> list[str]:
+    """What is another in a run's manifest than in a fingerprint."""
+    theirs = {**found.get("fingerprint", {}), "classes": found.get("classes")}
+    keys = {*theirs, *fingerprint} - {"digest"}
+    return sorted(key for key in keys if _differ(theirs, fingerprint, key))
 
 
 def _manifest(storage: Storage) -> dict[str, Any]:

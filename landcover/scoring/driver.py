@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
-from landcover.classes import classes_of
+from landcover.classes import Scheme, classes_of
 from landcover.config import Config
 from landcover.contracts import Backend, Failure, Lost, Source, Task
 from landcover.errors import TooManyFailures
@@ -16,7 +17,7 @@ from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.runtimes.facts import recorded_libraries
 from landcover.models.runtimes.placement import expects_gpu
 from landcover.plugins import load_backend
-from landcover.runs.directory import RunDirectory, claim
+from landcover.runs.directory import RunDirectory, claim, ended_run
 from landcover.runs.parts import Counts, Part, finished, remove_part, write_part
 from landcover.runs.run import Run
 from landcover.scoring.advice import advice
@@ -36,6 +37,8 @@ from landcover.scoring.totals import Tiles, Totals
 from landcover.scoring.worker import Job
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource, RasterTask
+
+_log = logging.getLogger(__name__)
 
 _VERSIONS = ("landcover", "numpy", "rasterio", "xarray")
 
@@ -61,6 +64,8 @@ def run(
     # What the driver of a cluster opens, it opens on the CPU: GPUs are for the workers.
     own = recipe if here else replace(recipe, device="cpu")
     source = make_source(config.source, recipe)
+    if done := _done(config, recipe, source):
+        return done
     totals = Totals(source.count())
     with _opened(config, backend) as pool, _model_here(own, pool, here):
         # A cluster that does not answer says so here, before anything is written.
@@ -87,6 +92,38 @@ def run(
             directory.finish({**summary, "seconds": round(time.perf_counter() - started, 2)})
     _check(config, totals)
     return Run.open(config.output.path)
+
+
+def _done(config: Config, recipe: Recipe, source: RasterSource | ImageSource) -> Run | None:
+    """The run that is asked for, where nothing of it is left to do.
+
+    Raises:
+        TooManyFailures: nothing is left to do, but more tiles failed than allowed.
+    """
+    size = recorded_task_size(config.output.path)
+    if size is None:
+        return None
+    source = source.divided(size)
+    directory = ended_run(config.output.path, *_identity(recipe, source))
+    if directory is None:
+        return None
+    parts = finished(directory)
+    totals = Totals(source.count())
+    totals.add_earlier(parts)
+    tasks = Tasks(source, dict(parts))
+    if next(iter(tasks), None) is not None or tasks.no_more():
+        return None
+    _log.warning("%s: this run is done, and nothing is left to score", config.output.path)
+    _check(config, totals)
+    return Run.open(config.output.path)
+
+
+def _identity(
+    recipe: Recipe, source: RasterSource | ImageSource
+) -> tuple[dict[str, object], Scheme]:
+    """What decides what a run writes, and its classes."""
+    fingerprint = {"model": recipe.identity(), **source.fingerprint()}
+    return fingerprint, classes_of(recipe.classes, recipe.scheme)
 
 
 def _works_here(config: Config, backend: Backend | None) -> bool:
@@ -141,9 +178,7 @@ def _claimed(
         "versions": _versions(),
         "plan": {"tiles": totals.planned, "task_tiles": source.task_tiles},
     }
-    fingerprint = {"model": recipe.identity(), **source.fingerprint()}
-    scheme = classes_of(recipe.classes, recipe.scheme)
-    with claim(config.output.path, fingerprint, scheme, manifest) as directory:
+    with claim(config.output.path, *_identity(recipe, source), manifest) as directory:
         yield directory
 
 

@@ -51,8 +51,10 @@ class Labels:
         """The places of the tiles that have a label, and the labels of these alone."""
         places = [place for place in range(len(self.labels)) if place not in self.refused]
         fields = ("labels", "scores", "probabilities", "pixels", "undefined", "pixel_scores")
-        values: dict[str, Any] = {name: getattr(self, name) for name in fields}
-        cut = {name: None if one is None else one[places] for name, one in values.items()}
+        values = {name: getattr(self, name) for name in fields}
+        cut: dict[str, Any] = {
+            name: None if one is None else one[places] for name, one in values.items()
+        }
         return places, replace(self, **cut, refused={})
 
 
@@ -70,9 +72,9 @@ def defined(found: Probabilities) -> tuple[Probabilities, Undefined | None]:
     if low >= 0 and high <= 1:
         return found, None
     inside = (found >= -_ROUNDING) & (found <= 1 + _ROUNDING)
-    undefined = ~inside.all(axis=1)
-    cleaned = np.where(undefined[:, None], np.float32(0), found).clip(0, 1)
-    return cleaned, undefined if undefined.any() else None
+    undefined: Undefined = np.logical_not(inside.all(axis=1))
+    cleaned = np.where(undefined[:, None], np.float32(0), found)
+    return np.clip(cleaned, 0, 1), undefined if undefined.any() else None
 
 
 def label_tiles(found: Probabilities) -> Labels:
@@ -102,11 +104,12 @@ def label_pixels(found: Probabilities, valid: Valid | None) -> Labels:
     probabilities, undefined = defined(found)
     if undefined is None:
         return _label_pixels(probabilities, valid)
-    held = np.ones_like(undefined) if valid is None else valid
-    labels = _label_pixels(probabilities, held & ~undefined)
-    missing = held & undefined
-    empty = missing.any(axis=(1, 2)) & ~(held & ~undefined).any(axis=(1, 2))
-    told = _sentences(found, missing & empty[:, None, None])
+    held: Valid = np.ones_like(undefined) if valid is None else valid
+    missing: Undefined = held & undefined
+    left: Valid = held & ~undefined
+    labels = _label_pixels(probabilities, left)
+    empty = missing.any(axis=(1, 2), keepdims=True) & ~left.any(axis=(1, 2), keepdims=True)
+    told = _sentences(found, missing & empty)
     return replace(labels, undefined=missing.sum(axis=(1, 2)), refused=told)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from landcover.classes import scheme
 from landcover.errors import OutputError
-from landcover.runs.directory import MANIFEST, RunDirectory
+from landcover.runs.directory import MANIFEST, RunDirectory, ended_run
 from landcover.runs.directory import claim as claim_with
 from landcover.runs.storage import Storage
 
@@ -75,11 +75,15 @@ def test_another_job_is_refused_and_told_what_differs(
     assert Storage(place).read(MANIFEST) == before
 
 
-def test_a_run_that_is_done_is_not_begun_again(place: str) -> None:
+def test_a_run_that_is_done_is_told_from_all_others(place: str) -> None:
+    assert ended_run(place, MINE, CLASSES) is None
     with claim(place, MINE, CLASSES, {}) as run:
-        run.finish({})
-    with pytest.raises(OutputError, match="is done"), claim(place, MINE, CLASSES, {}):
-        pass
+        assert ended_run(place, MINE, CLASSES) is None
+        run.finish({"retryable": 3})
+        assert ended_run(place, MINE, CLASSES) is None
+        run.finish({"retryable": 0})
+    assert ended_run(place, MINE, CLASSES) == run
+    assert ended_run(place, {**MINE, "another": 1}, CLASSES) is None
 
 
 def test_a_run_that_is_done_may_try_again_what_may_not_fail_again(place: str) -> None:

@@ -90,10 +90,41 @@ def test_a_run_says_what_it_did(scene: Path, tile_model: Path, tmp_path: Path) -
     assert seen[-1].done == seen[-1].planned == 35
 
 
-def test_a_finished_run_is_not_done_again(scene: Path, tile_model: Path, tmp_path: Path) -> None:
-    landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "run")
-    with pytest.raises(OutputError, match="this run is done"):
-        landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "run")
+def test_a_finished_run_is_given_back_as_it_is(
+    scene: Path, tile_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = {"rasters": str(scene), "model": tile_model, "output": tmp_path / "run"}
+    first = landcover.score(**told)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    again = landcover.score(**told)
+    assert again.summary == first.summary
+    assert "nothing is left to score" in caplog.text
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
+
+
+def test_a_finished_run_with_too_many_failures_fails_again(
+    tile_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "images"
+    _images(folder, "abc")
+    (folder / "a.png").write_bytes((folder / "a.png").read_bytes()[:100])
+    told = {"images": str(folder), "model": tile_model, "output": tmp_path / "run"}
+    for _ in range(2):
+        with pytest.raises(TooManyFailures, match="1 of 3 tiles failed"):
+            landcover.score(**told)
+
+
+def test_a_finished_run_goes_on_with_images_that_came_since(
+    tile_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "images"
+    _images(folder, "ab")
+    told = {"images": str(folder), "model": tile_model, "output": tmp_path / "run"}
+    assert landcover.score(**told).summary["tiles"]["scored"] == 2
+    _images(folder, "abcd")
+    run = landcover.score(**told)
+    assert run.summary["tiles"] == {"planned": 4, "scored": 4, "quarantined": 0, "skipped": 0}
+    assert sorted(run.tiles()["tile"]) == ["a.png", "b.png", "c.png", "d.png"]
 
 
 def test_another_job_is_not_mixed_into_a_run(
@@ -196,8 +227,7 @@ def test_tiles_that_failed_for_want_of_the_store_are_tried_again(
     expected = {"planned": 35, "scored": 35, "quarantined": 0, "skipped": 0}
     assert (run.summary["tiles"], run.summary["retryable"]) == (expected, 0)
     assert len(run.tiles()) == 35 and run.failures().empty
-    with pytest.raises(OutputError, match="this run is done"):
-        landcover.score(**told)
+    assert landcover.score(**told).summary == run.summary
 
 
 def test_tiles_that_failed_and_whose_images_are_gone_since_leave_quarantine(
