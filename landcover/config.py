@@ -27,6 +27,7 @@ Device: TypeAlias = Literal["auto", "cpu", "gpu"]
 Precision: TypeAlias = Literal["f32", "bf16", "f16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Alpha: TypeAlias = Literal["mask", "imagery"]
+Resize: TypeAlias = Literal["none", "fit", "crop", "pad"]
 PerBand: TypeAlias = float | tuple[float, ...]
 
 
@@ -48,6 +49,8 @@ class SourceSettings(_Section):
         bands: bands in the order of the network, from 1 or by their names; default: the model's.
         alpha: what a band is that its file declares alpha: a "mask" of the pixels, or "imagery";
             default: imagery if the network reads it, else a mask.
+        resize: what to do with images of another size than the network's window: "none" (they are
+            not scored), "fit" (resampled), "crop" (their middle), "pad" (mirrored at their edges).
         labels: "parent": the true label of an image is the name of its folder.
         task: tiles a task; default: chosen for the model.
     """
@@ -60,6 +63,7 @@ class SourceSettings(_Section):
     resolution: float | None = Field(None, gt=0)
     bands: tuple[int | str, ...] | None = None
     alpha: Alpha | None = None
+    resize: Resize = "none"
     labels: Literal["parent"] | None = None
     task: int | None = Field(None, ge=1)
 
@@ -74,6 +78,8 @@ class SourceSettings(_Section):
             raise ValueError("needs either 'rasters' or 'images'")
         if self.labels and self.rasters:
             raise ValueError("'labels' goes with 'images': a raster has no folder per class")
+        if self.resize != "none" and self.rasters:
+            raise ValueError("'resize' goes with 'images'; rasters have 'resolution'")
         return self
 
 

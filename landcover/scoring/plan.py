@@ -108,4 +108,5 @@ def _images(settings: SourceSettings, recipe: Recipe) -> ImageSource:
         bands=recipe.bands,
         labels=settings.labels,
         alpha=settings.alpha,
+        resize=settings.resize,
     )

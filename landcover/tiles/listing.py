@@ -123,6 +123,11 @@ def relative(path: str, root: str) -> str:
     return path[len(root) + 1 :] if root or path.startswith("/") else path.replace("://", "/")
 
 
+def told(path: str) -> str:
+    """A path as text that can be written down: bytes of names that are not UTF-8 are escaped."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _parse_url(text: str) -> Entry:
     if _MAGIC.search(text.split("://", 1)[1]):
         return _parse_glob(text, text)

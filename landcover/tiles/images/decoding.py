@@ -16,12 +16,16 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
-from landcover.config import Alpha
+from landcover.config import Alpha, Resize
 from landcover.tiles.gdal import cause, unplaced_allowed
 from landcover.tiles.grid import Size
 from landcover.tiles.images.fetching import Content, Unreachable
+from landcover.tiles.images.resizing import resized
 
 Pixels = npt.NDArray[Any]
+
+# An image is read whole, by several threads at the same time.
+_MOST_PIXELS = 2**26
 
 _OPAQUE = {"uint8": 255, "uint16": 65535}
 # What Pillow opens without loss; other modes (CMYK, YCbCr, LAB, HSV) are no bands of a camera.
@@ -33,60 +37,68 @@ class Unusable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a run asks of its images.
+
+    Args:
+        tile: rows and columns of the network's window.
+        bands: which bands are read, from 1, in the order of the network; None: all.
+        band_count: how many bands the network reads; None: as many as the images have.
+        alpha: what a band that is declared alpha is; None: imagery if it is read, else a mask,
+            which must be opaque.
+        resize: what to do with images of another size.
+    """
+
+    tile: Size
+    bands: tuple[int, ...] | None = None
+    band_count: int | None = None
+    alpha: Alpha | None = None
+    resize: Resize = "none"
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
     """What all images of a run are like.
 
     Args:
-        tile: rows and columns in pixels.
-        bands: which bands are read, from 1, in the order of the network; None: all.
+        wanted: what the run asks of them.
         count: how many bands the network gets.
         dtype: of the pixels.
-        alpha: what a band that is declared alpha is; None: imagery if it is read, else a mask,
-            which must be opaque.
     """
 
-    tile: Size
-    bands: tuple[int, ...] | None
+    wanted: Wanted
     count: int
     dtype: str
-    alpha: Alpha | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(band, y, x)"""
-        return self.count, *self.tile
+        return self.count, *self.wanted.tile
 
     @property
     def bytes(self) -> int:
         """Bytes of the pixels of one image."""
-        return self.count * self.tile.rows * self.tile.cols * np.dtype(self.dtype).itemsize
+        rows, cols = self.wanted.tile
+        return self.count * rows * cols * np.dtype(self.dtype).itemsize
 
 
-def expected_of(
-    content: Content,
-    path: str,
-    tile: Size,
-    bands: tuple[int, ...] | None,
-    band_count: int | None,
-    alpha: Alpha | None = None,
-) -> Expected:
+def expected_of(content: Content, path: str, wanted: Wanted) -> Expected:
     """Take an image as the measure of all others.
 
     Args:
         content: the bytes of the file.
         path: its name, for its suffix.
-        tile: rows and columns that images must have.
-        bands: which bands are read, from 1; None: all.
-        band_count: how many the network reads; None: as many as the image has.
-        alpha: what a band that is declared alpha is.
+        wanted: what the run asks of images.
 
     Raises:
         Unusable: if it cannot be decoded.
         Unreachable: if there are no bytes.
     """
-    pixels = _pixels(content, path, None, max(bands or (band_count or 1,)), alpha)
-    count = band_count if band_count is not None else len(bands or pixels)
-    return Expected(tile, bands, count, str(pixels.dtype), alpha)
+    pixels = _pixels(content, path, wanted, max(wanted.bands or (wanted.band_count or 1,)), None)
+    count = wanted.band_count
+    return Expected(
+        wanted, len(wanted.bands or pixels) if count is None else count, str(pixels.dtype)
+    )
 
 
 def decode(content: Content, path: str, expected: Expected) -> Pixels:
@@ -104,36 +116,58 @@ def decode(content: Content, path: str, expected: Expected) -> Pixels:
         Unusable: if it cannot be decoded, or is not what is expected.
         Unreachable: if there are no bytes.
     """
-    last = max(expected.bands or (expected.count,))
-    pixels = _pixels(content, path, expected.tile, last, expected.alpha)
+    wanted = expected.wanted
+    last = max(wanted.bands or (expected.count,))
+    only = wanted.tile if wanted.resize == "none" else None
+    pixels = _bands(_pixels(content, path, wanted, last, only), expected, last)
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise Unusable("holds pixels that are NaN or infinite; fill them, or leave it out")
+    found = resized(pixels, wanted.tile, wanted.resize)
+    if found is None:
+        fits = "small" if wanted.resize == "crop" else "large"
+        raise Unusable(
+            f"is {pixels.shape[2]} x {pixels.shape[1]} pixels, too {fits} for source.resize: "
+            f"{wanted.resize} to {wanted.tile.cols} x {wanted.tile.rows}; fit takes any size"
+        )
+    return found
+
+
+def _bands(pixels: Pixels, expected: Expected, last: int) -> Pixels:
+    """The bands that the network reads."""
     if str(pixels.dtype) != expected.dtype:
-        raise Unusable(f"holds {pixels.dtype} pixels, the first image of the run {expected.dtype}")
-    if expected.bands is not None:
+        raise Unusable(f"holds {pixels.dtype} pixels, the first images of the run {expected.dtype}")
+    if expected.wanted.bands is not None:
         if last > len(pixels):
             raise Unusable(f"has {len(pixels)} band(s), band {last} is wanted")
-        return pixels[[band - 1 for band in expected.bands]]
+        return pixels[[band - 1 for band in expected.wanted.bands]]
     if len(pixels) != expected.count:
         raise Unusable(f"has {len(pixels)} band(s), the network reads {expected.count}")
     return pixels
 
 
-def _pixels(
-    content: Content, path: str, tile: Size | None, last: int, told: Alpha | None
-) -> Pixels:
-    """The bands of an image, dims (band, y, x), less a mask unless band ``last`` is just that."""
+def _pixels(content: Content, path: str, wanted: Wanted, last: int, only: Size | None) -> Pixels:
+    """The bands of an image, dims (band, y, x), less a mask unless band ``last`` is just that.
+
+    Args:
+        content: the bytes of the file.
+        path: its name, for its suffix.
+        wanted: what the run asks of images.
+        last: the highest band that is read.
+        only: the size that it must have; None: any.
+    """
     if isinstance(content, Unreachable):
         raise content
-    bands, alpha = _opened(content, path, tile)
-    if not alpha or told == "imagery":
+    bands, alpha = _opened(content, path, only)
+    if not alpha or wanted.alpha == "imagery":
         return bands
     if last >= len(bands):
-        if told == "mask":
+        if wanted.alpha == "mask":
             raise Unusable(f"band {last} is a mask (source.alpha), and the network reads it")
         return bands
     if (bands[-1] != _OPAQUE.get(bands.dtype.name, bands[-1].max())).any():
         raise Unusable(
-            "is transparent in places; flatten it, or leave it out, or set source.alpha: imagery if "
-            f"its band {len(bands)} is none that masks"
+            "is transparent in places; flatten it, or leave it out, or set source.alpha: imagery "
+            f"if its band {len(bands)} is no mask"
         )
     return bands[:-1]
 
@@ -174,6 +208,8 @@ def _by_pillow(image: Image.Image) -> tuple[Pixels, bool]:
 def _by_rasterio(content: bytes, tile: Size | None) -> tuple[Pixels, bool]:
     with MemoryFile(content) as file, _unplaced(file) as dataset:
         _check_size(dataset.width, dataset.height, tile)
+        if dataset.colorinterp[0] == ColorInterp.palette:
+            raise Unusable("holds indices into a palette; convert it to RGB")
         bands = dataset.read()
         alpha = dataset.colorinterp[-1] == ColorInterp.alpha
     if bands.dtype.kind not in "iuf":
@@ -190,7 +226,13 @@ def _unplaced(file: MemoryFile) -> Any:
 def _check_size(width: int, height: int, tile: Size | None) -> None:
     if tile is not None and (height, width) != tile:
         raise Unusable(
-            f"is {width} x {height} pixels; the network sees tiles of {tile.cols} x {tile.rows}"
+            f"is {width} x {height} pixels; the network sees tiles of {tile.cols} x {tile.rows}: "
+            "set source.resize to fit, crop or pad"
+        )
+    if width * height > _MOST_PIXELS:
+        raise Unusable(
+            f"is {width} x {height} pixels, more than an image may have ({_MOST_PIXELS:,}); give it "
+            "as a raster (source.rasters)"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -12,18 +13,20 @@ from pathlib import PurePosixPath
 from time import perf_counter
 from typing import Literal, NamedTuple
 
-from landcover.config import Alpha
+from landcover.config import Alpha, Resize
 from landcover.contracts import Failure, Strip, Tile
 from landcover.errors import ConfigError, SourceError
 from landcover.tiles import buffers
 from landcover.tiles.grid import Size, plain
-from landcover.tiles.images.decoding import Expected, Unusable, decode, expected_of
+from landcover.tiles.images.decoding import Expected, Unusable, Wanted, decode, expected_of
 from landcover.tiles.images.fetching import Unreachable, fetch
-from landcover.tiles.listing import IMAGES, common_root, files, parse, relative
+from landcover.tiles.listing import IMAGES, common_root, files, parse, relative, told
 from landcover.tiles.storage import is_remote
 
 # Bytes of pixels that one read aims at, and how many images it has at least.
 _READ_BYTES, _FEWEST = 2 * 2**20, 8
+# How many usable images are the measure of all others, and how many are tried to find them.
+_MEASURES, _PROBED = 9, 100
 
 _COLOURS = ("red", "green", "blue", "nir")
 
@@ -32,8 +35,8 @@ class ImageSource:
     """Image files, each a tile; implements :class:`landcover.contracts.Source`.
 
     The files are listed anew whenever the plan is asked for; their list is never held. The first
-    file that can be read says what dtype all of them must have, and, where nothing else does, how
-    many bands.
+    ones that can be used say what dtype all must have (the one that most of them have), and, where
+    nothing else does, how many bands. A name that is not UTF-8 is told with escapes, as caf\\xe9.
 
     Args:
         entries: paths, globs, folders or fsspec URLs.
@@ -45,6 +48,7 @@ class ImageSource:
         task_tiles: how many images a task has.
         alpha: what a band that is declared alpha is; None: imagery if it is read, else a mask,
             which must be opaque everywhere.
+        resize: what to do with images of another size than the window.
 
     Raises:
         ConfigError: if the bands do not fit together.
@@ -61,6 +65,7 @@ class ImageSource:
         labels: Literal["parent"] | None = None,
         task_tiles: int = 64,
         alpha: Alpha | None = None,
+        resize: Resize = "none",
     ) -> None:
         if bands is not None and band_count is not None and len(bands) != band_count:
             raise ConfigError(
@@ -73,9 +78,9 @@ class ImageSource:
                 self._entries[-1].text,
                 "lies elsewhere than the other images; score each place in a run of its own",
             )
-        self._tile, self._labels, self._task_tiles = Size.of(tile), labels, task_tiles
-        self._bands = None if bands is None else tuple(_numbered(band) for band in bands)
-        self._band_count, self._alpha = band_count, alpha
+        self._labels, self._task_tiles = labels, task_tiles
+        numbers = None if bands is None else tuple(_numbered(band) for band in bands)
+        self._wanted = Wanted(Size.of(tile), numbers, band_count, alpha, resize)
         self._expected: Expected | None = None
 
     @property
@@ -108,14 +113,16 @@ class ImageSource:
 
     def fingerprint(self) -> dict[str, object]:
         """What decides which tiles there are: where they are looked for, and their size."""
+        wanted = self._wanted
         return {
             "kind": "images",
             "images": ["/".join((entry.root, *entry.segments)) for entry in self._entries],
-            "tile": plain(self._tile),
+            "tile": plain(wanted.tile),
             "task": self._task_tiles,
             "labels": self._labels,
-            **({"alpha": self._alpha} if self._alpha else {}),
-            "bands": None if self._bands is None else list(self._bands),
+            **({"alpha": wanted.alpha} if wanted.alpha else {}),
+            **({"resize": wanted.resize} if wanted.resize != "none" else {}),
+            "bands": None if wanted.bands is None else list(wanted.bands),
         }
 
     def _files(self) -> Iterator[str]:
@@ -128,20 +135,22 @@ class ImageSource:
         return self._expected
 
     def _probe(self) -> Expected:
-        last = ""
-        for path in islice(self._files(), 100):
+        """The dtype that most of the first usable images have; of images that are no use, any."""
+        usable, decoded, last = list[Expected](), list[Expected](), ""
+        for path in islice(self._files(), _PROBED):
+            [content] = fetch([path])
             try:
-                return expected_of(
-                    fetch([path])[0],
-                    path,
-                    self._tile,
-                    self._bands,
-                    self._band_count,
-                    self._alpha,
-                )
+                decoded.append(expected_of(content, path, self._wanted))
+                decode(content, path, decoded[-1])
+                usable.append(decoded[-1])
             except (Unusable, Unreachable) as error:
                 last = f"{path}: {error}"
-        raise SourceError(self._entries[0].text, f"its first images cannot be read; {last}")
+            if len(usable) == _MEASURES:
+                break
+        if not decoded:
+            raise SourceError(self._entries[0].text, f"its first images cannot be read; {last}")
+        [(expected, _)] = Counter(usable or decoded[:1]).most_common(1)
+        return expected
 
 
 class _Image(NamedTuple):
@@ -189,10 +198,11 @@ class ImageTask:
     def _images(self) -> Iterator[_Image]:
         for folder, names in self.groups:
             below = "" if folder == "." else f"{folder}/"
-            label = PurePosixPath(f"{self.root}/{below}").name if self.labelled else None
+            parent = PurePosixPath(f"{self.root}/{below}").name
+            label = told(parent) if self.labelled else None
             for name in names:
                 path = below + name
-                tile = Tile(path, path, 0, 0, None, label)
+                tile = Tile(told(path), told(path), 0, 0, None, label)
                 yield _Image(f"{self.root}/{path}", tile)
 
 

@@ -146,7 +146,7 @@ def _common_dtype(files: list[Metadata], chosen: tuple[int, ...]) -> str:
     if len(dtypes) > 1:
         raise SourceError(files[0].file, f"its bands differ in dtype: {', '.join(sorted(dtypes))}")
     dtype = dtypes.pop()
-    if np.dtype(dtype).kind not in "iuf":
+    if dtype.startswith("complex") or np.dtype(dtype).kind not in "iuf":
         raise SourceError(files[0].file, f"holds {dtype} pixels; the network reads real numbers")
     return dtype
 

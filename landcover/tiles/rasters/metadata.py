@@ -91,7 +91,7 @@ def _opened(where: Address) -> Any:
 
 def holdable(value: float | None, dtype: str) -> float | None:
     """A declared value, if pixels of this dtype can hold it (-9999 in uint8 marks nothing)."""
-    if value is None or np.dtype(dtype).kind not in "iu":
+    if value is None or dtype.startswith("complex") or np.dtype(dtype).kind not in "iu":
         return value
     info = np.iinfo(dtype)
     return value if info.min <= value <= info.max and value == int(value) else None
@@ -113,23 +113,28 @@ def _metadata(dataset: Any, file: str, size: int) -> Metadata:
         nodata=tuple(holdable(*pair) for pair in zip(dataset.nodatavals, dataset.dtypes)),  # noqa: B905
         masked=MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
         alpha=_alpha(dataset),
-        band_names=tuple(_names(dataset, band) for band in range(dataset.count)),
+        band_names=_names(dataset),
         block=dataset.block_shapes[0],
         bytes=size,
     )
 
 
-def _names(dataset: Any, band: int) -> tuple[str, ...]:
-    described = (dataset.descriptions[band] or "").lower()
-    interp = dataset.colorinterp[band]
-    colour = _COLOURS.get(interp, "nir" if "nir" in interp.name.lower() else "")
-    return tuple(name for name in dict.fromkeys((described, colour)) if name)
+def _names(dataset: Any) -> tuple[tuple[str, ...], ...]:
+    """For each band its description and its colour; each property asks GDAL for all bands."""
+    pairs = zip(dataset.descriptions, dataset.colorinterp, strict=True)
+    return tuple(
+        tuple(dict.fromkeys(name for name in ((told or "").lower(), _colour(interp)) if name))
+        for told, interp in pairs
+    )
+
+
+def _colour(interp: Any) -> str:
+    return _COLOURS.get(interp, "nir" if "nir" in interp.name.lower() else "")
 
 
 def _alpha(dataset: Any) -> int:
-    if ColorInterp.alpha not in dataset.colorinterp:
-        return 0
-    return int(dataset.colorinterp.index(ColorInterp.alpha)) + 1
+    colours = dataset.colorinterp
+    return colours.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in colours else 0
 
 
 def _size(file: str) -> int:

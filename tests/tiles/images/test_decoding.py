@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from landcover.tiles.grid import Size
-from landcover.tiles.images.decoding import Expected, Unusable, decode
+from landcover.tiles.images.decoding import Expected, Unusable, Wanted, decode
 
 EDGE = 24
 BANDS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
@@ -29,7 +29,7 @@ def _png(mode: str, seed: int = 0) -> tuple[bytes, np.ndarray]:
 
 
 def _decoded(content: bytes, count: int) -> np.ndarray:
-    return decode(content, "tile.png", Expected(Size.of(EDGE), None, count, "uint8"))
+    return decode(content, "tile.png", Expected(Wanted(Size.of(EDGE)), count, "uint8"))
 
 
 @pytest.mark.parametrize("mode", BANDS)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import re
 from collections.abc import Callable, Iterator
@@ -142,8 +143,8 @@ def _empty(path: Path) -> None:
         (_transparent, "is transparent in places"),
         (_transparent_palette, "is transparent in places"),
         (_cmyk, "is a CMYK image; convert it to RGB"),
-        (_larger, "is 21 x 20 pixels; the network sees tiles of 20 x 20"),
-        (_deep, "holds uint16 pixels, the first image of the run uint8"),
+        (_larger, "is 21 x 20 pixels; the network sees tiles of 20 x 20: set source.resize"),
+        (_deep, "holds uint16 pixels, the first images of the run uint8"),
         (_cut_off, "cannot be decoded: "),
         (_cut_off_tiff, "cannot be decoded: "),
         (_text, "is no image that can be decoded"),
@@ -312,3 +313,69 @@ def test_figures_among_tiles_fail_by_their_size(shared: Path) -> None:
     assert tile.tile == "img/extraction/sample_tile.png" and pixels.shape == (3, 224, 224)
     assert len(failures) == made.count() - 1
     assert all("the network sees tiles of 224 x 224" in failure.reason for failure in failures)
+
+
+def test_an_image_that_is_refused_itself_is_no_measure_of_the_others(folder: Path) -> None:
+    write(folder / "a0.tif", imagery(1, 20, 20, "float32"))  # sorts first
+    write(folder / "a1.tif", imagery(3, 20, 20, "uint16"))  # could be used, but most are uint8
+    tiles, _, failures = scored(source(folder, bands=(3, 2, 1)))
+    assert len(tiles) == 5
+    assert [failure.tile.tile for failure in failures] == ["a0.tif", "a1.tif"]
+
+
+def test_a_name_that_is_not_utf8_is_told_with_escapes(folder: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9.png")
+    save(folder / "d.png", imagery(3, 20, 20, seed=7)).rename(folder / odd)
+    tiles, pixels, failures = scored(source(folder))
+    assert tiles[0].tile == "caf\\xe9.png" and not failures
+    assert (pixels[0] == imagery(3, 20, 20, seed=7)).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_an_image_of_pixels_that_are_no_numbers_fails_alone(tmp_path: Path, bad: float) -> None:
+    pixels = imagery(3, 20, 20, "float32")
+    for n, name in enumerate("abc"):
+        pixels[2, 7, 3] = bad if name == "b" else n
+        write(tmp_path / f"{name}.tif", pixels)
+    tiles, read, [failure] = scored(source(tmp_path, bands=(1, 3)))
+    assert [tile.tile for tile in tiles] == ["a.tif", "c.tif"]
+    assert "NaN or infinite" in failure.reason and read[1][1, 7, 3] == 2
+
+
+def test_images_after_one_that_cannot_be_used_keep_their_own_pixels(tmp_path: Path) -> None:
+    for n in range(23):
+        path = save(tmp_path / f"{n:02}.png", imagery(3, 20, 21 if n % 7 == 3 else 20, seed=n))
+        if n == 5:
+            path.write_bytes(path.read_bytes()[:300])
+    tiles, pixels, failures = scored(source(tmp_path, band_count=3, task_tiles=17))
+    assert [failure.tile.tile for failure in failures] == [f"{n:02}.png" for n in (3, 5, 10, 17)]
+    assert len(tiles) == 19
+    for tile, read in zip(tiles, pixels, strict=True):
+        assert (read == imagery(3, 20, 20, seed=int(tile.tile[:2]))).all()
+
+
+def test_images_of_another_size_are_made_to_fit_in_the_way_that_is_told(tmp_path: Path) -> None:
+    small, large = imagery(3, 15, 18), imagery(3, 31, 26)
+    save(tmp_path / "a.png", small)
+    save(tmp_path / "b.png", large)
+
+    def read(how: str) -> tuple[list[Pixels], list[Failure]]:
+        return scored(source(tmp_path, band_count=3, resize=how))[1:]
+
+    [cropped], [too_small] = read("crop")
+    assert (cropped == large[:, 5:25, 3:23]).all()
+    assert too_small.reason.startswith("is 18 x 15 pixels, too small for source.resize: crop")
+    [padded], [too_large] = read("pad")
+    assert (padded == np.pad(small, ((0, 0), (2, 3), (1, 1)), mode="reflect")).all()
+    assert too_large.reason.startswith("is 26 x 31 pixels, too large for source.resize: pad")
+    fitted, none = read("fit")
+    assert not none and [one.shape for one in fitted] == [(3, 20, 20)] * 2
+    for one, whole in zip(fitted, (small, large), strict=True):
+        assert one.mean() == pytest.approx(whole.mean(), rel=0.02)
+    assert len(read("none")[1]) == 2
+
+
+def test_the_way_of_resizing_is_in_the_fingerprint(folder: Path) -> None:
+    ways = ("none", "fit", "crop", "pad")
+    assert len({json.dumps(source(folder, resize=way).fingerprint()) for way in ways}) == 4
+    assert "resize" not in source(folder).fingerprint()

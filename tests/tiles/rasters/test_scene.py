@@ -10,7 +10,7 @@ import pytest
 import rasterio
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
-from rasterio.transform import Affine
+from rasterio.transform import Affine, from_origin
 from support.rasters import RGBA, imagery, write
 
 from landcover.errors import SourceError
@@ -95,10 +95,23 @@ def test_what_is_no_raster_is_refused(tmp_path: Path) -> None:
         described(str(tmp_path / "a.tif"))
 
 
-def test_complex_pixels_are_refused(tmp_path: Path) -> None:
-    file = write(tmp_path / "a.tif", imagery(1, 70, 70, "complex64"))
-    with pytest.raises(SourceError, match="holds complex64 pixels"):
+@pytest.mark.parametrize("dtype", ["complex64", "complex_int16"])
+def test_complex_pixels_are_refused(tmp_path: Path, dtype: str) -> None:
+    file = str(tmp_path / "a.tif")
+    where = from_origin(5e5, 4e6, 1, 1)
+    shape = {"width": 70, "height": 70, "count": 2, "dtype": dtype}
+    with rasterio.open(
+        file, "w", driver="GTiff", crs="EPSG:26914", transform=where, nodata=0, **shape
+    ):
+        pass
+    with pytest.raises(SourceError, match=f"holds {dtype} pixels"):
         described(file)
+
+
+def test_thousands_of_bands_are_asked_for_once_each(tmp_path: Path) -> None:
+    names = tuple(f"b{n}" for n in range(4000))
+    file = write(tmp_path / "a.tif", imagery(4000, 2, 3), names=names, interleave="band")
+    assert described(file, bands=("b3999", "b17")).bands.read == (4000, 18)
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.7, 0.99])
