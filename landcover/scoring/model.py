@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from landcover.contracts import Model
 from landcover.machine import available_memory, usable_memory
 from landcover.models.model import ScoringModel, open_model
 from landcover.models.recipe import Recipe
@@ -205,17 +204,6 @@ _here = OpenModels()
 def open_models() -> OpenModels:
     """Those of this process."""
     return _here
-
-
-def model_of(recipe: Recipe, threads: int = 0) -> Model:
-    """Return the model of a recipe, opened by the first who asks; the others wait for it.
-
-    Args:
-        recipe: what the model is opened by.
-        threads: CPU threads that it may compute with; 0: as many as its runtime thinks fit.
-    """
-    with _here.use(recipe, threads) as opened:
-        return opened.model
 
 
 def _forget() -> None:

@@ -22,7 +22,7 @@ from landcover.errors import ModelError
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.plugins import load_backend
 from landcover.runs.run import Run
-from landcover.scoring.model import OpenModels, model_of, open_models
+from landcover.scoring.model import OpenModels, open_models
 
 
 @pytest.fixture
@@ -97,10 +97,13 @@ def test_a_model_that_cannot_be_opened_leaves_nothing_behind(recipe: Recipe) -> 
 
 
 def test_arrays_and_runs_share_an_open_model(recipe: Recipe) -> None:
-    model = model_of(recipe, 1)
-    with open_models().use(replace(recipe, batch=3), 1) as opened:
-        assert opened.model is model
-    open_models().close(recipe, 1)
+    section = {"path": recipe.path, "runtime": "onnxruntime"}
+    landcover.score_array(blobs(1, 40, 50), section)
+    before = len(open_models())
+    with open_models().use(replace(recipe, batch=3), 0) as opened:
+        landcover.score_array(blobs(2, 70, 90), {**section, "batch": 2})
+        assert opened.take_load() > 0
+        assert len(open_models()) == before
 
 
 def test_a_forked_child_opens_models_of_its_own(recipe: Recipe) -> None:
