@@ -195,7 +195,9 @@ def _without_data(rng: np.random.Generator, scene: Scene, kind: _Kind) -> Scene:
         return replace(scene, pixels=pixels)
     fill = kind.fills[rng.integers(len(kind.fills))]
     pixels[:, ~valid] = fill
-    if abs(fill) < 1e5 and bands > 1:  # pixels with the value in one band are not without data
+    # Pixels with the value in one band are not without data. (So far off that single precision
+    # has no digits left for the others, they would tell nothing.)
+    if abs(fill - kind.middle) < 100 * kind.spread and bands > 1:
         partly = rng.random((height, width)) < 0.01
         pixels[rng.integers(bands)][partly] = fill
     return replace(scene, pixels=pixels, nodata=float(fill))
