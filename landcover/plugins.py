@@ -11,6 +11,7 @@ from landcover.errors import ConfigError, MissingExtra, PluginNotFound
 
 BACKENDS = "landcover.backends"
 RUNTIMES = "landcover.runtimes"
+KERAS_LAYERS = "landcover.keras_layers"
 
 
 def backend_names() -> list[str]:
@@ -65,6 +66,25 @@ def runtime_class(name: str) -> tuple[Any, str | None]:
     """
     point = _point("runtime", RUNTIMES, name)
     return _load("runtime", point), point.dist.name if point.dist else None
+
+
+def keras_layer_names() -> list[str]:
+    """The names of all layers that installed packages add to Keras's own; none is imported."""
+    return sorted(_registered(KERAS_LAYERS))
+
+
+def load_keras_layer(name: str) -> Any:
+    """The class of a layer that an installed package adds to Keras's own.
+
+    Args:
+        name: an entry point of the group ``landcover.keras_layers``: the layer as files call it,
+            its class name or ``package>class``.
+
+    Raises:
+        PluginNotFound: no layer has this name.
+        MissingExtra: its package needs something that is not installed.
+    """
+    return _load("layer of Keras", _point("layer of Keras", KERAS_LAYERS, name))
 
 
 def _make(kind: str, group: str, name: str, options: dict[str, Any]) -> Any:

@@ -15,6 +15,7 @@ from landcover.config import ModelSettings
 from landcover.errors import ModelError, OutputError
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import ModelFile, detect
+from landcover.models.formats.onnx_file import read_onnx, valid_onnx
 from landcover.models.preprocessing.onnx import find_ends, with_steps
 from landcover.models.recipe import make_recipe
 
@@ -48,8 +49,9 @@ def as_onnx(path: str, head: str | int | None = None) -> onnx.ModelProto:
 
         return convert(file.path.read_bytes(), name, head, "operator")
     if file.format == "onnx":
-        model = onnx.load(str(file.path))
-        return pruned(model, find_ends(model, head, name).output)
+        with valid_onnx(name):
+            model = read_onnx(file.path, name)
+            return pruned(model, find_ends(model, head, name).output)
     raise _refusal(file, name)
 
 

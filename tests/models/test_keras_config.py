@@ -12,7 +12,7 @@ from support import networks
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
-from landcover.models.formats.keras_config import check_safe
+from landcover.models.formats.keras_config import checked
 from landcover.models.recipe import make_recipe
 
 
@@ -42,7 +42,7 @@ def layer(kind: str, **more: Any) -> dict[str, Any]:
 )
 def test_what_would_run_code_is_refused(config: Any, reason: str) -> None:
     with pytest.raises(ModelError, match=reason):
-        check_safe(config, "net.keras")
+        checked(config, "net.keras")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_what_would_run_code_is_refused(config: Any, reason: str) -> None:
     ],
 )
 def test_keras_own_layers_pass(config: Any) -> None:
-    check_safe(config, "net.keras")
+    checked(config, "net.keras")
 
 
 @pytest.mark.parametrize("end", ["keras", "h5"])

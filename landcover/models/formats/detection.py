@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import mmap
 import re
 import zipfile
@@ -13,6 +14,7 @@ from typing import Literal, TypeAlias, get_args
 
 from landcover.errors import ModelError
 from landcover.models.formats import checkpoints, hdf5, protobuf_kinds
+from landcover.models.formats.onnx_file import weight_files
 
 Format: TypeAlias = Literal[
     "cntk",
@@ -34,12 +36,16 @@ in HDF5; savedmodel: TensorFlow's folder; graphdef: a frozen TensorFlow 1 graph;
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 
+_MOST_METADATA = 2**20
+
 _CNTK_1 = "BCN\0".encode("utf-16-le")
 
 KNOWN = (
     "CNTK, ONNX, Keras (.keras or .h5), TensorFlow SavedModel, "
     "frozen TensorFlow graph and TensorFlow 1 checkpoint"
 )
+
+_TFLITE = b"TFL3"  # behind the offset of the root table: flatbuffers call it the file's identifier
 
 # Files that people mistake for a model: how they begin, and what to do instead.
 _LOOKALIKES = {
@@ -123,6 +129,13 @@ def _format_of(path: Path, shown: str) -> Format:
         for magic, reason in _LOOKALIKES.items():
             if data[: len(magic)] == magic:
                 raise ModelError(shown, reason)
+        if data[4 : 4 + len(_TFLITE)] == _TFLITE:
+            raise ModelError(
+                shown,
+                "is a TensorFlow Lite file, which no runtime here reads: name the network that it was "
+                "made from (Keras or SavedModel), or turn it into ONNX (python -m tf2onnx.convert "
+                "--tflite FILE --output OUT.onnx)",
+            )
         if data[: len(_CNTK_1)] == _CNTK_1:
             return "cntk-v1"
         if data[:4] == b"PK\x03\x04":
@@ -142,9 +155,12 @@ def _format_of(path: Path, shown: str) -> Format:
 def _zipped(path: Path, shown: str) -> Format:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            metadata = archive.read("metadata.json") if "metadata.json" in names else b""
-    except (zipfile.BadZipFile, EOFError, OSError):
+            # Windows programs write names with backslashes.
+            names = {n.replace("\\", "/").removeprefix("./"): n for n in archive.namelist()}
+            about = names.get("metadata.json")
+            with archive.open(about) if about else io.BytesIO() as stream:
+                metadata = stream.read(_MOST_METADATA)
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError):
         raise ModelError(
             shown, "is cut short or damaged (its ZIP directory is missing): copy it again"
         ) from None
@@ -159,8 +175,4 @@ def _with_external_weights(path: Path, shown: str, format: Format) -> tuple[Path
     """An ONNX file may keep its weights in other files of its folder; they are part of the model."""
     if format != "onnx":
         return (path,)
-    others = sorted(path.parent / name for name in protobuf_kinds.external_weights(path, shown))
-    for other in others:
-        if not other.is_file():
-            raise ModelError(shown, f"keeps weights in {other.name!r}, which is not beside it")
-    return (path, *others)
+    return (path, *sorted(weight_files(path, shown)))

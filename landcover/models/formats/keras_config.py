@@ -1,35 +1,32 @@
 """Whether a Keras file can be opened without running code that it brings along.
 
 A Keras file describes its layers as nested JSON, and its loaders import what the description names.
-So the description is read before any loader sees it, and only Keras's own classes are let through.
+So the description is read before any loader sees it, only what networks of Keras are made of is let
+through, and the loader is given the description that was checked, not the file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from landcover.errors import ModelError
+from landcover.models.formats.keras_parts import CLASSES, FUNCTIONS, VALUES
 
+# Where Keras 2 and 3 say that their own parts come from.
 _OWN_MODULES = re.compile(
-    r"(tf_)?keras(\.src)?"
-    r"(\.(engine|models|layers|initializers|regularizers|constraints|activations"
-    r"|dtype_policies|mixed_precision|ops|optimizers|losses|metrics)[\w.]*)?"
+    r"((tf_)?keras|tensorflow\.python\.keras|tensorflow\.keras)(\.src)?"
+    r"(\.(engine|models|applications|layers|initializers|regularizers|constraints|activations|dtype_policies"
+    r"|mixed_precision|quantizers)[\w.]*)?|builtins"
 )
+# Where Keras 3 has its operations: each is a class, and does nothing but compute.
+_OPERATIONS = re.compile(r"keras(\.src)?\.ops\.(numpy|nn|math|linalg|image)")
+_OPERATION = re.compile(r"[A-Z]\w*")
 
-# Layers that hold Python code, or that read other files or models when they are made or called.
-_RUN_CODE = {
-    "Lambda",
-    "__lambda__",
-    "TorchModuleWrapper",
-    "TFSMLayer",
-    "JaxLayer",
-    "FlaxLayer",
-    "ClassMethod",
-    "InstanceMethod",
-    "InstanceProperty",
-}
+# Layers that people know by these names, and for which there is a better sentence.
+_RUN_CODE = {"Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer"}
+_RUN_CODE |= {"ClassMethod", "InstanceMethod", "InstanceProperty"}
 _READ_FILES = {"StringLookup", "IntegerLookup", "TextVectorization"}
 
 # Layers that Keras 2 made of calls to TensorFlow functions: which of them only compute.
@@ -41,40 +38,65 @@ _COMPUTING = re.compile(
     r"|subtract|multiply|divide|maximum|minimum|where|repeat|reverse|strided_slice|constant)"
 )
 
-_ADVICE = "build the network in Python and export it as a SavedModel or to ONNX"
+_ADVICE = (
+    "build the network in Python and export it as a SavedModel or to ONNX, or install a package that "
+    "offers the layer as an entry point of the group landcover.keras_layers"
+)
 
 
-def check_safe(config: Any, shown: str) -> None:
-    """Refuse a description of a model that would run code or read other files.
+def checked(config: Any, shown: str, custom: Collection[str] = ()) -> Any:
+    """The description of a model without what training needs, if nothing in it can run code.
 
     Args:
         config: ``config.json`` of a ``.keras`` file, or ``model_config`` of an HDF5 file.
         shown: the model's name in messages.
+        custom: names of layers that the user has installed.
+
+    Returns:
+        what is to be given to a loader.
 
     Raises:
-        ModelError: naming the layer.
+        ModelError: a part of it is none that networks of Keras are made of; it is named.
     """
-    # How a model was trained is never loaded, and may well name losses of one's own.
-    if isinstance(config, dict):
-        config = {key: value for key, value in config.items() if key != "compile_config"}
+    try:
+        config = _without_training(config)
+        for node in _nodes(config):
+            _check(node, shown, custom)
+    except RecursionError:
+        raise ModelError(shown, "describes layers within layers without end") from None
+    return config
+
+
+def custom_names(config: Any) -> set[str]:
+    """All names of classes in a description, to look up which of them the user has installed."""
+    found: set[str] = set()
     for node in _nodes(config):
-        _check(node, shown)
+        found |= {str(node.get(key)) for key in ("class_name", "registered_name")}
+    return found
+
+
+def _without_training(value: Any) -> Any:
+    """How a model was trained is never loaded, and may well name losses of one's own."""
+    if isinstance(value, dict):
+        return {k: _without_training(v) for k, v in value.items() if k != "compile_config"}
+    return [_without_training(each) for each in value] if isinstance(value, list) else value
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:
     """Every part of the description that names a class or a function to be made."""
     if isinstance(value, dict):
-        if "class_name" in value or "registered_name" in value or "module" in value:
+        if "class_name" in value or "registered_name" in value:
             yield value
         for inner in value.values():
             yield from _nodes(inner)
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, list):
         for inner in value:
             yield from _nodes(inner)
 
 
-def _check(node: dict[str, Any], shown: str) -> None:
+def _check(node: dict[str, Any], shown: str, custom: Collection[str]) -> None:
     kind = str(node.get("class_name") or node.get("registered_name"))
+    registered = str(node.get("registered_name") or "")
     inner = node.get("config")
     layer = inner.get("name") if isinstance(inner, dict) else None
     label = f"{kind} {layer!r}" if layer else kind
@@ -84,10 +106,12 @@ def _check(node: dict[str, Any], shown: str) -> None:
         )
     if kind in _READ_FILES:
         raise ModelError(shown, f"layer {label} may read other files: no network for images")
+    if kind in VALUES or {kind, registered} & {*custom}:
+        return
     if kind in _CALLS:
         _check_call(inner, label, shown)
-    if _is_foreign(node, kind):
-        origin = node.get("module") or node.get("registered_name") or kind
+    if not _is_own(node, kind, registered):
+        origin = node.get("module") or registered or kind
         raise ModelError(
             shown, f"{label} is no part of Keras but custom code ({origin}): {_ADVICE}"
         )
@@ -101,11 +125,19 @@ def _check_call(config: Any, label: str, shown: str) -> None:
         )
 
 
-def _is_foreign(node: dict[str, Any], kind: str) -> bool:
-    """Whether a part comes from elsewhere than Keras; HDF5 files name no modules."""
-    module, registered = node.get("module"), str(node.get("registered_name") or "")
-    if ">" in registered + kind and registered.partition(">")[0].lower() != "keras":
-        return True
-    if kind.startswith("__") or (module == "builtins" and kind != "function"):
+def _is_own(node: dict[str, Any], kind: str, registered: str) -> bool:
+    """Whether a part is one of Keras's; HDF5 files name no modules."""
+    package, mark, name = kind.rpartition(">")
+    if mark and package.lower() != "keras":
         return False
-    return bool(registered) if module is None else not _OWN_MODULES.fullmatch(str(module))
+    module = str(node.get("module") or "keras")
+    if kind == "function":
+        name = str(node.get("config"))
+        known = name in FUNCTIONS and registered in ("", "function", name)
+        return known and _OWN_MODULES.fullmatch(module) is not None
+    plain = registered.rpartition(">")
+    if registered and (plain[2] != name or plain[0].lower() not in ("", "keras")):
+        return False
+    if _OPERATIONS.fullmatch(module):
+        return _OPERATION.fullmatch(name) is not None
+    return name in CLASSES and _OWN_MODULES.fullmatch(module) is not None

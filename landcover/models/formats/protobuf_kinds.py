@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 from landcover.errors import ModelError
@@ -51,33 +50,6 @@ def kind_of(data: Buffer, shown: str) -> Kind | None:
             shown, "is the graph of a TensorFlow 1 checkpoint, which must be named PREFIX.meta"
         )
     return kind
-
-
-def external_weights(path: Path, shown: str) -> set[str]:
-    """The names of the files beside an ONNX file that hold some of its weights.
-
-    Raises:
-        ModelError: the file is not a readable ONNX model, or names a file outside its folder.
-    """
-    import onnx
-    from google.protobuf.message import DecodeError
-    from onnx.external_data_helper import uses_external_data
-
-    try:
-        model = onnx.load(str(path), load_external_data=False)
-    except DecodeError:
-        raise ModelError(shown, "begins like an ONNX model but cannot be decoded") from None
-    names = {
-        entry.value
-        for tensor in model.graph.initializer
-        if uses_external_data(tensor)
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
-    for name in names:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ModelError(shown, f"keeps weights outside its folder, in {name!r}")
-    return names
 
 
 def _collect(data: Buffer, found: list[Span]) -> bool:

@@ -6,10 +6,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-import onnx
-
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import ModelFile, detect
+from landcover.models.formats.onnx_file import read_onnx, valid_onnx
 from landcover.models.inspection.insides import Insides
 from landcover.models.inspection.onnx import onnx_insides
 from landcover.models.inspection.producer import written_by
@@ -93,7 +92,9 @@ def _insides(file: ModelFile, head: str | int | None, window: int) -> Insides:
 
         return cntk_insides(file, head, window)
     if file.format == "onnx":
-        return onnx_insides(onnx.load(str(file.path)), window)
+        name = str(file.path)
+        with valid_onnx(name):
+            return onnx_insides(read_onnx(file.path, name), window)
     from landcover.models.inspection.tensorflow import tensorflow_insides
 
     return tensorflow_insides(file, head, window)

@@ -7,6 +7,9 @@ from collections import Counter
 import onnx
 
 from landcover.models.formats.detection import ModelFile
+from landcover.models.inspection.insides import fixed_shape
+
+_WINDOW = 256  # where a network reads windows of any size: no operation depends on it
 
 
 def operations_of(file: ModelFile) -> Counter[str]:
@@ -28,6 +31,7 @@ def operations_of(file: ModelFile) -> Counter[str]:
     from landcover.models.runtimes.tensorflow.runtime import TensorflowRuntime
     from landcover.models.runtimes.tensorflow.start import tensorflow
 
-    frozen = TensorflowRuntime().open(file, None).frozen()
+    graph = TensorflowRuntime().open(file, None)
+    frozen = graph.frozen(fixed_shape(graph.signature.shape, _WINDOW))
     definition = tensorflow().compat.v1.GraphDef.FromString(frozen)
     return Counter(node.op for node in definition.node if node.op != "Const")

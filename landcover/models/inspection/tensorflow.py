@@ -39,7 +39,7 @@ def tensorflow_insides(file: ModelFile, head: str | int | None, window: int) -> 
         field = shape[rows], shape[columns]
     output = Port("output" if head is None else str(head), returned, None, field)
     inputs = (Port("images", graph.signature.shape, graph.signature.dtype),)
-    return Insides(inputs, (output,), layers, shape, tensorflow_not_numbers(graph))
+    return Insides(inputs, (output,), layers, shape, tensorflow_not_numbers(graph, shape))
 
 
 def _returned(graph: TensorflowGraph, shape: tuple[int, ...]) -> Shape | None:

@@ -25,10 +25,7 @@ def tensorflow_layers(graph: TensorflowGraph, window: tuple[int, ...]) -> list[L
         window: the shape of its input, without free extents.
     """
     tf = tensorflow()
-    definition = tf.compat.v1.GraphDef.FromString(graph.frozen())
-    for node in definition.node:
-        if node.op == "Placeholder":
-            node.attr["shape"].shape.CopyFrom(tf.TensorShape(window).as_proto())
+    definition = tf.compat.v1.GraphDef.FromString(graph.frozen(window))
     with tf.Graph().as_default() as imported:
         tf.import_graph_def(definition, name="")
     operations = imported.get_operations()
@@ -43,10 +40,15 @@ def tensorflow_layers(graph: TensorflowGraph, window: tuple[int, ...]) -> list[L
     return found
 
 
-def tensorflow_not_numbers(graph: TensorflowGraph) -> dict[str, int]:
-    """How many NaN each constant of the frozen network holds, where it holds any."""
+def tensorflow_not_numbers(graph: TensorflowGraph, window: tuple[int, ...]) -> dict[str, int]:
+    """How many NaN each constant of the frozen network holds, where it holds any.
+
+    Args:
+        graph: the network.
+        window: the shape of its input, without free extents.
+    """
     tf = tensorflow()
-    definition = tf.compat.v1.GraphDef.FromString(graph.frozen())
+    definition = tf.compat.v1.GraphDef.FromString(graph.frozen(window))
     found = {}
     for node in definition.node:
         if node.op == "Const" and tf.as_dtype(node.attr["dtype"].type).is_floating:

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
-from google.protobuf.message import DecodeError
 
 from landcover.devices import Gpu
 from landcover.errors import ModelError
 from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.formats.detection import Format, ModelFile
+from landcover.models.formats.onnx_file import read_onnx, valid_onnx
 from landcover.models.graph_analysis.facts import Facts, onnx_facts
-from landcover.models.network import CacheByDtype, Network, in_batches_of
+from landcover.models.network import CacheByDtype, Network
 from landcover.models.preprocessing.onnx import Ends, find_ends, with_steps
 from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
+from landcover.models.runtimes.batches import Batches
 
 
 class OnnxRuntime:
@@ -62,7 +62,8 @@ class OnnxGraph:
 
     def __init__(self, path: Path, head: str | int | None, shown: str, start: _Start) -> None:
         self._path, self._shown, self._start = path, shown, start
-        self._ends = find_ends(_read(path, shown), head, shown)
+        with valid_onnx(shown):
+            self._ends = find_ends(read_onnx(path, shown), head, shown)
 
     @property
     def signature(self) -> Signature:
@@ -72,16 +73,16 @@ class OnnxGraph:
     def facts(self) -> Facts:
         """What its graph says of itself."""
         ends = self._ends
-        return onnx_facts(lambda: _read(self._path, self._shown), ends.input, ends.output)
+        return onnx_facts(lambda: read_onnx(self._path, self._shown), ends.input, ends.output)
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; sessions are started when the first pixels arrive."""
-        return _SessionNetwork(lambda dtype: self._session(steps, dtype), self._ends)
+        return _SessionNetwork(lambda dtype: self._session(steps, dtype), self._ends, self._shown)
 
     def _session(self, steps: Steps, dtype: np.dtype[Any]) -> onnxruntime.InferenceSession:
         # Nothing holds the model while the session is made: large ones are then in memory once less.
         content = with_steps(
-            _read(self._path, self._shown), self._ends, steps, dtype
+            read_onnx(self._path, self._shown), self._ends, steps, dtype
         ).SerializeToString()
         try:
             session = self._start(content)
@@ -143,10 +144,13 @@ class _SessionNetwork:
     """A network whose sessions, one a dtype of pixels, run on several threads at once."""
 
     def __init__(
-        self, start: Callable[[np.dtype[Any]], onnxruntime.InferenceSession], ends: Ends
+        self,
+        start: Callable[[np.dtype[Any]], onnxruntime.InferenceSession],
+        ends: Ends,
+        shown: str,
     ) -> None:
         self._sessions = CacheByDtype(start)
-        self._batch = ends.signature.batch
+        self._batches = Batches(ends.signature.batch, shown)
 
     def run(self, pixels: Pixels) -> Probabilities:
         session = self._sessions(pixels.dtype)
@@ -155,11 +159,4 @@ class _SessionNetwork:
         def once(some: Pixels) -> Probabilities:
             return np.asarray(session.run(None, {"pixels": some})[0], np.float32)
 
-        return in_batches_of(self._batch, once, native)
-
-
-def _read(path: Path, shown: str) -> onnx.ModelProto:
-    try:
-        return onnx.load(str(path))
-    except DecodeError:
-        raise ModelError(shown, "begins like an ONNX model but cannot be decoded") from None
+        return self._batches.run(once, native)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import queue
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -17,10 +17,11 @@ from landcover.errors import ModelError
 from landcover.models.cache import cache_folder, cached
 from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.formats.detection import Format, ModelFile
+from landcover.models.formats.onnx_file import read_onnx, valid_onnx
 from landcover.models.formats.outputs import choose_head, likely_outputs
 from landcover.models.graph_analysis.arithmetic import Operation
 from landcover.models.graph_analysis.facts import Facts, facts_of, onnx_facts
-from landcover.models.network import CacheByDtype, Network, in_batches_of
+from landcover.models.network import CacheByDtype, Network
 from landcover.models.preprocessing.onnx import onnx_order
 from landcover.models.preprocessing.openvino import with_steps
 from landcover.models.preprocessing.specification import (
@@ -31,6 +32,10 @@ from landcover.models.preprocessing.specification import (
     Signature,
     Steps,
 )
+from landcover.models.runtimes.batches import Batches
+
+if TYPE_CHECKING:
+    from landcover.models.runtimes.tensorflow.graph import TensorflowGraph
 
 # What OpenVINO calls our precisions: for the hint, and in the list of what a CPU can do.
 _PRECISIONS = {"f32": ("f32", "FP32"), "bf16": ("bf16", "BF16"), "f16": ("f16", "FP16")}
@@ -78,14 +83,36 @@ class OpenvinoRuntime:
             self._settings["INFERENCE_NUM_THREADS"] = threads
         self._streams = 1 if threads == 1 else _STREAMS
 
-    def open(self, file: ModelFile, head: str | int | None) -> OpenvinoGraph:
+    def open(self, file: ModelFile, head: str | int | None) -> OpenvinoGraph | WindowedGraph:
         """Find the network of a file; see :class:`~landcover.models.network.Runtime`."""
         path = file.path
         if file.format in ("cntk", "cntk-v1"):
             path, head = onnx_of(file, head, "operator"), None if head is None else 0
         elif file.format != "onnx":
-            path, head = _frozen(file, head), None
+            try:
+                path = _frozen(file, head)
+            except ModelError:
+                return self._windowed(file, head)
+            head = None
+        return self._graph(file, path, head)
+
+    def _graph(self, file: ModelFile, path: Path, head: str | int | None) -> OpenvinoGraph:
         return OpenvinoGraph(self._core, self._settings, path, head, str(file.path), self._streams)
+
+    def _windowed(self, file: ModelFile, head: str | int | None) -> WindowedGraph:
+        """A network that TensorFlow cannot freeze before it knows the window.
+
+        Raises:
+            ModelError: it cannot be frozen for another reason.
+        """
+        from landcover.models.runtimes.tensorflow.runtime import TensorflowRuntime
+
+        graph = TensorflowRuntime().open(file, head)
+        if None not in graph.signature.shape[1:]:
+            graph.frozen()  # raises what it has raised before
+        return WindowedGraph(
+            graph, lambda shape: self._graph(file, _frozen(file, head, shape), None)
+        )
 
 
 class OpenvinoGraph:
@@ -138,11 +165,15 @@ class OpenvinoGraph:
         graph = onnx.load(str(self._path), load_external_data=False).graph
         weights = {tensor.name for tensor in graph.initializer}
         (image,) = [value.name for value in graph.input if value.name not in weights]
-        return onnx_facts(lambda: onnx.load(str(self._path)), image, graph.output[self._head].name)
+        with valid_onnx(self._shown):
+            return onnx_facts(
+                lambda: read_onnx(self._path, self._shown), image, graph.output[self._head].name
+            )
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; it is compiled when the first pixels arrive."""
-        return _RequestNetwork(lambda dtype: self._compiled(steps, dtype), self.signature.batch)
+        batches = Batches(self.signature.batch, self._shown)
+        return _RequestNetwork(lambda dtype: self._compiled(steps, dtype), batches)
 
     def _compiled(self, steps: Steps, dtype: np.dtype[Any]) -> _Requests:
         settings = {**self._settings, "NUM_STREAMS": self._streams}
@@ -168,6 +199,29 @@ class OpenvinoGraph:
         other = "onnxruntime" if self._path.suffix == ".onnx" else "tensorflow"
         reason = f"OpenVINO does not run it: {told[0] if told else lines[0]}"
         return ModelError(self._shown, f"{reason}; set model.runtime to {other}")
+
+
+class WindowedGraph:
+    """A network of TensorFlow or Keras that is frozen for its window, once that is known.
+
+    Args:
+        graph: as TensorFlow has opened it.
+        frozen: from the shape of its input to what OpenVINO reads.
+    """
+
+    def __init__(self, graph: TensorflowGraph, frozen: Callable[[Shape], OpenvinoGraph]) -> None:
+        self._graph, self._frozen = graph, frozen
+        self.signature = graph.signature
+
+    def facts(self) -> Facts:
+        """What its layers say of it."""
+        return self._graph.facts()
+
+    def compile(self, steps: Steps) -> Network:
+        """Make the network ready, for windows of the size that the steps have."""
+        rows, columns = steps.size
+        extents = {"N": self.signature.batch, "H": rows, "W": columns, "C": steps.bands}
+        return self._frozen(tuple(extents[axis] for axis in steps.layout)).compile(steps)
 
 
 class _Requests:
@@ -200,28 +254,35 @@ class _Requests:
 class _RequestNetwork:
     """A network that is compiled once a dtype of pixels, and runs on several threads at once."""
 
-    def __init__(self, start: Any, batch: int | None) -> None:
+    def __init__(self, start: Any, batches: Batches) -> None:
         self._requests: CacheByDtype[_Requests] = CacheByDtype(start)
-        self._batch = batch
+        self._batches = batches
 
     def run(self, pixels: Pixels) -> Probabilities:
         # What OpenVINO would convert to 32-bit integers first is converted to float32 here.
         dtype = pixels.dtype if pixels.dtype.name in _EXACT else np.dtype(np.float32)
         native = np.ascontiguousarray(pixels, dtype.newbyteorder("="))
-        return in_batches_of(self._batch, self._requests(native.dtype).run, native)
+        return self._batches.run(self._requests(native.dtype).run, native)
 
 
 _EXACT = ("uint8", "int8", "uint16", "int16", "float32")
 
 
-def _frozen(file: ModelFile, head: str | int | None) -> Path:
-    """A file of TensorFlow or Keras as a frozen graph with one input and one output."""
-    key = hashlib.sha256(f"{file.digest} {head!r}".encode()).hexdigest()[:32]
+def _frozen(file: ModelFile, head: str | int | None, shape: Shape | None = None) -> Path:
+    """A file of TensorFlow or Keras as a frozen graph with one input and one output.
+
+    Args:
+        file: the file.
+        head: the wanted output.
+        shape: of the input; default: as the file leaves it.
+    """
+    window = "" if shape is None else f" {shape}"
+    key = hashlib.sha256(f"{file.digest} {head!r}{window}".encode()).hexdigest()[:32]
 
     def freeze(path: Path) -> None:
         from landcover.models.runtimes.tensorflow.runtime import TensorflowRuntime
 
-        path.write_bytes(TensorflowRuntime().open(file, head).frozen())
+        path.write_bytes(TensorflowRuntime().open(file, head).frozen(shape))
 
     return cached(f"frozen/{key}.pb", freeze)
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
+import tempfile
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from landcover.errors import MissingExtra, ModelError
+from landcover.errors import LandcoverError, MissingExtra, ModelError
 from landcover.models.formats.detection import ModelFile
-from landcover.models.formats.keras_config import check_safe
+from landcover.models.formats.keras_config import checked, custom_names
 from landcover.models.formats.outputs import choose_head, likely_outputs
 from landcover.models.graph_analysis.facts import Facts
 from landcover.models.preprocessing.specification import Signature
 from landcover.models.runtimes.keras.facts import keras_facts, keras_order
 from landcover.models.runtimes.keras.start import start_keras
+from landcover.models.runtimes.keras.stored import (
+    hdf5_description,
+    hdf5_with,
+    zipped_description,
+    zipped_weights,
+)
 from landcover.models.runtimes.tensorflow.start import chatter_logged
+from landcover.plugins import keras_layer_names, load_keras_layer
 
 
 @dataclass(frozen=True)
@@ -59,12 +67,15 @@ def open_keras(file: ModelFile, head: str | int | None, library: str) -> KerasNe
     """
     shown = str(file.path)
     config, of_keras_2 = _description(file, library, shown)
-    check_safe(config, shown)
+    custom = _installed(config)
+    config = checked(config, shown, custom)
     keras = _keras_2(library, shown) if of_keras_2 else start_keras(library)
     try:
         # To read HDF5, Keras imports TensorFlow, where there is one.
         with chatter_logged() if file.format == "h5" else nullcontext():
-            model = keras.models.load_model(str(file.path), compile=False, safe_mode=True)
+            model = _built(keras, config, file, library, custom)
+    except LandcoverError:
+        raise
     except Exception as error:  # Keras raises whatever its layers raise
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelError(shown, f"cannot be loaded by {keras.__name__}: {reason}") from error
@@ -73,29 +84,36 @@ def open_keras(file: ModelFile, head: str | int | None, library: str) -> KerasNe
 
 def _description(file: ModelFile, library: str, shown: str) -> tuple[Any, bool]:
     """What the file says of its layers, and whether Keras 2 wrote it."""
-    try:
+    if file.format == "h5":
+        return hdf5_description(file.path, library, shown)
+    return zipped_description(file.path, shown), file.format == "keras2"
+
+
+def _installed(config: Any) -> dict[str, Any]:
+    """The layers of a description that the user has installed, by the names it calls them."""
+    named = custom_names(config)
+    return {name: load_keras_layer(name) for name in keras_layer_names() if name in named}
+
+
+def _built(
+    keras: Any, config: Any, file: ModelFile, library: str, custom: Mapping[str, Any]
+) -> Any:
+    """The model that a checked description means, with the weights of the file."""
+    with tempfile.TemporaryDirectory(prefix="landcover-keras-") as scratch:
+        folder = Path(scratch)
         if file.format == "h5":
-            return _of_hdf5(file, library, shown)
-        with zipfile.ZipFile(file.path) as archive:
-            return json.loads(archive.read("config.json")), file.format == "keras2"
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(shown, f"is damaged: {error}") from error
-
-
-def _of_hdf5(file: ModelFile, library: str, shown: str) -> tuple[Any, bool]:
-    try:
-        import h5py
-    except ModuleNotFoundError:
-        raise MissingExtra("a Keras file in HDF5", library, "h5py") from None
-    with h5py.File(file.path, "r") as stream:
-        config, version = stream.attrs.get("model_config"), stream.attrs.get("keras_version", "2")
-    if config is None:
-        raise ModelError(
-            shown,
-            "holds weights but no network: save the whole model (model.save), not its weights",
+            path = hdf5_with(config, file.path, folder, library)
+            return keras.models.load_model(
+                str(path), custom_objects=dict(custom), compile=False, safe_mode=True
+            )
+        weights = zipped_weights(file.path, folder, library, str(file.path))
+        model = keras.saving.deserialize_keras_object(
+            config, custom_objects=dict(custom), safe_mode=True
         )
-    config, version = (v.decode() if isinstance(v, bytes) else v for v in (config, version))
-    return json.loads(config), not str(version).startswith("3")
+        if not isinstance(model, keras.Model):
+            raise ModelError(str(file.path), f"describes a {type(model).__name__} and no model")
+        model.load_weights(str(weights))
+        return model
 
 
 def _keras_2(library: str, shown: str) -> Any:

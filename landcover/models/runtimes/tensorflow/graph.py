@@ -12,10 +12,17 @@ from landcover.errors import ModelError
 from landcover.models.graph_analysis.arithmetic import Operation, tensorflow_arithmetic
 from landcover.models.graph_analysis.ending import ending_of
 from landcover.models.graph_analysis.facts import Facts
-from landcover.models.network import CacheByDtype, Network, in_batches_of
+from landcover.models.network import CacheByDtype, Network
 from landcover.models.preprocessing.rendering import after, before
-from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
+from landcover.models.preprocessing.specification import (
+    Pixels,
+    Probabilities,
+    Shape,
+    Signature,
+    Steps,
+)
 from landcover.models.preprocessing.tensorflow import TensorflowOperations
+from landcover.models.runtimes.batches import Batches
 from landcover.models.runtimes.tensorflow.start import tensorflow
 
 
@@ -43,17 +50,31 @@ class TensorflowGraph:
         """Make the network ready; it is traced when the first pixels arrive."""
         return _TracedNetwork(self, steps)
 
-    def frozen(self) -> bytes:
-        """The network as a frozen graph with one input and one output, serialized."""
+    def frozen(self, shape: Shape | None = None) -> bytes:
+        """The network as a frozen graph with one input and one output, serialized.
+
+        Args:
+            shape: of the input; default: as the file leaves it.
+
+        Raises:
+            ModelError: the network cannot be traced for this shape: some layers of Keras must know
+                rows and columns.
+        """
         from tensorflow.python.framework.convert_to_constants import (
             convert_variables_to_constants_v2,
         )
 
         tf = tensorflow()
-        spec = tf.TensorSpec(self.signature.shape, self.signature.dtype)
-        traced = tf.function(self.call, autograph=False).get_concrete_function(spec)
-        graph = convert_variables_to_constants_v2(traced).graph.as_graph_def()
-        return bytes(graph.SerializeToString())
+        spec = tf.TensorSpec(shape or self.signature.shape, self.signature.dtype)
+        try:
+            traced = tf.function(self.call, autograph=False).get_concrete_function(spec)
+        except _NOT_TRACED as error:
+            raise ModelError(self.shown, _reason(error)) from error
+        frozen = convert_variables_to_constants_v2(traced)
+        needed = tf.compat.v1.graph_util.extract_sub_graph(
+            frozen.graph.as_graph_def(), [frozen.outputs[0].op.name]
+        )
+        return bytes(needed.SerializeToString())
 
 
 class _TracedNetwork:
@@ -62,13 +83,12 @@ class _TracedNetwork:
     def __init__(self, graph: TensorflowGraph, steps: Steps) -> None:
         self._graph, self._steps = graph, steps
         self._functions = CacheByDtype(self._trace)
+        self._batches = Batches(graph.signature.batch, graph.shown)
 
     def run(self, pixels: Pixels) -> Probabilities:
         function = self._functions(pixels.dtype)
         native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-        return in_batches_of(
-            self._graph.signature.batch, lambda some: self._once(function, some), native
-        )
+        return self._batches.run(lambda some: self._once(function, some), native)
 
     def _once(self, function: Any, pixels: Pixels) -> Probabilities:
         tf = tensorflow()
@@ -88,8 +108,12 @@ class _TracedNetwork:
         spec = tf.TensorSpec((graph.signature.batch, steps.bands, *steps.size), dtype)
         try:
             return tf.function(whole, autograph=False).get_concrete_function(spec)
-        except (ValueError, TypeError, tf.errors.OpError) as error:
+        except (*_NOT_TRACED, tf.errors.OpError) as error:
             raise ModelError(graph.shown, _reason(error)) from error
+
+
+# What Keras and TensorFlow raise while they trace: also for a condition on a tensor.
+_NOT_TRACED = (ValueError, TypeError, RuntimeError)
 
 
 def _facts(frozen: bytes) -> Facts:

@@ -32,9 +32,9 @@ _OPEN: dict[Format, Callable[[ModelFile, str | int | None], TensorflowGraph]] = 
 class TensorflowRuntime:
     """Executes networks with TensorFlow.
 
-    A SavedModel or a graph is a program: its operations can read and write files. Those that run
-    Python or touch files are refused, but open only what you would also run. Keras files are
-    checked before they are loaded, and cannot run code.
+    A SavedModel or a graph is a program. Of it only what computes the network's output is taken, and
+    only if all of that is operations that compute; weights are read as arrays. Keras files are
+    checked before they are loaded. None of them can run code.
 
     Args:
         threads: CPU threads that one network computes with; 0: as many as TensorFlow thinks fit.

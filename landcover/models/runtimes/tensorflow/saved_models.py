@@ -1,4 +1,4 @@
-"""TensorFlow SavedModels, of TensorFlow 2 and 1."""
+"""TensorFlow SavedModels, of TensorFlow 2 and 1: read as graph and weights, never loaded as objects."""
 
 from __future__ import annotations
 
@@ -7,80 +7,57 @@ from typing import Any
 from landcover.errors import ModelError
 from landcover.models.formats.detection import ModelFile
 from landcover.models.formats.outputs import choose_head, likely_outputs
-from landcover.models.preprocessing.specification import Shape, Signature
+from landcover.models.runtimes.tensorflow.computing import (
+    Computing,
+    computing_part,
+    node_name,
+    tensor_name,
+)
 from landcover.models.runtimes.tensorflow.graph import TensorflowGraph
+from landcover.models.runtimes.tensorflow.imported import imported_graph, needed_part, network
 from landcover.models.runtimes.tensorflow.start import tensorflow
-from landcover.models.runtimes.tensorflow.tf1_ends import is_switch, off
-
-# Operations that no network for images needs, and that run Python or touch files.
-_NEVER = {"PyFunc", "PyFuncStateless", "EagerPyFunc", "ReadFile", "WriteFile", "MatchingFiles"}
+from landcover.models.runtimes.tensorflow.tf1_ends import Ends, is_switch, off
+from landcover.models.runtimes.tensorflow.tf1_graphs import parsed
+from landcover.models.runtimes.tensorflow.weights import (
+    Key,
+    keys_by_name,
+    keys_by_object,
+    read_weights,
+    variables_of,
+)
 
 
 def open_saved_model(file: ModelFile, head: str | int | None) -> TensorflowGraph:
     """Find the network of a SavedModel: its signature ``serving_default``, or the only one.
 
     Raises:
-        ModelError: it cannot be loaded, has no such signature, or reads more than images.
+        ModelError: it is damaged, has no such signature, reads more than images, or does more than
+            compute.
     """
-    tf, shown = tensorflow(), str(file.path)
-    try:
-        loaded = tf.saved_model.load(str(file.path), tags=_tags(file, shown))
-    except Exception as error:  # TensorFlow raises a dozen kinds for damaged files
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ModelError(shown, f"cannot be loaded: {reason}") from error
-    function = _signature(dict(loaded.signatures), shown)
-    _, inputs = function.structured_input_signature
-    image, others = _image_of(function, inputs, shown)
-    outputs = dict(sorted(function.structured_outputs.items()))
-    floats = [spec.dtype.is_floating for spec in outputs.values()]
-    ranks = [spec.shape.rank for spec in outputs.values()]
-    likely = [i for i in likely_outputs(ranks) if floats[i] or not any(floats)]
-    name = list(outputs)[choose_head(list(outputs), head, shown, likely)]
-    constants = {key: tf.constant(value) for key, value in others.items()}
-
-    def call(images: Any) -> Any:
-        # The loaded object owns the variables: it must live as long as its function does.
-        assert loaded is not None
-        return function(**{image: images}, **constants)[name]
-
-    spec = inputs[image]
-    return TensorflowGraph(Signature(shape_of(spec), spec.dtype.name, True), call, shown)
-
-
-def refuse_programs(operations: set[str], shown: str) -> None:
-    """Refuse a graph with operations that do more than compute.
-
-    Raises:
-        ModelError: naming them.
-    """
-    if found := sorted(operations & _NEVER):
-        raise ModelError(
-            shown, f"holds operations that run Python or touch files: {', '.join(found)}"
-        )
-
-
-def shape_of(spec: Any) -> Shape:
-    """The shape of a tensor, () where not even its rank is known."""
-    return () if spec.shape.rank is None else tuple(spec.shape.as_list())
-
-
-def _tags(file: ModelFile, shown: str) -> list[str]:
-    """The tags of the graph for serving on CPUs; a SavedModel may hold several graphs."""
-    from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
 
-    try:
-        parsed = saved_model_pb2.SavedModel.FromString((file.path / "saved_model.pb").read_bytes())
-    except DecodeError as error:
-        raise ModelError(shown, f"its saved_model.pb is damaged: {error}") from error
-    graphs = {tuple(sorted(meta.meta_info_def.tags)): meta.graph_def for meta in parsed.meta_graphs}
-    tags = ("serve",) if ("serve",) in graphs else next(iter(graphs))
-    if len(graphs) > 1 and tags != ("serve",):
-        raise ModelError(shown, f"has several graphs, none of them for serving: {sorted(graphs)}")
-    nodes = {node.op for node in graphs[tags].node}
-    inner = {node.op for function in graphs[tags].library.function for node in function.node_def}
-    refuse_programs(nodes | inner, shown)
-    return list(tags)
+    tf, shown = tensorflow(), str(file.path)
+    path = file.path / "saved_model.pb"
+    meta = _for_serving(parsed(saved_model_pb2.SavedModel, path, shown).meta_graphs, shown)
+    producer = meta.meta_info_def.stripped_op_list
+    part = computing_part(meta.graph_def)
+    signature = _signature(dict(meta.signature_def), shown)
+    graph = imported_graph(tf, part.definition, shown, producer)
+    ends = _ends(part, graph, signature, head, shown)
+    needed = needed_part(tf, part.definition, ends.output)
+    keys = _keys(tf, meta, file, needed, shown)
+    weights = read_weights(tf, file.path / "variables" / "variables", keys, shown)
+    return network(tf, needed, ends, weights, shown, producer)
+
+
+def _for_serving(graphs: Any, shown: str) -> Any:
+    """The graph for serving on CPUs; a SavedModel may hold several."""
+    tags = [sorted(meta.meta_info_def.tags) for meta in graphs]
+    among = [meta for meta, its in zip(graphs, tags, strict=True) if its == ["serve"]]
+    among = among or list(graphs)
+    if len(among) != 1:
+        raise ModelError(shown, f"does not have one graph for serving: its graphs are for {tags}")
+    return among[0]
 
 
 def _signature(signatures: dict[str, Any], shown: str) -> Any:
@@ -97,12 +74,42 @@ def _signature(signatures: dict[str, Any], shown: str) -> Any:
     )
 
 
-def _image_of(function: Any, inputs: dict[str, Any], shown: str) -> tuple[str, dict[str, Any]]:
-    """The name of the input for images, and what the others, switches of dropout, are fed with."""
-    images = [name for name, spec in inputs.items() if spec.shape.rank in (3, 4)]
-    others = {name: spec for name, spec in inputs.items() if name not in images}
-    if len(images) != 1 or not all(is_switch(spec) for spec in others.values()):
-        listed = ", ".join(f"{n!r} {s.dtype.name} {s.shape}" for n, s in inputs.items())
+def _ends(part: Computing, graph: Any, signature: Any, head: str | int | None, shown: str) -> Ends:
+    inputs = {
+        name: _tensor(part, graph, info.name, shown) for name, info in signature.inputs.items()
+    }
+    images = [tensor for tensor in inputs.values() if tensor.shape.rank in (3, 4)]
+    others = [tensor for tensor in inputs.values() if tensor.shape.rank not in (3, 4)]
+    if len(images) != 1 or not all(is_switch(tensor) for tensor in others):
+        listed = ", ".join(f"{n!r} {t.dtype.name} {t.shape}" for n, t in inputs.items())
         raise ModelError(shown, f"must have one input, a batch of images; its inputs: {listed}")
-    tensors = {tensor.op.name: tensor for tensor in function.inputs}
-    return images[0], {name: off(tensors[spec.name]) for name, spec in others.items()}
+    outputs = {
+        name: _tensor(part, graph, info.name, shown)
+        for name, info in sorted(signature.outputs.items())
+    }
+    floats = [tensor.dtype.is_floating for tensor in outputs.values()]
+    ranks = [tensor.shape.rank for tensor in outputs.values()]
+    likely = [i for i in likely_outputs(ranks) if floats[i] or not any(floats)]
+    output = list(outputs.values())[choose_head(list(outputs), head, shown, likely)]
+    return Ends(images[0], output, {tensor.name: off(tensor) for tensor in others})
+
+
+def _tensor(part: Computing, graph: Any, name: str, shown: str) -> Any:
+    if node_name(name) in part.left_out:
+        raise ModelError(shown, f"{name!r} cannot be computed: {part.why_not(node_name(name))}")
+    try:
+        return graph.get_tensor_by_name(tensor_name(name))
+    except (KeyError, ValueError):
+        raise ModelError(
+            shown, f"its signature names a tensor {name!r} that is not there"
+        ) from None
+
+
+def _keys(tf: Any, meta: Any, file: ModelFile, needed: Any, shown: str) -> dict[str, Key]:
+    """Where the weights of the network lie in the SavedModel's checkpoint."""
+    variables = variables_of(needed)
+    if not variables:
+        return {}
+    if not meta.object_graph_def.nodes:  # of TensorFlow 1
+        return keys_by_name(meta.graph_def, variables)
+    return keys_by_object(tf, meta, file.path / "variables" / "variables", variables, shown)

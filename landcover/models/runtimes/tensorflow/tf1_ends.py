@@ -7,7 +7,7 @@ are told by what is done with them, and depends on no other data.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,13 +55,16 @@ class Ends:
     switches: dict[str, float | bool]
 
 
-def find_ends(graph: Any, head: str | int | None, shown: str) -> Ends:
+def find_ends(
+    graph: Any, head: str | int | None, shown: str, consumed: Collection[str] = ()
+) -> Ends:
     """Find the network in a graph.
 
     Args:
         graph: a ``tf.Graph``.
         head: the name of any tensor; or an index among the outputs that come into question.
         shown: the model's name in messages.
+        consumed: names of tensors that something reads which is not in the graph.
 
     Raises:
         ModelError: there is no placeholder for images, no output that depends on it alone, or
@@ -71,7 +74,7 @@ def find_ends(graph: Any, head: str | int | None, shown: str) -> Ends:
         raise ModelError(shown, "has no placeholder for images, a tensor of 4 dimensions")
     output = _named(graph, head) if isinstance(head, str) else None
     if output is None:
-        candidates = _candidates(graph)
+        candidates = _candidates(graph, consumed)
         names = [tensor.name for tensor in candidates]
         output = candidates[choose_head(names, head, shown)] if names or head is None else None
         if output is None:
@@ -105,7 +108,7 @@ def _named(graph: Any, name: str) -> Any:
         return None
 
 
-def _candidates(graph: Any) -> list[Any]:
+def _candidates(graph: Any, consumed: Collection[str]) -> list[Any]:
     """The tensors that can be the network's output, none of them on the way to another."""
     operations = graph.get_operations()
     found = {}
@@ -115,7 +118,8 @@ def _candidates(graph: Any) -> list[Any]:
             found[tensor.name] = tensor
     usable = [tensor for tensor in found.values() if _is_usable(tensor)]
     if not usable:
-        loose = (t for op in operations for t in op.outputs if not t.consumers())
+        tensors = (tensor for operation in operations for tensor in operation.outputs)
+        loose = (t for t in tensors if not t.consumers() and t.name not in consumed)
         usable = [tensor for tensor in loose if _is_usable(tensor)]
     on_the_way: set[str] = set()
     for tensor in usable:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from landcover.errors import ModelError
 from landcover.models.formats.detection import ModelFile
-from landcover.models.preprocessing.specification import Signature
+from landcover.models.runtimes.tensorflow.computing import VARIABLES, Computing, computing_part
 from landcover.models.runtimes.tensorflow.graph import TensorflowGraph
-from landcover.models.runtimes.tensorflow.saved_models import refuse_programs, shape_of
+from landcover.models.runtimes.tensorflow.imported import imported_graph, needed_part, network
 from landcover.models.runtimes.tensorflow.start import tensorflow
 from landcover.models.runtimes.tensorflow.tf1_ends import Ends, find_ends
-
-_VARIABLES = {"Variable", "VariableV2", "VarHandleOp"}
+from landcover.models.runtimes.tensorflow.weights import keys_by_name, read_weights, variables_of
 
 
 def open_graphdef(file: ModelFile, head: str | int | None) -> TensorflowGraph:
@@ -21,23 +21,15 @@ def open_graphdef(file: ModelFile, head: str | int | None) -> TensorflowGraph:
     Raises:
         ModelError: it is damaged, not frozen, or where it begins and ends is not clear.
     """
-    from google.protobuf.message import DecodeError
-
     tf, shown = tensorflow(), str(file.path)
-    try:
-        definition = tf.compat.v1.GraphDef.FromString(file.path.read_bytes())
-    except DecodeError as error:
-        raise ModelError(shown, f"begins like a TensorFlow graph but is damaged: {error}") from None
-    if any(node.op in _VARIABLES for node in definition.node):
+    definition = parsed(tf.compat.v1.GraphDef, file.path, shown)
+    if any(node.op in VARIABLES for node in definition.node):
         raise ModelError(
             shown, "is a graph without its weights: name the checkpoint, or freeze the graph"
         )
-    graph = tf.Graph()
-    with graph.as_default():
-        _imported(lambda: tf.graph_util.import_graph_def(definition, name=""), shown)
-    ends = find_ends(graph, head, shown)
-    needed = tf.compat.v1.graph_util.extract_sub_graph(definition, [ends.output.op.name])
-    return _network(tf, needed, ends, shown)
+    part = computing_part(definition)
+    ends = _ends(part, imported_graph(tf, part.definition, shown), head, shown)
+    return network(tf, needed_part(tf, part.definition, ends.output), ends, {}, shown)
 
 
 def open_checkpoint(file: ModelFile, head: str | int | None) -> TensorflowGraph:
@@ -47,41 +39,38 @@ def open_checkpoint(file: ModelFile, head: str | int | None) -> TensorflowGraph:
         ModelError: it is damaged, or where the network begins and ends is not clear.
     """
     tf, shown = tensorflow(), str(file.path)
-    one = tf.compat.v1
-    graph = tf.Graph()
-    with graph.as_default(), one.Session(graph=graph) as session:
-        meta = f"{file.path}.meta"
-        saver = _imported(lambda: one.train.import_meta_graph(meta, clear_devices=True), shown)
-        if saver is None:
-            raise ModelError(shown, "has no variables, and so no weights")
-        ends = find_ends(graph, head, shown)
-        _imported(lambda: saver.restore(session, str(file.path)), shown)
-        frozen = one.graph_util.convert_variables_to_constants(
-            session, graph.as_graph_def(), [ends.output.op.name]
-        )
-    return _network(tf, frozen, ends, shown)
+    path = file.path.with_name(file.path.name + ".meta")
+    meta = parsed(tf.compat.v1.MetaGraphDef, path, shown)
+    producer = meta.meta_info_def.stripped_op_list
+    if not variables_of(meta.graph_def):
+        raise ModelError(shown, "has no variables, and so no weights")
+    part = computing_part(meta.graph_def)
+    ends = _ends(part, imported_graph(tf, part.definition, shown, producer), head, shown)
+    needed = needed_part(tf, part.definition, ends.output)
+    keys = keys_by_name(meta.graph_def, variables_of(needed))
+    weights = read_weights(tf, file.path, keys, shown)
+    return network(tf, needed, ends, weights, shown, producer)
 
 
-def _imported(action: Any, shown: str) -> Any:
+def parsed(kind: Any, path: Path, shown: str) -> Any:
+    """A protobuf message of TensorFlow from a file.
+
+    Raises:
+        ModelError: it is damaged.
+    """
+    from google.protobuf.message import DecodeError
+
     try:
-        return action()
-    except Exception as error:  # TensorFlow raises a dozen kinds for damaged files
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ModelError(shown, f"cannot be loaded: {reason}") from error
+        return kind.FromString(path.read_bytes())
+    except DecodeError as error:
+        raise ModelError(shown, f"its graph in {path.name} is damaged: {error}") from None
 
 
-def _network(tf: Any, definition: Any, ends: Ends, shown: str) -> TensorflowGraph:
-    refuse_programs({node.op for node in definition.node}, shown)
-
-    def call(images: Any) -> Any:
-        fed = {name: tf.constant(value) for name, value in ends.switches.items()}
-        (returned,) = tf.graph_util.import_graph_def(
-            definition,
-            input_map={ends.image.name: images, **fed},
-            return_elements=[ends.output.name],
-            name="",
-        )
-        return returned
-
-    image = ends.image
-    return TensorflowGraph(Signature(shape_of(image), image.dtype.name, True), call, shown)
+def _ends(part: Computing, graph: Any, head: str | int | None, shown: str) -> Ends:
+    name = str(head).split(":")[0]
+    if isinstance(head, str) and name in part.left_out:
+        raise ModelError(shown, f"has an output {head!r}, but {part.why_not(name)}")
+    try:
+        return find_ends(graph, head, shown, part.consumed)
+    except ModelError as error:
+        raise ModelError(shown, error.reason + part.others()) from None

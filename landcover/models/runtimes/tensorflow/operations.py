@@ -1,0 +1,83 @@
+"""The operations of TensorFlow that compute: they look at nothing but their inputs and attributes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# By the names in TensorFlow's registry of operations (2.21).
+_NAMES: Final = """
+Placeholder PlaceholderV2 PlaceholderWithDefault Const NoOp Identity IdentityN StopGradient
+PreventGradient Snapshot EnsureShape Assert CheckNumerics CheckNumericsV2 ReadVariableOp
+ResourceGather ResourceGatherNd VarIsInitializedOp RefIdentity
+
+Abs AccumulateNV2 Acos Acosh Add AddN AddV2 Angle ApproximateEqual Asin Asinh Atan Atan2 Atanh
+BiasAdd BiasAddV1 Bitcast BitwiseAnd BitwiseOr BitwiseXor Cast Ceil ClipByValue Complex ComplexAbs
+Conj Cos Cosh Cross Digamma Div DivNoNan Elu Equal Erf Erfc Erfinv Exp Expm1 Floor FloorDiv
+FloorMod Greater GreaterEqual Igamma Igammac Imag Inv Invert IsFinite IsInf IsNan LeakyRelu
+LeftShift Less LessEqual Lgamma Log Log1p LogicalAnd LogicalNot LogicalOr Maximum Minimum Mod Mul
+MulNoNan Ndtri Neg NextAfter NotEqual OnesLike Polygamma Pow Real RealDiv Reciprocal Relu Relu6
+RightShift Rint Round Rsqrt Select SelectV2 Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt
+Square SquaredDifference Sub Tan Tanh TruncateDiv TruncateMod Xdivy Xlog1py Xlogy ZerosLike Zeta
+
+All Any ArgMax ArgMin Bincount Bucketize Cumprod Cumsum CumulativeLogsumexp DenseBincount
+EuclideanNorm HistogramFixedWidth InTopK InTopKV2 L2Loss LogSoftmax LowerBound Max Mean Min
+NthElement Prod SegmentMax SegmentMean SegmentMin SegmentProd SegmentSum Softmax
+SoftmaxCrossEntropyWithLogits SparseSoftmaxCrossEntropyWithLogits Sum TopK TopKV2 Unique UniqueV2
+UniqueWithCounts UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentProd UnsortedSegmentSum
+UpperBound
+
+BatchMatMul BatchMatMulV2 BatchMatMulV3 BatchMatrixBandPart Cholesky Diag DiagPart Einsum MatMul
+MatrixBandPart MatrixDeterminant MatrixDiag MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3
+MatrixDiagV2 MatrixDiagV3 MatrixInverse MatrixSetDiag MatrixSetDiagV2 MatrixSetDiagV3 MatrixSolve
+MatrixTriangularSolve Qr SelfAdjointEigV2 SparseMatMul Svd
+FFT FFT2D IFFT IFFT2D IRFFT IRFFT2D RFFT RFFT2D
+
+AvgPool AvgPool3D Conv Conv2D Conv2DBackpropInput Conv2DBackpropInputV2 Conv3D
+Conv3DBackpropInput Conv3DBackpropInputV2 DepthwiseConv2dNative DepthwiseConv2dNativeBackpropInput
+Dilation2D FractionalAvgPool FractionalMaxPool FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3
+BatchNormWithGlobalNormalization FusedPadConv2D FusedResizeAndPadConv2D LRN MaxPool MaxPool3D
+MaxPoolV2 MaxPoolWithArgmax QuantizedConv2D QuantizedMatMul QuantizedMaxPool QuantizedAvgPool
+QuantizedBiasAdd QuantizedRelu QuantizedRelu6 QuantizedReshape QuantizedConcat QuantizeV2
+QuantizeAndDequantize QuantizeAndDequantizeV2 QuantizeAndDequantizeV3 QuantizeAndDequantizeV4
+QuantizeDownAndShrinkRange RequantizationRange Requantize Dequantize FakeQuantWithMinMaxArgs
+FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel XlaConvV2 XlaDot XlaDotV2 XlaReduceWindow
+BlockLSTM BlockLSTMV2 GRUBlockCell LSTMBlockCell
+
+AdjustContrastv2 AdjustHue AdjustSaturation BatchToSpace BatchToSpaceND CropAndResize DepthToSpace
+ExtractGlimpse ExtractImagePatches ExtractVolumePatches HSVToRGB ImageProjectiveTransformV2
+ImageProjectiveTransformV3 MirrorPad NonMaxSuppression NonMaxSuppressionV2 NonMaxSuppressionV3
+NonMaxSuppressionV4 NonMaxSuppressionV5 CombinedNonMaxSuppression Pad PadV2 RGBToHSV ResizeArea
+ResizeBicubic ResizeBilinear ResizeNearestNeighbor ScaleAndTranslate SpaceToBatch SpaceToBatchND
+SpaceToDepth
+
+BroadcastArgs BroadcastGradientArgs BroadcastTo Concat ConcatOffset ConcatV2 DataFormatDimMap
+DataFormatVecPermute DynamicPartition DynamicStitch ExpandDims Fill Gather GatherNd GatherV2
+InvertPermutation LinSpace ListDiff OneHot Pack ParallelConcat ParallelDynamicStitch Range Rank
+Reshape Reverse ReverseSequence ReverseV2 Roll ScatterNd Shape ShapeN Size Slice Split SplitV
+Squeeze StridedSlice TensorScatterAdd TensorScatterMax TensorScatterMin TensorScatterSub
+TensorScatterUpdate TensorStridedSliceUpdate Tile Transpose UnravelIndex Unpack Where
+
+SparseToDense SparseReorder SparseReshape SparseConcat SparseTensorDenseMatMul SparseTensorDenseAdd
+InplaceAdd InplaceSub InplaceUpdate ApproxTopK Eig Lu LogMatrixDeterminant MatrixLogarithm
+MatrixSquareRoot MatrixExponential TridiagonalMatMul TridiagonalSolve BandedTriangularSolve
+BesselI0 BesselI0e BesselI1 BesselI1e Betainc FFT3D IFFT3D RFFT3D IRFFT3D QuantizedAdd QuantizedMul
+QuantizedInstanceNorm QuantizedResizeBilinear UniformQuantize UniformDequantize UniformRequantize
+UniformQuantizedAdd UniformQuantizedConvolution UniformQuantizedDot DrawBoundingBoxesV2 Copy
+
+Enter Exit LoopCond Merge NextIteration RefEnter RefSwitch RefMerge Switch ControlTrigger Case If
+While StatelessCase StatelessIf StatelessWhile For PartitionedCall StatefulPartitionedCall
+EmptyTensorList TensorListConcatV2 TensorListElementShape TensorListFromTensor TensorListGather
+TensorListGetItem TensorListLength TensorListPopBack TensorListPushBack TensorListReserve
+TensorListResize TensorListScatterV2 TensorListSetItem TensorListSplit TensorListStack
+OptionalFromValue OptionalGetValue OptionalHasValue OptionalNone
+TensorArrayV3 TensorArrayCloseV3 TensorArrayConcatV3 TensorArrayGatherV3 TensorArrayReadV3
+TensorArrayScatterV3 TensorArraySizeV3 TensorArraySplitV3 TensorArrayWriteV3
+
+RandomUniform RandomUniformInt RandomStandardNormal TruncatedNormal Multinomial
+StatelessRandomUniform StatelessRandomUniformV2 StatelessRandomNormal StatelessRandomNormalV2
+StatelessRandomGetKeyCounter StatelessRandomGetAlg StatelessRandomGetKeyCounterAlg
+StatelessTruncatedNormal StatelessTruncatedNormalV2 StatelessMultinomial RandomShuffle ParameterizedTruncatedNormal
+"""
+
+COMPUTING: Final = frozenset(_NAMES.split())
+"""Their names, without those that stand for weights."""
