@@ -11,6 +11,8 @@ from landcover.config import ModelSettings
 from landcover.errors import ModelError
 from landcover.models.fetch import shown
 from landcover.models.formats.detection import ModelFile
+from landcover.models.formats.metadata import stated_in
+from landcover.models.graph_analysis.arithmetic import said
 from landcover.models.output_side.probe import Returned, find_output
 from landcover.models.preprocessing.input_side import Input, fit_input
 from landcover.models.runtimes.registry import choose_runtime, start_runtime
@@ -52,16 +54,19 @@ def propose(
         ConfigError: mistakes in a sidecar that is there.
         MissingExtra: the runtime's library is not installed.
     """
-    told = with_sidecar(ModelSettings(path=path, head=head))
-    reads, returns, refusal = _found(file, told, window)
-    known = [] if reads is None else _input_lines(told, reads)
+    told, stated = _with_notes(with_sidecar(ModelSettings(path=path, head=head)), file)
+    reads, returns, arithmetic, refusal = _found(file, told, window)
+    known = [] if reads is None else _input_lines(told, reads, arithmetic)
     lines = [f"# {Path(path).name}: what lies between pixels and this network"]
+    if stated:
+        lines.append(f"# the file itself says: {', '.join(stated)}")
     lines += [*_classes(told, returns), *known, *_output_lines(told, returns)]
     if len(heads) > 1:
         listed = ", ".join(heads)
         lines.append(_line("head", told.head, f"which output: {listed}"))
     there = [place for place in sidecar_paths(path) if Path(place).is_file()]
-    missing = [key for key in ("classes", "mean", "scale", "resolution") if _untold(told, key)]
+    asked = ("classes", "resolution") if arithmetic else ("classes", "mean", "scale", "resolution")
+    missing = [key for key in asked if _untold(told, key)]
     places = sidecar_paths(path)
     place = there[0] if there else places[len(places) // 2 - 1]  # the last one beside the model
     return Proposal("\n".join(lines) + "\n", place, bool(there), tuple(missing), refusal)
@@ -69,9 +74,9 @@ def propose(
 
 def _found(
     file: ModelFile, told: ModelSettings, window: int
-) -> tuple[Input | None, Returned | None, str | None]:
+) -> tuple[Input | None, Returned | None, tuple[str, ...], str | None]:
     name = shown(told.path)
-    reads = None
+    reads, arithmetic = None, tuple[str, ...]()
     try:
         chosen = choose_runtime(told.runtime, file.format)
         graph = start_runtime(chosen, file, told.precision, 0, name).open(file, told.head)
@@ -79,9 +84,17 @@ def _found(
         free = None in graph.signature.shape[1:] and told.input_size is None
         tried = told.model_copy(update={"input_size": window}) if free else told
         reads = fit_input(graph.signature, tried, name)
-        return reads, find_output(graph, graph.facts(), reads.steps, tried, name), None
+        facts = graph.facts()
+        arithmetic = facts.arithmetic
+        return reads, find_output(graph, facts, reads.steps, tried, name), arithmetic, None
     except ModelError as error:
-        return reads, None, str(error)
+        return reads, None, arithmetic, str(error)
+
+
+def _with_notes(told: ModelSettings, file: ModelFile) -> tuple[ModelSettings, list[str]]:
+    """Add what notes in the file mean; a sidecar wins. With the keys that they told."""
+    notes = {key: value for key, value in stated_in(file).items() if _untold(told, key)}
+    return told.model_copy(update=notes), sorted(notes)
 
 
 def _untold(told: ModelSettings, key: str) -> bool:
@@ -113,7 +126,7 @@ def _classes(told: ModelSettings, returns: Returned | None) -> list[str]:
     return [_line("classes", told.classes, why, [f"class {n}" for n in range(count)])]
 
 
-def _input_lines(told: ModelSettings, reads: Input) -> list[str]:
+def _input_lines(told: ModelSettings, reads: Input, arithmetic: Sequence[str]) -> list[str]:
     steps = reads.steps
     count = len(reads.bands)
     size = steps.size[0] if steps.size[0] == steps.size[1] else None
@@ -123,10 +136,13 @@ def _input_lines(told: ModelSettings, reads: Input) -> list[str]:
     if count >= 3:
         why = "or bgr, as networks of CNTK that were trained on its image reader want"
         lines.append(_line("channel_order", told.channel_order, why, "rgb"))
-    lines += [
-        _mean_line(told),
-        _line("scale", told.scale, "1/256 is 0.00390625, 1/255 is 0.00392157", 1),
-    ]
+    if arithmetic and _untold(told, "mean") and told.scale is None:
+        lines += [f"mean: 0  # {said(arithmetic)}", "scale: 1"]
+    else:
+        lines += [
+            _mean_line(told),
+            _line("scale", told.scale, "1/256 is 0.00390625, 1/255 is 0.00392157", 1),
+        ]
     if size is None:
         rows, columns = steps.size
         return [*lines, f"# input_size: the file fixes it at {rows} x {columns}"]

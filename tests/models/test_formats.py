@@ -149,6 +149,7 @@ def test_parts_missing_from_a_checkpoint_are_named(made: dict[str, Path], tmp_pa
         (b"\xff" * 64, "is of no known format"),
         (b"PK\x03\x04 and then nothing", "is cut short or damaged"),
         (b"\x89HDF\r\n\x1a\n", "is cut short"),
+        (b"\x1c\0\0\0TFL3" + bytes(64), r"a TensorFlow Lite file.*tf2onnx\.convert --tflite"),
     ],
 )
 def test_what_is_no_model_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:

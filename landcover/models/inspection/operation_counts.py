@@ -31,7 +31,7 @@ def operations_of(file: ModelFile) -> Counter[str]:
     from landcover.models.runtimes.tensorflow.runtime import TensorflowRuntime
     from landcover.models.runtimes.tensorflow.start import tensorflow
 
-    graph = TensorflowRuntime().open(file, None)
-    frozen = graph.frozen(fixed_shape(graph.signature.shape, _WINDOW))
+    network = TensorflowRuntime().open(file, None)
+    frozen = network.frozen(fixed_shape(network.signature.shape, _WINDOW))
     definition = tensorflow().compat.v1.GraphDef.FromString(frozen)
     return Counter(node.op for node in definition.node if node.op != "Const")

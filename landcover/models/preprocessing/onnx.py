@@ -116,11 +116,13 @@ def with_steps(
         a network with the input ``pixels`` and the output ``probabilities``.
     """
     graph = model.graph
+    _set_aside(graph)
+    image, output = (_ASIDE.get(name, name) for name in (ends.input, ends.output))
     added = OnnxOperations(_opset(model))
     source = before(added, "pixels", dtype, steps, ends.signature.dtype)
     first = len(added.nodes)
-    _rename_input(graph, ends.input, source)
-    result = after(added, ends.output, steps)
+    _rename_input(graph, image, source)
+    result = after(added, output, steps)
     nodes = [*added.nodes[:first], *graph.node, *added.nodes[first:]]
     del graph.node[:], graph.input[:], graph.output[:]
     graph.node.extend(nodes)
@@ -204,6 +206,23 @@ class OnnxOperations:
         name = f"{_OURS}w{len(self.weights)}"
         self.weights.append(numpy_helper.from_array(np.asarray(values), name))
         return name
+
+
+# What a network calls as we call our ends gets another name.
+_ASIDE = {name: f"{_OURS}own_{name}" for name in ("pixels", "probabilities")}
+
+
+def _set_aside(graph: onnx.GraphProto) -> None:
+    """Make room for the names of our ends, also in graphs inside of nodes."""
+    waiting = [graph]
+    while waiting:
+        inside = waiting.pop()
+        for value in (*inside.input, *inside.output, *inside.value_info, *inside.initializer):
+            value.name = _ASIDE.get(value.name, value.name)
+        for node in inside.node:
+            for names in (node.input, node.output):
+                names[:] = [_ASIDE.get(name, name) for name in names]
+            waiting += [g for a in node.attribute for g in ([a.g] if a.HasField("g") else a.graphs)]
 
 
 def _rename_input(graph: onnx.GraphProto, name: str, source: str) -> None:

@@ -93,6 +93,10 @@ def _axes(step: Step, w: Value, x: Value) -> list[Axis]:
     strides, dilations = listed("strides", 1), listed("dilation", 1)
     lower, upper = listed("lowerPad", 0), listed("upperPad", 0)
     auto = listed("autoPadding", 0)
+    if strides[0] == -1 and kernel[0] * step.attribute("groups", int, 1) == x.shape[0]:
+        # CNTK's converter from Caffe left the stride along the channels open. Kernels as deep as the
+        # channels have one place there, whatever the stride.
+        strides = (1, *strides[1:])
     if min(strides) < 1 or min(dilations) < 1 or min(lower) < 0 or min(upper) < 0:
         step.refuse("strides and dilations must be positive, and padding not negative")
     groups = step.attribute("groups", int, 1)

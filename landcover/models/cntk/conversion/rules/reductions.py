@@ -51,6 +51,10 @@ def softmax(op: str) -> Callable[[Step], Value]:
 
     def rule(step: Step) -> Value:
         (x,) = step.take(1)
+        if x.rank == 2 and not x.batched and isinstance(x.shape[0], str):
+            # Images of a file that came to CNTK through ONNX: the batch is a free extent of the
+            # shape, and CNTK works on matrices, one column for each image.
+            return step.result(step.emit(op, [x], axis=-1), x.shape, x)
         flat = x if x.rank == 1 else _flat(step, x, range(x.rank))
         if op == "Hardmax" and x.dtype == np.float64:  # ONNX Runtime has it in float32 only
             single = step.emit("Cast", [flat], to=np.dtype(np.float32))
