@@ -217,7 +217,8 @@ def _set_aside(graph: onnx.GraphProto) -> None:
     waiting = [graph]
     while waiting:
         inside = waiting.pop()
-        for value in (*inside.input, *inside.output, *inside.value_info, *inside.initializer):
+        named: list[Any] = [*inside.input, *inside.output, *inside.value_info]
+        for value in (*named, *inside.initializer):
             value.name = _ASIDE.get(value.name, value.name)
         for node in inside.node:
             for names in (node.input, node.output):
