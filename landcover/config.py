@@ -151,10 +151,18 @@ class BackendSettings(BaseModel):
 
 
 class OutputSettings(_Section):
-    """Where the run's directory is, and what it holds beyond the usual."""
+    """Where the run's directory is, and what it holds beyond the usual.
+
+    Args:
+        path: a local folder or an fsspec URL.
+        probabilities: whether tables hold the probabilities of all classes.
+        mosaic: of several scenes: "index" for a virtual raster that shows their maps as one, "cog"
+            for one map of them all.
+    """
 
     path: str
     probabilities: bool = False
+    mosaic: Literal["index", "cog"] = "index"
 
 
 class FailureSettings(_Section):

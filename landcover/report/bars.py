@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from landcover.report.furniture import INK, QUIET
+from landcover.report.legend import INK, QUIET
 
 _DPI = 120
 _BAR = 0.46  # inches from one bar to the next

@@ -5,8 +5,7 @@ Figures are drawn without pyplot, which keeps global state and is not safe in th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import product
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,18 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rasterio.io import DatasetReader
-from rasterio.windows import Window
 
 from landcover.analysis.accuracy import Accuracy
 from landcover.classes import Scheme
-from landcover.report.furniture import (
+from landcover.report.legend import (
     INK,
     NODATA,
     QUIET,
     draw_legend,
-    draw_scale,
-    ground_width,
     legend_size,
 )
 from landcover.report.matrix import MARGIN, Look, draw_cells, draw_names
+from landcover.report.scale_bar import draw_scale, ground_width
 from landcover.runs.scene_grid import MapGrid
 from landcover.tiles.gdal import address, gdal_settings
 
@@ -40,15 +37,21 @@ _MARGIN, _TITLE, _SCALE = 0.3, 0.42, 0.45
 
 
 def map_figure(
-    map_path: str | Path, scheme: Scheme, out_png: str | Path, title: str = ""
+    map_path: str | Path,
+    scheme: Scheme,
+    counts: Mapping[int, int],
+    out_png: str | Path,
+    title: str = "",
 ) -> dict[str, float]:
     """Draw a map with its legend, the shares of its classes, and a scale bar.
 
-    A large map is drawn from its overviews; shares are counted on all pixels, block by block.
+    A large map is drawn from its overviews. A map of which nobody can say how wide it is on the
+    ground (a CRS of an engineer, a camera or the moon) has no scale bar.
 
     Args:
         map_path: a map that a run has written: a local path or an fsspec URL.
         scheme: its classes.
+        counts: how many of its pixels have each code.
         out_png: where the figure goes.
         title: a line above the map.
 
@@ -58,9 +61,10 @@ def map_figure(
     found = address(str(map_path))
     with gdal_settings(found), rasterio.open(found.path, **found.opener()) as file:
         a, b, c, d, e, f = tuple(file.transform)[:6]
-        grid = MapGrid(file.crs.to_wkt(), (a, b, c, d, e, f), file.width, file.height)
-        shares, gaps = _shares(file, scheme)
+        crs = file.crs.to_wkt() if file.crs else ""
+        grid = MapGrid(crs, (a, b, c, d, e, f), file.width, file.height)
         picture = _picture(file, scheme)
+    shares = _shares(scheme, counts)
     aspect = min(max(abs(grid.height * e) / abs(grid.width * a), 0.25), 4)
     wide, high = _LONG / max(aspect, 1), _LONG * min(aspect, 1)
     beside, down = legend_size(scheme, shares)
@@ -77,7 +81,12 @@ def map_figure(
     view.spines[:].set(color=QUIET, linewidth=0.6)
     strip = place(_MARGIN, top - high - _SCALE, wide, _SCALE)
     draw_scale(strip, ground_width(grid), grid.crs)
-    draw_legend(place(wide + 2 * _MARGIN, top - body, beside, body), scheme, shares, gaps)
+    draw_legend(
+        place(wide + 2 * _MARGIN, top - body, beside, body),
+        scheme,
+        shares,
+        bool(counts.get(scheme.nodata)),
+    )
     figure.savefig(out_png)
     return {scheme.by_code[code].name: share for code, share in shares.items()}
 
@@ -123,15 +132,10 @@ def _blank(width: float, height: float) -> tuple[Figure, Callable[..., Axes]]:
     return figure, place
 
 
-def _shares(file: DatasetReader, scheme: Scheme) -> tuple[dict[int, float], bool]:
-    """The share of each class that occurs, by code, and whether there are gaps."""
-    counts = np.zeros(np.iinfo(scheme.dtype).max + 1, np.int64)
-    for top, left in product(range(0, file.height, 512), range(0, file.width, 8192)):
-        window = Window(left, top, min(8192, file.width - left), min(512, file.height - top))
-        counts += np.bincount(file.read(1, window=window).ravel(), minlength=len(counts))
-    total = max(1, sum(int(counts[code]) for code in scheme.codes))
-    shares = {code: int(counts[code]) / total for code in scheme.codes if counts[code]}
-    return shares, bool(counts[scheme.nodata])
+def _shares(scheme: Scheme, counts: Mapping[int, int]) -> dict[int, float]:
+    """The share of each class that occurs, by code."""
+    total = max(1, sum(counts.get(code, 0) for code in scheme.codes))
+    return {code: counts[code] / total for code in scheme.codes if counts.get(code)}
 
 
 def _picture(file: DatasetReader, scheme: Scheme) -> npt.NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from landcover.analysis.accuracy import Accuracy
-from landcover.report.furniture import INK, QUIET
+from landcover.report.legend import INK, QUIET
 
 MARGIN = 0.3  # cells between the matrix and the accuracies beside it
 _RIGHT, _WRONG, _ACCURACY = (np.array(to_rgb(c)) for c in ("#2b6ca3", "#c8553d", "#f1f2f3"))

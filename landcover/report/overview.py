@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from rasterio.enums import Resampling
 
 from landcover.classes import Scheme
-from landcover.report.furniture import INK, QUIET
+from landcover.report.legend import INK, QUIET
 
 _DPI = 110
 _PANEL = 4.4  # inches

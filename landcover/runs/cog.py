@@ -1,109 +1,133 @@
-"""Maps of class codes as files: filled piece by piece, then turned into cloud-optimized GeoTIFFs."""
+"""Maps as cloud-optimized GeoTIFFs: a header that GDAL makes, and blocks that are there already."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-from xml.sax.saxutils import escape
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 import numpy.typing as npt
 import rasterio
 import rasterio.shutil
-from rasterio.io import DatasetWriter
-from rasterio.transform import Affine
-from rasterio.windows import Window
+from rasterio.io import MemoryFile
 
 from landcover.classes import Scheme
+from landcover.runs.blocks import STORED
+from landcover.runs.overviews import level_sizes
 from landcover.runs.scene_grid import MapGrid
+from landcover.runs.vrt import category_names, virtual_map
 
-Codes = npt.NDArray[np.unsignedinteger[Any]]
-# Megabytes of blocks that GDAL keeps: a row of 512 x 512 blocks of a map of 100,000 pixels a row
-# takes 51, so that neighbouring parts find theirs still in memory.
-CACHE = 256
-
-
-def create_canvas(path: Path, grid: MapGrid, scheme: Scheme) -> None:
-    """Make a map with no class anywhere; it takes no space before something is painted."""
-    profile = {
-        "driver": "GTiff",
-        "dtype": scheme.dtype,
-        "count": 1,
-        "width": grid.width,
-        "height": grid.height,
-        "crs": grid.crs,
-        "transform": Affine(*grid.transform),
-        "nodata": scheme.nodata,
-        "tiled": True,
-        "blockxsize": 512,
-        "blockysize": 512,
-        "compress": "deflate",
-        "zlevel": 1,
-        "sparse_ok": True,
-        "bigtiff": "if_safer",
-    }
-    with rasterio.open(path, "w", **profile) as file:
-        file.write_colormap(1, {item.code: (*item.rgb, 255) for item in scheme})
-        names = {str(item.code): item.name for item in scheme}
-        file.update_tags(SCHEME=scheme.name, CLASSES=json.dumps(names))
-        file.set_band_description(1, "class")
+Counts = npt.NDArray[np.uint64]
+FRAME = 8
+"""Bytes around each block of a map."""
+_OFFSETS, _COUNTS = 324, 325  # TIFF 6.0: TileOffsets, TileByteCounts
+_TYPES = {3: "u2", 4: "u4", 16: "u8"}  # TIFF 6.0 and BigTIFF: SHORT, LONG, LONG8
 
 
-@contextmanager
-def open_canvas(path: Path) -> Iterator[DatasetWriter]:
-    """Open a map to paint on it."""
-    with rasterio.Env(GDAL_CACHEMAX=CACHE), rasterio.open(path, "r+") as file:
-        yield file
+def framed(block: bytes) -> bytes:
+    """A block as it lies in a cloud-optimized GeoTIFF: after its length, before its last bytes.
+
+    See https://gdal.org/en/stable/drivers/raster/cog.html, "Header ghost area".
+    """
+    return struct.pack("<I", len(block)) + block + block[-4:]
 
 
-def paint(file: DatasetWriter, codes: Codes, row: int, col: int, over: bool = True) -> None:
-    """Put codes on a map; nodata among them is transparent, and what lies outside is cut off.
+def header(grid: MapGrid, scheme: Scheme, lengths: Sequence[Counts]) -> bytes:
+    """All of a map's file that comes before its blocks.
+
+    The blocks follow framed, those of the smallest overview first, row after row.
 
     Args:
-        file: the map.
-        codes: dims (y, x).
-        row: where on the map the first row goes; may be negative.
-        col: where the first column goes.
-        over: whether codes replace what is there, or fill gaps only.
+        grid: the map's pixels.
+        scheme: its classes.
+        lengths: of the compressed blocks in bytes, dims (row, column), of the map itself and of
+            each of its overviews.
     """
-    top, left = max(0, -row), max(0, -col)
-    codes = codes[top : file.height - row, left : file.width - col]
-    if not codes.size or (codes == file.nodata).all():
-        return
-    window = Window(col + left, row + top, codes.shape[1], codes.shape[0])
-    there = file.read(1, window=window)
-    takes = codes != file.nodata
-    if not over:
-        takes &= there == file.nodata
-    file.write(np.where(takes, codes, there).astype(there.dtype), 1, window=window)
+    content = bytearray(_empty(grid, scheme))
+    ends = list(
+        accumulate(
+            (int((level + FRAME).sum()) for level in reversed(lengths)), initial=len(content)
+        )
+    )
+    for level, start, arrays in zip(lengths, reversed(ends[:-1]), _arrays(content), strict=True):
+        sizes = level.ravel()
+        starts = start + np.concatenate([[0], np.cumsum(sizes + FRAME)[:-1]]).astype(np.uint64)
+        arrays[_OFFSETS].put(content, starts + 4)
+        arrays[_COUNTS].put(content, sizes)
+    return bytes(content)
 
 
-def write_cog(canvas: Path, target: Path, scheme: Scheme) -> None:
-    """Turn a map into a cloud-optimized GeoTIFF with overviews, and name its categories beside it.
+def auxiliary(scheme: Scheme) -> bytes:
+    """The file beside a map that names its categories.
 
     GeoTIFF has no place for category names of its own: GDAL, QGIS and ArcGIS look for them in a
     file ``.aux.xml`` beside the map. The tag CLASSES inside the map says the same as JSON.
     """
-    options = {"compress": "deflate", "bigtiff": "if_safer", "num_threads": "all_cpus"}
-    with rasterio.Env(GDAL_CACHEMAX=CACHE, GDAL_PAM_ENABLED=False):
-        rasterio.shutil.copy(canvas, target, driver="COG", overview_resampling="mode", **options)
-    auxiliary_of(target).write_text(_auxiliary(scheme), encoding="utf-8")
+    whole = Element("PAMDataset")
+    SubElement(whole, "PAMRasterBand", band="1").append(category_names(scheme))
+    ElementTree.indent(whole)
+    text = ElementTree.tostring(whole, encoding="unicode", short_empty_elements=False)
+    return text.encode() + b"\n"
 
 
-def auxiliary_of(path: Path) -> Path:
-    """The file beside a map that names its categories."""
-    return path.with_name(path.name + ".aux.xml")
+def _empty(grid: MapGrid, scheme: Scheme) -> bytes:
+    """A map without any block, as GDAL writes it: nothing but a header."""
+    sizes = level_sizes(grid.height, grid.width)
+    source = virtual_map(grid, scheme, overviews=sizes[1:])
+    stored = {"compress": STORED["compress"], "bigtiff": "if_safer", "sparse_ok": True}
+    with MemoryFile(ext=".tif") as memory, rasterio.Env(GDAL_PAM_ENABLED=False):
+        rasterio.shutil.copy(
+            source, memory.name, driver="COG", overview_resampling="mode", **stored
+        )
+        return bytes(memory.getbuffer())
 
 
-def _auxiliary(scheme: Scheme) -> str:
-    names = [""] * (max(scheme.codes) + 1)
-    for item in scheme:
-        names[item.code] = escape(item.name)
-    listed = "\n".join(f"      <Category>{name}</Category>" for name in names)
-    return (
-        '<PAMDataset>\n  <PAMRasterBand band="1">\n    <CategoryNames>\n'
-        f"{listed}\n    </CategoryNames>\n  </PAMRasterBand>\n</PAMDataset>\n"
-    )
+@dataclass(frozen=True)
+class _Array:
+    """Numbers of a TIFF: where they lie, their type, how many there are."""
+
+    start: int
+    type: str
+    count: int
+
+    def put(self, content: bytearray, values: Counts) -> None:
+        """Write them.
+
+        Raises:
+            OverflowError: if one is too large for its type.
+        """
+        if values.size != self.count or int(values.max()) > np.iinfo(self.type).max:
+            raise OverflowError(f"{values.size} numbers up to {values.max()} for {self}")
+        encoded = values.astype("<" + self.type).tobytes()
+        content[self.start : self.start + len(encoded)] = encoded
+
+
+def _arrays(content: bytes | bytearray) -> Iterator[dict[int, _Array]]:
+    """Where each image of a TIFF says where its blocks lie, by tag; the map itself comes first."""
+    big = content[2] == 43
+    number, pointer = ("<Q", "<Q") if big else ("<H", "<I")
+    entry = "<HHQ" if big else "<HHI"
+    (at,) = struct.unpack_from(pointer, content, 8 if big else 4)
+    while at:
+        (count,) = struct.unpack_from(number, content, at)
+        at += struct.calcsize(number)
+        found = {}
+        for _ in range(count):
+            tag, kind, many = struct.unpack_from(entry, content, at)
+            value = at + struct.calcsize(entry)
+            if tag in (_OFFSETS, _COUNTS):
+                found[tag] = _placed(content, value, pointer, _TYPES[kind], many)
+            at = value + struct.calcsize(pointer)
+        yield found
+        (at,) = struct.unpack_from(pointer, content, at)
+
+
+def _placed(content: bytes | bytearray, value: int, pointer: str, kind: str, many: int) -> _Array:
+    """Few numbers stand in the entry itself, many where it points to."""
+    if np.dtype(kind).itemsize * many > struct.calcsize(pointer):
+        (value,) = struct.unpack_from(pointer, content, value)
+    return _Array(value, kind, many)

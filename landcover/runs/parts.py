@@ -188,12 +188,32 @@ def read_parts(
     """
     done = run.parts("tiles")
     for index in done if kind == "tiles" else sorted({*done} & {*run.parts(kind)}):
-        name = run.part(kind, index)
-        try:
-            content = pa.BufferReader(run.storage.read(name))
-            yield pq.read_table(content, columns=list(columns) if columns else None)
-        except (OSError, pa.ArrowException) as error:
-            raise OutputError(run.storage.where(name), f"cannot be read: {error}") from error
+        yield read_part(run, index, kind, columns)
+
+
+def read_part(
+    run: RunDirectory,
+    index: int,
+    kind: Literal["tiles", "quarantine"] = "tiles",
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
+    """The table of one task that is done.
+
+    Args:
+        run: the directory.
+        index: of the task.
+        kind: scored tiles, or those that failed.
+        columns: all, unless some are named.
+
+    Raises:
+        OutputError: if it cannot be read.
+    """
+    name = run.part(kind, index)
+    try:
+        content = pa.BufferReader(run.storage.read(name))
+        return pq.read_table(content, columns=list(columns) if columns else None)
+    except (OSError, pa.ArrowException) as error:
+        raise OutputError(run.storage.where(name), f"cannot be read: {error}") from error
 
 
 def _tiles(part: Part, scheme: Scheme) -> pa.Table:

@@ -1,22 +1,25 @@
-"""Labels of pixels, as one task writes them: a small GeoTIFF of class codes."""
+"""Labels of pixels, as one task writes them: a small GeoTIFF of class codes.
+
+Its blocks lie as those of the scene's map do: what a block of the map needs is copied from here as it is.
+"""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.io import DatasetReader, MemoryFile
+from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 
 from landcover.classes import Scheme
 from landcover.errors import OutputError
+from landcover.runs.blocks import STORED, expanded, place_of
 from landcover.runs.directory import RunDirectory
+from landcover.runs.overviews import BLOCK, Area, Codes
+from landcover.tiles.gdal import FAILURES, unplaced_allowed
 from landcover.tiles.grid import Transform
 
 
@@ -42,49 +45,102 @@ class PixelBlock:
 
 
 def encode_pixels(block: PixelBlock, scheme: Scheme) -> bytes:
-    """The block as a GeoTIFF in the scheme's dtype, which also says where in the scene it lies."""
-    height, width = block.values.shape
+    """The block as a GeoTIFF in the scheme's dtype, which also says where in the scene it lies.
+
+    It begins where a block of the scene's map does, with nodata up to the first row and column.
+    """
+    above, beside = block.row % BLOCK, block.col % BLOCK
+    codes = np.pad(
+        block.values.astype(scheme.dtype, copy=False),
+        ((above, 0), (beside, 0)),
+        constant_values=scheme.nodata,
+    )
+    a, b, c, d, e, f = block.transform
     profile = {
         "driver": "GTiff",
         "dtype": scheme.dtype,
         "count": 1,
-        "height": height,
-        "width": width,
+        "height": codes.shape[0],
+        "width": codes.shape[1],
         "crs": block.crs,
-        "transform": Affine(*block.transform),
+        "transform": Affine(a, b, c - a * beside, d, e, f - e * above),
         "nodata": scheme.nodata,
-        "compress": "deflate",
-        "tiled": True,
-        "blockxsize": 256,
-        "blockysize": 256,
+        **STORED,
     }
     with MemoryFile() as memory:
         with memory.open(**profile) as file:
-            file.write(block.values.astype(scheme.dtype, copy=False), 1)
+            file.write(codes, 1)
             file.update_tags(SOURCE=block.source, ROW=block.row, COL=block.col)
         return bytes(memory.getbuffer())
 
 
-def read_pixels(run: RunDirectory, index: int) -> PixelBlock:
-    """Read back the block that a task wrote.
+@dataclass(frozen=True, eq=False)
+class PixelPart:
+    """The labels of pixels of one task, still compressed.
+
+    Args:
+        source: the scene, as its tiles name it.
+        area: the pixels of the scene that it labels.
+        content: the file.
+        dtype: of the codes.
+        places: where in the file each block lies, and its length in bytes; by the block's row and
+            column in the map.
+    """
+
+    source: str
+    area: Area
+    content: bytes
+    dtype: str
+    places: dict[tuple[int, int], tuple[int, int]]
+
+    def block(self, row: int, col: int) -> bytes:
+        """A block as it is compressed."""
+        start, size = self.places[row, col]
+        return self.content[start : start + size]
+
+    def paint(self, codes: Codes, have: Area) -> None:
+        """Put its labels in their places in an array that holds ``have``."""
+        for row, col in self.area.overlap(have).blocks().cells():
+            whole = Area(row * BLOCK, (row + 1) * BLOCK, col * BLOCK, (col + 1) * BLOCK)
+            part = whole.overlap(self.area).overlap(have)
+            codes[part.within(have)] = expanded(self.block(row, col), self.dtype)[
+                part.within(whole)
+            ]
+
+    @cached_property
+    def values(self) -> Codes:
+        """All its labels, dims (y, x)."""
+        values: Codes = np.empty(self.area.shape, self.dtype)
+        self.paint(values, self.area)
+        return values
+
+
+def read_pixels(run: RunDirectory, index: int) -> PixelPart | None:
+    """Read back the labels that a task wrote; None where it wrote none.
 
     Raises:
-        OutputError: if it cannot be read.
+        OutputError: if they cannot be read.
     """
     name = run.part("pixels", index)
     try:
-        with _opened(run.storage.read(name)) as file:
-            tags, (a, b, c, d, e, f) = file.tags(), tuple(file.transform)[:6]
-            placed = int(tags["ROW"]), int(tags["COL"]), (a, b, c, d, e, f)
-            crs = file.crs.to_wkt() if file.crs else ""
-            return PixelBlock(tags["SOURCE"], file.read(1), *placed, crs)
-    except (OSError, RasterioError, KeyError) as error:
+        content = run.storage.read(name)
+    except FileNotFoundError:
+        return None
+    try:
+        return _part(content)
+    except (*FAILURES, KeyError, ValueError) as error:
         raise OutputError(run.storage.where(name), f"cannot be read: {error}") from error
 
 
-@contextmanager
-def _opened(content: bytes) -> Iterator[DatasetReader]:
-    with warnings.catch_warnings(), MemoryFile(content) as memory:
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with memory.open() as file:
-            yield file
+def _part(content: bytes) -> PixelPart:
+    with MemoryFile(content) as memory:
+        with unplaced_allowed():
+            file = memory.open()
+        with file:
+            tags = file.tags()
+            row, col = int(tags["ROW"]), int(tags["COL"])
+            top, left = row // BLOCK, col // BLOCK
+            area = Area(row, top * BLOCK + file.height, col, left * BLOCK + file.width)
+            blocks = area.blocks().cells()
+            places = {(y, x): place_of(file, y - top, x - left) for y, x in blocks}
+            return PixelPart(tags["SOURCE"], area, content, file.dtypes[0], places)

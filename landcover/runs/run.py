@@ -15,7 +15,9 @@ import rasterio
 from landcover.errors import MissingExtra, OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
+from landcover.runs.maps import INDEX, MAP
 from landcover.runs.parts import read_parts
+from landcover.tiles.gdal import address, gdal_settings
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -66,11 +68,12 @@ class Run:
         frames = [_geo_frame(tables, crs) for crs, tables in groups]
         return pd.concat([frame.to_crs(frames[0].crs) for frame in frames], ignore_index=True)
 
-    def map(self, name: str = "map.tif") -> xr.DataArray:
+    def map(self, name: str | None = None) -> xr.DataArray:
         """A map of the run.
 
         Args:
-            name: one of ``summary["files"]``, such as ``maps/m_3607824_se.tif``.
+            name: one of ``summary["files"]``, such as ``maps/m_3607824_se.tif``; None: the map of
+                all scenes.
 
         Returns:
             codes with dims (y, x), coordinates and a CRS; ``attrs`` holds ``class_codes`` and
@@ -83,6 +86,8 @@ class Run:
         import rioxarray
 
         storage = self.directory.storage
+        if name is None:
+            name = next((one for one in (MAP, INDEX) if storage.exists(one)), MAP)
         if not storage.exists(name):
             reason = "there is no such map: image files have none, and neither have unfinished runs"
             raise OutputError(storage.where(name), reason)
@@ -90,9 +95,11 @@ class Run:
         if storage.local is not None:
             opened = rioxarray.open_rasterio(storage.where(name))
         else:
-            with rasterio.MemoryFile(storage.read(name)) as memory, memory.open() as file:
+            found = address(storage.where(name))
+            with gdal_settings(found), rasterio.open(found.path, **found.opener()) as file:
                 opened = rioxarray.open_rasterio(file)
                 opened.load()
+                opened.close()  # else it is closed when it is collected, long after the file system
         codes: xr.DataArray = opened.squeeze("band", drop=True).rename("class")
         scheme = self.directory.scheme
         return codes.assign_attrs(class_codes=list(scheme.codes), class_names=list(scheme.names))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import tempfile
 import uuid
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +19,7 @@ from landcover.errors import OutputError, SourceError
 from landcover.tiles.storage import file_system, refuse_secrets
 
 TEMPORARY = ".writing-"
+_CHUNK = 2**22
 
 
 @dataclass(frozen=True)
@@ -64,29 +68,24 @@ class Storage:
         Raises:
             OutputError: if it cannot be written; nothing is left behind then.
         """
-        with _writing(self.where(name)):
-            if self.local is None:
-                self._filesystem.pipe_file(self._key(name), content)
-                return
-            with _replacing(self.local / name) as temporary, temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())  # else a power cut may leave a name without content
+        self.put_chunks(name, [content])
 
-    def put_file(self, name: str, path: Path) -> None:
-        """Move a local file here, whole or not at all.
+    def put_chunks(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Write a file that need not fit into memory, as :meth:`put` does.
+
+        What was written is read back before it gets its name: all of it from a local disk, its size
+        from a store, which compares checksums by itself.
 
         Raises:
-            OutputError: if it cannot be written.
+            OutputError: if it cannot be written; nothing is left behind then.
         """
         with _writing(self.where(name)):
             if self.local is None:
-                self._filesystem.put_file(str(path), self._key(name))
-                path.unlink()
+                self._send(name, chunks)
                 return
             (self.local / name).parent.mkdir(exist_ok=True)
             with _replacing(self.local / name) as temporary:
-                shutil.move(path, temporary)
+                _write(temporary, chunks)
 
     def read(self, name: str) -> bytes:
         """The content of a file.
@@ -135,11 +134,30 @@ class Storage:
             elif self.exists(name):
                 self._filesystem.rm_file(self._key(name))
 
+    def remove_folder(self, folder: str) -> None:
+        """Remove a folder with all its files, if there is one."""
+        with _writing(self.where(folder)):
+            if self.local is not None:
+                shutil.rmtree(self.local / folder, ignore_errors=True)
+            elif names := self.names(folder):
+                self._filesystem.rm([self._key(f"{folder}/{name}") for name in names])
+
     def sweep(self, *folders: str) -> None:
         """Remove what processes that were killed left half-written."""
         for folder in folders if self.local else ():
             for path in Path(self.where(folder)).glob(f"{TEMPORARY}*"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _send(self, name: str, chunks: Iterable[bytes]) -> None:
+        with tempfile.NamedTemporaryFile(prefix=TEMPORARY) as file:
+            for chunk in chunks:
+                file.write(chunk)
+            file.flush()
+            size = file.tell()
+            self._filesystem.put_file(file.name, self._key(name))
+        self._filesystem.invalidate_cache()
+        if (stored := self._filesystem.size(self._key(name))) != size:
+            raise OSError(f"{stored} of {size} bytes have arrived")
 
     @property
     def _is_file_url(self) -> bool:
@@ -184,5 +202,38 @@ def _replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+        _flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _write(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a file, and make sure that it holds what was meant.
+
+    Raises:
+        OSError: if it does not.
+    """
+    meant = found = 0
+    with path.open("wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+            meant = zlib.crc32(chunk, meant)
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut may leave a name without content
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            found = zlib.crc32(chunk, found)
+    if found != meant:
+        raise OSError(errno.EIO, "what is read back is not what was written")
+
+
+def _flush_folder(path: Path) -> None:
+    """Make the names in a folder last; some file systems know no such thing."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(folder)

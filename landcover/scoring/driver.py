@@ -84,8 +84,9 @@ def run(
             with _explained(directory, totals):
                 checked = _precision(own, job, source)
                 _score(pool, job, source, config, totals, progress)
-            summary = totals.summary() | checked
-            summary |= write_outcome(directory, source, recipe)
+                summary = totals.summary() | checked
+                form = config.output.mosaic
+                summary |= write_outcome(directory, source, recipe, pool, form)
             on_gpus = any(not device.endswith(" cpu") for device in summary["devices"])
             how = (recipe.runtime, recipe.precision, on_gpus)
             summary["advice"] = advice(summary["stages"], *how)

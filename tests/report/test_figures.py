@@ -9,23 +9,25 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
+from support.maps import gdal_map
 
 from landcover.classes import Scheme, classes_of, scheme
 from landcover.report.figures import confusion_figure, map_figure
-from landcover.report.furniture import bar_length, ground_width
-from landcover.runs.cog import create_canvas, open_canvas, paint, write_cog
+from landcover.report.scale_bar import bar_length, ground_width
 from landcover.runs.scene_grid import MapGrid
 
 UTM = (30.0, 0.0, 400_000.0, 0.0, -30.0, 5_200_000.0)
 
 
 def make_map(folder: Path, codes: npt.NDArray[np.integer], classes: Scheme) -> Path:
-    canvas, path = folder / "canvas.tif", folder / "map.tif"
-    create_canvas(canvas, MapGrid("EPSG:26914", UTM, codes.shape[1], codes.shape[0]), classes)
-    with open_canvas(canvas) as file:
-        paint(file, codes.astype(classes.dtype), 0, 0)
-    write_cog(canvas, path, classes)
-    return path
+    grid = MapGrid("EPSG:26914", UTM, codes.shape[1], codes.shape[0])
+    return gdal_map(folder / "map.tif", codes, grid, classes)
+
+
+def counted(codes: npt.NDArray[np.integer]) -> dict[int, int]:
+    return dict(
+        zip(*(found.tolist() for found in np.unique(codes, return_counts=True)), strict=True)
+    )
 
 
 def colors_in(path: Path) -> dict[tuple[int, ...], int]:
@@ -40,7 +42,7 @@ def test_a_map_shows_its_classes_in_their_colours_and_tells_their_shares(tmp_pat
     codes[:, :100] = 20
     codes[:150, 300:] = 255
     path = make_map(tmp_path, codes, scheme("nlcd6"))
-    shares = map_figure(path, scheme("nlcd6"), tmp_path / "map.png", "A county")
+    shares = map_figure(path, scheme("nlcd6"), counted(codes), tmp_path / "map.png", "A county")
     assert shares == pytest.approx({"Forest": 75 / 105, "Developed": 30 / 105})
     colors = colors_in(tmp_path / "map.png")
     shown = {name: colors[scheme("nlcd6").by_name[name].rgb] for name in ("Forest", "Developed")}
@@ -49,29 +51,35 @@ def test_a_map_shows_its_classes_in_their_colours_and_tells_their_shares(tmp_pat
 
 
 def test_a_map_behind_a_url_is_drawn_too(tmp_path: Path) -> None:
-    path = make_map(tmp_path, np.full((30, 40), 40), scheme("nlcd6"))
+    codes = np.full((30, 40), 40)
+    path = make_map(tmp_path, codes, scheme("nlcd6"))
     filesystem = fsspec.filesystem("memory")
     filesystem.put_file(str(path), "/figures/map.tif")
-    drawn = map_figure("memory://figures/map.tif", scheme("nlcd6"), tmp_path / "map.png")
+    drawn = map_figure(
+        "memory://figures/map.tif", scheme("nlcd6"), counted(codes), tmp_path / "map.png"
+    )
     filesystem.rm("/figures", recursive=True)
     assert drawn == {"Forest": 1}
 
 
 def test_a_map_without_any_class_is_drawn_empty(tmp_path: Path) -> None:
-    path = make_map(tmp_path, np.full((20, 30), 255), scheme("nlcd6"))
-    assert map_figure(path, scheme("nlcd6"), tmp_path / "map.png") == {}
+    codes = np.full((20, 30), 255)
+    path = make_map(tmp_path, codes, scheme("nlcd6"))
+    assert map_figure(path, scheme("nlcd6"), counted(codes), tmp_path / "map.png") == {}
     assert colors_in(tmp_path / "map.png")[255, 255, 255] > 500_000
 
 
 def test_a_map_of_more_classes_than_a_legend_holds_is_drawn(tmp_path: Path) -> None:
     many = classes_of([f"class {n}" for n in range(300)])
-    path = make_map(tmp_path, np.arange(300).reshape(15, 20), many)
-    assert len(map_figure(path, many, tmp_path / "map.png")) == 300
+    codes = np.arange(300).reshape(15, 20)
+    path = make_map(tmp_path, codes, many)
+    assert len(map_figure(path, many, counted(codes), tmp_path / "map.png")) == 300
 
 
 def test_a_large_map_is_drawn_no_larger_than_a_small_one(tmp_path: Path) -> None:
-    path = make_map(tmp_path, np.full((3000, 3000), 40), scheme("nlcd6"))
-    map_figure(path, scheme("nlcd6"), tmp_path / "map.png")
+    codes = np.full((3000, 3000), 40)
+    path = make_map(tmp_path, codes, scheme("nlcd6"))
+    map_figure(path, scheme("nlcd6"), counted(codes), tmp_path / "map.png")
     with Image.open(tmp_path / "map.png") as image:
         assert max(image.size) < 2000
 

@@ -14,11 +14,12 @@ import pytest
 import rasterio
 from rasterio.warp import transform_bounds
 from support.grids import square_grid
+from support.maps import write_maps
 
 from landcover.classes import classes_of, scheme
 from landcover.contracts import Tile
 from landcover.runs.directory import RunDirectory
-from landcover.runs.mosaic import Maps, write_maps
+from landcover.runs.maps import Maps
 from landcover.runs.parts import Part, write_part
 from landcover.runs.pixels import PixelBlock
 from landcover.runs.scene_grid import SceneGrid, file_names

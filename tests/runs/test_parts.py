@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyproj
 import pytest
+import rasterio
 
 from landcover.classes import scheme
 from landcover.contracts import Failure, Tile
@@ -137,10 +138,13 @@ def test_labels_of_pixels_come_back_as_they_were(run: RunDirectory, make_part: M
     values[:, :100] = 40
     placed = (1.0, 0.0, 400_000.0, 0.0, -1.0, 5_200_000.0)
     write_part(run, make_part(6, pixels=PixelBlock("a.tif", values, 64, 0, placed, "EPSG:26914")))
-    block = read_pixels(run, 6)
-    np.testing.assert_array_equal(block.values, values)
-    assert (block.source, block.row, block.col, block.transform) == ("a.tif", 64, 0, placed)
-    assert pyproj.CRS(block.crs) == pyproj.CRS("EPSG:26914")
+    part = read_pixels(run, 6)
+    assert part is not None
+    np.testing.assert_array_equal(part.values, values)
+    assert (part.source, part.area) == ("a.tif", (64, 364, 0, 257))
+    with rasterio.MemoryFile(part.content) as memory, memory.open() as file:
+        assert pyproj.CRS(file.crs) == pyproj.CRS("EPSG:26914")
+        assert file.xy(64, 0, offset="ul") == (400_000, 5_200_000)
 
 
 def test_a_task_that_no_worker_survived_has_all_its_tiles_in_quarantine(

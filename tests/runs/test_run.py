@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.grids import square_grid
+from support.maps import write_maps
 
 import landcover
 from landcover.classes import scheme
 from landcover.contracts import Failure, Tile
 from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
-from landcover.runs.mosaic import write_maps
 from landcover.runs.parts import Part, write_part
 from landcover.runs.scene_grid import SceneGrid
 

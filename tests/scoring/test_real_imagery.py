@@ -58,7 +58,7 @@ def test_scenes_on_both_sides_of_a_utm_zone_line_make_one_map(
     assert tiles.crs == "EPSG:26918"
     west, south, east, north = tiles.total_bounds
     assert 550 < east - west < 650 and 300 < north - south < 350
-    with rasterio.open(tmp_path / "run" / "map.tif") as whole:
+    with rasterio.open(tmp_path / "run" / "map.vrt") as whole:
         assert whole.crs == "EPSG:26918"
         for name in ("m_3607717_sw_18_1_20160620_subset", "m_3607824_se_17_1_20160620_subset"):
             with rasterio.open(tmp_path / "run" / "maps" / f"{name}.tif") as one:

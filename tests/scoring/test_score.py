@@ -260,7 +260,7 @@ def test_several_scenes_make_one_map(tile_model: Path, tmp_path: Path) -> None:
         rasters=[str(tmp_path / "part*.tif")], model=tile_model, output=tmp_path / "run"
     )
     assert run.summary["tiles"]["scored"] == 12
-    assert _read(tmp_path / "run" / "map.tif").shape == (1, 2, 6)
+    assert _read(tmp_path / "run" / "map.vrt").shape == (1, 2, 6)
     assert sorted(run.tiles()["source"].unique()) == ["part0", "part1"]
 
 

@@ -1,71 +1,17 @@
-"""What stands around a map: its legend and its scale bar."""
+"""The colours of pictures, and the legend beside a map."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
-import pyproj
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from landcover.classes import Scheme
-from landcover.runs.scene_grid import MapGrid
 
 INK, QUIET, NODATA = "#22262b", "#6d747c", "#ffffff"
 MOST_ENTRIES = 18
 _ROW = 0.27  # inches from one line of the legend to the next
-_EARTH = pyproj.Geod(ellps="WGS84")
-
-
-def ground_width(grid: MapGrid) -> float:
-    """How far it is across the middle of a map, in metres on the ground, whatever its CRS."""
-    row = grid.height / 2
-    to_degrees = pyproj.Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-    west = to_degrees.transform(*grid.position(0, row))
-    east = to_degrees.transform(*grid.position(grid.width, row))
-    return float(_EARTH.inv(*west, *east)[2])
-
-
-def bar_length(width: float) -> float:
-    """A round length (1, 2 or 5 times a power of ten) of at most a quarter of a map's width.
-
-    Args:
-        width: of the map, in metres.
-    """
-    power: float = 10 ** math.floor(math.log10(width / 4))
-    return max(step * power for step in (1, 2, 5) if step * power <= width / 4)
-
-
-def draw_scale(axes: Axes, metres: float, crs: str) -> None:
-    """Fill the strip below a map: a bar of two dark and two light quarters, and the CRS.
-
-    Args:
-        axes: as wide as the map; its own units become metres.
-        metres: how wide the map is on the ground.
-        crs: of the map.
-    """
-    axes.set(xlim=(0, metres), ylim=(0, 1))
-    axes.axis("off")
-    length = bar_length(metres)
-    for quarter in range(4):
-        color = INK if quarter % 2 == 0 else "white"
-        place = (quarter * length / 4, 0.52)
-        box = Rectangle(place, length / 4, 0.16, facecolor=color, edgecolor=INK, linewidth=0.7)
-        axes.add_patch(box).set_clip_on(False)
-    unit, divisor = ("km", 1000) if length >= 1000 else ("m", 1)
-    axes.text(0, 0.4, "0", ha="center", va="top", color=INK, size=8)
-    axes.text(length, 0.4, f"{length / divisor:g} {unit}", ha="center", va="top", color=INK, size=8)
-    axes.text(metres, 0.4, _named(crs), ha="right", va="top", color=QUIET, size=7)
-
-
-def _named(crs: str) -> str:
-    """A CRS as people know it, by the register's name where it is registered."""
-    found = pyproj.CRS.from_user_input(crs)
-    authority = found.to_authority()
-    if authority is None:
-        return found.name
-    return f"{pyproj.CRS.from_authority(*authority).name} ({':'.join(authority)})"
 
 
 def legend_size(scheme: Scheme, shares: Mapping[int, float]) -> tuple[float, float]:

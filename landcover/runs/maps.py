@@ -1,0 +1,183 @@
+"""From the parts of a run to its maps: workers make them, piece by piece."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+from typing import Literal, TypeVar
+
+from landcover.contracts import Backend, Lost
+from landcover.errors import OutputError, SourceError
+from landcover.runs.directory import RunDirectory
+from landcover.runs.layout import FOLDER, Layout
+from landcover.runs.mosaic import Index
+from landcover.runs.origins import Mosaic, Origin, PartPlace, Pieces, PixelParts, TileParts
+from landcover.runs.overviews import Area, Size, needed, owned
+from landcover.runs.pieces import Assemble, Assembly, MakePiece, Piece
+from landcover.runs.placing import placed
+from landcover.runs.scene_grid import Output, SceneGrid, file_names
+
+MAP, INDEX = "map.tif", "map.vrt"
+Form = Literal["index", "cog"]
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What was written.
+
+    Args:
+        files: names relative to the run directory, that of the whole first where there is one.
+        note: why there is no mosaic; None where there is one.
+        counts: how many pixels of the maps of scenes have each code.
+    """
+
+    files: tuple[str, ...]
+    note: str | None = None
+    counts: Counter[int] = field(default_factory=Counter, compare=False)
+
+
+@dataclass(frozen=True)
+class MapMaker:
+    """Makes the maps of a run whose parts are all there.
+
+    Args:
+        run: the directory.
+        pool: whose workers do it; this process touches no pixels.
+        output: whether the model labels tiles or pixels.
+    """
+
+    run: RunDirectory
+    pool: Backend
+    output: Output
+
+    def write(self, scenes: Sequence[SceneGrid], parts: Iterable[PartPlace], mosaic: Form) -> Maps:
+        """Make the maps.
+
+        One scene becomes ``map.tif``. Several become ``maps/NAME.tif`` each, and ``map.vrt``, an
+        index of them all: in the CRS and on the grid of the first scene, begun at the upper-left
+        corner of the whole, the nearest pixel taken, the first listed scene winning where scenes
+        overlap. Scenes too far apart for one map have none.
+
+        Args:
+            scenes: all that the run was to score, in the order they were listed.
+            parts: those of the run, in the order of the scenes.
+            mosaic: "cog" for one ``map.tif`` of all scenes in place of the index.
+
+        Raises:
+            OutputError: if a part cannot be read or a map not be written.
+        """
+        storage = self.run.storage
+        storage.prepare(FOLDER, *(["maps"] if len(scenes) > 1 else []))
+        names = [f"maps/{name}.tif" for name in file_names(scenes)] if len(scenes) > 1 else [MAP]
+        grids = [scene.map_grid(self.output) for scene in scenes]
+        items = [
+            Assembly(name, Layout(str(number), Size(grid.height, grid.width)), grid)
+            for number, (name, grid) in enumerate(zip(names, grids, strict=True))
+        ]
+        origins = _areas_of(scenes, parts, TileParts if self.output == "tile" else PixelParts)
+        counts = self._make(items, origins)
+        maps = Maps(tuple(names), counts=counts)
+        if len(scenes) > 1:
+            maps = self._mosaic(maps, items, [scene.name for scene in scenes], mosaic)
+        storage.remove_folder(FOLDER)
+        self._tidy(maps)
+        return maps
+
+    def _tidy(self, maps: Maps) -> None:
+        """Remove what an earlier attempt with another mosaic has left."""
+        if INDEX not in maps.files:
+            views = [name for name in self.run.storage.names("maps") if name.endswith(".vrt")]
+            for name in (INDEX, *(f"maps/{view}" for view in views)):
+                self.run.storage.remove(name)
+        if MAP not in maps.files:
+            self.run.storage.remove(MAP)
+            self.run.storage.remove(f"{MAP}.aux.xml")
+
+    def _mosaic(
+        self, maps: Maps, items: Sequence[Assembly], scenes: Sequence[str], form: Form
+    ) -> Maps:
+        try:
+            places, whole = placed([item.grid for item in items], scenes, MAP)
+        except SourceError as error:
+            return Maps(maps.files, str(error), maps.counts)
+        index = Index(maps.files, places, whole)
+        if form == "index":
+            index.write(self.run, INDEX, "maps")
+            return Maps((INDEX, *maps.files), None, maps.counts)
+        name = f"{FOLDER}/mosaic.vrt"
+        index.write(self.run, name, FOLDER)
+        layout = Layout("mosaic", Size(whole.height, whole.width))
+        counts = self._make([Assembly(MAP, layout, whole)], iter([partial(_same, Mosaic(name))]))
+        return Maps((MAP, *maps.files), None, counts)
+
+    def _make(
+        self, items: Sequence[Assembly], origins: Iterator[Callable[[Area], Origin]]
+    ) -> Counter[int]:
+        """Make maps of what their pixels come from.
+
+        Args:
+            items: the maps.
+            origins: of each map, where the pixels of an area of it come from.
+        """
+        counts: Counter[int] = Counter()
+        work = MakePiece(self.run)
+        first = (
+            piece
+            for item, origin in zip(items, origins, strict=True)
+            for piece in _pieces(item.layout, 0, origin)
+        )
+        for found in self._done(work, first):
+            counts.update(found)
+        # Overviews of overviews: there are none but of maps with more than 8,192 pixels a side.
+        for base in sorted({base for item in items for base in item.layout.bases} - {0}):
+            layouts = [item.layout for item in items if base in item.layout.bases]
+            later = (
+                piece
+                for layout in layouts
+                for piece in _pieces(layout, base, partial(_same, Pieces(layout, base)))
+            )
+            for _ in self._done(work, later):
+                pass
+        for _ in self._done(Assemble(self.run), items):
+            pass
+        return counts
+
+    def _done(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        for result in self.pool.map(work, items):
+            if isinstance(result, Lost):
+                reason = f"its maps cannot be made: {result.reason}; the same command goes on here"
+                raise OutputError(self.run.path, reason)
+            yield result
+
+
+def _same(origin: Origin, area: Area) -> Origin:
+    """What all areas of a map come from."""
+    return origin
+
+
+def _pieces(layout: Layout, base: int, origin: Callable[[Area], Origin]) -> Iterator[Piece]:
+    for row, col in layout.pieces(base).cells():
+        blocks = owned(layout.sizes, base, row, col)
+        area = needed(layout.sizes, base, blocks)[base]
+        yield Piece(layout, base, row, col, origin(area))
+
+
+def _areas_of(
+    scenes: Sequence[SceneGrid],
+    parts: Iterable[PartPlace],
+    kind: type[TileParts | PixelParts],
+) -> Iterator[Callable[[Area], Origin]]:
+    """Of each scene, which parts hold the pixels of an area of its map."""
+    groups = groupby(parts, lambda part: part.source)
+    for _, (_, group) in zip(scenes, groups, strict=True):
+        held = tuple(group)
+
+        def origin(area: Area, held: tuple[PartPlace, ...] = held) -> Origin:
+            return kind(tuple(one.index for one in held if not one.area.overlap(area).empty))
+
+        yield origin
