@@ -1,8 +1,7 @@
 """The Spark backend: a session of its own on this machine, a running cluster, or a given session.
 
-Every item is a Spark job of one task, and several jobs are under way at once from threads of the
-driver. Thus results arrive one by one, and no item waits for a stage of others. Only the DataFrame
-API is used, so that Spark Connect works as well.
+Jobs of many tasks, one an item, follow one another so closely that no worker waits. Only the
+DataFrame API is used, so that Spark Connect works as well.
 """
 
 from __future__ import annotations
@@ -15,14 +14,13 @@ from typing import Any, Self, TypeVar
 from weakref import WeakSet
 
 from landcover.backends.options import check_counts
-from landcover.backends.spark_jobs import ATTEMPTS, Jobs
+from landcover.backends.spark_map import ATTEMPTS, SparkMap
 from landcover.backends.spark_sessions import (
     AnySession,
     Cluster,
     classic_session,
     connect_session,
 )
-from landcover.backends.threads import in_threads
 from landcover.contracts import Lost
 from landcover.errors import ConfigError
 from landcover.machine import usable_cpus
@@ -34,9 +32,6 @@ _ADDRESS = re.compile(
     r"(spark://[^\s:,/]+:\d{1,5}(,[^\s:,/]+:\d{1,5})*"
     r"|sc://[^\s:,/]+(:\d{1,5})?(/\S*)?|k8s://\S+|yarn)"
 )
-
-# Every job under way takes a thread of the driver.
-_MOST_JOBS = 512
 
 
 class SparkBackend:
@@ -84,7 +79,8 @@ class SparkBackend:
         """How many items are worked on at the same time: one a Python worker."""
         if self._is_local:
             return self._shape()[0]
-        return self._used(self._cluster())
+        there = self._cluster().slots()
+        return min(there, self._workers or there)
 
     @property
     def threads(self) -> int:
@@ -95,7 +91,7 @@ class SparkBackend:
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R | Lost[T]]:
         """Yield ``function(item)`` for every item, as items finish."""
-        results: Generator[R | Lost[T], None, None] = self._map(function, items)
+        results = self._map(function, items)
         self._maps.add(results)
         return results
 
@@ -116,18 +112,8 @@ class SparkBackend:
     def _map(
         self, function: Callable[[T], R], items: Iterable[T]
     ) -> Generator[R | Lost[T], None, None]:
-        cluster = self._cluster()
-        jobs: Jobs[T, R] = Jobs(cluster.session, cluster.where, function)
-
-        def window() -> int:
-            slots = self._used(cluster)
-            # A few more wait in Spark, so that a worker that is done has something to go on with.
-            return min(_MOST_JOBS, slots + max(2, slots // 4))
-
-        yield from in_threads(jobs.result, items, _MOST_JOBS, window, jobs.cancel)
-
-    def _used(self, cluster: Cluster) -> int:
-        return min(cluster.slots(), self._workers or _MOST_JOBS)
+        started: SparkMap[T, R] = SparkMap(self._cluster(), function, self._workers)
+        yield from started.results(items)
 
     @property
     def _is_local(self) -> bool:

@@ -1,126 +1,119 @@
-"""Items as Spark jobs of one task each."""
+"""Spark jobs, each of a task for every item, run from threads of the driver."""
+
+# PySpark declares its types, but not all of them.
+# mypy: allow-untyped-calls
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
+import pickle
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from itertools import count
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from pyspark.sql import SparkSession
-from pyspark.sql.types import BinaryType, StructType
 
 from landcover.backends.serialization import Serializer
-from landcover.contracts import Lost
-from landcover.errors import BackendUnavailable
+from landcover.backends.spark_worker import SCHEMA, Mail, Outcome, Work
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from landcover.backends.spark_sessions import AnySession
 
-T = TypeVar("T")
-R = TypeVar("R")
+# Every job under way takes a thread of the driver.
+MOST_JOBS = 512
 
-# How often Spark tries a task whose worker dies: its default on clusters (spark.task.maxFailures).
-ATTEMPTS = 4
-
-_SCHEMA = StructType().add("outcome", BinaryType())
-
-# What Spark 4 says of a task that failed because its Python worker or its executor died.
-_DEATHS = (
-    "Python worker exited unexpectedly",
-    "PYTHON_WORKER_EXITED",
-    "ExecutorLostFailure",
-    "Executor heartbeat timed out",
-    "Could not find CoarseGrainedScheduler",
-)
+_POOL = "spark.scheduler.pool"
 
 
-class Jobs(Generic[T, R]):
-    """Applies one function to items, each in a job of its own.
+class Ended(NamedTuple):
+    """A job has ended; ``error``: what Spark says of it if it failed."""
+
+    job: int
+    error: Exception | None
+
+
+class Jobs:
+    """The jobs that apply one function to items, and what comes home from them.
+
+    A classic session sends the outcome of an item home when its task ends. Spark Connect holds it
+    back until all tasks before it in the same job have ended: there a job should have one task.
 
     Args:
         session: where the jobs run; classic or of Spark Connect.
-        where: what the cluster is called in messages.
-        function: what is applied to the items.
+        serializer: has packed the function and the items.
+        function: what is applied to the items, packed.
     """
 
-    def __init__(self, session: AnySession, where: str, function: Callable[[T], R]) -> None:
-        self._session, self._where = session, where
-        # Tags of classic sessions do not reach their jobs (seen in Spark 4.3), those of contexts do.
-        self._context = session.sparkContext if isinstance(session, SparkSession) else None
-        self._serializer = Serializer("pyspark.cloudpickle")
-        self._function = self._serializer.pack(function)
+    def __init__(self, session: AnySession, serializer: Serializer, function: bytes) -> None:
+        self._session, self._serializer, self._function = session, serializer, function
+        self.home: SimpleQueue[Outcome | Ended] = SimpleQueue()
         self._tag = f"landcover-{uuid4().hex}"
-        self._cancelled = False
+        self._context = session.sparkContext if isinstance(session, SparkSession) else None
+        self._mail = self._context and self._context.accumulator([], Mail(self.home.put))
+        # Where a session schedules fairly, runs that share it shall have equal parts of it.
+        self._pool = (self._context and self._context.getLocalProperty(_POOL)) or self._tag
+        self._threads = ThreadPoolExecutor(MOST_JOBS, thread_name_prefix="landcover-spark")
+        self._started: set[Future[None]] = set()
+        self._numbers = count()
 
-    def result(self, item: T) -> R | Lost[T]:
-        """Run the job of one item and wait for it, on a thread of the driver.
+    @property
+    def classic(self) -> bool:
+        """Whether outcomes come home before their job has ended."""
+        return self._context is not None
 
-        Raises:
-            Exception: what the function raised.
-            BackendUnavailable: the cluster cannot do the job at all.
+    def start(
+        self, title: str, items: Sequence[bytes], banned: Sequence[frozenset[str]], pause: bool
+    ) -> int:
+        """Start a job and return its number.
+
+        Args:
+            title: what Spark's own pages call the job.
+            items: packed.
+            banned: for each item the workers ("host:pid") and hosts that shall not do it.
+            pause: whether these, when they give it back, shall leave the next ones to others.
         """
-        work = _Work(self._serializer, self._function, self._serializer.pack(item))
+        number = next(self._numbers)
+        work = Work(number, self._serializer, self._function, items, banned, self._mail, pause)
+        self._started.add(future := self._threads.submit(self._run, work, title))
+        future.add_done_callback(self._started.discard)
+        return number
+
+    def close(self) -> None:
+        """Interrupt the jobs that run, and wait until they have ended."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        # A future that the pool has cancelled is done, but wait() would wait for it for ever.
+        while running := [future for future in list(self._started) if not future.done()]:
+            self._cancel()
+            wait(running, timeout=0.5)
+
+    def _run(self, work: Work, title: str) -> None:
+        """Run a job and wait for it, on a thread of the driver."""
+        error = None
         try:
-            self._mark_thread()
-            # One row, only to have one task: the item travels with the function.
-            rows = self._session.range(0, 1, 1, 1).mapInArrow(work, _SCHEMA)
-            # Not toArrow: a classic session runs its job on a thread that has not got the tag.
-            (row,) = rows.collect()
-        except Exception as error:  # noqa: BLE001  (never one of the function's: those come as values)
-            return self._failed(item, error)
-        return cast(R, self._serializer.unpack(bytes(row.outcome)))
+            self._mark_thread(title)
+            tasks = len(work.items)
+            # A row a task, which says which item it is for: items travel with the function.
+            rows = self._session.range(0, tasks, 1, tasks).mapInArrow(work, SCHEMA).collect()
+            for row in rows:
+                self.home.put(pickle.loads(row.outcome))
+        except Exception as failure:  # noqa: BLE001  (never one of the function's: those are values)
+            error = failure
+        self.home.put(Ended(work.job, error))
 
-    def cancel(self) -> None:
-        """Interrupt the jobs that are running."""
-        self._cancelled = True
-        with suppress(Exception):  # a session that is gone has no jobs that run
-            if self._context is not None:
-                self._context.cancelJobsWithTag(self._tag)
-            else:
-                self._session.interruptTag(self._tag)
-
-    def _mark_thread(self) -> None:
-        """Let jobs from this thread of the driver be found by ``cancel``."""
-        if self._context is not None:
-            self._context.addJobTag(self._tag)
-        else:
+    def _mark_thread(self, title: str) -> None:
+        """Name the jobs of this thread of the driver, so that people and ``close`` find them."""
+        if self._context is None:
             self._session.addTag(self._tag)
+        else:
+            self._context.setJobGroup(self._tag, title)
+            self._context.setLocalProperty(_POOL, self._pool)
 
-    def _failed(self, item: T, error: Exception) -> Lost[T]:
-        text = str(error)
-        if any(sign in text for sign in _DEATHS) and not self._cancelled:
-            return Lost(item, f"its worker died each of {ATTEMPTS} times: {gist(text)}")
-        if "No module named 'landcover" in text:
-            text = (
-                "its workers cannot import landcover: install the same version there, with "
-                "everything that the model needs"
-            )
-        raise BackendUnavailable(self._where, gist(text)) from error
-
-
-class _Work:
-    """What the task of an item does, on a worker."""
-
-    def __init__(self, serializer: Serializer, function: bytes, item: bytes) -> None:
-        self.serializer, self.function, self.item = serializer, function, item
-
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
-        for _ in batches:
-            gc.unfreeze()
-            outcome = self.serializer.run(self.function, self.item)
-            # After every task PySpark collects garbage in the whole process: with xarray and a
-            # runtime loaded some 50 ms, more than all else around an item takes. What is frozen it
-            # passes over; within an item Python collects as it always does.
-            gc.freeze()
-            yield pa.RecordBatch.from_pydict({"outcome": [outcome]})
-
-
-def gist(text: str) -> str:
-    """The sentence in a Java stack trace."""
-    return text.strip().splitlines()[0][:500] if text.strip() else "no reason given"
+    def _cancel(self) -> None:
+        with suppress(Exception):  # a session that is gone has no jobs that run
+            if self._context is None:
+                self._session.interruptTag(self._tag)
+            else:
+                self._context.cancelJobGroup(self._tag)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-from landcover.backends.spark_jobs import gist
 from landcover.backends.spark_jvm import java_gateway, no_java_vm
 from landcover.errors import BackendUnavailable, MissingExtra
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 AnySession: TypeAlias = "SparkSession | ConnectSession"
 S = TypeVar("S")
+
+# Seconds until the number of workers of a cluster is looked at again.
+_REFRESH = 1
 
 # Seconds until a port that does not answer counts as unreachable, and until a service behind it
 # that answers no request of Spark does: a Java VM on a busy machine may need half of that.
@@ -42,9 +45,12 @@ _CONF = {
     "spark.sql.catalogImplementation": "in-memory",
     # A worker that keeps living keeps its model.
     "spark.python.worker.reuse": "true",
-    # A plan of one task has nothing to adapt, and is not worth compiling.
+    # A plan of one step has nothing to adapt, and is not worth compiling.
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
+    # The VM only hands out tasks. Its second compiler would take 6 % of two cores for minutes to
+    # make that faster. These come before spark.driver.extraJavaOptions, which may say otherwise.
+    "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1",
 }
 
 # Of an own session on this machine, which works on the cores that its Java VM runs on.
@@ -52,9 +58,6 @@ _LOCAL_CONF = {
     # Without these it depends on how the network names this machine.
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
-    # The VM only hands out tasks. Its second compiler would take 6 % of two cores for minutes to
-    # make that faster. These come before spark.driver.extraJavaOptions, which may say otherwise.
-    "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1",
 }
 
 
@@ -68,26 +71,28 @@ class Cluster:
 
     def __init__(self, session: AnySession, where: str) -> None:
         self.session, self.where = session, where
-        self._cores: int | None = None
+        self._slots, self._looked = 0, 0.0
 
     def task_cpus(self) -> int:
         """CPU threads per task."""
         return int(str(self.session.conf.get("spark.task.cpus", "1")))
 
     def slots(self) -> int:
-        """Tasks worked on at once: as it is now, or over Spark Connect as it was at first.
+        """Tasks worked on at once: as it was a second ago, or over Spark Connect at first.
 
         Raises:
             BackendUnavailable: the cluster is gone.
         """
-        try:
-            if isinstance(self.session, SparkSession):
-                cores = self.session.sparkContext.defaultParallelism
-            else:
-                cores = self._cores = self._cores or _partitions(self.session)
-            return max(1, cores // self.task_cpus())
-        except Exception as error:
-            raise BackendUnavailable(self.where, f"does not answer: {gist(str(error))}") from error
+        classic = isinstance(self.session, SparkSession)
+        now = time.monotonic()
+        if not self._slots or (classic and now - self._looked > _REFRESH):
+            try:
+                self._slots = max(1, _cores(self.session) // self.task_cpus())
+            except Exception as error:
+                said = f"does not answer: {gist(str(error))}"
+                raise BackendUnavailable(self.where, said) from error
+            self._looked = now
+        return self._slots
 
 
 @contextmanager
@@ -209,8 +214,10 @@ def _worker_python() -> Iterator[None]:
             del os.environ["PYSPARK_PYTHON"]
 
 
-def _partitions(session: ConnectSession) -> int:
-    """Over Spark Connect the number of cores shows in how Spark splits a range by itself."""
+def _cores(session: AnySession) -> int:
+    if isinstance(session, SparkSession):
+        return session.sparkContext.defaultParallelism
+    # Over Spark Connect the number of cores shows in how Spark splits a range by itself.
     session.range(1).toArrow()  # a cluster that has just started has its workers after this
     parts = session.range(1_000_000).selectExpr("spark_partition_id() AS part").distinct()
     return parts.count()
@@ -219,3 +226,8 @@ def _partitions(session: ConnectSession) -> int:
 def _hush() -> None:
     """PySpark 4 warns of pandas 3 wherever it touches Arrow; no data frame of pandas is used."""
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+
+
+def gist(text: str) -> str:
+    """The sentence in a Java stack trace."""
+    return text.strip().splitlines()[0][:500] if text.strip() else "no reason given"

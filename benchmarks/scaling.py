@@ -19,7 +19,7 @@ from typing import Any
 
 import click
 
-from benchmarks import material
+from benchmarks import material, spark_driver
 from benchmarks.measuring import claim, middle
 from benchmarks.projection import (
     EGRESS_GBIT,
@@ -117,7 +117,9 @@ def _known(rows: list[dict[str, Any]], recipe: Recipe, storage: float) -> Iterat
 
 
 def _driver_seconds(name: str) -> float:
-    """What a task costs a backend, from end to end, where the task itself is nothing."""
+    """What a task costs the driver and scheduler of a backend, where the task itself is nothing."""
+    if name == "spark":
+        return spark_driver.measure().driver
     with load_backend(name, workers=usable_cpus(), threads=1) as backend:
         list(backend.map(_nothing, range(20)))
         started = time.perf_counter()

@@ -72,6 +72,9 @@ class Job:
     crop: int = 0
     alone: bool = False
 
+    def __str__(self) -> str:
+        return self.run.storage.root
+
     def __call__(self, task: Task) -> Report:
         """Score a task and write its part.
 

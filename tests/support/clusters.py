@@ -48,17 +48,46 @@ def dask_workers(address: str, count: int, folder: Path, **environment: str) -> 
 @contextmanager
 def spark_standalone(folder: Path) -> Iterator[str]:
     """A standalone master and a worker of two cores; yields the master's address."""
-    port = free_port()
-    address = f"spark://127.0.0.1:{port}"
-    deploy = [str(_spark_home() / "bin/spark-class"), "org.apache.spark.deploy"]
-    here = ["--host", "127.0.0.1", "--webui-port", "0"]
-    master = [deploy[0], f"{deploy[1]}.master.Master", "--port", str(port), *here]
-    worker = [deploy[0], f"{deploy[1]}.worker.Worker", "--cores", "2", "--memory", "1g", *here]
-    worker += ["--work-dir", str(folder), address]
-    started = _service(master, "New state: ALIVE", folder / "master.log")
-    joined = _service(worker, "Successfully registered with master", folder / "worker.log")
-    with started, joined:
+    with spark_master(folder) as address, spark_worker(address, folder, cores=2):
         yield address
+
+
+@contextmanager
+def spark_master(folder: Path) -> Iterator[str]:
+    """A standalone master without workers; yields its address."""
+    port = free_port()
+    master = [*_spark_class("master.Master"), "--port", str(port)]
+    master += ["--host", "127.0.0.1", "--webui-port", "0"]
+    with _service(master, "New state: ALIVE", folder / "master.log"):
+        yield f"spark://127.0.0.1:{port}"
+
+
+@contextmanager
+def spark_worker(
+    address: str,
+    folder: Path,
+    cores: int = 1,
+    host: str = "127.0.0.1",
+    hostname: str | None = None,
+    **environment: str,
+) -> Iterator[None]:
+    """A worker of a standalone master, with 1 GB: on it executors are started.
+
+    Args:
+        address: of the master.
+        folder: for logs and whatever executors write.
+        cores: of the worker.
+        host: where the worker listens; Spark takes each of them for another host.
+        hostname: what the worker takes its host to be called; needs root.
+        environment: further environment variables of the executors.
+    """
+    worker = [*_spark_class("worker.Worker"), "--cores", str(cores), "--memory", "1g"]
+    worker += ["--host", host, "--webui-port", "0", "--work-dir", str(folder), address]
+    if hostname:
+        worker = ["unshare", "--uts", "sh", "-c", f'hostname {hostname} && exec "$@"', "", *worker]
+    log = folder / f"worker-{host}-{hostname}.log"
+    with _service(worker, "Successfully registered with master", log, environment=environment):
+        yield
 
 
 @contextmanager
@@ -79,6 +108,10 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _spark_class(name: str) -> list[str]:
+    return [str(_spark_home() / "bin/spark-class"), f"org.apache.spark.deploy.{name}"]
 
 
 def _spark_home() -> Path:

@@ -1,0 +1,188 @@
+"""Spark schedules the items itself: on clusters that grow, that share, and that fail in parts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import psutil
+import pytest
+from support import clusters
+
+from landcover.backends.spark import SparkBackend
+from landcover.contracts import Lost
+from landcover.errors import WorkerUnfit
+
+# Seconds after which a test gives up what it waits for.
+PATIENCE = 120
+
+
+@pytest.fixture(scope="module", autouse=True)
+def spark_is_here(require_backend: Callable[[str], None]) -> None:
+    require_backend("spark")
+    from pyspark.cloudpickle import register_pickle_by_value
+
+    register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
+
+
+@contextmanager
+def session(master: str, **settings: str) -> Iterator[Any]:
+    """A session as a user starts it; in names of settings a double underscore is a dot."""
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.builder.master(master).config("spark.driver.host", "127.0.0.1")
+    told = {"ui__enabled": "false", "ui__showConsoleProgress": "false", **settings}
+    for name, value in told.items():
+        builder = builder.config("spark." + name.replace("__", "."), value)
+    started = builder.getOrCreate()
+    try:
+        yield started
+    finally:
+        started.stop()
+        del os.environ["PYSPARK_PYTHON"]
+
+
+class Named:
+    """A function with words of its own."""
+
+    def __str__(self) -> str:
+        return "runs/2016"
+
+    def __call__(self, item: int) -> int:
+        return item
+
+
+def test_the_pages_of_spark_show_few_jobs_of_many_tasks_in_words_of_the_run() -> None:
+    with session("local[2,4]", ui__enabled="true", ui__port="0") as spark:
+        assert len(list(SparkBackend(session=spark).map(Named(), range(100)))) == 100
+        context = spark.sparkContext
+        pages = f"{context.uiWebUrl}/api/v1/applications/{context.applicationId}/jobs"
+        with urlopen(pages) as answer:
+            jobs = json.load(answer)
+    assert sum(job["numTasks"] for job in jobs) == 100
+    assert len(jobs) <= 13
+    words = {job["description"] for job in jobs}
+    assert "landcover: items 1 to 8 of runs/2016" in words
+    assert len({job["jobGroup"] for job in jobs}) == 1
+
+
+def test_executors_come_for_a_run_and_go_after_it(tmp_path: Path) -> None:
+    settings = {
+        "dynamicAllocation__enabled": "true",
+        "dynamicAllocation__shuffleTracking__enabled": "true",
+        "dynamicAllocation__executorIdleTimeout": "2s",
+        "executor__cores": "1",
+        "executor__memory": "450m",
+    }
+    with clusters.spark_standalone(tmp_path) as master, session(master, **settings):
+        assert not _executors(tmp_path)
+        from pyspark.sql import SparkSession
+
+        used: set[int] = set()
+        deadline = time.monotonic() + PATIENCE
+        backend = SparkBackend(session=SparkSession.getActiveSession())
+        for executor in backend.map(_executor_of_a_moment, count()):
+            used.add(executor)
+            assert time.monotonic() < deadline, "the second executor did not come"
+            if len(used) == 2:
+                break
+        while _executors(tmp_path):
+            assert time.monotonic() < deadline, "the executors did not go"
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize("mode", ["FIFO", "FAIR"])
+def test_two_maps_of_a_session_share_its_workers(mode: str) -> None:
+    with session("local[2,4]", scheduler__mode=mode) as spark, ThreadPoolExecutor() as threads:
+        backend = SparkBackend(session=spark)
+        begun, over = threading.Event(), threading.Event()
+
+        def endless() -> int:
+            """Goes on until the other map is over, and for a while after it."""
+            done = after = 0
+            for _ in backend.map(_after_a_moment, count()):
+                done += 1
+                after += over.is_set()
+                if done == 20:
+                    begun.set()
+                if after == 10:
+                    break
+            return done
+
+        first = threads.submit(endless)
+        assert begun.wait(PATIENCE)
+        second = threads.submit(lambda: sorted(backend.map(_after_a_moment, range(40))))
+        assert second.result(PATIENCE) == list(range(40))
+        over.set()
+        assert first.result(PATIENCE) > 20
+
+
+def test_a_deadly_item_costs_its_neighbours_in_the_job_nothing(tmp_path: Path) -> None:
+    """Their results count once, and those that were home already are not worked out again."""
+    with SparkBackend(workers=2) as backend:
+        deadly = partial(_deadly_later, tmp_path)
+        results = list(backend.map(deadly, range(8)))
+    (lost,) = [result for result in results if isinstance(result, Lost)]
+    assert lost.item == 7
+    assert "worker died" in lost.reason
+    assert sorted(result for result in results if result is not lost) == list(range(7))
+    assert all((tmp_path / f"0-{item}").exists() for item in range(7))
+    assert not list(tmp_path.glob("1-[0-5]"))
+
+
+def test_items_that_no_worker_can_do_are_lost_with_worker_and_reason() -> None:
+    with SparkBackend(workers=2) as backend:
+        results = list(backend.map(_never_mounted, range(20)))
+    assert sorted(lost.item for lost in results if isinstance(lost, Lost)) == list(range(20))
+    assert {lost.reason.partition(";")[0] for lost in results if isinstance(lost, Lost)} == {
+        "2 workers could not do it"
+    }
+    assert all(f"{socket.gethostname()}:" in lost.reason for lost in results)
+    assert all("no mount" in lost.reason for lost in results)
+
+
+def _executors(folder: Path) -> list[int]:
+    """The processes of executors below a cluster's folder."""
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline", "cwd"])
+        if "CoarseGrainedExecutorBackend" in " ".join(process.info["cmdline"] or ())
+        and str(process.info["cwd"]).startswith(str(folder))
+    ]
+
+
+def _executor_of_a_moment(item: int) -> int:
+    time.sleep(0.05)
+    return os.getppid()
+
+
+def _after_a_moment(item: int) -> int:
+    time.sleep(0.01)
+    return item
+
+
+def _deadly_later(folder: Path, item: int) -> int:
+    """Kills its worker as soon as six others are done; leaves a file for every time it began."""
+    tries = len(list(folder.glob(f"*-{item}")))
+    (folder / f"{tries}-{item}").touch()
+    if item == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def _never_mounted(item: int) -> int:
+    raise WorkerUnfit(f"{socket.gethostname()}:{os.getpid()}", "no mount")
