@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import colorsys
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -194,7 +196,7 @@ def classes_of(names: Sequence[str], scheme_name: str | None = None) -> Scheme:
 
 
 def _repeated(values: Sequence[Any]) -> list[Any]:
-    return sorted({value for value in values if values.count(value) > 1})
+    return sorted(value for value, times in Counter(values).items() if times > 1)
 
 
 def _colors(names: Sequence[str]) -> list[str]:
@@ -223,16 +225,21 @@ def _shades(color: str) -> Iterator[str]:
 
 
 def _free(index: int, taken: Mapping[str, None]) -> str:
-    """A colour nobody has yet: of the palette, then hues a golden section apart."""
-    free = (color for color in _PALETTE if color not in taken)
-    hues = (((index + turn) * 0.618034) % 1 for turn in range(len(taken) + 1))
+    """A colour nobody has yet: of the palette, then hues a golden section apart, then any."""
+    turns = range(len(taken) + 1)
+    hues = (((index + turn) * 0.618034) % 1 for turn in turns if len(taken) < _HUES)
     spread = (_hex(hue, 0.35 + 0.3 * ((index // 7) % 2), 0.6) for hue in hues)
-    return next(free, None) or next(color for color in spread if color not in taken)
+    # An odd factor finds another one of all 2**24 colours at each turn.
+    any_other = (f"#{(index + turn) * 0x9E3779 % 2**24:06x}" for turn in turns)
+    return next(color for color in chain(_PALETTE, spread, any_other) if color not in taken)
 
 
 def _hex(hue: float, light: float, full: float) -> str:
     return "#" + bytes(round(part * 255) for part in colorsys.hls_to_rgb(hue, light, full)).hex()
 
+
+# Hues of one lightness that differ in eight bits a colour are about as many.
+_HUES = 1293
 
 # Beginnings of words and the NLCD colour of what they mean; the first that fits decides.
 _WORDS = {

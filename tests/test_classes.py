@@ -113,3 +113,9 @@ def test_schemes_survive_pickling_and_json() -> None:
 def test_a_colour_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="'red' is not"):
         LandClass(1, "x", "red")
+
+
+def test_thousands_of_classes_have_thousands_of_colours() -> None:
+    many = classes_of([f"class {n}" for n in range(5000)])
+    assert len({item.color for item in many}) == 5000
+    assert (many.dtype, many.nodata) == ("uint16", 65535)

@@ -120,3 +120,28 @@ def test_a_matrix_of_many_classes_is_drawn_and_one_of_none_refused(tmp_path: Pat
     confusion_figure(np.ones((60, 60), int), [str(n) for n in range(60)], tmp_path / "60.png")
     with pytest.raises(ValueError, match="without tiles"):
         confusion_figure(np.zeros((2, 2), int), ["a", "b"], tmp_path / "none.png")
+
+
+LOCAL = 'LOCAL_CS["a site",UNIT["metre",1],AXIS["Easting",EAST],AXIS["Northing",NORTH]]'
+MOON = "+proj=longlat +R=1737400 +no_defs"
+CAMERA = "+proj=geos +h=35785831 +lon_0=0 +datum=WGS84 +units=m"
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        ("EPSG:4326", (9.0, 0.0, -180.0, 0.0, -6.0, 90.0)),  # all of the world
+        (LOCAL, (1.0, 0.0, 0.0, 0.0, -1.0, 30.0)),
+        (MOON, (0.1, 0.0, 10.0, 0.0, -0.1, 5.0)),
+        (CAMERA, (3e5, 0.0, -6e6, 0.0, -3e5, 4.5e6)),  # its edges show the sky
+    ],
+    ids=["world", "site", "moon", "camera"],
+)
+def test_a_map_of_unknown_width_is_drawn_without_a_scale_bar(
+    tmp_path: Path, crs: str, transform: tuple[float, ...]
+) -> None:
+    codes = np.full((30, 40), 40)
+    grid = MapGrid(crs, transform, 40, 30)  # type: ignore[arg-type]
+    path = gdal_map(tmp_path / "map.tif", codes, grid, scheme("nlcd6"))
+    assert ground_width(grid) is None
+    assert map_figure(path, scheme("nlcd6"), counted(codes), tmp_path / "map.png") == {"Forest": 1}

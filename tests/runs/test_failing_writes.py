@@ -1,0 +1,75 @@
+"""Disks that are full: a map is right or not there, and the sentence says where."""
+
+from __future__ import annotations
+
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.grids import square_grid
+from support.maps import gdal_map, write_maps
+
+from landcover.classes import scheme
+from landcover.errors import OutputError
+from landcover.runs.directory import RunDirectory
+from landcover.runs.parts import Part, write_part
+from landcover.runs.pixels import PixelBlock
+from landcover.runs.scene_grid import SceneGrid
+from landcover.runs.storage import Storage
+
+MakePart = Callable[..., Part]
+
+
+@contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """The system refuses to write a file any further, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("size", [0, 100, 1000, 5000, 20_000, 60_000, 120_000])
+def test_a_map_that_cannot_be_written_is_not_there_and_is_made_later(
+    tmp_path: Path, make_part: MakePart, size: int
+) -> None:
+    run = RunDirectory(str(tmp_path / "run"), scheme("nlcd6"))
+    run.storage.prepare("tiles", "quarantine", "pixels")
+    codes = np.random.default_rng(3).choice([20, 30, 255], (600, 700)).astype(np.uint8)
+    transform = (1.0, 0.0, 4e5, 0.0, -1.0, 5.2e6)
+    scene = SceneGrid("a.tif", "EPSG:26914", transform, square_grid(700, 600, 64, 0, 64))
+    block = PixelBlock("a.tif", codes, 0, 0, transform, scene.crs)
+    write_part(run, make_part(0, [], pixels=block))
+    whole = gdal_map(tmp_path / "whole.tif", codes, scene.map_grid("pixel"), scheme("nlcd6"))
+    assert whole.stat().st_size > 120_000
+    with no_file_above(size), pytest.raises(OutputError, match="cannot be written"):
+        write_maps(run, [scene], "pixel")
+    assert not run.storage.exists("map.tif")
+    write_maps(run, [scene], "pixel")
+    assert run.storage.read("map.tif") == whole.read_bytes()
+    assert not [name for name in run.storage.names() if name.startswith(".")]
+
+
+def test_what_is_read_back_must_be_what_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that says it has written and has not: the last bytes are lost on their way."""
+
+    def lost(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        if path.is_file():
+            with path.open("r+b") as file:
+                file.truncate(path.stat().st_size - 1)
+
+    monkeypatch.setattr("landcover.runs.storage.os.fsync", lost)
+    with pytest.raises(OutputError, match="read back is not what was written"):
+        Storage(str(tmp_path)).put("a.tif", b"some content")
+    assert list(tmp_path.iterdir()) == []
