@@ -136,13 +136,17 @@ def test_what_is_no_scene_is_refused_in_a_sentence(
         landcover.score_array(given(array), pixel_model)
 
 
-def test_a_run_is_not_gone_on_with_when_an_array_means_something_else(
+def test_a_finished_run_does_not_pass_for_that_of_an_array_that_means_something_else(
     array: xr.DataArray, pixel_model: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "run"
-    landcover.score(rasters=array, model=pixel_model, output=output)
-    with pytest.raises(landcover.LandcoverError):
-        landcover.score(rasters=array.rio.write_nodata(7), model=pixel_model, output=output)
-    with pytest.raises(landcover.LandcoverError):
-        named = array.assign_attrs(long_name=("blue", "green", "red"))
-        landcover.score(rasters=named, model=pixel_model, output=output)
+    run = landcover.score(rasters=array, model=pixel_model, output=output)
+    before, sources = run.map().load(), {*run.tiles().source}
+    everywhere = array.rio.write_nodata(7)
+    for given in (everywhere, everywhere.assign_attrs(long_name=("blue", "green", "red"))):
+        run = landcover.score(rasters=given, model=pixel_model, output=output)
+        found, expected = run.map(), landcover.score_array(given, pixel_model).label
+        assert np.array_equal(found, expected) and not np.array_equal(found, before)
+        [source] = {*run.tiles().source}
+        assert source not in sources
+        sources.add(source)
