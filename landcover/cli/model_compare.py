@@ -16,11 +16,11 @@ import click
 from landcover.cli.model_head import head_option
 from landcover.cli.model_images import images_of
 from landcover.cli.tables import new_table, show
-from landcover.config import ModelSettings
+from landcover.config import ModelSettings, load_config
 from landcover.errors import ModelError
 from landcover.models.comparison.comparison import Comparison, Conditions, Result, check_conditions
 from landcover.models.comparison.comparison import compare as compare_model
-from landcover.models.fetch import local_path
+from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import detect
 from landcover.models.inspection.operation_counts import operations_of
 
@@ -52,6 +52,8 @@ def compare(
 ) -> None:
     """Run the network in each FILE in several runtimes: do they agree, and how fast are they?
 
+    A FILE may also be a configuration (.yaml): its model is compared on its images.
+
     One FILE gives a line for every runtime, with its speed; several give a line each, with the
     largest difference as a share of the largest number of the reference. The reference is what is
     stored in NAME.npz beside the model (keys 'input' and 'output', or 'output_0' and so on), else
@@ -72,6 +74,23 @@ def compare(
         _tell_many(found)
 
 
+def _asked(
+    file: str, head: str | int | None, images: str | None
+) -> tuple[ModelSettings, Sequence[str]]:
+    """The model that is meant, and images to compare with: a configuration names both."""
+    given = [images] if images else []
+    if not file.endswith((".yaml", ".yml")):
+        return ModelSettings(path=file, head=head), given
+    config = load_config(file)
+    settings = config.model if head is None else config.model.model_copy(update={"head": head})
+    named = [
+        path
+        for entry in (*config.source.images, *config.source.rasters)
+        for path in ((entry,) if isinstance(entry, str) else entry)
+    ]
+    return settings, given or [path for path in named if "://" not in path]
+
+
 Entry = tuple[Comparison | ModelError, dict[str, Any]]
 
 
@@ -81,11 +100,11 @@ def _compared(
     """Each file's comparison, or why there is none; and both as JSON values."""
     for number, file in enumerate(files, 1):
         _progress(f"{number} of {len(files)}: {file}", len(files))
-        settings = ModelSettings(path=file, head=head)
-        pixels = images_of(images) if images else None
+        settings, patterns = _asked(file, head, images)
+        pixels = images_of(patterns) if patterns else None
         try:
             with _quiet():
-                kinds = operations_of(detect(local_path(file), file))
+                kinds = operations_of(detect(local_path(settings.path), shown(settings.path)))
                 found = compare_model(settings, conditions, pixels)
             values = {"operations": dict(kinds), **dataclasses.asdict(found), "refusal": None}
             yield found, values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,22 +20,19 @@ from landcover.models.recipe import Recipe
 _MOST = 64
 
 
-def images_of(pattern: str) -> Images:
+def images_of(patterns: Sequence[str]) -> Images:
     """Cuts tiles from images: from each the windows of a grid, 64 in all, spread evenly.
 
     Pixels are given as they are, without resampling.
 
     Args:
-        pattern: a path or glob of anything that GDAL reads.
+        patterns: paths, folders or globs of anything that GDAL reads.
 
     Raises:
         SourceError: nothing matches (at once); an image is smaller than a tile, has too few bands
             or cannot be read (when tiles are cut).
     """
-    whole = Path(pattern).expanduser().absolute()
-    paths = sorted(map(str, Path(whole.anchor).glob(str(whole.relative_to(whole.anchor)))))
-    if not paths:
-        raise SourceError(pattern, "no image matches")
+    paths = sorted({path for pattern in patterns for path in _matching(pattern)})
 
     def cut(recipe: Recipe) -> Pixels:
         windows = [(path, window) for path in paths for window in _windows(path, recipe)]
@@ -45,6 +42,16 @@ def images_of(pattern: str) -> Images:
         )
 
     return cut
+
+
+def _matching(pattern: str) -> list[str]:
+    whole = Path(pattern).expanduser().absolute()
+    found = list(Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))))
+    if found == [whole] and whole.is_dir():
+        found = [path for path in whole.iterdir() if path.is_file()]
+    if not found:
+        raise SourceError(pattern, "no image matches")
+    return list(map(str, found))
 
 
 def _windows(path: str, recipe: Recipe) -> Iterator[Window]:

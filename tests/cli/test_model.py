@@ -312,6 +312,25 @@ def test_compare_holds_noise_and_images_against_cntk_itself(
         assert all(result["agreement"]["labels"] == 1 for result in entry["results"])
 
 
+def test_compare_takes_model_and_images_from_a_configuration(
+    landcover: Any, cntk: Path, tmp_path: Path
+) -> None:
+    shutil.copy(cntk / "vgg_like.model", tmp_path)
+    pixels = np.random.default_rng(1).integers(0, 256, (130, 200, 3), np.uint8)
+    PIL.Image.fromarray(pixels).save(tmp_path / "a.png")
+    job = {
+        "source": {"images": "*.png"},
+        "model": {"path": "vgg_like.model", "mean": 0, "scale": 1},
+        "output": {"path": "run"},
+    }
+    (tmp_path / "job.yaml").write_text(json.dumps(job))
+    said = landcover(
+        "compare", tmp_path / "job.yaml", "--runtimes", "onnxruntime,openvino", "--json"
+    )
+    (found,) = json.loads(said.out)
+    assert (found["tiles"], Path(found["path"])) == (6, tmp_path / "vgg_like.model")
+
+
 def test_a_runtime_that_is_not_there_is_listed_with_what_brings_it(
     landcover: Any, cntk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landcover.models.comparison.agreement import agreement
+from landcover.models.comparison.agreement import agreement, before_softmax
 
 
 def test_differences_are_told_as_a_share_of_the_largest_number() -> None:
@@ -37,3 +37,16 @@ def test_a_number_in_place_of_nan_is_no_agreement() -> None:
 def test_other_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(1, 3\)"):
         agreement([np.zeros((1, 3))], [np.zeros((1, 2))])
+
+
+def test_a_softmax_that_saturates_does_not_look_like_agreement() -> None:
+    logits = np.array([[40.0, 0.0, -3.0], [0.5, 0.0, 0.2]])
+    shares = [np.exp(x) / np.exp(x).sum(1, keepdims=True) for x in (logits, logits * [1, 1, 2])]
+    assert agreement(shares[1:], shares[:1]).absolute < 0.06
+    (found,), (wanted,) = before_softmax(shares[1:], shares[:1], 1)
+    assert agreement([found[:1]], [wanted[:1]]).absolute == pytest.approx(3)
+
+
+def test_what_is_no_probability_is_compared_as_it_is() -> None:
+    logits = np.array([[40.0, 0.0, -3.0]])
+    assert before_softmax([logits], [logits], 1) == ([logits], [logits])

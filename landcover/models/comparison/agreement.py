@@ -11,6 +11,10 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+# How far sums of probabilities in half precision are from 1, and a probability that is as good as none:
+# float32 holds smaller ones with fewer digits.
+_ROUNDING, _LEAST = 1e-2, 1e-30
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -53,6 +57,35 @@ def agreement(found: Sequence[Array], reference: Sequence[Array], class_axis: in
         absolute = max(absolute, difference)
         relative = max(relative, difference / largest if largest else float(difference > 0))
     return Agreement(absolute, relative, _labels(pairs, class_axis))
+
+
+def before_softmax(
+    found: Sequence[Array], reference: Sequence[Array], class_axis: int
+) -> tuple[list[Array], list[Array]]:
+    """Outputs that are probabilities, as their logarithms: what softmax had before it, less a number.
+
+    Softmax hides differences where it saturates: 1.0 is 1.0, whatever led to it.
+
+    Args:
+        found: an array an output.
+        reference: likewise; it decides whether an output is probabilities.
+        class_axis: of all outputs that have more than one class.
+    """
+    pairs = [
+        (_logarithm(one), _logarithm(other)) if _sums_to_one(other, class_axis) else (one, other)
+        for one, other in zip(found, reference, strict=True)
+    ]
+    return [one for one, _ in pairs], [other for _, other in pairs]
+
+
+def _sums_to_one(array: Array, axis: int) -> bool:
+    if array.ndim not in (2, 4) or array.shape[axis] < 2 or not np.isfinite(array).all():
+        return False
+    return bool(array.min() >= 0 and np.abs(array.sum(axis) - 1).max() < _ROUNDING)
+
+
+def _logarithm(array: Array) -> Array:
+    return np.asarray(np.log(np.maximum(array.astype(np.float64), _LEAST)))
 
 
 def _difference(one: Array, other: Array) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from landcover.config import PRECISIONS, ModelSettings
 from landcover.errors import ConfigError, LandcoverError, ModelError
-from landcover.models.comparison.agreement import Agreement, agreement
+from landcover.models.comparison.agreement import Agreement, agreement, before_softmax
 from landcover.models.comparison.stored_outputs import StoredOutputs, stored_beside
 from landcover.models.comparison.timing import block_noise, interleaved
 from landcover.models.fetch import local_path, shown
@@ -103,7 +103,8 @@ def compare(
     """Run a network in several runtimes on the same tiles.
 
     The reference is what is stored beside the model; else CNTK itself for its own files, where it
-    is installed; else the first runtime that runs the network.
+    is installed; else the first runtime that runs the network. Probabilities are compared as their
+    logarithms, unless outputs are stored: a softmax that saturates would hide what differs.
 
     Args:
         settings: the model; its sidecar counts, but not for stored inputs, which are the network's.
@@ -129,7 +130,9 @@ def compare(
         tiles=len(trial.pixels),
         outputs=len(trial.heads),
         reference=label,
-        results=tuple(e.result(reference, trial.class_axis, speeds) for e in entries),
+        results=tuple(
+            e.result(reference, trial.class_axis, speeds, trial.stored is not None) for e in entries
+        ),
     )
 
 
@@ -204,15 +207,22 @@ class _Entry:
                 self.reason = self.reason or _sentence(error, trial.file)
 
     def result(
-        self, reference: Mapping[int, Pixels], axis: int, speeds: Mapping[Contender, float]
+        self,
+        reference: Mapping[int, Pixels],
+        axis: int,
+        speeds: Mapping[Contender, float],
+        stored: bool,
     ) -> Result:
-        """What is to be told of it."""
+        """What is to be told of it; stored outputs are compared as they are."""
         both = [at for at in self.outputs if at in reference]
         agreed, reason = None, self.reason
         if both:
             try:
                 found = [self.outputs[at] for at in both]
-                agreed = agreement(found, [reference[at] for at in both], axis)
+                wanted = [reference[at] for at in both]
+                if not stored:
+                    found, wanted = before_softmax(found, wanted, axis)
+                agreed = agreement(found, wanted, axis)
             except ValueError as error:
                 reason = str(error)
         speed = speeds.get(self.contender)
