@@ -19,7 +19,7 @@ from support.maps import write_maps
 from landcover.classes import classes_of, scheme
 from landcover.contracts import Tile
 from landcover.runs.directory import RunDirectory
-from landcover.runs.maps import Maps
+from landcover.runs.maps import Form, Maps
 from landcover.runs.parts import Part, write_part
 from landcover.runs.pixels import PixelBlock
 from landcover.runs.scene_grid import SceneGrid, file_names
@@ -265,3 +265,54 @@ def test_scenes_of_one_name_get_files_of_different_names() -> None:
         scene_at(0, 0, grid, name) for name in ("2016/m_1", "2018/m_1", "M_1.TIF", "a b,c.v2")
     ]
     assert file_names(scenes) == ["m_1", "m_1-2", "M_1-3", "a_b_c.v2"]
+
+
+def test_an_index_of_hundreds_of_overlapping_scenes_shows_every_pixel_of_one_map_of_them_all(
+    here: RunDirectory, make_part: MakePart
+) -> None:
+    rng = np.random.default_rng(4)
+    expected, scenes = np.full((300, 400), 255, np.uint8), []
+    for number in range(500):
+        row, col = (0, 0) if number == 0 else (int(rng.integers(276)), int(rng.integers(376)))
+        codes = rng.choice([20, 30, 40, 255], (24, 24)).astype(np.uint8)
+        scene = scene_at(1000 + col, 5000 - row, square_grid(24, 24, 24, 0, 24), f"{number}.tif")
+        write_pixels(here, make_part, scene, codes, number)
+        seen = expected[row : row + 24, col : col + 24]
+        seen[:] = np.where(seen == 255, codes, seen)  # the first listed wins
+        scenes.append(scene)
+    assert write_maps(here, scenes, "pixel", "index").files[0] == "map.vrt"
+    shown = read(here, "map.vrt")
+    np.testing.assert_array_equal(shown, expected[: shown.shape[0], : shown.shape[1]])
+    with rasterio.open(here.storage.where("map.vrt")) as file:
+        assert file.colormap(1)[20] == (0xEB, 0, 0, 255)
+        assert file.nodata == 255
+
+
+@pytest.mark.parametrize("mosaic", ["index", "cog"])
+def test_scenes_on_both_sides_of_the_antimeridian_meet_the_shorter_way_round(
+    here: RunDirectory, make_part: MakePart, mosaic: Form
+) -> None:
+    grid = square_grid(40, 20, 20, 0, 20)
+    west = scene_at(179.9, -17.0, grid, "west.tif", 0.001, "EPSG:4326")
+    east = scene_at(-179.98, -17.0, grid, "east.tif", 0.001, "EPSG:4326")
+    zone = scene_at(818_000, 8_118_000, grid, "zone.tif", 100.0, "EPSG:32760")
+    for number, (scene, code) in enumerate(((west, 20), (east, 40), (zone, 30))):
+        write_pixels(here, make_part, scene, np.full((20, 40), code, np.uint8), number)
+    maps = write_maps(here, [west, east, zone], "pixel", mosaic)
+    data = read(here, maps.files[0])
+    assert data.shape[1] < 200
+    assert (data == 20).sum() == (data == 40).sum() == 800
+    assert (data == 30).sum() > 400
+
+
+def test_a_scene_on_both_ends_of_the_first_ones_crs_is_no_reason_to_go_round_the_world(
+    here: RunDirectory, make_part: MakePart
+) -> None:
+    grid = square_grid(40, 20, 20, 0, 20)
+    first = scene_at(2.0e7, -1.9e6, grid, "first.tif", 100.0, "EPSG:3857")
+    zone = scene_at(818_000, 8_118_000, grid, "zone.tif", 100.0, "EPSG:32760")
+    for number, scene in enumerate((first, zone)):
+        write_pixels(here, make_part, scene, np.full((20, 40), 20, np.uint8), number)
+    maps = write_maps(here, [first, zone], "pixel")
+    assert maps.note is not None and "both ends of the CRS" in maps.note
+    assert maps.files == ("maps/first.tif", "maps/zone.tif")
