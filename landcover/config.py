@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -217,8 +218,8 @@ def load_config(
         source: a YAML file, or the same as nested mappings.
         overrides: values by dotted key, as in ``{"backend.name": "spark"}``; they win over
             environment variables, which win over the file.
-        environment: variables of which those that begin with ``LANDCOVER_`` and name a section of
-            the configuration (``LANDCOVER_BACKEND__NAME``) are taken as overrides.
+        environment: variables of which those that begin with ``LANDCOVER_`` and hold two
+            underscores (``LANDCOVER_BACKEND__NAME``) are taken as overrides.
 
     Raises:
         ConfigError: naming every mistake.
@@ -276,15 +277,20 @@ def _copy(values: Any) -> Any:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    sections = tuple(f"{ENVIRONMENT_PREFIX}{name.upper()}__" for name in Config.model_fields)
     found = {}
     for key, value in environment.items():
-        if key.startswith(sections):
-            try:
-                parsed = yaml.safe_load(value)
-            except yaml.YAMLError:
-                raise ConfigError([f"its value is not YAML: {value!r}"], key) from None
-            found[key.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")] = parsed
+        # Variables without a section, such as LANDCOVER_CACHE, are not of the configuration.
+        if not key.startswith(ENVIRONMENT_PREFIX) or "__" not in key:
+            continue
+        section, *_ = path = key.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        if section not in Config.model_fields:
+            near = _near(section, Config.model_fields)
+            reason = f"no section of the configuration is called {section!r}{near}"
+            raise ConfigError([reason], f"the environment variable {key}")
+        try:
+            found[".".join(path)] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError([f"its value is not YAML: {value!r}"], key) from None
     return found
 
 
@@ -352,11 +358,26 @@ def _listed(values: Any, *keys: str) -> Any:
     }
 
 
+def _known(section: Sequence[Any]) -> Iterable[str]:
+    """The keys of a section of the configuration, or of the configuration itself."""
+    fields = Config.model_fields
+    if section:
+        kind = fields[str(section[0])].annotation
+        return kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else ()
+    return fields
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    """The known word that was probably meant, as the end of a sentence; empty if none is near."""
+    near = get_close_matches(word, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
 def _sentence(error: Any) -> str:
     where = ".".join(str(part) for part in error["loc"])
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        return f"{where}: no such key"
+        return f"{where}: no such key{_near(str(error['loc'][-1]), _known(error['loc'][:-1]))}"
     if error["type"] == "missing":
         return f"{where}: is missing"
     if "input" in error and not isinstance(error["input"], Mapping):

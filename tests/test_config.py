@@ -101,3 +101,19 @@ def test_the_record_of_a_run_holds_no_secret_and_no_object() -> None:
 def test_a_value_of_the_environment_that_is_no_yaml_is_named() -> None:
     with pytest.raises(ConfigError, match="LANDCOVER_BACKEND__WORKERS: its value is not YAML"):
         load_config(MINIMAL, environment={"LANDCOVER_BACKEND__WORKERS": "[4"})
+
+
+def test_a_variable_of_a_section_that_is_none_is_an_error_with_the_near_one() -> None:
+    with pytest.raises(ConfigError, match=r"LANDCOVER_BAKEND__NAME: .*'bakend'.*mean 'backend'\?"):
+        load_config(MINIMAL, environment={"LANDCOVER_BAKEND__NAME": "dask"})
+    load_config(MINIMAL, environment={"LANDCOVER_CACHE": "/tmp", "OTHER_BAKEND__NAME": "x"})
+
+
+def test_a_key_that_is_none_is_told_with_the_near_one() -> None:
+    for key, near in (
+        ("source.tiles", "tile"),
+        ("sorce", "source"),
+        ("failures.atmost", "at_most"),
+    ):
+        with pytest.raises(ConfigError, match=f"{key}: no such key; did you mean '{near}'"):
+            load_config(MINIMAL, {key: 1})

@@ -114,7 +114,10 @@ def _tell(run: Run) -> None:
     tiles = said["tiles"]
     parts = [f"{tiles['scored']:,} tiles scored"]
     parts += [f"{tiles[key]:,} {key}" for key in ("skipped", "quarantined") if tiles[key]]
-    click.echo(f"{', '.join(parts)} in {said['seconds']:.1f} s ({said['tiles_per_second']:,.1f}/s)")
+    click.echo(f"{', '.join(parts)} in {said['seconds']:.1f} s")
+    if said["tiles_per_second"]:
+        speed = f"{said['tiles_per_second']:,.1f} tiles/s"
+        click.echo(f"{speed} from the first task to the last: start, end and maps are not in it")
     if said["retryable"]:
         click.echo(f"the same command tries {said['retryable']:,} of the quarantined tiles again")
     if said.get("undefined_pixels"):
