@@ -48,6 +48,8 @@ class SourceSettings(_Section):
         halo: pixels read around what a tile writes; default: the model's.
         resolution: metres a pixel; default: the model's, else the scene's own.
         bands: bands in the order of the network, from 1 or by their names; default: the model's.
+        grid: where tiles begin: at the corner of each "scene", or on one lattice on the "ground"
+            for all scenes of one CRS and resolution.
         alpha: what a band is that its file declares alpha: a "mask" of the pixels, or "imagery";
             default: imagery if the network reads it, else a mask.
         resize: what to do with images of another size than the network's window: "none" (they are
@@ -63,6 +65,7 @@ class SourceSettings(_Section):
     halo: int | None = Field(None, ge=0)
     resolution: float | None = Field(None, gt=0)
     bands: tuple[int | str, ...] | None = None
+    grid: Literal["scene", "ground"] = "scene"
     alpha: Alpha | None = None
     resize: Resize = "none"
     labels: Literal["parent"] | None = None

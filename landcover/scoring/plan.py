@@ -85,6 +85,7 @@ def _rasters(settings: SourceSettings, recipe: Recipe) -> RasterSource:
         bands=recipe.bands,
         mask=recipe.output == "pixel",
         alpha=settings.alpha,
+        lattice=settings.grid == "ground",
     )
 
 

@@ -63,6 +63,12 @@ def plan_bands(
     Raises:
         SourceError: if bands are missing, differ in dtype, or hold no real numbers.
     """
+    if any(metadata.palette for metadata in files):
+        raise SourceError(
+            files[0].file,
+            "holds indices into a palette, which are no brightness; expand them: gdal_translate "
+            "-expand rgb FILE EXPANDED.tif",
+        )
     declared = files[0].alpha if len(files) == 1 else 0
     masking = (
         declared if alpha == "mask" or (alpha is None and not _is_imagery(files, band_count)) else 0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import floor, sqrt
 
 from landcover.errors import SourceError
-from landcover.tiles.grid import Transform
+from landcover.tiles.grid import Size, Transform
 from landcover.tiles.rasters.crs import stretch_at
 from landcover.tiles.rasters.metadata import Metadata
 
@@ -16,6 +16,8 @@ _TOLERANCE = 0.01
 # How far, in pixels, rotation may move the scene's farthest corner before the scene counts as
 # rotated: computers that multiply transforms leave 1e-15 where there is none.
 _MOST_SKEW = 0.1
+# The transform of a file that has none.
+_NOWHERE = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 # How much lengths on the ground may change from the scene's centre to its corners, and by how many
 # degrees right angles may be off, where a resolution in metres is asked for.
 _MOST_CHANGE, _MOST_SHEAR = 0.05, 3.0
@@ -60,6 +62,12 @@ def north_up(metadata: Metadata) -> Transform:
         SourceError: if it is not so; the sentence says how to make it so.
     """
     a, b, c, d, e, f = metadata.transform
+    if metadata.placed_by and metadata.transform == _NOWHERE:
+        raise SourceError(
+            metadata.file,
+            f"is placed by {metadata.placed_by}, not by a transform; warp it first: gdalwarp "
+            f"{'-rpc ' if 'RPC' in metadata.placed_by else ''}-t_srs EPSG:... FILE WARPED.tif",
+        )
     if not metadata.crs:
         raise SourceError(
             metadata.file, "has no CRS; assign the one it is in: gdal_edit.py -a_srs EPSG:... FILE"
@@ -102,6 +110,21 @@ def target_grid(
     width = max(1, int(metadata.width * a / x + 0.5))
     height = max(1, int(metadata.height * -e / y + 0.5))
     return (x, 0.0, c, 0.0, -y, f), width, height, False
+
+
+def on_lattice(transform: Transform, stride: Size) -> Size:
+    """How many pixels before a scene the tiles begin that lie on a lattice on the ground.
+
+    Pixels are counted from the origin of the CRS, to the nearest whole one. Scenes that were cut
+    out of one lie alike, also if their corners lie half a pixel off: ties are told apart beside
+    one half, where rounding cannot reach.
+
+    Args:
+        transform: of the scene's pixels at the resolution of its grid.
+        stride: distance between neighbouring tiles.
+    """
+    a, _, c, _, e, f = transform
+    return Size(floor(f / e + 0.501) % stride.rows, floor(c / a + 0.501) % stride.cols)
 
 
 def _not_square(metadata: Metadata) -> str:

@@ -46,6 +46,8 @@ class Metadata:
         band_names: for each band, lower-case names it goes by.
         block: (rows, columns) of a block.
         bytes: size of the file, 0 where it is not known.
+        placed_by: "ground control points" or "RPCs" where it has some; else "".
+        palette: its first band holds indices into a palette.
     """
 
     file: str
@@ -63,6 +65,8 @@ class Metadata:
     band_names: tuple[tuple[str, ...], ...]
     block: tuple[int, int]
     bytes: int
+    placed_by: str
+    palette: bool
 
 
 def read_metadata(file: str) -> Metadata:
@@ -76,7 +80,7 @@ def read_metadata(file: str) -> Metadata:
     try:
         with gdal_settings(where), _opened(where) as dataset:
             if dataset.count == 0:
-                raise SourceError(file, "holds no band of its own; name one of its subdatasets")
+                raise SourceError(file, _no_band(dataset))
             _check_complete(dataset, file, size)
             return _metadata(dataset, file, size)
     except (RasterioError, OSError) as error:
@@ -116,6 +120,8 @@ def _metadata(dataset: Any, file: str, size: int) -> Metadata:
         band_names=_names(dataset),
         block=dataset.block_shapes[0],
         bytes=size,
+        placed_by=_placed_by(dataset),
+        palette=dataset.colorinterp[0] == ColorInterp.palette,
     )
 
 
@@ -130,6 +136,22 @@ def _names(dataset: Any) -> tuple[tuple[str, ...], ...]:
 
 def _colour(interp: Any) -> str:
     return _COLOURS.get(interp, "nir" if "nir" in interp.name.lower() else "")
+
+
+def _no_band(dataset: Any) -> str:
+    held = dataset.subdatasets
+    if not held:
+        return "holds no band"
+    return (
+        f"holds no band of its own but {len(held)} subdatasets; write the one that is meant to a "
+        f"GeoTIFF (gdal_translate '{held[0]}' ONE.tif) and name that in source.rasters"
+    )
+
+
+def _placed_by(dataset: Any) -> str:
+    if dataset.gcps[0]:
+        return "ground control points"
+    return "RPCs (rational polynomials)" if dataset.rpcs else ""
 
 
 def _alpha(dataset: Any) -> int:

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from landcover.config import Alpha
 from landcover.tiles.grid import Grid, Tiling, Transform
 from landcover.tiles.rasters.bands import BandPlan, plan_bands
-from landcover.tiles.rasters.georeference import check_agreement, north_up, target_grid
+from landcover.tiles.rasters.georeference import (
+    check_agreement,
+    north_up,
+    on_lattice,
+    target_grid,
+)
 from landcover.tiles.rasters.metadata import read_metadata
 
 
@@ -56,6 +61,7 @@ def describe(
     bands: Sequence[int | str] | None = None,
     band_count: int | None = None,
     alpha: Alpha | None = None,
+    lattice: bool = False,
 ) -> Scene:
     """Read the metadata of a scene and decide how it is going to be read.
 
@@ -68,6 +74,7 @@ def describe(
             ``band_count``, or all but a mask.
         band_count: how many bands the network reads; None: as many as there are.
         alpha: what a band that is declared alpha is; None: imagery if it is read, else a mask.
+        lattice: tiles lie on a lattice that begins at the origin of the CRS.
 
     Raises:
         SourceError: if it cannot be scored as asked; the sentence says what to do.
@@ -80,7 +87,9 @@ def describe(
     return Scene(
         name=name,
         files=files,
-        grid=Grid(width, height, *tiling),
+        grid=Grid(
+            width, height, *tiling, *([on_lattice(transform, tiling.stride)] if lattice else [])
+        ),
         transform=transform,
         crs=first.crs,
         bands=plan_bands(held, bands, band_count, alpha),

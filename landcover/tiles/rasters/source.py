@@ -50,6 +50,8 @@ class RasterSource:
         mask: say of every tile which pixels are valid (``Strip.valid``), and write every pixel
             once: for networks that label pixels. Tiles without any valid pixel are skipped anyway.
         alpha: what a band that is declared alpha is; None: imagery if it is read, else a mask.
+        lattice: tiles of all scenes of one CRS and resolution lie on one lattice, which begins at
+            the origin of the CRS; otherwise they begin at each scene's corner.
 
     Raises:
         ConfigError: if tile, halo, stride and bands do not fit together.
@@ -69,6 +71,7 @@ class RasterSource:
         task_tiles: int = 512,
         mask: bool = False,
         alpha: Alpha | None = None,
+        lattice: bool = False,
     ) -> None:
         if bands is not None and band_count is not None and len(bands) != band_count:
             raise ConfigError(
@@ -81,6 +84,7 @@ class RasterSource:
             "bands": None if bands is None else tuple(bands),
             "band_count": band_count,
             "alpha": alpha,
+            "lattice": lattice,
         }
         self._listed = named_scenes(entries)
         self._described: list[Scene] = []
@@ -148,6 +152,7 @@ class RasterSource:
             "digest": digest.hexdigest(),
             **{key: plain(value) for key, value in self._tiling._asdict().items()},
             "task": self._task_tiles,
+            **({"grid": "ground"} if self._read["lattice"] else {}),
             "resolution": self._read["resolution"],
             "bands": None if self._read["bands"] is None else list(self._read["bands"]),
         }

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine, from_origin
@@ -15,7 +16,7 @@ from support.rasters import RGBA, imagery, write
 
 from landcover.errors import SourceError
 from landcover.tiles.grid import Size, Tiling
-from landcover.tiles.rasters.metadata import holdable
+from landcover.tiles.rasters.metadata import holdable, read_metadata
 from landcover.tiles.rasters.scene import Scene, describe
 
 TILING = Tiling(Size(64, 64), 0, Size(64, 64))
@@ -34,7 +35,7 @@ def test_a_scene_is_placed_by_its_own_transform_and_authority(tmp_path: Path) ->
 
 def test_a_crs_without_a_code_is_kept_as_wkt(shared: Path) -> None:
     file = shared / "imagery/nlcd-rasters/nlcd_RI_seMA_sinusoidal.tif"
-    assert described(str(file)).crs.startswith("PROJCS[")
+    assert read_metadata(str(file)).crs.startswith("PROJCS[")
 
 
 @pytest.mark.parametrize("resolution, width, native", [(1.0, 130, True), (1.009, 130, True)])
@@ -268,3 +269,40 @@ def test_a_mask_beside_the_file_is_found(tmp_path: Path) -> None:
         dataset.write_mask(np.eye(70, dtype=bool))
     assert (tmp_path / "a.tif.msk").exists()
     assert described(file).bands.validity == "mask"
+
+
+def test_a_raster_placed_by_points_is_told_to_be_warped(tmp_path: Path) -> None:
+    corners = [(0, 0), (0, 70), (70, 0), (70, 70)]
+    points = [GroundControlPoint(y, x, 5e5 + x, 4e6 - y) for y, x in corners]
+    shape = {"width": 70, "height": 70, "count": 1, "dtype": "uint8"}
+    file = str(tmp_path / "a.tif")
+    with rasterio.open(file, "w", driver="GTiff", gcps=points, crs="EPSG:26914", **shape):
+        pass
+    with pytest.raises(SourceError, match=r"placed by ground control points.* gdalwarp -t_srs"):
+        described(file)
+
+
+def test_indices_into_a_palette_are_never_brightness(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.tif", imagery(1, 70, 70))
+    with rasterio.open(file, "r+") as dataset:
+        dataset.write_colormap(1, {n: (n, 0, 255 - n, 255) for n in range(256)})
+    with pytest.raises(SourceError, match=r"indices into a palette.* gdal_translate -expand rgb"):
+        described(file, bands=(1,))
+
+
+@pytest.mark.parametrize("resolution", [0.6, 1 / 3, 10.0])
+@pytest.mark.parametrize("half", [0.0, 0.5])
+def test_scenes_cut_out_of_one_have_tiles_on_one_lattice(
+    tmp_path: Path, resolution: float, half: float
+) -> None:
+    places = set()
+    for row, col in ((0, 0), (0, 37), (41, 11), (130, 260)):
+        x = 5e5 + (col + half) * resolution
+        y = 4e6 - (row + half) * resolution
+        where = from_origin(x, y, resolution, resolution)
+        file = write(tmp_path / f"{row}-{col}.tif", imagery(1, 70, 80), transform=where)
+        grid = described(file, lattice=True).grid
+        top, left = grid.corner(0, 0)
+        assert -64 < top <= 0 and -64 < left <= 0
+        places.add(((row + top) % 64, (col + left) % 64))
+    assert len(places) == 1

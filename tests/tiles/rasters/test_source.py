@@ -243,6 +243,21 @@ def test_pixels_mirrored_beyond_the_scene_do_not_keep_a_tile(tmp_path: Path) -> 
     assert sum(strip.skipped for strip in found) == 3 == made.count() - 1
 
 
+def test_tiles_on_a_lattice_put_together_are_the_scene(tmp_path: Path) -> None:
+    written, halo = imagery(3, 131, 203), 5
+    made = source(write(tmp_path / "a.tif", written), halo=halo, mask=True, lattice=True)
+    [scene] = made.scenes()
+    put = np.zeros(written.shape, int)
+    for strip in strips(made):
+        for tile, pixels in zip(strip.tiles, strip.pixels, strict=True):
+            y, x = scene.grid.corner(tile.row, tile.col)
+            inner = pixels[:, halo + max(0, -y) : -halo, halo + max(0, -x) : -halo]
+            target = put[:, max(0, y) : y + 54, max(0, x) : x + 54]
+            target += inner[:, : target.shape[1], : target.shape[2]]
+    assert min(scene.grid.before) > 0 and (put == written).all()
+    assert made.fingerprint()["grid"] == "ground"
+
+
 @pytest.mark.parametrize("mask", [False, True])
 def test_tiles_may_have_more_columns_than_rows(tmp_path: Path, mask: bool) -> None:
     written, halo = imagery(3, 131, 203), 5
