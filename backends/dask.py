@@ -9,7 +9,6 @@ import logging
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack
-from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
@@ -18,7 +17,8 @@ import dask
 from distributed import Client, LocalCluster
 from distributed.deploy.utils import nprocesses_nthreads
 
-from landcover.backends.dask_flight import Flight, addresses
+from landcover.backends.dask_tasks import Tasks
+from landcover.backends.dask_workers import addresses
 from landcover.backends.options import check_counts
 from landcover.contracts import Lost
 from landcover.errors import BackendUnavailable, ConfigError
@@ -41,6 +41,10 @@ _OWN = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.monitor-interval": "1s",
+    # The next item waits at the scheduler until a worker is free. So an item that kills its worker
+    # takes no other one with it, and it is the one that Dask gives up.
+    "distributed.scheduler.worker-saturation": 1.0,
+    "distributed.scheduler.allowed-failures": 1,
     # Up to a hundred times a second Dask measures what its dashboard would show, and there is none.
     # That took 7 % of the speed of a network that computes on all cores.
     "distributed.worker.profile.enabled": False,
@@ -123,17 +127,8 @@ class DaskBackend:
     def _map(
         self, function: Callable[[T], R], items: Iterable[T]
     ) -> Generator[R | Lost[T], None, None]:
-        flight: Flight[T, R] = Flight(self._client(), function, self._workers)
-        remaining = iter(items)
-        try:
-            while True:
-                for item in islice(remaining, flight.room()):
-                    flight.submit(item)
-                if not flight.count:
-                    return
-                yield from flight.landed()
-        finally:
-            flight.cancel()
+        tasks: Tasks[T, R] = Tasks(self._client(), function, self._workers)
+        yield from tasks.results(items)
 
     @property
     def _starts_cluster(self) -> bool:
@@ -165,12 +160,11 @@ class DaskBackend:
         return self._owned.enter_context(client)
 
     def _started(self) -> Client:
-        workers, threads = self._shape()
         try:
             with dask.config.set(_OWN):
                 cluster = LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=threads,
+                    n_workers=self._shape()[0],
+                    threads_per_worker=1,
                     processes=True,
                     silence_logs=logging.CRITICAL,
                     scheduler_kwargs=_NO_DASHBOARD,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
@@ -10,6 +11,7 @@ from weakref import WeakSet
 from landcover.backends.options import check_counts
 from landcover.backends.threads import in_threads
 from landcover.contracts import Lost
+from landcover.errors import WorkerUnfit
 from landcover.machine import usable_cpus
 
 T = TypeVar("T")
@@ -49,7 +51,8 @@ class LocalBackend:
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R | Lost[T]]:
         """Yield ``function(item)`` for every item, as items finish."""
         # As many again wait their turn, so that no thread idles while the caller is busy.
-        results = in_threads(function, items, self._workers, lambda: 2 * self._workers)
+        work = partial(_done_or_lost, function)
+        results = in_threads(work, items, self._workers, lambda: 2 * self._workers)
         self._maps.add(results)
         return results
 
@@ -64,3 +67,10 @@ class LocalBackend:
     ) -> None:
         for results in list(self._maps):
             results.close()
+
+
+def _done_or_lost(function: Callable[[T], R], item: T) -> R | Lost[T]:
+    try:
+        return function(item)
+    except WorkerUnfit as unfit:
+        return Lost(item, f"{unfit}; there is no other worker")

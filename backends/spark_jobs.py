@@ -52,7 +52,8 @@ class Jobs:
         self.home: SimpleQueue[Outcome | Ended] = SimpleQueue()
         self._tag = f"landcover-{uuid4().hex}"
         self._context = session.sparkContext if isinstance(session, SparkSession) else None
-        self._mail = self._context and self._context.accumulator([], Mail(self.home.put))
+        context = self._context
+        self._mail = None if context is None else context.accumulator([], Mail(self.home.put))
         # Where a session schedules fairly, runs that share it shall have equal parts of it.
         self._pool = (self._context and self._context.getLocalProperty(_POOL)) or self._tag
         self._threads = ThreadPoolExecutor(MOST_JOBS, thread_name_prefix="landcover-spark")

@@ -139,7 +139,7 @@ class SparkMap(Generic[T, R]):
             news = self._jobs.home.get(timeout=_REFRESH)
             if isinstance(news, Ended):
                 yield from self._ended(news)
-            elif one := self._running.get(news.job, {}).pop(news.index, None):
+            elif one := self._running.get(news.job, {}).pop(news.place, None):
                 yield from self._arrived(one, news)
         if self._refused and not any(self._running.values()):
             yield from self._offer()

@@ -37,13 +37,13 @@ class Outcome(NamedTuple):
 
     Args:
         job: the number of its job.
-        index: its place in the job.
+        place: of the item in the job.
         worker: the process that had it, as "host:pid".
         packed: what ``Serializer.run`` returned; None: the worker gave the item back.
     """
 
     job: int
-    index: int
+    place: int
     worker: str
     packed: bytes | None
 

@@ -15,7 +15,7 @@ from landcover.scoring.plan import task_size
 # learn.microsoft.com/azure/storage/common/scalability-targets-standard-account (read in 2026).
 EGRESS_GBIT, REQUESTS = 50, 20_000
 WORKERS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-# Tasks under way a worker, and the most of them: backends/dask_flight.py, backends/spark_map.py.
+# Tasks under way a worker, and the most of them: backends/dask_workers.py, backends/spark_map.py.
 UNDER_WAY = {"dask": (2.0, 1_000_000), "spark": (4.0, 1_000_000)}
 # Seconds for 11,760 tiles by number of nodes (D12 v2: 4 cores), read off the chart img/scoring/
 # scaling.png of Azure/Embarrassingly-Parallel-Image-Classification: good to a few seconds.

@@ -11,10 +11,12 @@ import json
 import os
 import pickle
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
@@ -25,7 +27,7 @@ import pytest
 import xarray as xr
 
 from landcover.contracts import Backend, Lost
-from landcover.errors import ConfigError, LandcoverError, ModelError
+from landcover.errors import ConfigError, LandcoverError, ModelError, WorkerUnfit
 from landcover.models.model import ScoringModel, open_model
 from landcover.models.recipe import Recipe
 from landcover.plugins import load_backend
@@ -141,6 +143,28 @@ class BackendTests:
         assert [one.item for one in lost] == [3]
         assert lost[0].reason
         assert sorted(cast("set[int]", set(results) - set(lost))) == [0, 1, 2, 4, 5]
+
+    def test_an_item_that_one_worker_cannot_do_goes_to_another(
+        self, backend: Backend, tmp_path: Path
+    ) -> None:
+        self._need_processes()
+        results = backend.map(partial(_unfit_in_one_process, tmp_path / "unfit"), range(30))
+        assert sorted(cast("list[int]", list(results))) == list(range(30))
+        assert (tmp_path / "unfit").exists()
+
+    def test_an_item_that_no_worker_can_do_is_lost_and_takes_no_other_with_it(
+        self, backend: Backend
+    ) -> None:
+        results = list(backend.map(_never_fit, range(6)))
+        lost = [result for result in results if isinstance(result, Lost)]
+        assert [one.item for one in lost] == [3]
+        assert f"worker {socket.gethostname()}:" in lost[0].reason
+        assert "no credentials" in lost[0].reason
+        assert sorted(cast("set[int]", set(results) - set(lost))) == [0, 1, 2, 4, 5]
+
+    def test_a_run_that_no_worker_can_do_ends_with_every_item_lost(self, backend: Backend) -> None:
+        results = list(backend.map(_unfit, range(5)))
+        assert sorted(one.item for one in results if isinstance(one, Lost)) == list(range(5))
 
     def _need_processes(self) -> None:
         if not self.workers_are_processes:
@@ -348,6 +372,21 @@ def _deadly(caller: int, item: int) -> int:
     if item == 3:
         _die(caller)
     return item
+
+
+def _unfit(item: int) -> int:
+    raise WorkerUnfit(f"{socket.gethostname()}:{os.getpid()}", "no credentials for the imagery")
+
+
+def _never_fit(item: int) -> int:
+    return _unfit(item) if item == 3 else item
+
+
+def _unfit_in_one_process(marker: Path, item: int) -> int:
+    """The first process that comes here cannot do anything."""
+    with suppress(FileExistsError), marker.open("x") as mark:
+        mark.write(str(os.getpid()))
+    return _unfit(item) if marker.read_text() == str(os.getpid()) else item
 
 
 def _die(caller: int) -> None:

@@ -1,19 +1,27 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from support import clusters
 
 from landcover.contracts import Backend
-from landcover.errors import BackendUnavailable, ConfigError
+from landcover.errors import BackendUnavailable, ConfigError, WorkerUnfit
 from landcover.plugins import load_backend
 from landcover.testing import BackendTests
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,14 +39,8 @@ class TestOwnCluster(BackendTests):
             yield made
 
     def test_a_process_works_on_one_item_at_a_time(self, backend: Backend, tmp_path: Path) -> None:
-        def alone(item: int) -> None:
-            mine = tmp_path / str(os.getpid())
-            mine.touch(exist_ok=False)
-            time.sleep(0.002)
-            mine.unlink()
-
         assert backend.threads == 2
-        assert len(list(backend.map(alone, range(50)))) == 50
+        assert len(list(backend.map(partial(_alone, tmp_path), range(50)))) == 50
 
 
 class TestRunningCluster(BackendTests):
@@ -79,6 +81,117 @@ def test_workers_that_join_are_put_to_work(dask_scheduler: str, tmp_path: Path) 
                 seen.add(next(results))
         assert len(seen) == 3
         assert len(list(islice(results, 20))) == 20
+
+
+@pytest.fixture
+def two_workers() -> Iterator[Client]:
+    """A client of a cluster as others start it: two workers of four threads each."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=4, dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def test_a_process_of_several_threads_works_on_one_item_at_a_time(
+    two_workers: Client, tmp_path: Path
+) -> None:
+    with load_backend("dask", client=two_workers) as backend:
+        assert len(list(backend.map(partial(_alone, tmp_path), range(40)))) == 40
+
+
+def test_two_runs_of_one_worker_each_take_two_workers(two_workers: Client, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    first = load_backend("dask", client=two_workers, workers=1)
+    other = load_backend("dask", client=two_workers, workers=1)
+    with first, other, ThreadPoolExecutor(1) as thread:
+        held = thread.submit(list, first.map(partial(_pid_after, gate), range(3)))
+        two_workers.sync(_until_busy, two_workers)
+        processes = set(other.map(_pid, range(10)))
+        gate.touch()
+        assert len(processes) == 1
+        assert processes.isdisjoint(held.result(60))
+
+
+def test_items_do_not_wait_behind_the_task_of_a_stranger(
+    dask_scheduler: str, tmp_path: Path
+) -> None:
+    from distributed import Client
+
+    gate = tmp_path / "gate"
+    with Client(dask_scheduler, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+        stranger = client.submit(_pid_after, gate, 0, pure=False)
+        with load_backend("dask", client=client) as backend:
+            processes = set(backend.map(_pid, range(12)))
+        assert not stranger.done()
+        gate.touch()
+        assert processes == set(client.run(os.getpid).values()) - {stranger.result(60)}
+
+
+def test_a_worker_that_is_retired_costs_no_item_a_try(tmp_path: Path) -> None:
+    """More often than workers may die under an item."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as client,
+        load_backend("dask", client=client) as backend,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        gate = tmp_path / "gate"
+        result = thread.submit(list, backend.map(partial(_item_after, gate), [7]))
+        for _ in range(5):
+            client.sync(_until_busy, client)
+            retired = list(client.nthreads())
+            cluster.scale(len(retired) + 1)
+            client.wait_for_workers(2, timeout=60)
+            client.retire_workers(retired)
+        gate.touch()
+        assert result.result(60) == [7]
+
+
+def test_an_adaptive_cluster_grows_from_nothing_and_shrinks_again(tmp_path: Path) -> None:
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as client,
+        load_backend("dask", client=client) as backend,
+    ):
+        cluster.adapt(minimum=0, maximum=2, interval="100ms", target_duration="10ms")
+        results, seen = backend.map(_pid, count()), set[int]()
+        while len(seen) < 2:
+            seen.add(next(results))
+        results.close()
+        client.sync(_until_empty, client)
+
+
+def test_a_cluster_that_never_gets_a_worker_ends_in_a_sentence() -> None:
+    import dask
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=0, dashboard_address=None) as cluster,
+        Client(cluster, set_as_default=False) as client,
+        dask.config.set({"distributed.scheduler.no-workers-timeout": "1s"}),
+        load_backend("dask", client=client) as backend,
+        pytest.raises(BackendUnavailable, match="no worker that can do the work came within"),
+    ):
+        list(backend.map(abs, [1]))
+
+
+def test_a_worker_that_fails_what_others_can_do_gets_no_more_items(
+    two_workers: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with load_backend("dask", client=two_workers) as backend:
+        results = list(backend.map(partial(_unfit_in_one_process, tmp_path), range(200)))
+    assert sorted(results) == list(range(200))
+    assert caplog.text.count("gets no more items") == 1
+    assert "no mount" in caplog.text
+    assert len((tmp_path / "refused").read_text()) < 50
 
 
 def test_a_given_client_stays_open(dask_scheduler: str) -> None:
@@ -173,3 +286,47 @@ def test_all_mistakes_about_the_cluster_are_named() -> None:
 
 def _children() -> set[int]:
     return {child.pid for child in psutil.Process().children(recursive=True)}
+
+
+def _alone(folder: Path, item: int) -> int:
+    mine = folder / str(os.getpid())
+    mine.touch(exist_ok=False)
+    time.sleep(0.002)
+    mine.unlink()
+    return item
+
+
+def _pid(item: int) -> int:
+    return os.getpid()
+
+
+def _pid_after(gate: Path, item: int) -> int:
+    _item_after(gate, item)
+    return os.getpid()
+
+
+def _item_after(gate: Path, item: int) -> int:
+    deadline = time.monotonic() + 120
+    while not gate.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return item
+
+
+def _unfit_in_one_process(folder: Path, item: int) -> int:
+    with suppress(FileExistsError):
+        (folder / "unfit").symlink_to(str(os.getpid()))
+    if str((folder / "unfit").readlink()) == str(os.getpid()):
+        with (folder / "refused").open("a") as file:
+            file.write(".")
+        raise WorkerUnfit(f"host:{os.getpid()}", "no mount")
+    return item
+
+
+async def _until_busy(client: Client) -> None:
+    while not any((await client.scheduler.processing(workers=None)).values()):
+        await asyncio.sleep(0.01)
+
+
+async def _until_empty(client: Client) -> None:
+    while await client.scheduler.ncores():
+        await asyncio.sleep(0.01)

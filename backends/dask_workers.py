@@ -1,0 +1,151 @@
+"""Which workers of a Dask cluster a map may use: those that are there, are fit, and are not too many."""
+
+# distributed declares its types, but few of them.
+# mypy: allow-untyped-calls
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Iterable
+from typing import Any, cast
+
+import dask
+from dask.utils import parse_timedelta
+from distributed import Client
+from distributed.comm.addressing import get_address_host
+
+from landcover.errors import BackendUnavailable
+
+logger = logging.getLogger(__name__)
+
+# Tasks under way: two a worker, and some more from which a small cluster may grow.
+_A_WORKER, _MORE = 2, 8
+
+# Seconds between two looks at which workers have joined or left.
+LOOK = 1.0
+
+# Seconds in which a worker that died is replaced.
+_SOON = 10.0
+
+# Seconds until a scheduler that does not answer is given up.
+_PATIENCE = 60
+
+# How long a cluster may be without workers where Dask's own setting does not say it.
+_UNTIL_THE_FIRST = "10 minutes"
+
+
+class Workers:
+    """The workers that one map may use.
+
+    Args:
+        client: a client of the cluster.
+        limit: the most of them; None for all.
+
+    Raises:
+        BackendUnavailable: the scheduler is gone.
+    """
+
+    def __init__(self, client: Client, limit: int | None) -> None:
+        self._client, self._limit = client, limit
+        self._used: dict[str, None] = {}  # in the order of their first result
+        self._unfit: dict[str, str] = {}  # and what they lack
+        self._alive = addresses(client)
+        self._looked = self._changed = self._there = time.monotonic()
+        if not self._alive:
+            logger.warning("%s has no workers yet: waiting for one", where(client))
+
+    def look(self) -> bool:
+        """See who has joined or left, unless that was done just now.
+
+        Raises:
+            BackendUnavailable: the scheduler is gone, or has had no worker of use for too long.
+        """
+        now = time.monotonic()
+        if now - self._looked < LOOK:
+            return False
+        before, self._alive, self._looked = self._alive, addresses(self._client), now
+        if before != self._alive:
+            self._changed = now
+        if self.fit():
+            self._there = now
+        elif now - self._there > _without_workers():
+            lack = f"; {'; '.join(self._unfit.values())}" if self._unfit else ""
+            raise BackendUnavailable(
+                where(self._client),
+                f"no worker that can do the work came within {now - self._there:.0f} s{lack}: start "
+                "workers, or wait longer by Dask's distributed.scheduler.no-workers-timeout",
+            )
+        return True
+
+    def fit(self) -> list[str]:
+        """Those that are there and do not fail what others can do."""
+        return [worker for worker in self._alive if worker not in self._unfit]
+
+    def there(self, workers: Iterable[str]) -> bool:
+        """Whether any of some workers is there, or no worker at all."""
+        return not self._alive or not set(self._alive).isdisjoint(workers)
+
+    def change(self) -> bool:
+        """Whether workers have joined or left lately, so that others may soon be there."""
+        return time.monotonic() - self._changed < _SOON
+
+    def room(self, under_way: int, anywhere: int) -> tuple[int, list[str] | None]:
+        """How many items more may be sent, and to which workers; None for those that Dask picks.
+
+        Args:
+            under_way: how many items are.
+            anywhere: how many of them may go to any worker.
+        """
+        fit = self.fit()
+        some = fit if self._unfit else None
+        if self._limit is None or len(fit) <= self._limit:
+            most = _A_WORKER * len(fit) + _MORE if fit or not self._unfit else 0
+            room = max(0, most - under_way)
+            return room if room > most // 4 or room == most else 0, some
+        # Dask picks workers that have little to do, and the map keeps those.
+        chosen = [worker for worker in self._used if worker in fit][: self._limit]
+        if (free := self._limit - len(chosen) - anywhere) > 0:
+            return free, some
+        return max(0, len(chosen) - (under_way - anywhere)), chosen
+
+    def others(self, refused: Collection[str]) -> list[str]:
+        """Those that may take what some have refused: on other hosts, where there are any."""
+        hosts = {get_address_host(worker) for worker in refused}
+        left = [worker for worker in self.fit() if worker not in refused]
+        return [worker for worker in left if get_address_host(worker) not in hosts] or left
+
+    def did(self, worker: str, refused: dict[str, str]) -> None:
+        """Note that a worker has done an item which others had refused, for these reasons."""
+        self._used.setdefault(worker)
+        for unfit, reason in refused.items():
+            if unfit not in self._unfit:
+                logger.warning(
+                    "worker %s gets no more items, as others can do them: %s", unfit, reason
+                )
+                self._unfit[unfit] = reason
+
+
+def addresses(client: Client) -> list[str]:
+    """The addresses of a cluster's workers, in a steady order.
+
+    Raises:
+        BackendUnavailable: the scheduler is gone.
+    """
+    try:
+        ask = cast(Any, client.scheduler).ncores  # None when the client is closed
+        return sorted(client.sync(ask, callback_timeout=_PATIENCE))
+    except (OSError, RuntimeError, AttributeError) as error:
+        raise BackendUnavailable(
+            where(client), f"the scheduler does not answer: {error}"
+        ) from error
+
+
+def where(client: Client) -> str:
+    """The address of a client's scheduler."""
+    return str(client.scheduler.address) if client.scheduler else "dask"
+
+
+def _without_workers() -> float:
+    setting = dask.config.get("distributed.scheduler.no-workers-timeout", None)
+    return float(parse_timedelta(setting or _UNTIL_THE_FIRST))
