@@ -105,6 +105,19 @@ def test_executors_come_for_a_run_and_go_after_it(tmp_path: Path) -> None:
             time.sleep(0.1)
 
 
+def test_a_copy_that_speculation_starts_counts_once(tmp_path: Path) -> None:
+    settings = {"speculation": "true", "speculation__quantile": "0.5"}
+    with (
+        clusters.spark_master(tmp_path) as master,
+        clusters.spark_worker(master, tmp_path),
+        clusters.spark_worker(master, tmp_path, host="127.0.0.2"),  # copies go to other hosts
+        session(master, **settings) as spark,
+    ):
+        results = SparkBackend(session=spark).map(partial(_until_copied, tmp_path), range(30))
+        assert sorted(results) == list(range(30))
+    assert (tmp_path / "copied").exists()
+
+
 @pytest.mark.parametrize("mode", ["FIFO", "FAIR"])
 def test_two_maps_of_a_session_share_its_workers(mode: str) -> None:
     with session("local[2,4]", scheduler__mode=mode) as spark, ThreadPoolExecutor() as threads:
@@ -131,6 +144,16 @@ def test_two_maps_of_a_session_share_its_workers(mode: str) -> None:
         assert first.result(PATIENCE) > 20
 
 
+def test_an_executor_that_is_killed_costs_no_item(tmp_path: Path) -> None:
+    with clusters.spark_standalone(tmp_path) as master, SparkBackend(address=master) as backend:
+        done = []
+        for item, executor in backend.map(_with_executor, range(60)):
+            if len(done) == 10:
+                os.kill(executor, signal.SIGKILL)
+            done.append(item)
+    assert sorted(done) == list(range(60))
+
+
 def test_a_deadly_item_costs_its_neighbours_in_the_job_nothing(tmp_path: Path) -> None:
     """Their results count once, and those that were home already are not worked out again."""
     with SparkBackend(workers=2) as backend:
@@ -144,6 +167,27 @@ def test_a_deadly_item_costs_its_neighbours_in_the_job_nothing(tmp_path: Path) -
     assert not list(tmp_path.glob("1-[0-5]"))
 
 
+def test_what_an_executor_cannot_do_another_one_does(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with _unlike_workers(tmp_path) as master, SparkBackend(address=master) as backend:
+        results = list(backend.map(partial(_where_mounted, tmp_path), range(60)))
+    assert sorted(results) == list(range(60))
+    # Only those that were under way until it was found out.
+    assert 1 <= len(list(tmp_path.glob("refused-*"))) <= 4 * 2 + 8 + 1
+    assert "could do one that it refused (no mount)" in caplog.text
+
+
+def test_a_host_that_does_nothing_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    if os.getuid() != 0:
+        pytest.skip("giving a worker a host name of its own needs root")
+    with _unlike_workers(tmp_path, "bare") as master, SparkBackend(address=master) as backend:
+        assert len(list(backend.map(partial(_where_mounted, tmp_path), range(60)))) == 60
+    assert "bare gets no more items" in caplog.text
+
+
 def test_items_that_no_worker_can_do_are_lost_with_worker_and_reason() -> None:
     with SparkBackend(workers=2) as backend:
         results = list(backend.map(_never_mounted, range(20)))
@@ -153,6 +197,20 @@ def test_items_that_no_worker_can_do_are_lost_with_worker_and_reason() -> None:
     }
     assert all(f"{socket.gethostname()}:" in lost.reason for lost in results)
     assert all("no mount" in lost.reason for lost in results)
+
+
+@contextmanager
+def _unlike_workers(folder: Path, hostname: str | None = None) -> Iterator[str]:
+    """A standalone cluster of two executors, of which one lacks what items need."""
+    bare, whole = folder / "bare", folder / "whole"
+    bare.mkdir()
+    whole.mkdir()
+    with (
+        clusters.spark_master(folder) as master,
+        clusters.spark_worker(master, bare, hostname=hostname),
+        clusters.spark_worker(master, whole, MOUNTED="yes"),
+    ):
+        yield master
 
 
 def _executors(folder: Path) -> list[int]:
@@ -165,6 +223,12 @@ def _executors(folder: Path) -> list[int]:
     ]
 
 
+def _with_executor(item: int) -> tuple[int, int]:
+    """The item, and the executor whose daemon has forked this worker."""
+    time.sleep(0.02)
+    return item, psutil.Process(os.getppid()).ppid()
+
+
 def _executor_of_a_moment(item: int) -> int:
     time.sleep(0.05)
     return os.getppid()
@@ -175,12 +239,34 @@ def _after_a_moment(item: int) -> int:
     return item
 
 
+def _until_copied(folder: Path, item: int) -> int:
+    """Item 5 ends when a copy of it has begun."""
+    if item == 5:
+        try:
+            (folder / "begun").touch(exist_ok=False)
+        except FileExistsError:
+            (folder / "copied").touch()
+        deadline = time.monotonic() + PATIENCE
+        while not (folder / "copied").exists():
+            assert time.monotonic() < deadline, "no copy of a slow task was started"
+            time.sleep(0.01)
+    return item
+
+
 def _deadly_later(folder: Path, item: int) -> int:
     """Kills its worker as soon as six others are done; leaves a file for every time it began."""
     tries = len(list(folder.glob(f"*-{item}")))
     (folder / f"{tries}-{item}").touch()
     if item == 7:
         os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def _where_mounted(folder: Path, item: int) -> int:
+    if "MOUNTED" not in os.environ:
+        (folder / f"refused-{item}").touch()
+        raise WorkerUnfit(f"{socket.gethostname()}:{os.getpid()}", "no mount")
+    time.sleep(0.05)
     return item
 
 

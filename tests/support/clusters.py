@@ -85,6 +85,8 @@ def spark_worker(
     worker += ["--host", host, "--webui-port", "0", "--work-dir", str(folder), address]
     if hostname:
         worker = ["unshare", "--uts", "sh", "-c", f'hostname {hostname} && exec "$@"', "", *worker]
+    # Java does not find the address of a host name that nobody else knows.
+    environment["SPARK_LOCAL_IP"] = host
     log = folder / f"worker-{host}-{hostname}.log"
     with _service(worker, "Successfully registered with master", log, environment=environment):
         yield
