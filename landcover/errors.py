@@ -125,6 +125,26 @@ class WorkerUnfit(LandcoverError):
         return f"worker {self.worker}: {self.reason}"
 
 
+class WorkerDiffers(LandcoverError):
+    """A worker has another version of what computes than the driver: its labels may differ.
+
+    Args:
+        worker: the process, as "host:pid".
+        found: what it has.
+        wanted: what the driver has.
+    """
+
+    def __init__(self, worker: str, found: str, wanted: str) -> None:
+        super().__init__(worker, found, wanted)
+        self.worker, self.found, self.wanted = worker, found, wanted
+
+    def __str__(self) -> str:
+        return (
+            f"worker {self.worker} has {self.found}, and the driver {self.wanted}: install the same "
+            "there, then give the same command again"
+        )
+
+
 class ReadFailed(_Located, OSError):
     """Pixels that should be there could not be read; ``retryable`` says whether trying again may help."""
 

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from landcover.classes import Scheme, classes_of
 from landcover.config import Config
 from landcover.contracts import Backend, Failure, Lost, Source, Task
-from landcover.errors import TooManyFailures
+from landcover.errors import TooManyFailures, WorkerDiffers
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.runtimes.facts import recorded_libraries
 from landcover.models.runtimes.placement import expects_gpu
@@ -21,6 +21,7 @@ from landcover.runs.directory import RunDirectory, claim, ended_run
 from landcover.runs.parts import Counts, Part, finished, remove_part, write_part
 from landcover.runs.run import Run
 from landcover.scoring.advice import advice
+from landcover.scoring.installation import installation
 from landcover.scoring.model import open_models
 from landcover.scoring.outcome import write_outcome
 from landcover.scoring.plan import (
@@ -34,7 +35,7 @@ from landcover.scoring.plan import (
 from landcover.scoring.precision import check_precision
 from landcover.scoring.tasks import Tasks
 from landcover.scoring.totals import Tiles, Totals
-from landcover.scoring.worker import Job
+from landcover.scoring.worker import Job, Report
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource, RasterTask
 
@@ -80,6 +81,7 @@ def run(
                 probabilities=config.output.probabilities,
                 crop=cropped(config.source, recipe),
                 alone=here,
+                driver=installation(recipe.runtime),
             )
             with _explained(directory, totals):
                 checked = _precision(own, job, source)
@@ -200,6 +202,7 @@ def _score(
             if tasks.came_home(result.item.index):
                 totals.add_lost(result.item.index, _give_up(job.run, result))
         elif tasks.came_home(result.index):
+            _check_report(job, result)
             totals.add(result)
         progress(totals.progress)
         if config.failures.policy == "fail" and totals.tiles["quarantined"]:
@@ -209,6 +212,13 @@ def _score(
         remove_part(job.run, index)
     totals.planned = tasks.tiles
     tasks.check(job.run, totals.done)
+
+
+def _check_report(job: Job, report: Report) -> None:
+    """Refuse what a worker did that is too old to have looked at what is installed there."""
+    if getattr(report, "installation", None) is None and job.driver is not None:
+        remove_part(job.run, report.index)
+        raise WorkerDiffers(report.worker, "an older landcover", job.driver.words())
 
 
 @contextmanager

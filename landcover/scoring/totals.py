@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from landcover.runs.parts import Counts
+from landcover.scoring.installation import Installation
 from landcover.scoring.worker import Report
 
 
@@ -49,6 +50,7 @@ class Totals:
         self._tasks = 0
         self._workers: Counter[str] = Counter()
         self._devices: Counter[str] = Counter()
+        self._installations: dict[Installation, set[str]] = {}
         self._began, self._ended = float("inf"), 0.0
 
     def add_earlier(self, parts: Mapping[int, Counts]) -> None:
@@ -74,6 +76,8 @@ class Totals:
         self._tasks += 1
         self._workers[report.worker] += report.counts.planned
         host = report.worker.rpartition(":")[0]
+        if report.installation is not None:
+            self._installations.setdefault(report.installation, set()).add(host)
         self._devices[f"{host} {report.device}"] += report.loads
         self._began = min(self._began, report.started)
         self._ended = max(self._ended, report.finished)
@@ -115,6 +119,10 @@ class Totals:
             "model_loads": self._loads,
             "devices": dict(sorted(self._devices.items())),
             "workers": dict(sorted(self._workers.items())),
+            "installations": [
+                {"has": [one.code, *one.libraries, *one.beside], "hosts": sorted(hosts)}
+                for one, hosts in self._installations.items()
+            ],
             "stages": {stage: round(seconds, 3) for stage, seconds in self._seconds.items()},
         }
 

@@ -19,6 +19,7 @@ from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import Counts, Part, digest_of, write_part
 from landcover.scoring.canvas import Canvas, codes_of, pixel_block
 from landcover.scoring.inference import Labelling
+from landcover.scoring.installation import Installation, installation
 from landcover.scoring.labels import Labels
 from landcover.scoring.model import open_models
 from landcover.scoring.pipeline import Tally
@@ -38,6 +39,7 @@ class Report:
         started: seconds since the epoch.
         finished: seconds since the epoch.
         seconds: per stage: load, read, decode, wait, infer, write.
+        installation: what the process computes with.
     """
 
     index: int
@@ -48,6 +50,7 @@ class Report:
     started: float
     finished: float
     seconds: dict[str, float] = field(default_factory=dict)
+    installation: Installation | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Job:
         probabilities: whether tables get the probabilities of all classes.
         crop: pixels on each side of what a network labels that are not written.
         alone: tasks are done in the driver's own process: what cannot be done here cannot be done.
+        driver: what the driver computes with; a worker that has another does no work.
     """
 
     recipe: Recipe
@@ -71,6 +75,7 @@ class Job:
     probabilities: bool
     crop: int = 0
     alone: bool = False
+    driver: Installation | None = None
 
     def __str__(self) -> str:
         return self.run.storage.root
@@ -80,8 +85,11 @@ class Job:
 
         Raises:
             WorkerUnfit: nothing of it can be read or written here; another worker may be able to.
+            WorkerDiffers: what is installed here would give other labels than the driver's.
         """
-        started = time.time()
+        started, here = time.time(), installation(self.recipe.runtime)
+        if self.driver is not None:
+            self.driver.check(this_worker(), here)
         tally = Tally()
         canvas = self._canvas(task)
         found: Found = []
@@ -103,6 +111,7 @@ class Job:
         counts = self._written(part)
         tally.write = time.perf_counter() - before
         return Report(
+            installation=here,
             index=task.index,
             counts=counts,
             worker=this_worker(),

@@ -76,7 +76,7 @@ def _of_run(
         yield from _map(case, output / "maps" / f"{name}.tif", scene.map)
     maps = [scene.map for scene in scenes]
     if share(maps) <= _FAR_APART:
-        yield from _map(case, output / "map.tif", mosaic(maps))
+        yield from _map(case, output / "map.vrt", mosaic(maps))
 
 
 def _counts(manifest: dict[str, Any], scenes: list[Expected]) -> Iterator[str]:
