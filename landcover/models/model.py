@@ -138,6 +138,13 @@ class ScoringModel:
             raise ModelError(where, f"reads tiles of {wanted} pixels, not {got}: set source.tile")
         if tiles.dtype.kind not in "biuf":
             raise ModelError(where, f"reads numbers, not pixels of dtype {tiles.dtype}")
+        reads = np.dtype(recipe.reads)
+        if reads.kind in "iu" and not np.can_cast(tiles.dtype, reads, "safe"):
+            raise ModelError(
+                where,
+                f"reads {reads} and the imagery is {tiles.dtype}, which {reads} cannot hold: give it "
+                f"imagery of {reads}, scaled as that which it was trained on",
+            )
 
     def _nothing(self) -> Probabilities:
         height, width = (edge - 2 * self.recipe.halo for edge in self.recipe.input_size)
