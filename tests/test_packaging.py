@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -27,3 +29,9 @@ def test_backends_are_imported_from_the_top_level_folder() -> None:
 def _packages(name: str, folder: Path) -> set[str]:
     parents = (init.parent.relative_to(folder) for init in folder.rglob("__init__.py"))
     return {".".join((name, *parent.parts)) for parent in parents}
+
+
+def test_the_diagrams_of_the_architecture_are_those_of_the_imports() -> None:
+    command = [sys.executable, str(ROOT / "docs" / "architecture.py"), "--check"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
