@@ -12,14 +12,13 @@ Writes results/scaling.json, scaling.png, cluster.png and guide-of-2017.png.
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from benchmarks import material, spark_driver
+from benchmarks import dask_driver, material, spark_driver
 from benchmarks.measuring import claim, middle
 from benchmarks.projection import (
     EGRESS_GBIT,
@@ -36,12 +35,10 @@ from benchmarks.record import RESULTS, write_results
 from landcover.config import ModelSettings
 from landcover.machine import usable_cpus
 from landcover.models.recipe import Recipe, make_recipe
-from landcover.plugins import load_backend
 from landcover.report.bars import lines_figure
 from landcover.scoring.contest import Way, contest
 
 GOAL_CORES, GOAL_CLUSTER = 0.9, 0.9
-_IDLE_TASKS = 400
 
 
 @click.command()
@@ -117,18 +114,8 @@ def _known(rows: list[dict[str, Any]], recipe: Recipe, storage: float) -> Iterat
 
 
 def _driver_seconds(name: str) -> float:
-    """What a task costs the driver and scheduler of a backend, where the task itself is nothing."""
-    if name == "spark":
-        return spark_driver.measure().driver
-    with load_backend(name, workers=usable_cpus(), threads=1) as backend:
-        list(backend.map(_nothing, range(20)))
-        started = time.perf_counter()
-        done = sum(1 for _ in backend.map(_nothing, range(_IDLE_TASKS)))
-        return (time.perf_counter() - started) / done
-
-
-def _nothing(item: int) -> int:
-    return item
+    """What a task that does nothing costs a backend's driver, or its scheduler if that is slower."""
+    return spark_driver.measure().driver if name == "spark" else dask_driver.measure().slower
 
 
 def _claims(
