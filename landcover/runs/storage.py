@@ -83,7 +83,6 @@ class Storage:
             if self.local is None:
                 self._send(name, chunks)
                 return
-            (self.local / name).parent.mkdir(exist_ok=True)
             with _replacing(self.local / name) as temporary:
                 _write(temporary, chunks)
 
