@@ -7,9 +7,11 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do \
 FOLDER ?= demo
 CASES ?= 2000
 SEED ?= 0
+ONLY ?=
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test quick oracle lint types java clean
+.PHONY: help install demo test quick mutants oracle lint types java clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -36,6 +38,9 @@ quick: $(VENV)/.dev ## the same without clusters and TensorFlow: 3 minutes
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy -p landcover
 	$(VENV)/bin/python -m pytest -q $(SLOW:%=--ignore=%) $(ARGS)
+
+mutants: $(VENV)/.dev ## plant small faults one at a time, and see that tests notice each (ONLY=pattern JOBS=2)
+	@PYTHONPATH=tests $(VENV)/bin/python -m mutants --jobs $(JOBS) --only "$(ONLY)"
 
 oracle: $(VENV)/.dev java ## score random cases and compare them with a slow reference (CASES=2000 SEED=0)
 	@PYTHONPATH=tests $(VENV)/bin/python -m oracle --cases $(CASES) --seed $(SEED)

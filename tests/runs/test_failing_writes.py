@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +75,62 @@ def test_what_is_read_back_must_be_what_was_written(
     with pytest.raises(OutputError, match="read back is not what was written"):
         Storage(str(tmp_path)).put("a.tif", b"some content")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_content_is_on_the_disk_before_its_name_and_the_name_before_it_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut a name must not stand for less than all of its content."""
+    done: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def flushed(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        size = "" if path.is_dir() else f", {path.stat().st_size} bytes"
+        done.append(f"{'folder' if path.is_dir() else 'file'}{size}")
+        fsync(descriptor)
+
+    def renamed(self: Path, target: Path) -> Path:
+        done.append(f"renamed to {target.name}")
+        return replace(self, target)
+
+    monkeypatch.setattr("landcover.runs.storage.os.fsync", flushed)
+    monkeypatch.setattr(Path, "replace", renamed)
+    Storage(str(tmp_path)).put_chunks("a.tif", [b"some ", b"content"])
+    assert done == ["file, 12 bytes", "renamed to a.tif", "folder"]
+
+
+@pytest.mark.parametrize("place", [5, 2**22 + 5])
+def test_what_is_read_back_is_looked_at_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    """One byte of several megabytes is another on the disk."""
+
+    def turned(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").resolve()
+        if path.is_file():
+            with path.open("r+b") as file:
+                file.seek(place)
+                file.write(b"x")
+
+    monkeypatch.setattr("landcover.runs.storage.os.fsync", turned)
+    with pytest.raises(OutputError, match="read back is not what was written"):
+        Storage(str(tmp_path)).put("a.tif", bytes(2**22 + 10))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "fails"), [(errno.EIO, True), (errno.EINVAL, False)])
+def test_a_folder_that_cannot_be_flushed_is_an_error_unless_its_file_system_knows_no_such_thing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, fails: bool
+) -> None:
+    fsync = os.fsync
+
+    def flushed(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").resolve().is_dir():
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr("landcover.runs.storage.os.fsync", flushed)
+    expected = pytest.raises(OutputError, match="cannot be written") if fails else nullcontext()
+    with expected:
+        Storage(str(tmp_path)).put("a.tif", b"content")

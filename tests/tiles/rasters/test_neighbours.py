@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rasterio.transform import from_origin
+from rasterio.transform import Affine, from_origin
 from support.rasters import imagery, write
 
 from landcover.tiles.grid import Rectangle, Size, Tiling
@@ -173,3 +173,77 @@ def test_a_tile_is_lost_with_the_neighbour_that_it_needs_and_says_so(tmp_path: P
             [failure] = strip.failures
             assert "a.tif: pixels could not be read: " in failure.reason
             assert f"{files[1]}, which lies beside it: " in failure.reason
+
+
+@pytest.mark.parametrize("ratio", [None, 1.0, 1.7])
+@pytest.mark.parametrize("wide, high", [(0.6, 0.6), (0.6, 0.597)])
+def test_a_halo_comes_from_where_the_neighbour_has_that_place(
+    wide: float, high: float, ratio: float | None, tmp_path: Path
+) -> None:
+    """Far from the corner, with pixels of 0.6 m, as high as they are or nearly so."""
+    whole = imagery(3, 400, 300)
+    whole[:, 260:300, 100:] = 0
+    cuts = {"a": (0, 250, 0, 180), "b": (250, 400, 0, 180), "c": (0, 400, 180, 300)}
+    scenes = []
+    for name, (row0, row1, col0, col1) in cuts.items():
+        where = Affine(wide, 0, 731_123.4 + wide * col0, 0, -high, 4_012_345.6 - high * row0)
+        pixels = whole[:, row0:row1, col0:col1]
+        file = write(tmp_path / f"{name}.tif", pixels, transform=where, nodata=0)
+        scenes += [describe(name, (file,), TILING, resolution=ratio)]
+    beside = Neighbourhood(scenes).of(0)
+    assert [each.scene.name for each in beside] == ["b", "c"]
+    first = scenes[0]
+    for each in beside:
+        a, _, c, _, e, f = first.transform
+        _, _, c2, _, _, f2 = each.scene.transform
+        assert abs((c2 - c) / a - each.col) <= 0.5 and abs((f2 - f) / e - each.row) <= 0.5
+        assert each.extent[1] - each.row == each.scene.grid.height
+        assert each.extent[3] - each.col == each.scene.grid.width
+    found = _read(first, beside)
+    high_pixels, wide_pixels = first.grid.height, first.grid.width
+    for each in beside:
+        own, valid = read_window(each.scene, each.scene.grid.scene)
+        held = np.ones(own.shape[1:], bool) if valid is None else valid
+        if each.scene.name == "b":
+            seen = own[:, HALO - HALO + (high_pixels - each.row) :][:, :HALO, :wide_pixels]
+            ok = held[high_pixels - each.row :][:HALO, :wide_pixels]
+            got = found[:, HALO + high_pixels :, HALO : HALO + wide_pixels][:, : seen.shape[1]]
+        else:
+            seen = own[:, :high_pixels, wide_pixels - each.col :][:, :, :HALO]
+            ok = held[:high_pixels, wide_pixels - each.col :][:, :HALO]
+            got = found[:, HALO : HALO + high_pixels, HALO + wide_pixels :][:, :, : seen.shape[2]]
+        assert ok.any() and np.array_equal(got[:, ok], seen[:, ok])
+
+
+def test_what_is_mirrored_comes_upwards_first_then_sideways(tmp_path: Path) -> None:
+    """Beyond a corner whose two neighbours both end there, the one below serves."""
+    top, right, low = _scenes(
+        _cut(tmp_path, "top", slice(0, 45), slice(0, 50)),
+        _cut(tmp_path, "right", slice(0, 45), slice(50, 110)),
+        _cut(tmp_path, "low", slice(45, 90), slice(0, 50)),
+    )
+    found = _read(top, Neighbourhood([top, right, low]).of(0))
+    corner = found[:, HALO + 45 :, HALO + 50 :]
+    assert np.array_equal(corner, WHOLE[:, 44 - HALO : 44, 50 : 50 + HALO][:, ::-1])
+
+
+def test_a_scene_with_another_number_of_bands_or_another_size_of_pixels_is_no_neighbour(
+    tmp_path: Path,
+) -> None:
+    scene = _cut(tmp_path, "scene", slice(0, 90), slice(0, 50))
+    beside = slice(0, 90), slice(50, 110)
+    two = _cut(tmp_path, "two", *beside, pixels=imagery(2, 90, 60))
+    where = from_origin(500050.0, 4000000.0, 1.005, 1.005)
+    other = write(tmp_path / "other.tif", imagery(3, 90, 60), transform=where)
+    small = _cut(tmp_path, "small", slice(10, 40), slice(20, 52))  # most of it lies in the scene
+    scenes = _scenes(scene, two, other, small)
+    assert Neighbourhood(scenes).of(0) == ()
+
+
+def test_neighbours_come_in_the_order_of_the_plan(tmp_path: Path) -> None:
+    files = [
+        _cut(tmp_path, name, slice(row, row + 30), slice(50, 110))
+        for name, row in (("a", 60), ("b", 0), ("c", 30))
+    ]
+    scenes = _scenes(_cut(tmp_path, "z", slice(0, 90), slice(0, 50)), *files)
+    assert [each.scene.name for each in Neighbourhood(scenes).of(0)] == ["a", "b", "c"]

@@ -115,9 +115,11 @@ def test_thousands_of_bands_are_asked_for_once_each(tmp_path: Path) -> None:
     assert described(file, bands=("b3999", "b17")).bands.read == (4000, 18)
 
 
+@pytest.mark.parametrize("interleave", ["pixel", "band"])
 @pytest.mark.parametrize("kept", [0.3, 0.7, 0.99])
-def test_a_scene_that_was_cut_off_is_refused(tmp_path: Path, kept: float) -> None:
-    path = Path(write(tmp_path / "a.tif", imagery(3, 512, 512), tiled=True, blockxsize=128))
+def test_a_scene_that_was_cut_off_is_refused(tmp_path: Path, kept: float, interleave: str) -> None:
+    options = {"tiled": True, "blockxsize": 128, "blockysize": 64, "interleave": interleave}
+    path = Path(write(tmp_path / "a.tif", imagery(3, 511, 389), **options))
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
     with pytest.raises(SourceError, match=r"is cut off: it ends after \d+ bytes.* copy it again"):
         described(str(path))
@@ -189,6 +191,61 @@ def test_a_rotation_that_moves_no_pixel_is_none(tmp_path: Path) -> None:
     where = Affine(0.6, 0.6 * 0.2 / 90, 500000.0, 0, -0.6, 4000000.0)  # a fifth of a pixel
     with pytest.raises(SourceError, match=r"rotated, flipped .* gdalwarp"):
         described(write(tmp_path / "b.tif", imagery(1, 90, 70), transform=where))
+    where = Affine(0.6, 0, 500000.0, 0.6 * 0.2 / 70, -0.6, 4000000.0)  # columns alone
+    with pytest.raises(SourceError, match=r"rotated, flipped .* gdalwarp"):
+        described(write(tmp_path / "c.tif", imagery(1, 90, 70), transform=where))
+
+
+@pytest.mark.parametrize("wide, high", [(0.6, 0.6), (-0.6, -0.6)])
+def test_a_scene_whose_rows_go_north_or_columns_west_is_refused(
+    tmp_path: Path, wide: float, high: float
+) -> None:
+    where = Affine(wide, 0, 500000.0, 0, high, 4000000.0)
+    with pytest.raises(SourceError, match=r"rotated, flipped .* gdalwarp"):
+        described(write(tmp_path / "a.tif", imagery(1, 90, 70), transform=where))
+
+
+@pytest.mark.parametrize("wide, high, native", [(1.0, 1.3, False), (1.3, 1.0, False), (1, 1, True)])
+def test_rows_and_columns_are_resampled_each_by_its_own_ratio(
+    tmp_path: Path, wide: float, high: float, native: bool
+) -> None:
+    where = Affine(wide, 0, 500000.0, 0, -high, 4000000.0)
+    file = write(tmp_path / "a.tif", imagery(1, 91, 73), transform=where)
+    scene = described(file, resolution=1.0)
+    assert (scene.transform[0], scene.transform[4], scene.native) == (1.0, -1.0, native)
+    assert (scene.grid.width, scene.grid.height) == (round(73 * wide), round(91 * high))
+
+
+@pytest.mark.parametrize("edge, target, pixels", [(0.6, 1.0, 2), (0.6, 1.0, 6), (1.0, 0.7, 5)])
+def test_pixels_whose_centres_lie_in_the_scene_are_those_of_the_grid(
+    tmp_path: Path, edge: float, target: float, pixels: int
+) -> None:
+    file = write(tmp_path / "a.tif", imagery(1, pixels, pixels), resolution=edge)
+    grid = described(file, resolution=target).grid
+    centres = (np.arange(100) + 0.5) * target
+    assert grid.width == grid.height == (centres <= pixels * edge).sum()
+
+
+def test_a_resolution_on_the_ground_may_be_another_along_x_than_along_y(tmp_path: Path) -> None:
+    """Plate carree (EPSG:4087) keeps lengths along y, and stretches those along x by 1 / cos."""
+    north = 60 * 111319.49
+    where = Affine(1, 0, 1e6, 0, -1, north)
+    file = write(tmp_path / "a.tif", imagery(1, 100, 120), crs="EPSG:4087", transform=where)
+    scene = described(file, resolution=2.0)
+    assert scene.transform[0] == pytest.approx(4.0, rel=0.01)
+    assert scene.transform[4] == pytest.approx(-2.0, rel=0.01)
+    assert (scene.grid.width, scene.grid.height) == (30, 50)
+
+
+def test_the_resolution_on_the_ground_is_that_at_the_centre(tmp_path: Path) -> None:
+    """Of a scene that is 20 km high at 60 degrees north lengths change by half a percent."""
+    where = Affine(100, 0, 1e6, 0, -100, 8399738.0 + 20_000)
+    file = write(tmp_path / "a.tif", imagery(1, 400, 120), crs="EPSG:3857", transform=where)
+    wide = described(file, resolution=100.0).transform[0]
+    assert wide == pytest.approx(100 / math.cos(math.radians(60)), rel=0.004)
+    where = Affine(100, 0, 1e6, 0, -100, 8399738.0)
+    lower = write(tmp_path / "b.tif", imagery(1, 400, 120), crs="EPSG:3857", transform=where)
+    assert described(lower, resolution=100.0).transform[0] < wide * 0.999
 
 
 @pytest.mark.parametrize("latitude, north", [(0.01, 1113.19), (45.0, 5621521.5), (60.0, 8399738.0)])
@@ -222,6 +279,9 @@ def test_degrees_that_are_not_square_lead_to_reprojection(tmp_path: Path) -> Non
 def test_a_value_that_pixels_cannot_hold_marks_nothing() -> None:
     assert holdable(-9999.0, "uint8") is None
     assert holdable(0.5, "uint8") is None
+    assert (holdable(0.0, "uint8"), holdable(255.0, "uint8")) == (0.0, 255.0)
+    assert holdable(256.0, "uint8") is None
+    assert (holdable(-32768.0, "int16"), holdable(32768.0, "int16")) == (-32768.0, None)
     assert holdable(256.0, "uint16") == 256.0
     assert holdable(-9999.0, "float32") == -9999.0
 
@@ -306,3 +366,12 @@ def test_scenes_cut_out_of_one_have_tiles_on_one_lattice(
         assert -64 < top <= 0 and -64 < left <= 0
         places.add(((row + top) % 64, (col + left) % 64))
     assert len(places) == 1
+
+
+def test_a_lattice_has_a_stride_of_its_own_along_rows_and_along_columns(tmp_path: Path) -> None:
+    tiling = Tiling(Size(64, 40), 0, Size(64, 40))
+    where = from_origin(500000.0 + 1.2, 4000000.0 - 3.0, 0.6, 0.6)
+    file = write(tmp_path / "a.tif", imagery(1, 150, 170), transform=where)
+    grid = describe("a", (file,), tiling, lattice=True).grid
+    # Pixels of 0.6 m from the origin of the CRS: 833,335 to the east, 6,666,661 down from it.
+    assert grid.before == (-6_666_662 % 64, 833_335 % 40)

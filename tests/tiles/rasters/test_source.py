@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from rasterio.enums import ColorInterp
+from rasterio.transform import from_origin
 from support.rasters import imagery, write
 
 from landcover.contracts import Source, Strip, Task
@@ -204,6 +206,39 @@ def test_the_fingerprint_tells_inputs_and_grids_apart(tmp_path: Path) -> None:
     write(tmp_path / "a.tif", imagery(4, 100, 101))
     prints.append(source(file).fingerprint())
     assert once not in prints and len({json.dumps(one) for one in prints}) == len(prints)
+
+
+def test_the_fingerprint_tells_every_change_of_a_scene(tmp_path: Path) -> None:
+    pixels = imagery(3, 100, 90)
+    mask = np.ones((100, 90), dtype=bool)
+    colours = (ColorInterp.red, ColorInterp.green, ColorInterp.alpha)
+
+    def printed(name: str = "a", **options: Any) -> str:
+        told = {"resolution": 0.6, **options}
+        read = {key: told.pop(key) for key in ("bands", "lattice", "alpha") if key in told}
+        path = tmp_path / f"{name}.tif"
+        path.unlink(missing_ok=True)
+        found = json.dumps(source(write(path, pixels, **told), **read).fingerprint())
+        path.unlink()
+        return found
+
+    same = printed()
+    assert printed() == same
+    moved = from_origin(500000.0 + 0.6, 4000000.0, 0.6, 0.6)
+    others = [
+        printed("b"),
+        printed(transform=moved),
+        printed(crs="EPSG:26915"),
+        printed(nodata=0),
+        printed(mask=mask),
+        printed(compress="deflate"),
+        printed(bands=(3, 2, 1)),
+        printed(bands=(1, 2, 3)),
+        printed(lattice=True),
+        printed(colours=colours, bands=(1, 2)),
+        printed(colours=colours, bands=(1, 2), alpha="imagery"),
+    ]
+    assert len({same, *others}) == 1 + len(others)
 
 
 def test_bands_that_are_named_must_be_as_many_as_the_network_reads(tmp_path: Path) -> None:

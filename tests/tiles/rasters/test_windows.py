@@ -288,3 +288,107 @@ def test_a_mask_may_have_a_dtype_of_its_own(tmp_path: Path) -> None:
     pixels, valid = whole(describe("a", (str(tmp_path / "a.vrt"),), TILING, bands=(3, 1, 2)))
     assert pixels.dtype == np.uint16 and (pixels == written[[2, 0, 1]]).all()
     assert valid is not None and (valid == (mask[0] > 0)).all()
+
+
+def _of_files(tmp_path: Path, fills: tuple[int, ...], pixels: npt.NDArray[Any]) -> Scene:
+    """A scene with a file a band, each with its own declared value."""
+    files = tuple(
+        write(tmp_path / f"b{at}.tif", pixels[at : at + 1], nodata=fill, resolution=0.6)
+        for at, fill in enumerate(fills)
+    )
+    return describe("a", files, TILING)
+
+
+def test_every_band_has_a_declared_value_of_its_own(tmp_path: Path) -> None:
+    pixels, fills = imagery(3, 71, 83), (0, 255, 7)
+    pixels[pixels == 7] = 8
+    for at, fill in enumerate(fills):
+        pixels[at, 10:20] = fill  # all bands at their own value: no data
+        pixels[at, 30:40] = fills[0]  # all at that of the first: data
+        pixels[at, 50:60] = fills[(at + 1) % 3]
+    found, valid = whole(_of_files(tmp_path, fills, pixels))
+    assert valid is not None and not valid[10:20].any()
+    assert valid[:10].all() and valid[20:].all() and (found == pixels).all()
+
+
+@pytest.mark.parametrize("masked", [0, 1, 2])
+def test_a_pixel_that_one_file_of_a_scene_holds_is_data(tmp_path: Path, masked: int) -> None:
+    pixels = imagery(3, 71, 83)
+    hole = np.zeros((71, 83), dtype=bool)
+    hole[11:29, 5:60] = True
+    everywhere = np.zeros_like(hole)
+    everywhere[50:60] = True
+    files = tuple(
+        write(
+            tmp_path / f"b{at}.tif",
+            pixels[at : at + 1],
+            mask=~(hole & (at == masked)) & ~everywhere,
+            resolution=0.6,
+        )
+        for at in range(3)
+    )
+    _, valid = whole(describe("a", files, TILING))
+    assert valid is not None and (valid == ~everywhere).all()
+
+
+def test_fill_values_of_unsigned_pixels_come_as_they_are(tmp_path: Path) -> None:
+    """A network that was trained on white margins is given white ones."""
+    pixels = imagery(3, 71, 83)
+    pixels[:, 20:30] = 255
+    found, valid = whole(describe("a", (write(tmp_path / "a.tif", pixels, nodata=255),), TILING))
+    assert valid is not None and not valid[20:30].any() and (found == pixels).all()
+
+
+@pytest.mark.parametrize("level", [1, 128, 254, 255])
+def test_alpha_masks_where_it_is_zero_and_nowhere_else(tmp_path: Path, level: int) -> None:
+    pixels = imagery(4, 71, 83)
+    pixels[3] = level
+    pixels[3, 20:30] = 0
+    file = write(tmp_path / "a.tif", pixels, colours=RGBA, resolution=0.6)
+    _, valid = whole(describe("a", (file,), TILING, bands=(1, 2, 3)))
+    assert valid is not None and valid.sum() == 61 * 83 and not valid[20:30].any()
+
+
+def test_undefined_pixels_join_those_that_a_mask_leaves_out(tmp_path: Path) -> None:
+    pixels = imagery(3, 71, 83, "float32")
+    pixels[2, 5:9, 5:9] = np.nan
+    mask = np.ones((71, 83), dtype=bool)
+    mask[40:50] = False
+    _, valid = whole(describe("a", (write(tmp_path / "a.tif", pixels, mask=mask),), TILING))
+    expected = mask.copy()
+    expected[5:9, 5:9] = False
+    assert valid is not None and (valid == expected).all()
+
+
+@pytest.mark.parametrize("wide, high", [(1.0, 1.3), (0.7, 0.6), (2.6, 1.0)])
+def test_rows_and_columns_are_resampled_as_gdal_does_each_by_its_own_ratio(
+    tmp_path: Path, wide: float, high: float
+) -> None:
+    where = Affine(wide, 0, 500000.0, 0, -high, 4000000.0)
+    hole = np.zeros((151, 173), dtype=bool)
+    hole[31:70, 50:121] = True
+    file = write(tmp_path / "a.tif", imagery(2, 151, 173), transform=where, mask=~hole)
+    scene = describe("a", (file,), TILING, resolution=1.0)
+    _, valid = whole(scene)
+    y, x = (
+        np.minimum(((np.arange(n) + 0.5) / edge).astype(int), most - 1)
+        for n, edge, most in ((scene.grid.height, high, 151), (scene.grid.width, wide, 173))
+    )
+    assert valid is not None and (valid == ~hole[y][:, x]).all()
+    size = {"width": scene.grid.width, "height": scene.grid.height}
+    with (
+        rasterio.open(write(tmp_path / "b.tif", imagery(2, 151, 173), transform=where)) as source,
+        WarpedVRT(
+            source,
+            crs=source.crs,
+            transform=Affine(*scene.transform),
+            resampling=Resampling.bilinear,
+            XSCALE=wide,
+            YSCALE=high,
+            **size,
+        ) as warped,
+    ):
+        expected = warped.read().astype(int)
+    found, _ = whole(describe("b", (str(tmp_path / "b.tif"),), TILING, resolution=1.0))
+    difference = np.abs(found.astype(int) - expected)
+    assert difference.max() <= 1 and (difference > 0).mean() < 0.05  # halves are rounded

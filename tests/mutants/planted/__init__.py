@@ -1,0 +1,20 @@
+"""The list of faults, a module a room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+
+from mutants.faults import Fault
+from mutants.planted import backends, images, models, runs, scenes, scoring, shared, tiles
+
+_LISTS = (tiles, scenes, images, models, scoring, runs, backends, shared)
+
+
+def _of(module: ModuleType) -> Iterator[Fault]:
+    for value in vars(module).values():
+        if isinstance(value, list):
+            yield from value
+
+
+FAULTS = tuple(fault for module in _LISTS for fault in _of(module))

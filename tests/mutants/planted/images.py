@@ -1,0 +1,197 @@
+"""Faults of image files as tiles."""
+
+from __future__ import annotations
+
+from mutants.faults import planted
+
+SOURCE = planted(
+    "landcover/tiles/images/source.py",
+    "tests/tiles/images/test_source.py",
+    (
+        "images after an unusable one get its place",
+        "pixels[len(tiles)] = decode(content, image.path, expected)",
+        "pixels[len(tiles) + len(failures)] = decode(content, image.path, expected)",
+    ),
+    (
+        "pixels of unusable images are given on",
+        "return Strip(tiles, pixels[: len(tiles)], None",
+        "return Strip(tiles, pixels, None",
+    ),
+    (
+        "the label is the folder above",
+        'parent = PurePosixPath(f"{self.root}/{below}").name',
+        'parent = PurePosixPath(f"{self.root}/{below}").parent.name',
+    ),
+    (
+        "true labels unasked",
+        "label = told(parent) if self.labelled else None",
+        "label = told(parent)",
+    ),
+    ("the fingerprint forgets labels", '"labels": self._labels,', ""),
+    (
+        "the fingerprint forgets bands",
+        '"bands": None if wanted.bands is None else list(wanted.bands),',
+        "",
+    ),
+    (
+        "the fingerprint forgets resizing",
+        '**({"resize": wanted.resize} if wanted.resize != "none" else {}),',
+        "",
+    ),
+    (
+        "the fingerprint forgets what alpha is",
+        '**({"alpha": wanted.alpha} if wanted.alpha else {}),',
+        "",
+    ),
+    (
+        "the fingerprint forgets where images are",
+        '"images": ["/".join((entry.root, *entry.segments)) for entry in self._entries],',
+        "",
+    ),
+    (
+        "colours are counted from 0",
+        "return _COLOURS.index(text) + 1",
+        "return _COLOURS.index(text)",
+    ),
+    (
+        "green before red",
+        '_COLOURS = ("red", "green", "blue", "nir")',
+        '_COLOURS = ("green", "red", "blue", "nir")',
+    ),
+    (
+        "the first image is the measure, usable or not",
+        "Counter(usable or decoded[:1]).most_common(1)",
+        "Counter(decoded[:1]).most_common(1)",
+    ),
+    (
+        "any failure may be retried",
+        "failures.append(Failure(image.tile, str(error), retryable=False))",
+        "failures.append(Failure(image.tile, str(error), retryable=True))",
+    ),
+    (
+        "an image that is gone is damaged",
+        "str(error), error.retryable, True)",
+        "str(error), error.retryable)",
+    ),
+    (
+        "tasks are one image short",
+        "while part := list(islice(listed, self._task_tiles)):",
+        "while part := list(islice(listed, self._task_tiles - 1)):",
+    ),
+    (
+        "a task counts folders",
+        "return sum(len(names) for _, names in self.groups)",
+        "return len(self.groups)",
+    ),
+)
+
+DECODING = planted(
+    "landcover/tiles/images/decoding.py",
+    "tests/tiles/images/test_source.py tests/tiles/images/test_decoding.py",
+    (
+        "bands are counted from 0",
+        "pixels[[band - 1 for band in expected.wanted.bands]]",
+        "pixels[[band % len(pixels) for band in expected.wanted.bands]]",
+    ),
+    (
+        "bands in the order of the file",
+        "pixels[[band - 1 for band in expected.wanted.bands]]",
+        "pixels[[band - 1 for band in sorted(expected.wanted.bands)]]",
+    ),
+    (
+        "alpha is dropped, transparent or not",
+        "if (bands[-1] != _OPAQUE.get(bands.dtype.name, bands[-1].max())).any():",
+        "if False:",
+    ),
+    ("opaque in 16 bits is 255", '"uint16": 65535}', '"uint16": 255}'),
+    (
+        "NaN is brightness",
+        'if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():',
+        "if False:",
+    ),
+    ("infinite is brightness", "not np.isfinite(pixels).all()", "np.isnan(pixels).any()"),
+    (
+        "16 bits are cut down to 8",
+        'if image.mode in ("LA", "RGB", "RGBA") and _deep(image):',
+        "if False:",
+    ),
+    ("a torn PNG is read", "and _whole_png(content):", "and True:"),
+    (
+        "chunks without a checksum",
+        'if zlib.crc32(content[at + 4 : end]) != int.from_bytes(content[end : end + 4], "big"):',
+        "if False:",
+    ),
+    (
+        "rows as columns of Pillow",
+        "np.moveaxis(array, 2, 0)",
+        "np.moveaxis(array, 2, 0).swapaxes(1, 2)",
+    ),
+    ("another dtype is cast", "if str(pixels.dtype) != expected.dtype:", "if False:"),
+    (
+        "too few bands are passed over",
+        "    if len(pixels) != expected.count:\n",
+        "    if len(pixels) < expected.count:\n",
+    ),
+    (
+        "sizes with rows and columns exchanged",
+        "(height, width) != tile:",
+        "(width, height) != tile:",
+    ),
+    (
+        "byte order of the file",
+        'array = array.astype(array.dtype.newbyteorder("="), copy=False)',
+        "pass",
+    ),
+    ("palettes are brightness", "if dataset.colorinterp[0] == ColorInterp.palette:", "if False:"),
+    ("an image of any size", "if width * height > _MOST_PIXELS:", "if False:"),
+)
+
+RESIZING = planted(
+    "landcover/tiles/images/resizing.py",
+    "tests/tiles/images/test_source.py",
+    (
+        "the middle is to the left",
+        "(height - window.rows) // 2, (width - window.cols) // 2",
+        "(height - window.rows) // 2, 0",
+    ),
+    (
+        "the middle by the width",
+        "top, left = (window.rows - height) // 2,",
+        "top, left = (window.cols - width) // 2,",
+    ),
+    (
+        "crop what is too small",
+        'if how == "crop" and height >= window.rows and width >= window.cols:',
+        'if how == "crop" and height >= window.rows:',
+    ),
+    (
+        "fit keeps one ratio",
+        "Axis(window.cols, width, width / window.cols)",
+        "Axis(window.cols, width, height / window.rows)",
+    ),
+    (
+        "columns are mirrored at the height",
+        "reflected(-left, window.cols - left, width)",
+        "reflected(-left, window.cols - left, height)",
+    ),
+)
+
+FETCHING = planted(
+    "landcover/tiles/images/fetching.py",
+    "tests/tiles/images/test_source.py",
+    (
+        "what is gone may come back",
+        'return Unreachable(f"cannot be read: {said}", retryable=not final)',
+        'return Unreachable(f"cannot be read: {said}", retryable=True)',
+    ),
+    (
+        "a missing file stops the others",
+        'system.cat(inside, on_error="return")',
+        'system.cat(inside, on_error="raise")',
+    ),
+    (
+        "contents in another order",
+        "for part in (found[path] for path in inside)",
+        "for part in (found[path] for path in sorted(inside, reverse=True))",
+    ),
+)

@@ -1,0 +1,418 @@
+"""Faults of a run directory: parts, storage, locks, fingerprints."""
+
+from __future__ import annotations
+
+from mutants.faults import planted
+
+PARTS = planted(
+    "landcover/runs/parts.py",
+    "tests/runs/test_parts.py",
+    (
+        "codes are indices",
+        '"code": pa.array(codes[part.labels])',
+        '"code": pa.array(np.asarray(part.labels, np.int32))',
+    ),
+    (
+        "labels in the order of codes",
+        "names[part.labels]",
+        "names[np.argsort(np.argsort(codes))][part.labels]",
+    ),
+    (
+        "tiles before quarantine and pixels",
+        '    kind: Literal["quarantine", "pixels"]\n    for kind in ("quarantine", "pixels"):',
+        '    run.storage.put(run.part("tiles", part.index), _encode(_tiles(part, run.scheme)))\n    kind: Literal["quarantine", "pixels"]\n    for kind in ("quarantine", "pixels"):',
+    ),
+    (
+        "what an earlier attempt set aside stays",
+        "            run.storage.remove(name)\n    run.storage.put(",
+        "            pass\n    run.storage.put(",
+    ),
+    (
+        "tiles go last when a part is removed",
+        'for kind in ("tiles", "quarantine", "pixels"):  # without',
+        'for kind in ("pixels", "quarantine", "tiles"):  # without',
+    ),
+    (
+        "the pixels of a removed part stay",
+        'for kind in ("tiles", "quarantine", "pixels"):  # without',
+        'for kind in ("tiles", "quarantine"):  # without',
+    ),
+    (
+        "a damaged part counts as done",
+        "        return None\n",
+        "        return Counts(0, 0, 0, 0, '')\n",
+    ),
+    (
+        "the digest forgets where tiles lie",
+        "digest.update(repr(tuple(tile)).encode())",
+        "digest.update(tile.tile.encode())",
+    ),
+    ("tiles may get lost", "if ended != self.planned:", "if ended > self.planned:"),
+    (
+        "all failures are retryable",
+        "sum(one.retryable for one in self.failures)",
+        "len(self.failures)",
+    ),
+    (
+        "parts in the order of names",
+        "sorted({*done} & {*run.parts(kind)})",
+        "{*done} & {*run.parts(kind)}",
+    ),
+    (
+        "quarantine of tasks that are not done",
+        "sorted({*done} & {*run.parts(kind)})",
+        "sorted(run.parts(kind))",
+    ),
+    (
+        "probabilities a column short",
+        "np.arange(0, values.size + 1, max(values.shape[-1], 1), dtype=np.int32)",
+        "np.arange(0, values.size + 1, max(values.shape[-1] - 1, 1), dtype=np.int32)",
+    ),
+    (
+        "rows in 16 bits",
+        'pa.field(name, pa.int32()) for name in ("row", "col")',
+        'pa.field(name, pa.int16()) for name in ("row", "col")',
+    ),
+    (
+        "row and column exchanged",
+        '"row": [tile.row for tile in tiles],',
+        '"row": [tile.col for tile in tiles],',
+    ),
+    (
+        "the reason is another tile's",
+        "pa.array([failure.reason for failure in part.failures], pa.string())",
+        "pa.array([failure.reason for failure in reversed(part.failures)], pa.string())",
+    ),
+    (
+        "undefined pixels are not counted",
+        "undefined = 0 if self.undefined is None else int(self.undefined.sum())",
+        "undefined = 0",
+    ),
+    (
+        "scores are cut to 8 bits",
+        "pa.array(np.asarray(part.scores, np.float32))",
+        "pa.array(np.asarray(np.round(part.scores, 2), np.float32))",
+    ),
+)
+
+PARTS_OF_RUNS = planted(
+    "landcover/runs/parts.py",
+    "tests/runs/test_parts.py tests/scoring/test_undefined.py",
+    (
+        "columns that were not asked for",
+        "columns=list(columns) if columns else None",
+        "columns=None",
+        "the tables have more columns than were asked for: it takes time, and changes nothing",
+    ),
+    (
+        "undefined pixels are not in the table",
+        '        more["undefined_pixels"] = pa.array(np.asarray(part.undefined, np.int32))',
+        "        pass",
+    ),
+)
+
+PIXELS = planted(
+    "landcover/runs/pixels.py",
+    "tests/runs/test_parts.py tests/runs/test_mosaic.py tests/runs/test_overviews.py",
+    ("row and column exchanged", "ROW=block.row, COL=block.col", "ROW=block.col, COL=block.row"),
+    (
+        "padded by the column above",
+        "above, beside = block.row % BLOCK, block.col % BLOCK",
+        "above, beside = block.col % BLOCK, block.row % BLOCK",
+    ),
+    ("padding is class 0", "constant_values=scheme.nodata", "constant_values=0"),
+    ("the file does not say what nodata is", '        "nodata": scheme.nodata,\n', ""),
+    (
+        "the file lies where its first pixel is",
+        "Affine(a, b, c - a * beside, d, e, f - e * above)",
+        "Affine(a, b, c, d, e, f)",
+    ),
+    (
+        "the area ends a row early",
+        "area = Area(row, top * BLOCK + file.height,",
+        "area = Area(row, top * BLOCK + file.height - 1,",
+    ),
+    (
+        "the area is as wide as the file",
+        "col, left * BLOCK + file.width)",
+        "col, col + file.width)",
+    ),
+    (
+        "blocks are found by the other axis",
+        "place_of(file, y - top, x - left)",
+        "place_of(file, x - left, y - top)",
+    ),
+    (
+        "codes in bytes, always",
+        "block.values.astype(scheme.dtype, copy=False)",
+        "block.values.astype('uint8', copy=False)",
+    ),
+)
+
+STORAGE = planted(
+    "landcover/runs/storage.py",
+    "tests/runs/test_directory.py tests/runs/test_failing_writes.py tests/runs/test_parts.py",
+    (
+        "no fsync of the file",
+        "        os.fsync(file.fileno())  # else a power cut may leave a name without content\n",
+        "",
+    ),
+    (
+        "fsync before the bytes have left Python",
+        "        file.flush()\n        os.fsync(file.fileno())",
+        "        os.fsync(file.fileno())",
+    ),
+    ("no fsync of the folder", "        _flush_folder(path.parent)\n", ""),
+    (
+        "the folder is flushed before it has the name",
+        "        temporary.replace(path)\n        _flush_folder(path.parent)",
+        "        _flush_folder(path.parent)\n        temporary.replace(path)",
+    ),
+    (
+        "the name before the content",
+        "        yield temporary\n        temporary.replace(path)\n",
+        "        temporary.touch()\n        temporary.replace(path)\n        yield path\n",
+    ),
+    ("what is read back is not looked at", "    if found != meant:\n", "    if False:\n"),
+    (
+        "the first chunk alone is looked at",
+        "        while chunk := file.read(_CHUNK):\n",
+        "        if chunk := file.read(_CHUNK):\n",
+    ),
+    (
+        "a failed write leaves a file behind",
+        "        temporary.unlink(missing_ok=True)\n",
+        "        pass\n",
+    ),
+    (
+        "written in place",
+        "            with _replacing(self.local / name) as temporary:\n                _write(temporary, chunks)",
+        "            _write(self.local / name, chunks)",
+    ),
+    (
+        "bytes that did not arrive are not missed",
+        "        if (stored := self._filesystem.size(self._key(name))) != size:",
+        "        if (stored := self._filesystem.size(self._key(name))) > size:",
+    ),
+    (
+        "what was half written stays",
+        "                shutil.rmtree(path) if path.is_dir() else path.unlink()",
+        "                pass",
+    ),
+    (
+        "a listing from memory",
+        "            self._filesystem.invalidate_cache()\n            paths =",
+        "            paths =",
+        "the file systems of the tests keep no listings; those of Azure and S3 do",
+    ),
+    (
+        "names in the order of the disk",
+        "return sorted(entry.name for entry in os.scandir(self.local / folder))",
+        "return [entry.name for entry in os.scandir(self.local / folder)]",
+    ),
+    ("secrets in the URL of the output are taken", "        refuse_secrets(root)\n", ""),
+    (
+        "errors of the disk come as they are",
+        '        raise OutputError(where, f"cannot be written: {error.strerror or error}") from error',
+        "        raise",
+    ),
+    (
+        "an error of the folder's flush is passed over",
+        "        if error.errno not in (errno.EINVAL, errno.ENOTSUP):\n            raise\n",
+        "        pass\n",
+    ),
+    ("temporary files look like parts", 'TEMPORARY = ".writing-"', 'TEMPORARY = "part-"'),
+)
+
+LOCK = planted(
+    "landcover/runs/lock.py",
+    "tests/runs/test_directory.py",
+    ("no lock of the system", "            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", ""),
+    (
+        "a lock that others may share",
+        "fcntl.LOCK_EX | fcntl.LOCK_NB",
+        "fcntl.LOCK_SH | fcntl.LOCK_NB",
+    ),
+    (
+        "a lock on a file that was removed counts",
+        "            if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):\n                raise BlockingIOError  # its holder removed the file while this one opened it\n",
+        "",
+    ),
+    (
+        "a lock on a file that was replaced counts",
+        "not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat())",
+        "not path.exists()",
+    ),
+    (
+        "threads of a process are not kept apart",
+        '        if name in _held:\n            raise _busy(name, "by this process")\n',
+        "",
+    ),
+    (
+        "a run of this process holds its directory for ever",
+        "            _held.remove(name)",
+        "            pass",
+    ),
+    (
+        "the lock stays when the run has ended",
+        "            path.unlink(missing_ok=True)\n",
+        "            pass\n",
+    ),
+    ("the holder is not named", "        file.write(_holder())\n", ""),
+    (
+        "of two that start together both go on",
+        '        if not (now := _content(storage)).startswith(mark):\n            raise _busy(storage.root, now.split(" #")[0])\n',
+        "",
+    ),
+    (
+        "a lock that beats is taken over",
+        '    if _content(storage) not in ("", before):\n',
+        "    if False:\n",
+    ),
+    (
+        "a lock is left over after half a beat",
+        "threading.Event().wait(2.5 * beat)",
+        "threading.Event().wait(0.5 * beat)",
+    ),
+    ("a lock is taken over at once", "    threading.Event().wait(2.5 * beat)\n", ""),
+    (
+        "no sign of life",
+        "    thread.start()\n",
+        "    thread.run = lambda: None\n    thread.start()\n",
+    ),
+    ("signs of life are all the same", 'f"{mark} {count}".encode()', 'f"{mark} 0".encode()'),
+    (
+        "the lock of another is removed",
+        "        if _content(storage).startswith(mark):\n            storage.remove(LOCK)",
+        "        storage.remove(LOCK)",
+    ),
+    (
+        "the lock of another is written over",
+        "            if _content(storage).startswith(mark):\n                storage.put(LOCK",
+        "            if True:\n                storage.put(LOCK",
+    ),
+    (
+        "a lock that cannot be kept fresh ends the thread",
+        "        except OutputError as error:\n            _log.warning",
+        "        except ZeroDivisionError as error:\n            _log.warning",
+    ),
+    (
+        "processes of two hosts are one",
+        'mark = f"{_holder()} #{uuid.uuid4().hex}"',
+        'mark = f"{_holder()} #"',
+    ),
+)
+
+DIRECTORY = planted(
+    "landcover/runs/directory.py",
+    "tests/runs/test_directory.py",
+    ("another model goes on", "    if other:\n        reason", "    if False:\n        reason"),
+    (
+        "a key that one of them lacks is no difference",
+        "return key not in one or key not in other or one[key] != other[key]",
+        "return key in one and key in other and one[key] != other[key]",
+    ),
+    (
+        "keys of the present job alone",
+        'keys = {*theirs, *fingerprint} - {"digest"}',
+        'keys = {*fingerprint} - {"digest"}',
+    ),
+    (
+        "other classes go on",
+        '"classes": found.get("classes")}',
+        '"classes": fingerprint.get("classes")}',
+    ),
+    (
+        "the lock is taken after the look",
+        "    with only_run(run.storage, beat):\n        started = _started(run, whole)",
+        "    started = _started(run, whole)\n    with only_run(run.storage, beat):",
+    ),
+    (
+        "a folder of others' files is taken",
+        "        if names:\n            reason",
+        "        if False:\n            reason",
+    ),
+    ("an interrupted run begins anew", '"started": started or _now()', '"started": _now()'),
+    (
+        "a run that may try again is done",
+        'if found.get("status") != "done" or found.get("retryable"):',
+        'if found.get("status") != "done":',
+    ),
+    (
+        "a run that failed is done",
+        'if found.get("status") != "done" or found.get("retryable"):',
+        'if found.get("retryable"):',
+    ),
+    (
+        "another run is done",
+        "return None if _other(found, _whole(fingerprint, scheme)) else run",
+        "return run",
+    ),
+    (
+        "the summary is overruled",
+        '{**self.manifest(), **summary, "status": status',
+        '{**summary, **self.manifest(), "status": status',
+    ),
+    (
+        "parts of more than six digits are none",
+        "return sorted(int(n[5 : -len(suffix)]) for n in names if n.endswith(suffix))",
+        "return sorted(int(n[5:11]) for n in names if n.endswith(suffix))",
+    ),
+    (
+        "parts in the order of names",
+        "return sorted(int(n[5 : -len(suffix)]) for n in names if n.endswith(suffix))",
+        "return [int(n[5 : -len(suffix)]) for n in sorted(names) if n.endswith(suffix)]",
+    ),
+    (
+        "what was half written in pixels stays",
+        'run.storage.sweep("", "tiles", "quarantine", "pixels", "maps")',
+        'run.storage.sweep("", "tiles", "quarantine", "maps")',
+    ),
+    ("times of the place, not of the world", "datetime.now(UTC)", "datetime.now()"),
+)
+
+GEOPARQUET = planted(
+    "landcover/runs/geoparquet.py",
+    "tests/runs/test_parts.py",
+    (
+        "the box is of the first tile",
+        "bounds[:, :2].min(axis=0), bounds[:, 2:].max(axis=0)",
+        "bounds[0, :2], bounds[0, 2:]",
+    ),
+    (
+        "x and y of outlines exchanged",
+        "shapely.box(*bounds.T)",
+        "shapely.box(*bounds[:, [1, 0, 3, 2]].T)",
+    ),
+    ("big-endian outlines", "byte_order=1", "byte_order=0"),
+    ("outlines go clockwise", "shapely.box(*bounds.T)", "shapely.box(*bounds.T, ccw=False)"),
+    ("tiles without bounds lie at 0", "missing = (np.nan,) * 4", "missing = (0.0,) * 4"),
+    ("another version", '"version": "1.1.0"', '"version": "1.0.0"'),
+    ("the CRS is not told", '"crs": _projjson(crs),', ""),
+)
+
+RUN = planted(
+    "landcover/runs/run.py",
+    "tests/runs/test_run.py",
+    ("tiles in the CRS of the last", "frame.to_crs(frames[0].crs)", "frame.to_crs(frames[-1].crs)"),
+    (
+        "tiles stay where their numbers are",
+        "frame.to_crs(frames[0].crs) for frame in frames",
+        "frame.set_crs(frames[0].crs, allow_override=True) for frame in frames",
+    ),
+    (
+        "codes in the order of names",
+        "class_codes=list(scheme.codes)",
+        "class_codes=sorted(scheme.codes)",
+    ),
+    (
+        "tables of a CRS are lost",
+        "        groups[-1][1].append(table)",
+        "        groups[-1][1][:] = [table]",
+    ),
+    (
+        "failures are the tiles",
+        'read_parts(self.directory, "quarantine")',
+        "read_parts(self.directory)",
+    ),
+)

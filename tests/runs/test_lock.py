@@ -1,0 +1,138 @@
+"""One run at a time, also where the lock changes under the hands of those who want it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from landcover.errors import OutputError
+from landcover.runs.lock import LOCK, only_run
+from landcover.runs.storage import Storage
+
+BEAT = 0.02
+OTHER = b"by process 1 on another #abc "
+
+
+def _gone(path: Path) -> None:
+    path.unlink()
+
+
+def _replaced(path: Path) -> None:
+    path.unlink()
+    path.write_text("by process 1 on another")
+
+
+@pytest.mark.parametrize("meanwhile", [_gone, _replaced])
+def test_a_lock_on_a_file_that_is_there_no_more_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[Path], None]
+) -> None:
+    """Its holder removes it while this one has opened it, and perhaps a third has made it anew."""
+    lockf = fcntl.lockf
+
+    def late(file: object, flags: int) -> None:
+        meanwhile(tmp_path / LOCK)
+        lockf(file, flags)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("landcover.runs.lock.fcntl.lockf", late)
+    before = meanwhile is _replaced
+    with pytest.raises(OutputError, match="is being written"), only_run(Storage(str(tmp_path))):
+        pass
+    assert (tmp_path / LOCK).exists() is before
+    monkeypatch.undo()
+    with only_run(Storage(str(tmp_path))):
+        assert f"by process {os.getpid()} on" in (tmp_path / LOCK).read_text()
+    assert not (tmp_path / LOCK).exists()
+
+
+@dataclass(frozen=True)
+class Watched(Storage):
+    """A storage behind a URL that says what is written there as a lock."""
+
+    written: list[bytes] = field(default_factory=list)
+    later: Callable[[int], None] = lambda count: None
+    failing: bool = False
+    beats: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def put(self, name: str, content: bytes) -> None:
+        self.written.append(content)
+        if len(self.written) == 2 and self.failing:
+            raise OutputError(name, "cannot be written: the store is busy")
+        super().put(name, content)
+        self.later(len(self.written))
+        self.beats.release()
+
+    def read(self, name: str) -> bytes:
+        content = super().read(name)
+        if content.startswith(OTHER):
+            self.beats.release()
+        return content
+
+
+@pytest.fixture
+def url() -> str:
+    return f"memory://{uuid.uuid4().hex}/run"
+
+
+def test_of_two_runs_that_start_together_behind_a_url_one_goes_on(url: str) -> None:
+    plain = Storage(url)
+    storage = Watched(url, later=lambda count: plain.put(LOCK, OTHER + b"0"))
+    with (
+        pytest.raises(OutputError, match="is being written by process 1 on another:"),
+        only_run(storage, BEAT),
+    ):
+        pytest.fail("the other one wrote last, and goes on")
+    assert plain.read(LOCK) == OTHER + b"0"
+
+
+def test_a_lock_behind_a_url_changes_with_every_beat_and_goes_with_its_run(url: str) -> None:
+    storage = Watched(url)
+    with only_run(storage, BEAT):
+        for _ in range(4):
+            assert storage.beats.acquire(timeout=60)
+    assert len(set(storage.written)) == len(storage.written) >= 4
+    assert not storage.exists(LOCK)
+
+
+def test_a_store_that_fails_for_a_moment_does_not_end_the_beats(url: str) -> None:
+    storage = Watched(url, failing=True)
+    with only_run(storage, BEAT):
+        for _ in range(3):
+            assert storage.beats.acquire(timeout=60)
+    assert len(storage.written) >= 4
+
+
+def test_the_lock_of_another_is_neither_written_over_nor_removed(url: str) -> None:
+    plain, storage = Storage(url), Watched(url)
+    with only_run(storage, BEAT):
+        plain.put(LOCK, OTHER + b"7")
+        while storage.beats.acquire(blocking=False):
+            pass
+        for _ in range(4):
+            assert storage.beats.acquire(timeout=60)
+    assert plain.read(LOCK) == OTHER + b"7"
+
+
+def test_a_lock_whose_beat_comes_late_is_left_alone(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Storage(url)
+    plain.put(LOCK, OTHER + b"0")
+
+    def time_goes_by(self: threading.Event, seconds: float) -> bool:
+        if seconds >= 2 * BEAT:  # a whole beat late
+            plain.put(LOCK, OTHER + b"1")
+        return False
+
+    monkeypatch.setattr(threading.Event, "wait", time_goes_by)
+    with (
+        pytest.raises(OutputError, match="is being written by process 1 on another:"),
+        only_run(plain, BEAT),
+    ):
+        pytest.fail("it has beaten meanwhile")
