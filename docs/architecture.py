@@ -94,6 +94,7 @@ def page() -> str:
         # Everything uses errors, machine and contracts: their arrows would hide the others.
         "package": diagram(("landcover",), frozenset({"errors", "machine", "contracts"})),
         "models": diagram(("landcover", "models"), frozenset({"cache"})),
+        "runs": diagram(("landcover", "runs")),
     }
     for name, content in drawn.items():
         between = re.compile(rf"(<!-- diagram: {name} -->\n).*?(<!-- end -->)", re.DOTALL)

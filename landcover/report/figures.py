@@ -28,7 +28,7 @@ from landcover.report.legend import (
 )
 from landcover.report.matrix import MARGIN, Look, draw_cells, draw_names
 from landcover.report.scale_bar import draw_scale, ground_width
-from landcover.runs.scene_grid import MapGrid
+from landcover.runs.map_format.grid import MapGrid
 from landcover.tiles.gdal import address, gdal_settings
 
 DPI = 160

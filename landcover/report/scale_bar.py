@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from landcover.report.legend import INK, QUIET
-from landcover.runs.scene_grid import MapGrid
+from landcover.runs.map_format.grid import MapGrid
 
 _EARTH = pyproj.Geod(ellps="WGS84")
 # Half the way round the earth: the distance between two places says nothing about a map that wide.

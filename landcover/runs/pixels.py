@@ -16,9 +16,9 @@ from rasterio.transform import Affine
 
 from landcover.classes import Scheme
 from landcover.errors import OutputError
-from landcover.runs.blocks import STORED, expanded, place_of
+from landcover.runs.map_format.blocks import STORED, expanded, place_of
 from landcover.runs.directory import RunDirectory
-from landcover.runs.overviews import BLOCK, Area, Codes
+from landcover.runs.map_format.area import BLOCK, Area, Codes, block_area
 from landcover.tiles.gdal import FAILURES, unplaced_allowed
 from landcover.tiles.grid import Transform
 
@@ -101,7 +101,7 @@ class PixelPart:
     def paint(self, codes: Codes, have: Area) -> None:
         """Put its labels in their places in an array that holds ``have``."""
         for row, col in self.area.overlap(have).blocks().cells():
-            whole = Area(row * BLOCK, (row + 1) * BLOCK, col * BLOCK, (col + 1) * BLOCK)
+            whole = block_area(row, col)
             part = whole.overlap(self.area).overlap(have)
             codes[part.within(have)] = expanded(self.block(row, col), self.dtype)[
                 part.within(whole)

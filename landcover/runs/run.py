@@ -15,7 +15,7 @@ import rasterio
 from landcover.errors import MissingExtra, OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
-from landcover.runs.maps import INDEX, MAP
+from landcover.runs.maps.maker import INDEX, MAP
 from landcover.runs.parts import read_parts
 from landcover.tiles.gdal import address, gdal_settings
 

@@ -14,7 +14,7 @@ from support.maps import gdal_map
 from landcover.classes import Scheme, classes_of, scheme
 from landcover.report.figures import confusion_figure, map_figure
 from landcover.report.scale_bar import bar_length, ground_width
-from landcover.runs.scene_grid import MapGrid
+from landcover.runs.map_format.grid import MapGrid
 
 UTM = (30.0, 0.0, 400_000.0, 0.0, -30.0, 5_200_000.0)
 

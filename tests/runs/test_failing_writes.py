@@ -20,7 +20,7 @@ from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import Part, write_part
 from landcover.runs.pixels import PixelBlock
-from landcover.runs.scene_grid import SceneGrid
+from landcover.runs.map_format.grid import SceneGrid
 from landcover.runs.storage import Storage
 
 MakePart = Callable[..., Part]

@@ -18,7 +18,7 @@ from landcover.contracts import Failure, Tile
 from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import Part, write_part
-from landcover.runs.scene_grid import SceneGrid
+from landcover.runs.map_format.grid import SceneGrid
 
 MakePart = Callable[..., Part]
 MakeTile = Callable[..., Tile]

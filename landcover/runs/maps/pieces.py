@@ -10,13 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from landcover.runs.blocks import compressed, cut
-from landcover.runs.cog import auxiliary, header
+from landcover.runs.map_format.blocks import compressed, cut
+from landcover.runs.map_format.cog import auxiliary, header
 from landcover.runs.directory import RunDirectory
-from landcover.runs.layout import Layout, opened, shelved
-from landcover.runs.origins import Known, Origin
-from landcover.runs.overviews import BLOCK, Area, Codes, needed, owned, reduced
-from landcover.runs.scene_grid import MapGrid
+from landcover.runs.maps.origins import Known, Origin
+from landcover.runs.map_format.overviews import reduced
+from landcover.runs.map_format.area import BLOCK, Area, Codes
+from landcover.runs.maps.layout import Layout
+from landcover.runs.maps.piece_files import encode_piece, open_piece
+from landcover.runs.map_format.grid import MapGrid
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class MakePiece:
             OutputError: if what it is made of cannot be read, or it cannot be written.
         """
         sizes = piece.layout.sizes
-        blocks = owned(sizes, piece.base, piece.row, piece.col)
-        areas = needed(sizes, piece.base, blocks)
+        blocks = piece.layout.owned(piece.base, piece.row, piece.col)
+        areas = piece.layout.needed(piece.base, blocks)
         counts: Counter[int] = Counter()
         levels: dict[int, tuple[Area, list[bytes]]] = {}
         for level, known in self._levels(piece, areas):
@@ -70,7 +72,7 @@ class MakePiece:
                 own = sizes[0].of_blocks(blocks[0]).within(known.area)
                 counts = _counted(known.codes[own])
         name = piece.layout.file(piece.base, piece.row, piece.col)
-        self.run.storage.put_chunks(name, shelved(levels))
+        self.run.storage.put_chunks(name, encode_piece(levels))
         return counts
 
     def _levels(self, piece: Piece, areas: dict[int, Area]) -> Iterator[tuple[int, Known]]:
@@ -130,9 +132,9 @@ class Assemble:
         whole = layout.sizes[level].area.blocks()
         base = layout.base_of(level)
         for place in layout.pieces(base).cells():
-            with opened(self.run.storage, layout.file(base, *place)) as (_, shelves):
-                if level in shelves:
-                    lengths[shelves[level].blocks.within(whole)] = shelves[level].lengths
+            with open_piece(self.run.storage, layout.file(base, *place)) as (_, levels):
+                if level in levels:
+                    lengths[levels[level].blocks.within(whole)] = levels[level].lengths
         return lengths
 
     def _file(self, start: bytes, layout: Layout) -> Iterator[bytes]:
@@ -147,11 +149,11 @@ class Assemble:
     def _rows(self, line: list[str], level: int) -> Iterator[bytes]:
         """The rows of blocks of a level that pieces side by side hold."""
         with ExitStack() as stack:
-            found = [stack.enter_context(opened(self.run.storage, name)) for name in line]
-            held = [(file, shelves[level]) for file, shelves in found if level in shelves]
+            found = [stack.enter_context(open_piece(self.run.storage, name)) for name in line]
+            held = [(file, levels[level]) for file, levels in found if level in levels]
             for row in range(held[0][1].blocks.row0, held[0][1].blocks.row1) if held else ():
-                for file, shelf in held:
-                    start, length = shelf.row(row)
+                for file, stored in held:
+                    start, length = stored.row(row)
                     file.seek(start)
                     yield file.read(length)
 

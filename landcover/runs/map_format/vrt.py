@@ -14,8 +14,8 @@ from xml.etree.ElementTree import Element, SubElement
 from rasterio.crs import CRS
 
 from landcover.classes import Scheme
-from landcover.runs.overviews import Size
-from landcover.runs.scene_grid import MapGrid
+from landcover.runs.map_format.area import Size
+from landcover.runs.map_format.grid import MapGrid
 
 _TYPES = {"uint8": "Byte", "uint16": "UInt16"}
 

@@ -1,4 +1,4 @@
-"""How a map is cut into pieces, and the files in which these wait for the map to be put together."""
+"""The files in which the pieces of a map wait for it to be put together."""
 
 from __future__ import annotations
 
@@ -7,61 +7,21 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from landcover.errors import OutputError
-from landcover.runs.cog import FRAME, framed
-from landcover.runs.overviews import BLOCK, PIECE, STEP, Area, Size, level_sizes
-from landcover.runs.storage import TEMPORARY, Storage
+from landcover.runs.map_format.area import Area
+from landcover.runs.map_format.cog import FRAME, framed
+from landcover.runs.storage import Storage
 
-FOLDER = f"{TEMPORARY}maps"
-"""Where pieces lie until the maps are made of them."""
 _HEAD = "<I"
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a map is cut into pieces.
-
-    Args:
-        key: tells the map from the others of its run.
-        size: of the map, in pixels.
-    """
-
-    key: str
-    size: Size
-
-    @cached_property
-    def sizes(self) -> list[Size]:
-        """Of the map and its overviews."""
-        return level_sizes(*self.size)
-
-    @property
-    def bases(self) -> range:
-        """The levels that are cut into pieces: each is made from the pieces of the one before."""
-        return range(0, max(1, len(self.sizes) - 1), STEP)
-
-    def base_of(self, level: int) -> int:
-        """The level whose pieces hold the blocks of a level."""
-        return max(0, level - 1) // STEP * STEP
-
-    def pieces(self, base: int) -> Area:
-        """The rows and columns of pieces of a level that have any block to make."""
-        first = base if base == 0 else base + 1
-        blocks, edge = self.sizes[first].area.blocks(), PIECE // BLOCK >> (first - base)
-        return Area(0, -(-blocks.row1 // edge), 0, -(-blocks.col1 // edge))
-
-    def file(self, base: int, row: int, col: int) -> str:
-        """The name of the file of a piece, relative to the run directory."""
-        return f"{FOLDER}/{self.key}-{base}-{row}-{col}"
-
-
 @dataclass(frozen=True, eq=False)
-class Shelf:
+class StoredBlocks:
     """Blocks of a level that lie in one file, framed and row after row.
 
     Args:
@@ -88,7 +48,7 @@ class Shelf:
             at += length + FRAME
 
 
-def shelved(levels: Mapping[int, tuple[Area, list[bytes]]]) -> Iterator[bytes]:
+def encode_piece(levels: Mapping[int, tuple[Area, list[bytes]]]) -> Iterator[bytes]:
     """The file of a piece, in chunks.
 
     Args:
@@ -105,7 +65,7 @@ def shelved(levels: Mapping[int, tuple[Area, list[bytes]]]) -> Iterator[bytes]:
 
 
 @contextmanager
-def opened(storage: Storage, name: str) -> Iterator[tuple[IO[bytes], dict[int, Shelf]]]:
+def open_piece(storage: Storage, name: str) -> Iterator[tuple[IO[bytes], dict[int, StoredBlocks]]]:
     """The file of a piece, and where in it the blocks of each level lie.
 
     Raises:
@@ -113,17 +73,17 @@ def opened(storage: Storage, name: str) -> Iterator[tuple[IO[bytes], dict[int, S
     """
     try:
         with storage.open(name) as file:
-            yield file, dict(_shelves(file))
+            yield file, dict(_stored_blocks(file))
     except (OSError, ValueError, KeyError, struct.error) as error:
         raise OutputError(storage.where(name), f"cannot be read: {error}") from error
 
 
-def _shelves(file: IO[bytes]) -> Iterator[tuple[int, Shelf]]:
+def _stored_blocks(file: IO[bytes]) -> Iterator[tuple[int, StoredBlocks]]:
     (size,) = struct.unpack(_HEAD, file.read(struct.calcsize(_HEAD)))
     index: dict[str, dict[str, Any]] = json.loads(file.read(size))
     start = struct.calcsize(_HEAD) + size
     for level, held in index.items():
         blocks = Area(*held["blocks"])
         lengths = np.array(held["lengths"], np.uint64).reshape(blocks.shape)
-        yield int(level), Shelf(blocks, lengths, start)
+        yield int(level), StoredBlocks(blocks, lengths, start)
         start += int((lengths + FRAME).sum())

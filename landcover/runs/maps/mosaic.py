@@ -16,10 +16,10 @@ from rasterio.vrt import WarpedVRT
 
 from landcover.classes import Scheme
 from landcover.runs.directory import RunDirectory
-from landcover.runs.overviews import Size
-from landcover.runs.placing import Place, aligned
-from landcover.runs.scene_grid import MapGrid
-from landcover.runs.vrt import source, virtual_map
+from landcover.runs.map_format.area import Size
+from landcover.runs.maps.mosaic_grid import Place, aligned
+from landcover.runs.map_format.grid import MapGrid
+from landcover.runs.map_format.vrt import source, virtual_map
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""Overviews of a map of class codes: their sizes, which pixels each of theirs stands for, and the
-most frequent class of those.
+"""Overviews of a map of class codes: which pixels each of theirs stands for, and the most frequent
+class of those.
 
 The rules are those of GDAL's driver for cloud-optimized GeoTIFFs (3.10), so that a map made in
 pieces has the bytes of one that GDAL makes as a whole: each level has half the rows and columns of
@@ -9,143 +9,16 @@ it touches.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
-Codes = npt.NDArray[np.unsignedinteger[Any]]
-BLOCK = 512
-"""Edge of a block of a map, in pixels."""
-STEP = 4
-"""How many levels are made from one: 16 x 16 blocks become one block of the fourth level after."""
-PIECE = BLOCK << STEP
-"""Edge of a piece of a level, in pixels: what one worker reads at a time, to make the next levels."""
+from landcover.runs.map_format.area import BLOCK, Area, Codes, Size
+
 # Rows of the next level that are made at a time.
 _ROWS = 256
 # GDAL takes so many bytes of a level at a time, in rows of blocks that it doubles as long as they
 # are fewer: overview.cpp, GDALRegenerateOverviewsEx.
 _CHUNK_BYTES = 10 * 2**20
-
-
-class Area(NamedTuple):
-    """Pixels (or blocks) with ``row0 <= row < row1`` and ``col0 <= col < col1``."""
-
-    row0: int
-    row1: int
-    col0: int
-    col1: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns; zero where there are none."""
-        return max(0, self.row1 - self.row0), max(0, self.col1 - self.col0)
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is in it."""
-        return not all(self.shape)
-
-    def hull(self, other: Area) -> Area:
-        """The smallest area that holds both."""
-        if self.empty or other.empty:
-            return other if self.empty else self
-        row0, col0 = min(self.row0, other.row0), min(self.col0, other.col0)
-        row1, col1 = max(self.row1, other.row1), max(self.col1, other.col1)
-        return Area(row0, row1, col0, col1)
-
-    def overlap(self, other: Area) -> Area:
-        """What both hold; empty where they do not meet."""
-        row0, col0 = max(self.row0, other.row0), max(self.col0, other.col0)
-        row1, col1 = min(self.row1, other.row1), min(self.col1, other.col1)
-        return Area(row0, max(row0, row1), col0, max(col0, col1))
-
-    def moved(self, rows: int, cols: int) -> Area:
-        """The same further down and to the right."""
-        return Area(self.row0 + rows, self.row1 + rows, self.col0 + cols, self.col1 + cols)
-
-    def within(self, whole: Area) -> tuple[slice, slice]:
-        """Its place in an array that holds ``whole``."""
-        rows = slice(self.row0 - whole.row0, self.row1 - whole.row0)
-        return rows, slice(self.col0 - whole.col0, self.col1 - whole.col0)
-
-    def blocks(self) -> Area:
-        """The blocks that its pixels lie in."""
-        if self.empty:
-            return Area(0, 0, 0, 0)
-        row1, col1 = -(-self.row1 // BLOCK), -(-self.col1 // BLOCK)
-        return Area(self.row0 // BLOCK, row1, self.col0 // BLOCK, col1)
-
-    def cells(self) -> Iterator[tuple[int, int]]:
-        """Each row and column, row after row."""
-        for row in range(self.row0, self.row1):
-            for col in range(self.col0, self.col1):
-                yield row, col
-
-
-class Size(NamedTuple):
-    """Rows and columns of a level of a map, in pixels."""
-
-    height: int
-    width: int
-
-    @property
-    def area(self) -> Area:
-        """All its pixels."""
-        return Area(0, self.height, 0, self.width)
-
-    def of_blocks(self, blocks: Area) -> Area:
-        """The pixels of some blocks."""
-        whole = Area(*(BLOCK * edge for edge in blocks))
-        return whole.overlap(self.area)
-
-
-def level_sizes(height: int, width: int) -> list[Size]:
-    """The sizes of a map and of its overviews, down to one that fits a block."""
-    sizes = [Size(height, width)]
-    while max(sizes[-1]) > BLOCK:
-        height, width = sizes[-1]
-        sizes.append(Size(max(1, height // 2), max(1, width // 2)))
-    return sizes
-
-
-def owned(sizes: list[Size], base: int, row: int, col: int) -> dict[int, Area]:
-    """The blocks that a piece has to make, by level: of its own level, where that is the map
-    itself, and of the next ones.
-
-    Every block of a level belongs to exactly one piece.
-
-    Args:
-        sizes: of all levels.
-        base: the level that the piece is part of, a multiple of ``STEP``.
-        row: which piece of that level it is, from 0.
-        col: likewise.
-    """
-    found = {}
-    for level in range(base if base == 0 else base + 1, min(base + STEP, len(sizes) - 1) + 1):
-        edge = 1 << (STEP - (level - base))
-        blocks = Area(row * edge, (row + 1) * edge, col * edge, (col + 1) * edge)
-        found[level] = blocks.overlap(sizes[level].area.blocks())
-    return {level: blocks for level, blocks in found.items() if not blocks.empty}
-
-
-def needed(sizes: list[Size], base: int, blocks: dict[int, Area]) -> dict[int, Area]:
-    """The pixels of each level that a piece must know to make its blocks, by level from ``base``.
-
-    Args:
-        sizes: of all levels.
-        base: the level that the others are made from.
-        blocks: what the piece has to make, by level.
-    """
-    areas: dict[int, Area] = {}
-    below = Area(0, 0, 0, 0)
-    for level in range(max([*blocks, base]), base - 1, -1):
-        own = sizes[level].of_blocks(blocks[level]) if level in blocks else Area(0, 0, 0, 0)
-        if not below.empty:
-            own = own.hull(sources(below, sizes[level], sizes[level + 1]))
-        areas[level] = below = own
-    return areas
 
 
 def reduced(

@@ -12,13 +12,13 @@ from typing import Literal, TypeVar
 from landcover.contracts import Backend, Lost
 from landcover.errors import OutputError, SourceError
 from landcover.runs.directory import RunDirectory
-from landcover.runs.layout import FOLDER, Layout
-from landcover.runs.mosaic import Index
-from landcover.runs.origins import Mosaic, Origin, PartPlace, Pieces, PixelParts, TileParts
-from landcover.runs.overviews import Area, Size, needed, owned
-from landcover.runs.pieces import Assemble, Assembly, MakePiece, Piece
-from landcover.runs.placing import placed
-from landcover.runs.scene_grid import Output, SceneGrid, file_names
+from landcover.runs.maps.layout import FOLDER, Layout
+from landcover.runs.maps.mosaic import Index
+from landcover.runs.maps.origins import Mosaic, Origin, PartPlace, Pieces, PixelParts, TileParts
+from landcover.runs.map_format.area import Area, Size
+from landcover.runs.maps.pieces import Assemble, Assembly, MakePiece, Piece
+from landcover.runs.maps.mosaic_grid import placed
+from landcover.runs.map_format.grid import Output, SceneGrid, file_names
 
 MAP, INDEX = "map.tif", "map.vrt"
 Form = Literal["index", "cog"]
@@ -162,8 +162,8 @@ def _same(origin: Origin, area: Area) -> Origin:
 
 def _pieces(layout: Layout, base: int, origin: Callable[[Area], Origin]) -> Iterator[Piece]:
     for row, col in layout.pieces(base).cells():
-        blocks = owned(layout.sizes, base, row, col)
-        area = needed(layout.sizes, base, blocks)[base]
+        blocks = layout.owned(base, row, col)
+        area = layout.needed(base, blocks)[base]
         yield Piece(layout, base, row, col, origin(area))
 
 

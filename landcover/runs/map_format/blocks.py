@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from rasterio.io import DatasetReader, MemoryFile
 
-from landcover.runs.overviews import BLOCK, Area, Codes
+from landcover.runs.map_format.area import BLOCK, Area, Codes, block_area
 from landcover.tiles.gdal import unplaced_allowed
 
 # As GDAL's driver for cloud-optimized GeoTIFFs writes them.
@@ -82,7 +82,7 @@ def cut(codes: Codes, have: Area, area: Area, row: int, col: int) -> Codes:
         row: of the block.
         col: likewise.
     """
-    whole = Area(row * BLOCK, (row + 1) * BLOCK, col * BLOCK, (col + 1) * BLOCK)
+    whole = block_area(row, col)
     inside = whole.overlap(area)
     if inside == whole:
         return codes[whole.within(have)]

@@ -10,10 +10,11 @@ import rasterio
 from rasterio.windows import Window
 
 from landcover.errors import OutputError
-from landcover.runs.blocks import expanded
+from landcover.runs.map_format.blocks import expanded
 from landcover.runs.directory import RunDirectory
-from landcover.runs.layout import Layout, opened
-from landcover.runs.overviews import BLOCK, PIECE, Area, Codes, Size
+from landcover.runs.map_format.area import BLOCK, Area, Codes, Size, block_area
+from landcover.runs.maps.layout import PIECE, Layout
+from landcover.runs.maps.piece_files import open_piece
 from landcover.runs.parts import read_part
 from landcover.runs.pixels import read_pixels
 from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings
@@ -85,7 +86,7 @@ class PixelParts:
                 continue
             part.paint(known.codes, area)
             for row, col in part.area.blocks().cells():
-                whole = Area(row * BLOCK, (row + 1) * BLOCK, col * BLOCK, (col + 1) * BLOCK)
+                whole = block_area(row, col)
                 if whole.overlap(part.area) == whole.overlap(size.area):
                     known.ready[row, col] = part.block(row, col)
         return known
@@ -137,12 +138,12 @@ class Pieces:
             -(-blocks.col1 // edge),
         )
         for place in of_pieces.cells():
-            with opened(run.storage, self.layout.file(base, *place)) as (file, shelves):
-                shelf = shelves[self.level]
-                for row in range(shelf.blocks.row0, shelf.blocks.row1):
-                    start, length = shelf.row(row)
+            with open_piece(run.storage, self.layout.file(base, *place)) as (file, levels):
+                stored = levels[self.level]
+                for row in range(stored.blocks.row0, stored.blocks.row1):
+                    start, length = stored.row(row)
                     file.seek(start)
-                    for at, block in shelf.split(row, file.read(length)):
+                    for at, block in stored.split(row, file.read(length)):
                         _paint(codes, area, at, expanded(block, codes.dtype))
         return Known(codes, area)
 
@@ -177,7 +178,6 @@ def _blank(run: RunDirectory, area: Area) -> Codes:
 
 def _paint(codes: Codes, have: Area, place: tuple[int, int], block: Codes) -> None:
     """Put a block in its place in an array that holds ``have``."""
-    row, col = place
-    whole = Area(row * BLOCK, (row + 1) * BLOCK, col * BLOCK, (col + 1) * BLOCK)
+    whole = block_area(*place)
     part = whole.overlap(have)
     codes[part.within(have)] = block[part.within(whole)]

@@ -16,10 +16,10 @@ import rasterio.shutil
 from rasterio.io import MemoryFile
 
 from landcover.classes import Scheme
-from landcover.runs.blocks import STORED
-from landcover.runs.overviews import level_sizes
-from landcover.runs.scene_grid import MapGrid
-from landcover.runs.vrt import category_names, virtual_map
+from landcover.runs.map_format.blocks import STORED
+from landcover.runs.map_format.area import level_sizes
+from landcover.runs.map_format.grid import MapGrid
+from landcover.runs.map_format.vrt import category_names, virtual_map
 
 Counts = npt.NDArray[np.uint64]
 FRAME = 8

@@ -12,8 +12,8 @@ from rasterio.crs import CRS
 from rasterio.warp import transform, transform_bounds
 
 from landcover.errors import SourceError
-from landcover.runs.overviews import Area
-from landcover.runs.scene_grid import MapGrid
+from landcover.runs.map_format.area import Area
+from landcover.runs.map_format.grid import MapGrid
 
 # Beyond this the mosaic of scenes would be nearly all gap.
 MOST_GAPS = 20

@@ -15,13 +15,13 @@ from support.grids import square_grid
 from support.maps import gdal_map, levels, write_maps
 
 from landcover.classes import LandClass, Scheme, classes_of, scheme
-from landcover.runs import overviews
 from landcover.runs.directory import RunDirectory
-from landcover.runs.layout import Layout
-from landcover.runs.overviews import Area, Size, owned, reduced
+from landcover.runs.maps.layout import Layout
+from landcover.runs.map_format.area import Area, Size
+from landcover.runs.map_format.overviews import reduced, sources
 from landcover.runs.parts import Part, write_part
 from landcover.runs.pixels import PixelBlock
-from landcover.runs.scene_grid import SceneGrid
+from landcover.runs.map_format.grid import SceneGrid
 
 CRS = "EPSG:26914"
 MakePart = Callable[..., Part]
@@ -121,7 +121,7 @@ def test_every_block_of_every_level_is_made_by_one_piece(
     made: dict[int, list[tuple[int, int]]] = {level: [] for level in range(len(layout.sizes))}
     for base in layout.bases:
         for piece in layout.pieces(base).cells():
-            for level, blocks in owned(layout.sizes, base, *piece).items():
+            for level, blocks in layout.owned(base, *piece).items():
                 assert layout.base_of(level) == base
                 made[level] += blocks.cells()
     for level, blocks in made.items():
@@ -145,7 +145,7 @@ def test_pieces_of_overviews_are_those_of_the_whole(
         np.testing.assert_array_equal(made, whole[-1])
     row, col = rng.integers(sizes[2].height), rng.integers(sizes[2].width)
     area = Area(row, int(rng.integers(row, sizes[2].height)) + 1, col, sizes[2].width)
-    below = overviews.sources(area, sizes[1], sizes[2])
+    below = sources(area, sizes[1], sizes[2])
     part = reduced(whole[1][below.within(sizes[1].area)], below, area, sizes[1], sizes[2], 255)
     np.testing.assert_array_equal(part, whole[2][area.within(sizes[2].area)])
 

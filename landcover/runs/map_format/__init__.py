@@ -1,0 +1,1 @@
+"""What a map's file is: its grid, blocks, overviews, and the headers around them."""
