@@ -21,7 +21,7 @@ from benchmarks.measuring import claim, middle
 from benchmarks.record import RESULTS, write_results
 from landcover.machine import usable_cpus
 from landcover.report.bars import bars_figure
-from landcover.scoring.contest import Standing, Way, contest
+from landcover.scoring.benchmark import Candidate, Result, benchmark
 
 # What a cluster should keep of the speed of the local backend, in the steady state.
 GOAL = 0.93
@@ -41,39 +41,39 @@ def main(tiles: int, repeats: int, network: str, runtime: str, backends: str, fo
         "model": str(material.network(network, folder)),
     }
     cores = usable_cpus()
-    entrants = [Way(name, runtime, "f32", cores) for name in backends.split(",")]
+    candidates = [Candidate(name, runtime, "f32", cores) for name in backends.split(",")]
     with tempfile.TemporaryDirectory() as place:
-        standings = contest(config, entrants, Path(place), tiles, repeats)
-    rows = [standing.as_dict() for standing in standings]
-    for standing in standings:
-        click.echo(_line(standing))
-    claims = list(_claims(standings))
+        results = benchmark(config, candidates, Path(place), tiles, repeats)
+    rows = [result.as_dict() for result in results]
+    for result in results:
+        click.echo(_line(result))
+    claims = list(_claims(results))
     conditions = {"tiles": tiles, "repeats": repeats, "network": network, "runtime": runtime}
     libraries = ["distributed", "pyspark", "openvino", "tensorflow"]
     written = write_results("backends", rows, libraries, claims=claims, conditions=conditions)
-    ran = {s.way.backend: s.pace.tiles_per_second for s in standings if s.trials}
+    ran = {s.candidate.backend: s.speed.tiles_per_second for s in results if s.measurements}
     bars_figure(ran, "tiles a second", RESULTS / "backends.png", f"{network} on {cores} cores")
     click.echo(f"wrote {written}")
 
 
-def _claims(standings: list[Standing]) -> Any:
-    local, *others = standings
-    for standing in (one for one in others if one.trials and local.trials):
-        pairs = zip(standing.trials, local.trials, strict=True)
-        ratio = middle([a.pace.tiles_per_second / b.pace.tiles_per_second for a, b in pairs])
-        name = standing.way.backend
-        yield claim(f"steady state of {name} / {local.way.backend}", ratio, "", GOAL)
-        yield claim(f"start-up of {name}", standing.pace.startup, "s")
-        yield claim(f"labels of {name} that are those of local", standing.agreement or 0, "", 1)
+def _claims(results: list[Result]) -> Any:
+    local, *others = results
+    for result in (one for one in others if one.measurements and local.measurements):
+        pairs = zip(result.measurements, local.measurements, strict=True)
+        ratio = middle([a.speed.tiles_per_second / b.speed.tiles_per_second for a, b in pairs])
+        name = result.candidate.backend
+        yield claim(f"steady state of {name} / {local.candidate.backend}", ratio, "", GOAL)
+        yield claim(f"start-up of {name}", result.speed.startup, "s")
+        yield claim(f"labels of {name} that are those of local", result.agreement or 0, "", 1)
 
 
-def _line(standing: Standing) -> str:
-    name = f"{standing.way.backend:6}"
-    if standing.reason:
-        return f"{name} cannot run: {standing.reason}"
-    pace = standing.pace
-    agreement = standing.agreement or 0.0
-    speeds = f"{pace.tiles_per_second:8,.1f} tiles/s, start-up {pace.startup:5.1f} s"
+def _line(result: Result) -> str:
+    name = f"{result.candidate.backend:6}"
+    if result.reason:
+        return f"{name} cannot run: {result.reason}"
+    speed = result.speed
+    agreement = result.agreement or 0.0
+    speeds = f"{speed.tiles_per_second:8,.1f} tiles/s, start-up {speed.startup:5.1f} s"
     return f"{name} {speeds}, {agreement:.2%} of the labels are the same"
 
 

@@ -34,7 +34,7 @@ from landcover.models.comparison.timing import block_noise
 from landcover.models.model import ScoringModel, open_model
 from landcover.models.recipe import make_recipe
 from landcover.scoring.plan import model_settings
-from landcover.scoring.trial import try_out
+from landcover.scoring.measurement import measure
 from landcover.scoring.tuning import tuned
 
 _MILLISECONDS = 200
@@ -107,10 +107,10 @@ def _measured(
     alone = _alone(model)
     with tempfile.TemporaryDirectory() as folder, _sampled(gpu) as samples:
         began = time.monotonic()
-        trial = try_out(config, Path(folder) / "run", tiles, told)
-    first, last = began + trial.pace.startup, began + trial.seconds
+        measured = measure(config, Path(folder) / "run", tiles, told)
+    first, last = began + measured.speed.startup, began + measured.seconds
     kept = [sample for sample in samples if first < sample.at < last]
-    speed = trial.pace.tiles_per_second
+    speed = measured.speed.tiles_per_second
     return {
         "tiles_per_second": speed,
         "alone": alone,

@@ -36,7 +36,7 @@ from landcover.models.model import open_model
 from landcover.models.recipe import make_recipe
 from landcover.report.bars import bars_figure
 from landcover.scoring.plan import make_source
-from landcover.scoring.trial import try_out
+from landcover.scoring.measurement import measure
 from landcover.scoring.tuning import tuned
 
 # The least that a run should reach of the network alone, by precision and format.
@@ -167,7 +167,7 @@ def _disk(files: list[Path], tiles: int) -> float:
 
 def _end_to_end(config: dict[str, Any], tiles: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        return try_out(config, Path(folder, "run"), tiles).pace.tiles_per_second
+        return measure(config, Path(folder, "run"), tiles).speed.tiles_per_second
 
 
 def _question(row: dict[str, Any], network: str) -> str:

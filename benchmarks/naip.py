@@ -37,7 +37,7 @@ from landcover.machine import usable_cpus
 from landcover.models.formats.detection import detect
 from landcover.plugins import load_runtime
 from landcover.report.bars import bars_figure
-from landcover.scoring.trial import try_out
+from landcover.scoring.measurement import measure
 
 # What the network labels of a window, and reads around it, pixels.
 CORE, HALO = 128, 64
@@ -128,8 +128,8 @@ def _end_to_end(model: Path, scene: Path, precision: str, tiles: int) -> float:
     """Pixels a second of a whole run in its steady state."""
     config = _config(model, scene, "openvino", precision)
     with tempfile.TemporaryDirectory() as folder:
-        found = try_out(config, Path(folder, "run"), tiles)
-    return found.pace.tiles_per_second * CORE**2
+        found = measure(config, Path(folder, "run"), tiles)
+    return found.speed.tiles_per_second * CORE**2
 
 
 def _config(model: Path, scene: Path, runtime: str, precision: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from benchmarks import material
 from benchmarks.measuring import claim, in_child
 from benchmarks.record import RESULTS, write_results
 from landcover.report.bars import bars_figure
-from landcover.scoring.trial import Pace
+from landcover.scoring.measurement import Speed
 
 # How many times as fast as each other way landcover should be, in f32 and in bf16; the figures in
 # bf16 presume a CPU with AMX. None: no goal is set.
@@ -71,13 +71,13 @@ class Contender:
     labels: dict[str, int] = field(default_factory=dict)
     reason: str | None = None
 
-    def pace(self) -> Pace | None:
+    def speed(self) -> Speed | None:
         """Start and steady state; None where the many tiles took no longer than the few."""
         (few, short), (many, long) = sorted((n, median(t)) for n, t in self.seconds.items())
         if long <= short:
             return None
         speed = (many - few) / (long - short)
-        return Pace(max(0.0, short - few / speed), speed)
+        return Speed(max(0.0, short - few / speed), speed)
 
 
 # Name, module, what it needs, further arguments, share of the tiles.
@@ -168,15 +168,15 @@ def _environment() -> dict[str, str]:
 
 def _row(contender: Contender, contenders: list[Contender]) -> dict[str, Any]:
     row: dict[str, Any] = {"name": contender.name, "reason": contender.reason}
-    pace = contender.pace() if contender.reason is None else None
-    if contender.reason is None and pace is None:
+    speed = contender.speed() if contender.reason is None else None
+    if contender.reason is None and speed is None:
         row["reason"] = "more tiles took no longer: ask for more tiles, or more repeats"
-    if pace is not None:
+    if speed is not None:
         reference = next(one.labels for one in contenders if one.labels)
         same = [reference.get(name) == label for name, label in contender.labels.items()]
         row |= {
-            "tiles_per_second": round(pace.tiles_per_second, 2),
-            "startup_seconds": round(pace.startup, 2),
+            "tiles_per_second": round(speed.tiles_per_second, 2),
+            "startup_seconds": round(speed.startup, 2),
             "agreement": sum(same) / len(same),
             "seconds": {n: [round(t, 2) for t in ts] for n, ts in contender.seconds.items()},
         }

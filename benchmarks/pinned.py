@@ -38,7 +38,7 @@ def bare(path: str) -> dict[str, float]:
 
 def scored(path: str, network: str, tiles: str, task: str) -> dict[str, float]:
     """Score a raster with ``landcover.score`` on the local backend; the start does not count."""
-    from landcover.scoring.trial import try_out
+    from landcover.scoring.measurement import measure
 
     config = {
         "source": {"rasters": path, "task": int(task)},
@@ -46,9 +46,9 @@ def scored(path: str, network: str, tiles: str, task: str) -> dict[str, float]:
         "backend": {"name": "local", "threads": 1},
     }
     with tempfile.TemporaryDirectory() as folder:
-        try_out(config, Path(folder, "warm"), 1)
-        found = try_out(config, Path(folder, "run"), int(tiles))
-    return {"tiles_per_second": found.pace.tiles_per_second}
+        measure(config, Path(folder, "warm"), 1)
+        found = measure(config, Path(folder, "run"), int(tiles))
+    return {"tiles_per_second": found.speed.tiles_per_second}
 
 
 def plan(tiles: str, scenes: str) -> dict[str, float]:

@@ -36,7 +36,7 @@ from landcover.config import ModelSettings
 from landcover.machine import usable_cpus
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.report.bars import lines_figure
-from landcover.scoring.contest import Way, contest
+from landcover.scoring.benchmark import Candidate, benchmark
 
 GOAL_CORES, GOAL_CLUSTER = 0.9, 0.9
 
@@ -97,11 +97,11 @@ def _measured(
     config: dict[str, Any], names: Sequence[str], runtime: str, tiles: int, repeats: int
 ) -> list[dict[str, Any]]:
     counts = range(1, usable_cpus() + 1)
-    entrants = [Way(name, runtime, "f32", workers) for name in names for workers in counts]
+    candidates = [Candidate(name, runtime, "f32", workers) for name in names for workers in counts]
     with tempfile.TemporaryDirectory() as place:
         told = {"backend.threads": 1}
-        standings = contest(config, entrants, Path(place), tiles, repeats, told)
-    return [standing.as_dict() for standing in standings]
+        results = benchmark(config, candidates, Path(place), tiles, repeats, told)
+    return [result.as_dict() for result in results]
 
 
 def _known(rows: list[dict[str, Any]], recipe: Recipe, storage: float) -> Iterator[Measured]:

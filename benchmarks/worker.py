@@ -27,7 +27,7 @@ from landcover.machine import usable_cpus
 from landcover.models.model import open_model
 from landcover.models.recipe import make_recipe
 from landcover.report.bars import bars_figure
-from landcover.scoring.trial import try_out
+from landcover.scoring.measurement import measure
 from landcover.scoring.tuning import tuned
 
 # The most that a worker should hold beyond the runtime's own.
@@ -97,7 +97,7 @@ def _alone(config: dict[str, Any], tiles: int, folder: Path) -> float:
 
 def _worker(config: dict[str, Any], tiles: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        try_out(config, Path(folder, "run"), tiles)
+        measure(config, Path(folder, "run"), tiles)
     return peak_memory() / 1e6
 
 

@@ -20,9 +20,10 @@ from landcover.models.formats.detection import detect
 from landcover.models.runtimes.facts import runtimes_for
 from landcover.plugins import backend_names
 from landcover.report.bars import stacked_figure
-from landcover.scoring.contest import STAGES, Standing, Way, contest, ways
+from landcover.scoring.benchmark import Candidate, Result, benchmark, combinations
+from landcover.scoring.worker import STAGES
 
-# A faster way is recommended only if it labels so many tiles as the first one in f32 does.
+# A faster candidate is recommended only if it labels so many tiles as the first one in f32 does.
 _AGREEING = 0.98
 
 
@@ -56,20 +57,20 @@ def bench(
     go to --output.
     """
     told = dict(parse_override(text) for text in overrides)
-    entrants = ways(
+    candidates = combinations(
         _words(backends) or backend_names(),
         _words(runtimes) or _runtimes(config, told),
         _checked(_words(precisions)),
         [int(number) for number in _words(workers)] or [None],
     )
     with tempfile.TemporaryDirectory(prefix="landcover-bench-") as folder:
-        standings = contest(config, entrants, Path(folder), tiles, repeats, told, _announce)
-    ranked = sorted(standings, key=_speed, reverse=True)
+        results = benchmark(config, candidates, Path(folder), tiles, repeats, told, _announce)
+    ranked = sorted(results, key=_speed, reverse=True)
     advice = _recommendation(ranked)
     _tell(ranked)
     click.echo(f"\n{advice}")
     _write(Path(output), ranked, {"tiles": tiles, "repeats": repeats, "advice": advice})
-    if not any(standing.trials for standing in ranked):
+    if not any(result.measurements for result in ranked):
         sys.exit(1)
 
 
@@ -90,67 +91,67 @@ def _runtimes(config: str, told: dict[str, Any]) -> list[str]:
     return runtimes_for(detect(local_path(path), path).format)
 
 
-def _announce(way: Way) -> None:
-    click.echo(f"running {_name(way)}", err=True)
+def _announce(candidate: Candidate) -> None:
+    click.echo(f"running {_name(candidate)}", err=True)
 
 
-def _name(way: Way) -> str:
-    several = "s" if way.workers != 1 else ""
-    counted = "" if way.workers is None else f", {way.workers} worker{several}"
-    return f"{way.runtime} in {way.precision} on {way.backend}{counted}"
+def _name(candidate: Candidate) -> str:
+    several = "s" if candidate.workers != 1 else ""
+    counted = "" if candidate.workers is None else f", {candidate.workers} worker{several}"
+    return f"{candidate.runtime} in {candidate.precision} on {candidate.backend}{counted}"
 
 
-def _speed(standing: Standing) -> float:
-    return standing.pace.tiles_per_second if standing.trials else -1.0
+def _speed(result: Result) -> float:
+    return result.speed.tiles_per_second if result.measurements else -1.0
 
 
-def _tell(ranked: Sequence[Standing]) -> None:
+def _tell(ranked: Sequence[Result]) -> None:
     words = ("backend", "runtime", "precision", "workers")
     numbers = ("tiles/s", "start s", *(f"{stage} ms" for stage in STAGES), "labels agree")
     table = new_table(words, numbers)
-    for standing in (one for one in ranked if one.trials):
-        way, pace = standing.way, standing.pace
-        agreement = "-" if standing.agreement is None else f"{standing.agreement:.1%}"
-        stages = [f"{standing.stages[stage]:.2f}" for stage in STAGES]
-        count = str(way.workers or len(standing.trials[-1].run.summary["workers"]))
-        start = (way.backend, way.runtime, way.precision, count)
+    for result in (one for one in ranked if one.measurements):
+        candidate, speed = result.candidate, result.speed
+        agreement = "-" if result.agreement is None else f"{result.agreement:.1%}"
+        stages = [f"{result.stages[stage]:.2f}" for stage in STAGES]
+        count = str(candidate.workers or len(result.measurements[-1].run.summary["workers"]))
+        start = (candidate.backend, candidate.runtime, candidate.precision, count)
         table.add_row(
-            *start, f"{pace.tiles_per_second:,.1f}", f"{pace.startup:.1f}", *stages, agreement
+            *start, f"{speed.tiles_per_second:,.1f}", f"{speed.startup:.1f}", *stages, agreement
         )
     show(table)
     click.echo("stages: milliseconds a tile, summed over workers and their reading threads")
     reasons: dict[str, list[str]] = {}
-    for standing in (one for one in ranked if one.reason):
-        reasons.setdefault(str(standing.reason), []).append(_name(standing.way))
+    for result in (one for one in ranked if one.reason):
+        reasons.setdefault(str(result.reason), []).append(_name(result.candidate))
     for reason, names in reasons.items():
         click.echo(f"cannot run {'; '.join(names)}: {reason}")
 
 
-def _recommendation(ranked: Sequence[Standing]) -> str:
+def _recommendation(ranked: Sequence[Result]) -> str:
     """What to take, in a sentence, and how to say so."""
-    ran = [one for one in ranked if one.trials]
+    ran = [one for one in ranked if one.measurements]
     if not ran:
         return "no combination can run here: the reasons stand above"
     agreeing = [one for one in ran if (one.agreement or 0.0) >= _AGREEING or one.agreement is None]
-    best, plain = (agreeing or ran)[0], next((o for o in ran if o.way.precision == "f32"), ran[-1])
-    speed = best.pace.tiles_per_second
-    text = f"take {_name(best.way)}: {speed:,.1f} tiles/s"
+    best, plain = (agreeing or ran)[0], next((o for o in ran if o.candidate.precision == "f32"), ran[-1])
+    speed = best.speed.tiles_per_second
+    text = f"take {_name(best.candidate)}: {speed:,.1f} tiles/s"
     if best is not plain:
-        text += f", {speed / plain.pace.tiles_per_second:.2f} x as fast as the fastest in f32"
+        text += f", {speed / plain.speed.tiles_per_second:.2f} x as fast as the fastest in f32"
         text += f"; {best.agreement:.1%} of its labels are the same" if best.agreement else ""
     if ran[0] is not best:
         text += (
-            f" ({_name(ran[0].way)} is faster, but only {ran[0].agreement:.1%} of its labels "
+            f" ({_name(ran[0].candidate)} is faster, but only {ran[0].agreement:.1%} of its labels "
             "are the same)"
         )
-    keys = " ".join(f"--set {key}={value}" for key, value in best.way.overrides().items())
+    keys = " ".join(f"--set {key}={value}" for key, value in best.candidate.overrides().items())
     return f"{text}\n  {keys}"
 
 
-def _write(folder: Path, ranked: Sequence[Standing], conditions: dict[str, Any]) -> None:
+def _write(folder: Path, ranked: Sequence[Result], conditions: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    ran = [one for one in ranked if one.trials]
-    versions = ran[0].trials[0].run.summary["versions"] if ran else {}
+    ran = [one for one in ranked if one.measurements]
+    versions = ran[0].measurements[0].run.summary["versions"] if ran else {}
     record = {
         **conditions,
         "machine": machine_facts(),
@@ -166,5 +167,5 @@ def _write(folder: Path, ranked: Sequence[Standing], conditions: dict[str, Any])
         click.echo(f"{folder}/bench.png")
 
 
-def _bar(standing: Standing) -> str:
-    return f"{_name(standing.way)}\n{standing.pace.tiles_per_second:,.1f} tiles/s"
+def _bar(result: Result) -> str:
+    return f"{_name(result.candidate)}\n{result.speed.tiles_per_second:,.1f} tiles/s"

@@ -15,9 +15,9 @@ import rasterio
 from rasterio.windows import Window
 
 from landcover.classes import scheme
-from landcover.datasets.covers import Ground, paint
+from landcover.datasets.appearance import Ground, paint
 from landcover.datasets.noise import Floats, Noise, turned
-from landcover.datasets.zones import Zones
+from landcover.datasets.class_map import ClassMap
 from landcover.machine import usable_cpus
 
 _BLOCK = 256
@@ -88,7 +88,7 @@ def _profile(size: int) -> dict[str, Any]:
 def _blocks(
     size: int, seed: int
 ) -> Iterator[tuple[Window, npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
-    zones = Zones(Noise(seed), size)
+    classes = ClassMap(Noise(seed), size)
     starts = range(0, size, _BLOCK)
     windows = [
         Window(left, top, min(_BLOCK, size - left), min(_BLOCK, size - top))
@@ -96,22 +96,22 @@ def _blocks(
         for left in starts
     ]
     with ThreadPoolExecutor(usable_cpus()) as pool:
-        for window, block in zip(windows, pool.map(partial(_block, zones), windows), strict=True):
+        for window, block in zip(windows, pool.map(partial(_block, classes), windows), strict=True):
             yield window, *block
 
 
-def _block(zones: Zones, window: Window) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def _block(classes: ClassMap, window: Window) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """The pixels (band, y, x) and codes (y, x) of a window, alike however the scene is divided."""
     # Two pixels more on every side, for slopes and the blur of the lens.
     columns = np.arange(window.col_off - 2, window.col_off + window.width + 2, dtype=np.float32)
     rows = np.arange(window.row_off - 2, window.row_off + window.height + 2, dtype=np.float32)
     x, y = np.meshgrid(columns + 0.5, rows + 0.5)
-    layout = zones.layout(x, y)
-    light = _blurred(paint(Ground(x, y, zones.noise, layout)))[:, 1:-1, 1:-1]
+    layout = classes.layout(x, y)
+    light = _blurred(paint(Ground(x, y, classes.noise, layout)))[:, 1:-1, 1:-1]
     inner = np.s_[2:-2, 2:-2]
-    light += _sensor_noise(zones.noise, window, light.shape)
+    light += _sensor_noise(classes.noise, window, light.shape)
     codes = np.array(scheme("nlcd6").codes, np.uint8)[layout.label[inner]]
-    flown = _flown(x[inner], y[inner], zones.size)
+    flown = _flown(x[inner], y[inner], classes.size)
     pixels = np.where(flown, np.clip(np.round(light), 1, 255), 0).astype(np.uint8)
     return pixels, np.where(flown, codes, 255).astype(np.uint8)
 

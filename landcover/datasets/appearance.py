@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from landcover.datasets.noise import Floats, Noise
-from landcover.datasets.zones import (
+from landcover.datasets.class_map import (
     BARREN,
     CULTIVATED,
     DEVELOPED,
@@ -73,10 +73,10 @@ def paint(ground: Ground) -> Floats:
     """Return the block's brightness before sensor noise, dims (band, y, x), bands R, G, B, NIR."""
     label = ground.layout.label
     picture = np.zeros((4, *label.shape), np.float32)
-    for index, cover in _COVERS.items():
+    for index, painter in _PAINTERS.items():
         here = label == index
         if here.any():
-            picture[:, here] = cover(ground)[:, here]
+            picture[:, here] = painter(ground)[:, here]
     picture *= 1 + 0.05 * ground.noise.fractal("light", ground.x, ground.y, 1200, 2)
     return picture
 
@@ -242,7 +242,7 @@ def _step(values: Floats, width: float) -> Floats:
     return ramp
 
 
-_COVERS: dict[int, Callable[[Ground], Floats]] = {
+_PAINTERS: dict[int, Callable[[Ground], Floats]] = {
     BARREN: _barren,
     FOREST: _forest,
     SHRUB: _shrub,

@@ -4,42 +4,42 @@ from pathlib import Path
 
 import pytest
 
-from landcover.scoring.trial import Event, pace, try_out
+from landcover.scoring.measurement import Progress, measure, speed_of
 
 
-def test_pace_tells_the_start_from_the_steady_state() -> None:
+def test_speed_tells_the_start_from_the_steady_state() -> None:
     """Five seconds of start, then ten tiles a second."""
-    found = pace([Event(5 + tiles / 10, tiles) for tiles in range(10, 201, 10)])
+    found = speed_of([Progress(5 + tiles / 10, tiles) for tiles in range(10, 201, 10)])
     assert found.startup == pytest.approx(5)
     assert found.tiles_per_second == pytest.approx(10)
 
 
-def test_pace_is_not_misled_by_results_that_arrive_in_pairs() -> None:
+def test_speed_is_not_misled_by_results_that_arrive_in_pairs() -> None:
     """Two workers in step: both tasks of a pair arrive at once, 20 tiles a second."""
-    events = [Event(3 + (task // 2 + 1), 10 * (task + 1)) for task in range(32)]
-    assert pace(events).tiles_per_second == pytest.approx(20, rel=0.05)
+    events = [Progress(3 + (task // 2 + 1), 10 * (task + 1)) for task in range(32)]
+    assert speed_of(events).tiles_per_second == pytest.approx(20, rel=0.05)
 
 
-def test_pace_of_few_events_counts_the_start_as_part_of_them() -> None:
-    assert pace([Event(2.0, 10), Event(4.0, 20)]) == (0.0, 5.0)
+def test_speed_of_few_points_counts_the_start_as_part_of_them() -> None:
+    assert speed_of([Progress(2.0, 10), Progress(4.0, 20)]) == (0.0, 5.0)
 
 
-def test_a_trial_ends_with_the_task_that_reaches_the_tiles(
+def test_a_measurement_ends_with_the_task_that_reaches_the_tiles(
     tile_model: Path, scene: Path, tmp_path: Path
 ) -> None:
     config = {"source": {"rasters": str(scene), "task": 5}, "model": {"path": str(tile_model)}}
     whole = {**config, "backend": {"name": "local", "workers": 1}}
-    found = try_out(whole, tmp_path / "run", tiles=10)
+    found = measure(whole, tmp_path / "run", tiles=10)
     assert 10 <= found.tiles < 35
     assert found.run.summary["reason"].startswith("stopped after")
     assert found.run.summary["tiles"]["scored"] == found.tiles
     assert len(list((tmp_path / "run" / "tiles").iterdir())) >= 2
 
 
-def test_a_trial_of_more_tiles_than_there_are_is_a_whole_run(
+def test_a_measurement_of_more_tiles_than_there_are_is_a_whole_run(
     tile_model: Path, scene: Path, tmp_path: Path
 ) -> None:
     config = {"source": {"rasters": str(scene)}, "model": {"path": str(tile_model)}}
-    found = try_out(config, tmp_path / "run", tiles=10_000)
+    found = measure(config, tmp_path / "run", tiles=10_000)
     assert found.run.summary["status"] == "done"
     assert found.tiles == found.run.summary["tiles"]["planned"] == 35

@@ -70,7 +70,7 @@ class Layout(NamedTuple):
     dense: npt.NDArray[np.bool_]
 
 
-class Zones:
+class ClassMap:
     """A coarse map of the classes, refined block by block with :meth:`layout`.
 
     Args:

@@ -1,4 +1,4 @@
-"""A trial: a real run of some tiles, of which the start is told apart from the steady state."""
+"""How fast a configuration is: a real run of some tiles, its start told apart from the steady state."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from landcover.scoring.totals import Tiles
 # Tasks that each worker gets: few enough that they are not all overhead, many enough that the
 # steady state can be told from the start.
 _TASKS_A_WORKER = 8
-# The share of a trial that counts as start: models are loaded, caches are filled.
+# The share of the tiles that counts as start: models are loaded, caches are filled.
 _START = 0.25
-_FEWEST_EVENTS = 3
+_FEWEST = 3
 
 
-class Event(NamedTuple):
+class Progress(NamedTuple):
     """How far a run had come: seconds since it was asked for, and tiles that were done by then."""
 
     seconds: float
     tiles: int
 
 
-class Pace(NamedTuple):
+class Speed(NamedTuple):
     """A run as a start and a steady state: ``seconds = startup + tiles / tiles_per_second``."""
 
     startup: float
@@ -42,33 +42,33 @@ class Pace(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What became of a trial.
+class Measurement:
+    """What was measured.
 
     Args:
         run: its directory, where ``run.json`` has seconds a stage, workers and model loads.
-        pace: start and steady state.
+        speed: start and steady state.
         tiles: how many were done.
         seconds: from the call to the last of them.
     """
 
     run: Run
-    pace: Pace
+    speed: Speed
     tiles: int
     seconds: float
 
 
 class _Enough(Exception):
-    """Stops a run that has done as many tiles as a trial needs."""
+    """Stops a run that has done as many tiles as a measurement needs."""
 
 
-def try_out(
+def measure(
     config: str | Path | Mapping[str, Any],
     output: str | Path,
     tiles: int,
     overrides: Mapping[str, Any] | None = None,
     backend: Backend | None = None,
-) -> Trial:
+) -> Measurement:
     """Run a configuration until some tiles are done, and say how fast that went.
 
     Args:
@@ -85,36 +85,36 @@ def try_out(
     whole = load_config(config, told)
     if whole.source.task is None:
         whole = load_config(config, {**told, "source.task": _task(whole, tiles, backend)})
-    events: list[Event] = []
+    reached: list[Progress] = []
     started = time.perf_counter()
 
-    def note(reached: Tiles) -> None:
-        events.append(Event(time.perf_counter() - started, reached.done))
-        if reached.done >= tiles:
-            raise _Enough(f"stopped after {reached.done} tiles: this run was a trial")
+    def note(so_far: Tiles) -> None:
+        reached.append(Progress(time.perf_counter() - started, so_far.done))
+        if so_far.done >= tiles:
+            raise _Enough(f"stopped after {so_far.done} tiles: this run was a measurement")
 
     with suppress(_Enough):
         run_config(whole, backend, note)
-    return Trial(Run.open(output), pace(events), events[-1].tiles, events[-1].seconds)
+    return Measurement(Run.open(output), speed_of(reached), reached[-1].tiles, reached[-1].seconds)
 
 
-def pace(events: Sequence[Event]) -> Pace:
+def speed_of(reached: Sequence[Progress]) -> Speed:
     """Tell the start from the steady state.
 
-    The steady state is the slope of a straight line through the later events: those after the first
+    The steady state is the slope of a straight line through the later points: those after the first
     quarter of the tiles, by when every worker has its model. The start is what is left of the time.
-    Of fewer than three later events, all events count and the start counts as part of them.
+    Of fewer than three later points, all count and the start counts as part of them.
 
     Args:
-        events: in the order of time, at least one.
+        reached: in the order of time, at least one.
     """
-    last = events[-1]
-    later = [event for event in events if event.tiles >= _START * last.tiles]
-    if len(later) < _FEWEST_EVENTS or later[-1].seconds <= later[0].seconds:
-        return Pace(0.0, last.tiles / last.seconds)
+    last = reached[-1]
+    later = [one for one in reached if one.tiles >= _START * last.tiles]
+    if len(later) < _FEWEST or later[-1].seconds <= later[0].seconds:
+        return Speed(0.0, last.tiles / last.seconds)
     seconds, tiles = np.array(later, float).T
     slope = float(np.polyfit(seconds - seconds[0], tiles, 1)[0])
-    return Pace(max(0.0, last.seconds - last.tiles / slope), slope)
+    return Speed(max(0.0, last.seconds - last.tiles / slope), slope)
 
 
 def _task(config: Config, tiles: int, backend: Backend | None) -> int:
