@@ -16,7 +16,7 @@ from landcover.runs.maps.layout import FOLDER, Layout
 from landcover.runs.maps.mosaic import Index
 from landcover.runs.maps.origins import Mosaic, Origin, PartPlace, Pieces, PixelParts, TileParts
 from landcover.runs.map_format.area import Area, Size
-from landcover.runs.maps.pieces import Assemble, Assembly, MakePiece, Piece
+from landcover.runs.maps.pieces import Assemble, Assembly, CountPiece, MakePiece, Piece
 from landcover.runs.maps.mosaic_grid import placed
 from landcover.runs.map_format.grid import Output, SceneGrid, file_names
 
@@ -33,7 +33,7 @@ class Maps:
     Args:
         files: names relative to the run directory, that of the whole first where there is one.
         note: why there is no mosaic; None where there is one.
-        counts: how many pixels of the maps of scenes have each code.
+        counts: how many pixels of the whole have each code; where there is no whole, of all maps.
     """
 
     files: tuple[str, ...]
@@ -106,12 +106,14 @@ class MapMaker:
         except SourceError as error:
             return Maps(maps.files, str(error), maps.counts)
         index = Index(maps.files, places, whole)
+        layout = Layout("mosaic", Size(whole.height, whole.width))
         if form == "index":
             index.write(self.run, INDEX, "maps")
-            return Maps((INDEX, *maps.files), None, maps.counts)
+            # Scenes overlap, and their pixels differ in size: only the whole tells what one sees.
+            pieces = _pieces(layout, 0, partial(_same, Mosaic(INDEX)))
+            return Maps((INDEX, *maps.files), None, self._counts(CountPiece(self.run), pieces))
         name = f"{FOLDER}/mosaic.vrt"
         index.write(self.run, name, FOLDER)
-        layout = Layout("mosaic", Size(whole.height, whole.width))
         counts = self._make([Assembly(MAP, layout, whole)], iter([partial(_same, Mosaic(name))]))
         return Maps((MAP, *maps.files), None, counts)
 
@@ -124,15 +126,13 @@ class MapMaker:
             items: the maps.
             origins: of each map, where the pixels of an area of it come from.
         """
-        counts: Counter[int] = Counter()
         work = MakePiece(self.run)
         first = (
             piece
             for item, origin in zip(items, origins, strict=True)
             for piece in _pieces(item.layout, 0, origin)
         )
-        for found in self._done(work, first):
-            counts.update(found)
+        counts = self._counts(work, first)
         # Overviews of overviews: there are none but of maps with more than 8,192 pixels a side.
         for base in sorted({base for item in items for base in item.layout.bases} - {0}):
             layouts = [item.layout for item in items if base in item.layout.bases]
@@ -141,10 +141,17 @@ class MapMaker:
                 for layout in layouts
                 for piece in _pieces(layout, base, partial(_same, Pieces(layout, base)))
             )
-            for _ in self._done(work, later):
-                pass
+            self._counts(work, later)
         for _ in self._done(Assemble(self.run), items):
             pass
+        return counts
+
+    def _counts(
+        self, work: Callable[[Piece], Counter[int]], pieces: Iterable[Piece]
+    ) -> Counter[int]:
+        counts: Counter[int] = Counter()
+        for found in self._done(work, pieces):
+            counts.update(found)
         return counts
 
     def _done(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

@@ -88,6 +88,27 @@ class MakePiece:
 
 
 @dataclass(frozen=True)
+class CountPiece:
+    """Counts the pixels of a piece of a map that is there.
+
+    Args:
+        run: where it is.
+    """
+
+    run: RunDirectory
+
+    def __call__(self, piece: Piece) -> Counter[int]:
+        """How many pixels have each code.
+
+        Raises:
+            OutputError: if they cannot be read.
+        """
+        size = piece.layout.sizes[piece.base]
+        blocks = piece.layout.owned(piece.base, piece.row, piece.col)[piece.base]
+        return _counted(piece.origin.read(self.run, size, size.of_blocks(blocks)).codes)
+
+
+@dataclass(frozen=True)
 class Assembly:
     """A map whose pieces are there.
 

@@ -172,6 +172,26 @@ def test_several_scenes_have_maps_of_their_own_and_one_of_all(
         assert file.xy(0, 0, offset="ul") == (1000, 500)
 
 
+@pytest.mark.parametrize("mosaic", ["index", "cog"])
+def test_what_is_counted_are_the_pixels_that_the_mosaic_shows(
+    here: RunDirectory, make_part: MakePart, mosaic: Form
+) -> None:
+    """Scenes that overlap, one of them with larger pixels, and a gap between them."""
+    first = scene_at(1000, 500, square_grid(20, 10, 10, 0, 10), "1.tif")
+    second = scene_at(1015, 495, square_grid(20, 10, 10, 0, 10), "2.tif")
+    third = scene_at(1030, 500, square_grid(4, 4, 4, 0, 4), "3.tif", resolution=5.0)
+    for number, (scene, code) in enumerate(((first, 20), (second, 40), (third, 30))):
+        grid = scene.grid
+        write_pixels(
+            here, make_part, scene, np.full((grid.height, grid.width), code, np.uint8), number
+        )
+    maps = write_maps(here, [first, second, third], "pixel", mosaic)
+    shown = read(here, maps.files[0])
+    codes, counts = np.unique(shown, return_counts=True)
+    assert maps.counts == dict(zip(codes.tolist(), counts.tolist(), strict=True))
+    assert set(maps.counts) == {20, 30, 40, 255}
+
+
 def test_a_mosaic_keeps_the_grid_of_the_first_scene_and_takes_the_nearest_pixel(
     here: RunDirectory, make_part: MakePart
 ) -> None:
