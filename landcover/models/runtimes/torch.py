@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,11 @@ import numpy as np
 from landcover.devices import Gpu
 from landcover.errors import ModelError
 from landcover.models.formats.detection import Format, ModelFile
-from landcover.models.graph_analysis.facts import Facts
 from landcover.models.network import Network, in_batches_of, refuse_less_than_the_file
-from landcover.models.preprocessing.keras import KerasOperations, plain
-from landcover.models.preprocessing.rendering import after, before
-from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
-from landcover.models.runtimes.keras.files import KerasNetwork, open_keras
+from landcover.models.preprocessing.keras import plain
+from landcover.models.preprocessing.specification import Pixels, Probabilities, Steps
+from landcover.models.runtimes.keras.files import open_keras
+from landcover.models.runtimes.keras.graph import KerasGraph
 from landcover.models.runtimes.keras.start import start_keras
 
 
@@ -85,26 +83,8 @@ def keep_f32(torch: Any) -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-@dataclass(frozen=True)
-class TorchGraph:
-    """A network that Keras has loaded on PyTorch.
-
-    Args:
-        network: what Keras has loaded.
-        device: where it lies, as PyTorch names it.
-    """
-
-    network: KerasNetwork
-    device: str
-
-    @property
-    def signature(self) -> Signature:
-        """What it reads."""
-        return self.network.signature
-
-    def facts(self) -> Facts:
-        """What its layers say of it."""
-        return self.network.facts()
+class TorchGraph(KerasGraph):
+    """A network that Keras has loaded on PyTorch."""
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; there is nothing to prepare."""
@@ -123,16 +103,12 @@ class _EagerNetwork:
     def _once(self, pixels: Pixels) -> Probabilities:
         import torch
 
-        network, steps = self._graph.network, self._steps
-        operations = KerasOperations(network.keras.ops)
+        graph = self._graph
         try:
             # Both hold for this thread only, so each run says so.
-            with network.keras.device(self._graph.device), torch.inference_mode():
-                sent = torch.from_numpy(pixels).to(self._graph.device)
-                images = before(operations, sent, pixels.dtype, steps, network.signature.dtype)
-                returned = after(operations, network.call(images), steps)
+            with graph.network.keras.device(graph.device), torch.inference_mode():
+                sent = torch.from_numpy(pixels).to(graph.device)
+                returned = graph.probabilities(sent, pixels.dtype, self._steps)
                 return np.asarray(returned.cpu().numpy())
         except (ValueError, TypeError, RuntimeError) as error:
-            lines = [line for line in str(error).splitlines() if line.strip()]
-            reason = f"PyTorch does not run it: {lines[0] if lines else type(error).__name__}"
-            raise ModelError(network.shown, reason) from error
+            raise graph.refused("PyTorch", error) from error

@@ -3,42 +3,20 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from landcover.errors import ModelError
-from landcover.models.graph_analysis.facts import Facts
 from landcover.models.network import KeyedCache, Network, in_batches_of
-from landcover.models.preprocessing.keras import KerasOperations, plain
-from landcover.models.preprocessing.rendering import after, before
-from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
-from landcover.models.runtimes.keras.files import KerasNetwork
+from landcover.models.preprocessing.keras import plain
+from landcover.models.preprocessing.specification import Pixels, Probabilities, Steps
+from landcover.models.runtimes.keras.graph import KerasGraph
 
 _Program: TypeAlias = Any
 
 
-@dataclass(frozen=True)
-class JaxGraph:
-    """A network that Keras has loaded on JAX.
-
-    Args:
-        network: what Keras has loaded.
-        device: JAX's device to compute on.
-    """
-
-    network: KerasNetwork
-    device: Any
-
-    @property
-    def signature(self) -> Signature:
-        """What it reads."""
-        return self.network.signature
-
-    def facts(self) -> Facts:
-        """What its layers say of it."""
-        return self.network.facts()
+class JaxGraph(KerasGraph):
+    """A network that Keras has loaded on JAX."""
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; XLA compiles it when the first pixels arrive."""
@@ -93,19 +71,14 @@ class _CompiledNetwork:
         try:
             return jax.jit(self._whole).lower(self._weights, spec).compile()
         except (ValueError, TypeError, RuntimeError) as error:
-            lines = [line for line in str(error).splitlines() if line.strip()]
-            reason = f"JAX does not run it: {lines[0] if lines else type(error).__name__}"
-            raise ModelError(self._graph.network.shown, reason) from error
+            raise self._graph.refused("JAX", error) from error
 
     def _whole(self, weights: list[Any], pixels: Any) -> Any:
         """From pixels to probabilities; traced, not run.
 
         f32 is f32: the shorter numbers (TF32) that CUDA would compute with are not for it.
         """
-        network, steps = self._graph.network, self._steps
-        operations = KerasOperations(network.keras.ops)
         values = list(zip(self._variables, weights, strict=True))
         precise = self._jax.default_matmul_precision("highest")
-        with precise, network.keras.StatelessScope(values):
-            images = before(operations, pixels, pixels.dtype, steps, network.signature.dtype)
-            return after(operations, network.call(images), steps)
+        with precise, self._graph.network.keras.StatelessScope(values):
+            return self._graph.probabilities(pixels, pixels.dtype, self._steps)
