@@ -33,8 +33,8 @@ from landcover.machine import usable_cpus
 from landcover.models.comparison.timing import block_noise
 from landcover.models.model import ScoringModel, open_model
 from landcover.models.recipe import make_recipe
-from landcover.scoring.plan import model_settings
 from landcover.scoring.measurement import measure
+from landcover.scoring.plan import model_settings
 from landcover.scoring.tuning import tuned
 
 _MILLISECONDS = 200

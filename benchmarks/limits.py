@@ -35,8 +35,8 @@ from landcover.machine import usable_cpus
 from landcover.models.model import open_model
 from landcover.models.recipe import make_recipe
 from landcover.report.bars import bars_figure
-from landcover.scoring.plan import make_source
 from landcover.scoring.measurement import measure
+from landcover.scoring.plan import make_source
 from landcover.scoring.tuning import tuned
 
 # The least that a run should reach of the network alone, by precision and format.

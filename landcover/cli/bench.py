@@ -133,7 +133,10 @@ def _recommendation(ranked: Sequence[Result]) -> str:
     if not ran:
         return "no combination can run here: the reasons stand above"
     agreeing = [one for one in ran if (one.agreement or 0.0) >= _AGREEING or one.agreement is None]
-    best, plain = (agreeing or ran)[0], next((o for o in ran if o.candidate.precision == "f32"), ran[-1])
+    best, plain = (
+        (agreeing or ran)[0],
+        next((o for o in ran if o.candidate.precision == "f32"), ran[-1]),
+    )
     speed = best.speed.tiles_per_second
     text = f"take {_name(best.candidate)}: {speed:,.1f} tiles/s"
     if best is not plain:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from landcover.datasets.noise import Floats, Noise
 from landcover.datasets.class_map import (
     BARREN,
     CULTIVATED,
@@ -23,6 +22,7 @@ from landcover.datasets.class_map import (
     Layout,
     Lots,
 )
+from landcover.datasets.noise import Floats, Noise
 
 _Color = tuple[float, float, float, float]
 

@@ -16,8 +16,8 @@ from rasterio.windows import Window
 
 from landcover.classes import scheme
 from landcover.datasets.appearance import Ground, paint
-from landcover.datasets.noise import Floats, Noise, turned
 from landcover.datasets.class_map import ClassMap
+from landcover.datasets.noise import Floats, Noise, turned
 from landcover.machine import usable_cpus
 
 _BLOCK = 256
@@ -100,7 +100,9 @@ def _blocks(
             yield window, *block
 
 
-def _block(classes: ClassMap, window: Window) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def _block(
+    classes: ClassMap, window: Window
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """The pixels (band, y, x) and codes (y, x) of a window, alike however the scene is divided."""
     # Two pixels more on every side, for slopes and the blur of the lens.
     columns = np.arange(window.col_off - 2, window.col_off + window.width + 2, dtype=np.float32)

@@ -16,9 +16,9 @@ from rasterio.transform import Affine
 
 from landcover.classes import Scheme
 from landcover.errors import OutputError
-from landcover.runs.map_format.blocks import STORED, expanded, place_of
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.area import BLOCK, Area, Codes, block_area
+from landcover.runs.map_format.blocks import STORED, expanded, place_of
 from landcover.tiles.gdal import FAILURES, unplaced_allowed
 from landcover.tiles.grid import Transform
 

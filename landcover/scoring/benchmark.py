@@ -78,7 +78,9 @@ class Result:
                 "tiles": last.tiles,
                 "model_loads": last.run.summary["model_loads"],
                 "rounds": len(self.measurements),
-                "all_tiles_per_second": [round(one.speed.tiles_per_second, 2) for one in self.measurements],
+                "all_tiles_per_second": [
+                    round(one.speed.tiles_per_second, 2) for one in self.measurements
+                ],
                 "agreement": self.agreement,
             }
         return {**values, "reason": self.reason}

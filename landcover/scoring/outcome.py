@@ -14,10 +14,10 @@ from landcover.errors import OutputError
 from landcover.models.recipe import Recipe
 from landcover.report.figures import confusion_figure, map_figure
 from landcover.runs.directory import RunDirectory
-from landcover.runs.maps.maker import Form, MapMaker, Maps
-from landcover.runs.maps.origins import PartPlace
 from landcover.runs.map_format.area import Area
 from landcover.runs.map_format.grid import Output, SceneGrid
+from landcover.runs.maps.maker import Form, MapMaker, Maps
+from landcover.runs.maps.origins import PartPlace
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource
 

@@ -18,9 +18,9 @@ from support.maps import gdal_map, write_maps
 from landcover.classes import scheme
 from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
+from landcover.runs.map_format.grid import SceneGrid
 from landcover.runs.parts import Part, write_part
 from landcover.runs.pixels import PixelBlock
-from landcover.runs.map_format.grid import SceneGrid
 from landcover.runs.storage import Storage
 
 MakePart = Callable[..., Part]

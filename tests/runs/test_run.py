@@ -17,8 +17,8 @@ from landcover.classes import scheme
 from landcover.contracts import Failure, Tile
 from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
-from landcover.runs.parts import Part, write_part
 from landcover.runs.map_format.grid import SceneGrid
+from landcover.runs.parts import Part, write_part
 
 MakePart = Callable[..., Part]
 MakeTile = Callable[..., Tile]

@@ -14,12 +14,12 @@ from rasterio.transform import Affine
 from landcover.backends.local import LocalBackend
 from landcover.classes import Scheme
 from landcover.runs.directory import RunDirectory
+from landcover.runs.map_format.area import Area
+from landcover.runs.map_format.grid import MapGrid, Output, SceneGrid
 from landcover.runs.maps.maker import Form, MapMaker, Maps
 from landcover.runs.maps.origins import PartPlace
-from landcover.runs.map_format.area import Area
 from landcover.runs.parts import read_part
 from landcover.runs.pixels import read_pixels
-from landcover.runs.map_format.grid import MapGrid, Output, SceneGrid
 
 
 def gdal_map(

@@ -16,8 +16,8 @@ import rasterio.shutil
 from rasterio.io import MemoryFile
 
 from landcover.classes import Scheme
-from landcover.runs.map_format.blocks import STORED
 from landcover.runs.map_format.area import level_sizes
+from landcover.runs.map_format.blocks import STORED
 from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.map_format.vrt import category_names, virtual_map
 

@@ -12,13 +12,13 @@ from typing import Literal, TypeVar
 from landcover.contracts import Backend, Lost
 from landcover.errors import OutputError, SourceError
 from landcover.runs.directory import RunDirectory
+from landcover.runs.map_format.area import Area, Size
+from landcover.runs.map_format.grid import Output, SceneGrid, file_names
 from landcover.runs.maps.layout import FOLDER, Layout
 from landcover.runs.maps.mosaic import Index
-from landcover.runs.maps.origins import Mosaic, Origin, PartPlace, Pieces, PixelParts, TileParts
-from landcover.runs.map_format.area import Area, Size
-from landcover.runs.maps.pieces import Assemble, Assembly, CountPiece, MakePiece, Piece
 from landcover.runs.maps.mosaic_grid import placed
-from landcover.runs.map_format.grid import Output, SceneGrid, file_names
+from landcover.runs.maps.origins import Mosaic, Origin, PartPlace, Pieces, PixelParts, TileParts
+from landcover.runs.maps.pieces import Assemble, Assembly, CountPiece, MakePiece, Piece
 
 MAP, INDEX = "map.tif", "map.vrt"
 Form = Literal["index", "cog"]

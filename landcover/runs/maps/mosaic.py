@@ -17,9 +17,9 @@ from rasterio.vrt import WarpedVRT
 from landcover.classes import Scheme
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.area import Size
-from landcover.runs.maps.mosaic_grid import Place, aligned
 from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.map_format.vrt import source, virtual_map
+from landcover.runs.maps.mosaic_grid import Place, aligned
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import rasterio
 from rasterio.windows import Window
 
 from landcover.errors import OutputError
-from landcover.runs.map_format.blocks import expanded
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.area import BLOCK, Area, Codes, Size, block_area
+from landcover.runs.map_format.blocks import expanded
 from landcover.runs.maps.layout import PIECE, Layout
 from landcover.runs.maps.piece_files import open_piece
 from landcover.runs.parts import read_part

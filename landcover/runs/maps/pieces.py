@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from landcover.runs.directory import RunDirectory
+from landcover.runs.map_format.area import BLOCK, Area, Codes
 from landcover.runs.map_format.blocks import compressed, cut
 from landcover.runs.map_format.cog import auxiliary, header
-from landcover.runs.directory import RunDirectory
-from landcover.runs.maps.origins import Known, Origin
-from landcover.runs.map_format.overviews import reduced
-from landcover.runs.map_format.area import BLOCK, Area, Codes
-from landcover.runs.maps.layout import Layout
-from landcover.runs.maps.piece_files import encode_piece, open_piece
 from landcover.runs.map_format.grid import MapGrid
+from landcover.runs.map_format.overviews import reduced
+from landcover.runs.maps.layout import Layout
+from landcover.runs.maps.origins import Known, Origin
+from landcover.runs.maps.piece_files import encode_piece, open_piece
 
 
 @dataclass(frozen=True)

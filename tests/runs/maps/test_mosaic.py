@@ -19,10 +19,10 @@ from support.maps import write_maps
 from landcover.classes import classes_of, scheme
 from landcover.contracts import Tile
 from landcover.runs.directory import RunDirectory
+from landcover.runs.map_format.grid import SceneGrid, file_names
 from landcover.runs.maps.maker import Form, Maps
 from landcover.runs.parts import Part, write_part
 from landcover.runs.pixels import PixelBlock
-from landcover.runs.map_format.grid import SceneGrid, file_names
 from landcover.tiles.grid import Grid
 
 UTM = "EPSG:26914"

@@ -16,12 +16,12 @@ from support.maps import gdal_map, levels, write_maps
 
 from landcover.classes import LandClass, Scheme, classes_of, scheme
 from landcover.runs.directory import RunDirectory
-from landcover.runs.maps.layout import Layout
 from landcover.runs.map_format.area import Area, Size
+from landcover.runs.map_format.grid import SceneGrid
 from landcover.runs.map_format.overviews import reduced, sources
+from landcover.runs.maps.layout import Layout
 from landcover.runs.parts import Part, write_part
 from landcover.runs.pixels import PixelBlock
-from landcover.runs.map_format.grid import SceneGrid
 
 CRS = "EPSG:26914"
 MakePart = Callable[..., Part]
