@@ -113,7 +113,7 @@ PARTS_OF_RUNS = planted(
 
 PIXELS = planted(
     "landcover/runs/pixels.py",
-    "tests/runs/test_parts.py tests/runs/test_mosaic.py tests/runs/test_overviews.py",
+    "tests/runs/test_parts.py tests/runs/maps/test_mosaic.py tests/runs/maps/test_overviews.py",
     ("row and column exchanged", "ROW=block.row, COL=block.col", "ROW=block.col, COL=block.row"),
     (
         "padded by the column above",
