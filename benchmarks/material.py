@@ -134,3 +134,31 @@ def idle_network(folder: Path = FOLDER) -> Path:
         onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=9), str(path))
         path.with_suffix(".yaml").write_text(json.dumps({"activation": "softmax"}))
     return path
+
+
+def colour_network(path: Path, edge: int, *, pixel: bool) -> Path:
+    """An ONNX network that labels what it sees by its colour, in four classes: hardly any work.
+
+    Args:
+        path: of the network; its sidecar goes beside it.
+        edge: of its window, in pixels.
+        pixel: whether it labels each pixel, or the mean over the window.
+    """
+    weights = np.random.default_rng(1).normal(size=(4, 3, 1, 1)).astype(np.float32)
+    nodes = [helper.make_node("Conv", ["image", "weights"], ["features"])]
+    if not pixel:
+        nodes.append(helper.make_node("GlobalAveragePool", ["features"], ["mean"]))
+        nodes.append(helper.make_node("Flatten", ["mean"], ["scores"]))
+    name, shape = ("features", [edge, edge]) if pixel else ("scores", [])
+    graph = helper.make_graph(
+        nodes,
+        "colours",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, edge, edge])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 4, *shape])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), str(path))
+    sidecar = {"mean": 100, "scale": 0.02, "activation": "softmax"}
+    path.with_suffix(".yaml").write_text(json.dumps(sidecar))
+    return path

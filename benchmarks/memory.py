@@ -20,16 +20,15 @@ from typing import Any
 
 import click
 import numpy as np
-import onnx
 import rasterio
-from onnx import TensorProto, helper, numpy_helper
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
+from benchmarks.material import colour_network
 from benchmarks.measuring import claim
 from benchmarks.record import write_results
 
-TILE, CLASSES, BANDS = 224, 4, 3
+TILE, BANDS = 224, 3
 # What a large scene may take beyond a small one, in MB.
 ALLOWED = 700
 _BLOCK = 512
@@ -58,7 +57,7 @@ def main(small: int, large: int, folder: Path | None) -> None:
         rows: list[dict[str, Any]] = []
         claims: list[dict[str, Any]] = []
         for output in ("tile", "pixel"):
-            model = _model(place / f"{output}s.onnx", pixel=output == "pixel")
+            model = colour_network(place / f"{output}s.onnx", TILE, pixel=output == "pixel")
             peaks = [_scored(scene, model, output, edge) for edge, scene in scenes.items()]
             rows += peaks
             more = peaks[-1]["peak_mb"] - peaks[0]["peak_mb"]
@@ -113,28 +112,6 @@ def _scene(path: Path, edge: int) -> Path:
             coarse = random.integers(1, 256, (BANDS, _BLOCK // patch, edge // patch + 1), np.uint8)
             pixels = coarse.repeat(patch, axis=1).repeat(patch, axis=2)[:, :rows, :edge]
             file.write(pixels, window=Window(0, top, edge, rows))
-    return path
-
-
-def _model(path: Path, pixel: bool) -> Path:
-    """Labels what it sees by its colour: a linear function, and the mean over a tile of it."""
-    weights = np.random.default_rng(1).normal(size=(CLASSES, BANDS, 1, 1)).astype(np.float32)
-    nodes = [helper.make_node("Conv", ["image", "weights"], ["features"])]
-    if not pixel:
-        nodes.append(helper.make_node("GlobalAveragePool", ["features"], ["mean"]))
-        nodes.append(helper.make_node("Flatten", ["mean"], ["scores"]))
-    name, shape = ("features", [TILE, TILE]) if pixel else ("scores", [])
-    graph = helper.make_graph(
-        nodes,
-        "colours",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", BANDS, TILE, TILE])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", CLASSES, *shape])],
-        [numpy_helper.from_array(weights, "weights")],
-    )
-    opsets = [helper.make_opsetid("", 17)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), str(path))
-    sidecar = {"mean": 100, "scale": 0.02, "activation": "softmax"}
-    path.with_suffix(".yaml").write_text(json.dumps(sidecar))
     return path
 
 

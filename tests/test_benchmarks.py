@@ -107,6 +107,14 @@ def test_worker_compares_memory_with_the_network_s_own(
     assert all(50 < row["peak_mb"] < 5000 for row in rows) and len(rows) == 4
 
 
+def test_large_tells_the_map_s_share_of_the_work(material: Path, tmp_path: Path) -> None:
+    told = ("--edge", "1500", "--tile", "256", "--folder", str(material))
+    _run("-m", "benchmarks.large", *told, results=tmp_path)
+    [row] = json.loads((tmp_path / "large.json").read_text())["rows"]
+    assert row["tiles"]["scored"] == 36 and row["map_bytes"] > 1000
+    assert 0 < row["map_share"] < 1 and 50 < row["peak_mb"] < 5000
+
+
 @pytest.mark.skipif(find_spec("openvino") is None, reason="needs the extra 'openvino'")
 def test_naip_compares_labels_and_speed(
     measured: Callable[..., dict[str, Any]], shared: Path
