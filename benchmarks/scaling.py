@@ -65,9 +65,11 @@ def main(
     config = {"source": {"images": str(files)}, "model": model}
     rows = _measured(config, names, runtime, tiles, repeats)
     recipe = make_recipe(ModelSettings(path=model, runtime=runtime))
+    for row in rows:
+        click.echo(_line(row))
     known = list(_known(rows, recipe, storage_seconds(files, tiles)))
     clusters = [projected(one, workers, simulated) for one in known for workers in WORKERS]
-    for row in (*rows, *clusters):
+    for row in clusters:
         click.echo(_line(row))
     conditions = {
         "tiles": tiles,

@@ -21,6 +21,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from landcover.errors import ConfigError
+from landcover.redaction import printable
 
 _COLOR = re.compile(r"#[0-9a-f]{6}")
 
@@ -64,8 +65,8 @@ class Scheme:
         classes: no two with the same code or name.
 
     Raises:
-        ConfigError: if two classes share a code or a name, there are none, or a code is too large
-            for a map.
+        ConfigError: if two classes share a code or a name, a name holds control characters, there
+            are none, or a code is too large for a map.
     """
 
     name: str
@@ -74,6 +75,11 @@ class Scheme:
     def __post_init__(self) -> None:
         mistakes = [f"class {name!r} is named more than once" for name in _repeated(self.names)]
         mistakes += [f"code {code} stands for several classes" for code in _repeated(self.codes)]
+        mistakes += [
+            f"the name {name!r} holds control characters"
+            for name in self.names
+            if printable(name) != name or "\n" in name or "\t" in name
+        ]
         if not self.classes:
             mistakes.append("there are no classes")
         elif max(self.codes) >= 65535:

@@ -8,7 +8,6 @@ A configuration is read from YAML; single keys may be overridden by dotted names
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,6 +17,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from landcover.errors import ConfigError
+from landcover.redaction import redacted_values
+from landcover.small_files import load_yaml, read_regular
 
 ENVIRONMENT_PREFIX = "LANDCOVER_"
 
@@ -200,14 +201,15 @@ class Config(_Section):
     def recorded(self) -> dict[str, Any]:
         """All that is set as plain JSON values, for ``run.json``.
 
-        URLs stand there without the parameters that may hold a secret, and objects handed to a
-        backend (a client, a session) as their kind.
+        Secrets are left out, and objects handed to a backend (a client, a session) stand there as
+        their kind.
         """
         values = self.model_dump(mode="json", exclude_none=True, exclude={"backend"})
-        for key in PATHS_OF_A_MODEL & values["model"].keys():
-            values["model"][key] = _without_secrets(values["model"][key])
         options = {key: _recorded(value) for key, value in self.backend.options.items()}
-        return {**values, "backend": {"name": self.backend.name, **options}}
+        found: dict[str, Any] = redacted_values(
+            {**values, "backend": {"name": self.backend.name, **options}}
+        )
+        return found
 
 
 def load_config(
@@ -251,7 +253,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals or not key:
         raise ConfigError([f"{text!r} is not of the form key.path=value"], "--set")
     try:
-        return key.strip(), yaml.safe_load(value)
+        return key.strip(), load_yaml(value)
     except yaml.YAMLError:
         raise ConfigError([f"the value of {key!r} is not YAML: {value!r}"], "--set") from None
 
@@ -265,7 +267,7 @@ def place_of(error: yaml.YAMLError | UnicodeDecodeError) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = load_yaml(read_regular(path).decode("utf-8"))
     except OSError as error:
         raise ConfigError([f"cannot be read: {error.strerror}"], str(path)) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -291,7 +293,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             reason = f"no section of the configuration is called {section!r}{near}"
             raise ConfigError([reason], f"the environment variable {key}")
         try:
-            found[".".join(path)] = yaml.safe_load(value)
+            found[".".join(path)] = load_yaml(value)
         except yaml.YAMLError:
             raise ConfigError([f"its value is not YAML: {value!r}"], key) from None
     return found
@@ -335,20 +337,13 @@ def _anchored(path: Any, base: Path) -> Any:
 
 def _recorded(value: Any) -> Any:
     """An option of a backend as a plain JSON value."""
-    if isinstance(value, str):
-        return _without_secrets(value)
-    if isinstance(value, (int, float)):
+    if isinstance(value, (str, int, float)):
         return value
     if isinstance(value, (list, tuple)):
         return [_recorded(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): _recorded(item) for key, item in value.items()}
     return f"{type(value).__module__}.{type(value).__qualname__}"
-
-
-def _without_secrets(text: str) -> str:
-    """A URL without its query, and without the parameters that ``sc://host:port/;token=...`` has."""
-    return re.split(r"[?;]", text)[0] if "://" in text else text
 
 
 def _listed(values: Any, *keys: str) -> Any:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from landcover.redaction import printable, redacted
+
 
 class LandcoverError(Exception):
     """The root of all errors raised on purpose by landcover."""
@@ -28,8 +30,11 @@ class ConfigError(LandcoverError, ValueError):
     exit_code = 2
 
     def __init__(self, mistakes: Sequence[str], origin: str = "the configuration") -> None:
-        super().__init__(list(mistakes), origin)
-        self.mistakes, self.origin = list(mistakes), origin
+        self.mistakes, self.origin = (
+            [printable(redacted(one)) for one in mistakes],
+            redacted(origin),
+        )
+        super().__init__(self.mistakes, self.origin)
 
     def __str__(self) -> str:
         return f"{self.origin}: " + "; ".join(self.mistakes)
@@ -74,8 +79,10 @@ class _Located(LandcoverError):
     """Something is wrong at a place that has a name (a file, a URL)."""
 
     def __init__(self, where: str, reason: str) -> None:
-        super().__init__(str(where), reason)
-        self.where, self.reason = str(where), reason
+        # A name may hold a line end, and one sentence has none.
+        self.where = printable(redacted(" ".join(str(where).splitlines())))
+        self.reason = printable(redacted(reason))
+        super().__init__(self.where, self.reason)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"

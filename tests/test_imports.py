@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # A part of a package may import the parts before it (docs/adr/0002-import-order.md).
 ORDERS = {
     "landcover": [
-        *("errors", "machine", "devices", "contracts", "classes", "config", "plugins"),
+        *("redaction", "errors", "machine", "devices", "contracts", "classes", "small_files"),
+        *("config", "plugins"),
         *("tiles", "models", "runs", "analysis", "report", "scoring", "datasets", "training"),
         "cli",
     ],
@@ -32,7 +33,7 @@ ORDERS = {
 # These stand outside the order: backends know nothing of tiles or models, and the conformance
 # suites are for those who write a backend or a runtime.
 MAY_IMPORT = {
-    "backends": {"errors", "machine", "contracts"},
+    "backends": {"redaction", "errors", "machine", "contracts"},
     "testing": {"errors", "contracts", "plugins", "models", "config"},
 }
 HEAVY = [

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from landcover.errors import LandcoverError
+from landcover.redaction import printable, redacted
 
 COMMANDS = {
     "score": ("landcover.cli.score", "Score imagery with a model, as a config file says."),
@@ -63,10 +64,10 @@ def _run(arguments: list[str]) -> int:
         result: Any = cli.main(arguments, prog_name="landcover", standalone_mode=False)
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "landcover"
-        click.echo(f"{path}: {error.format_message()} Try '{path} --help'.", err=True)
+        _say(f"{path}: {error.format_message()} Try '{path} --help'.")
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        _say(f"Error: {error.format_message()}")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -74,16 +75,27 @@ def _run(arguments: list[str]) -> int:
     except LandcoverError as error:
         if "--debug" in arguments:
             logging.getLogger(__name__).exception("the traceback, as --debug asks for it")
-        click.echo(f"landcover: {error}", err=True)
+        _say(f"landcover: {error}")
         return error.exit_code
     except Exception as error:
         if "--debug" in arguments:
             logging.getLogger(__name__).exception("the traceback, as --debug asks for it")
         said = " ".join(f"{type(error).__name__}: {error}".split())
         more = "this is a defect of landcover: 'landcover --debug ...' shows where it comes from"
-        click.echo(f"landcover: {said}; {more}", err=True)
+        _say(f"landcover: {said}; {more}")
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _say(sentence: str) -> None:
+    click.echo(printable(redacted(sentence)), err=True)
+
+
+class _Redacting(logging.Formatter):
+    """Leaves the secrets out of whatever is logged, tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(redacted(super().format(record)))
 
 
 def _set_up_logging(debug: bool) -> None:
@@ -93,7 +105,7 @@ def _set_up_logging(debug: bool) -> None:
     stands in the run directory.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Redacting("%(levelname)s %(name)s: %(message)s"))
     if not debug:
         handler.addFilter(logging.Filter("landcover"))
         if not sys.warnoptions:

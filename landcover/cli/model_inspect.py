@@ -11,6 +11,7 @@ from landcover.cli.tables import new_table, show
 from landcover.models.graph_analysis.onnx_layers import Layer
 from landcover.models.inspection.insides import Port
 from landcover.models.inspection.inspection import Inspection, inspect_model
+from landcover.redaction import printable
 
 
 @click.command()
@@ -32,27 +33,32 @@ def inspect(file: str, head: str | int | None, window: int, as_json: bool) -> No
     """
     found = inspect_model(file, head, window)
     if as_json:
-        click.echo(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        _say(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
         return
     _tell(found)
 
 
+def _say(text: str) -> None:
+    """Print what may hold names from the file."""
+    click.echo(printable(text))
+
+
 def _tell(found: Inspection) -> None:
     insides = found.insides
-    click.echo(f"file      {found.path}, {found.size:,} bytes, SHA-256 {found.digest[:12]}...")
-    click.echo(f"format    {found.written_by} ({found.format})")
+    _say(f"file      {found.path}, {found.size:,} bytes, SHA-256 {found.digest[:12]}...")
+    _say(f"format    {found.written_by} ({found.format})")
     for port in insides.inputs:
-        click.echo(f"input     {_port(port)}")
+        _say(f"input     {_port(port)}")
     for port in insides.outputs:
-        click.echo(f"output    {_port(port)}{_field(port, insides.window)}")
+        _say(f"output    {_port(port)}{_field(port, insides.window)}")
     for note in insides.notes:
-        click.echo(f"note      {note}")
+        _say(f"note      {note}")
     for name, count in insides.not_numbers.items():
-        click.echo(f"NaN       {name!r} holds {count:,} NaN: the training diverged")
+        _say(f"NaN       {name!r} holds {count:,} NaN: the training diverged")
     if insides.layers:
         _tell_layers(found)
     if insides.refusal:
-        click.echo(f"\nThis network cannot be run: {insides.refusal}")
+        _say(f"\nThis network cannot be run: {insides.refusal}")
     _tell_sidecar(found)
 
 
@@ -80,7 +86,7 @@ def _tell_layers(found: Inspection) -> None:
     window = _shape(found.insides.window)
     total = _count(found.multiply_adds)
     table.add_row(f"{len(found.insides.layers)} layers", "", "", f"{found.parameters:,}", total)
-    click.echo(f"\nlayers for an input of {window}:")
+    _say(f"\nlayers for an input of {window}:")
     show(table)
 
 
@@ -99,10 +105,10 @@ def _tell_sidecar(found: Inspection) -> None:
     if proposal is None:
         return
     if proposal.refusal:
-        click.echo(f"\nIt cannot be tried yet: {proposal.refusal}")
+        _say(f"\nIt cannot be tried yet: {proposal.refusal}")
     if proposal.exists:
-        click.echo(f"\nsidecar   {proposal.path}, which with what was found means:")
+        _say(f"\nsidecar   {proposal.path}, which with what was found means:")
     else:
         unknown = ", ".join(proposal.missing)
-        click.echo(f"\nno sidecar yet; only you can tell: {unknown}. Save as {proposal.path}:")
-    click.echo(f"\n{proposal.text}", nl=False)
+        _say(f"\nno sidecar yet; only you can tell: {unknown}. Save as {proposal.path}:")
+    _say(f"\n{proposal.text.rstrip()}")

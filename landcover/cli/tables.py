@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
+
+from landcover.redaction import printable
 
 # Where there is no terminal, lines are not folded at 80 characters: other programs read them.
 _WIDTH_ELSEWHERE = 200
+
+
+class _Table(Table):
+    """Cells are often names from files."""
+
+    def add_row(self, *cells: RenderableType | None, **how: Any) -> None:
+        super().add_row(*(printable(x) if isinstance(x, str) else x for x in cells), **how)
 
 
 def new_table(left: tuple[str, ...], right: tuple[str, ...]) -> Table:
@@ -18,7 +28,7 @@ def new_table(left: tuple[str, ...], right: tuple[str, ...]) -> Table:
         left: headings of columns of words, which come first.
         right: headings of columns of numbers.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = _Table(box=None, pad_edge=False, header_style="bold")
     for heading in left:
         table.add_column(heading, overflow="fold")
     for heading in right:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from landcover.errors import ModelError
 from landcover.models.cache import cached
 from landcover.models.formats import checkpoints
+from landcover.redaction import redacted
+from landcover.small_files import MOST_BYTES, read_regular
 
 # What storages call the version of a file; the first that is there decides with the size.
 _VERSIONS = (
@@ -18,8 +21,8 @@ _VERSIONS = (
 
 
 def shown(path: str) -> str:
-    """A model's path for messages and records: a URL without its query, which may hold a secret."""
-    return path.split("?")[0] if "://" in path else path
+    """A model's path for messages and records: without the secrets that a URL may hold."""
+    return redacted(path)
 
 
 def local_path(path: str) -> Path:
@@ -44,7 +47,7 @@ def local_path(path: str) -> Path:
     except FileNotFoundError:
         raise ModelError(shown(path), "no such file or folder") from None
     except (OSError, ValueError, ImportError) as error:
-        reason = str(error).replace(path, shown(path)).splitlines() or [type(error).__name__]
+        reason = str(error).splitlines() or [type(error).__name__]
         raise ModelError(shown(path), f"cannot be fetched: {reason[0]}") from error
 
 
@@ -52,47 +55,67 @@ def read_text(path: str) -> str | None:
     """The text of a file, local or behind an fsspec URL; None if there is none.
 
     Raises:
-        OSError: it is there but cannot be read.
+        OSError: it is there but cannot be read, or is too large.
+        UnicodeDecodeError: it is no text in UTF-8.
     """
     import fsspec
 
     try:
-        with fsspec.open(path, "rt", encoding="utf-8") as stream:
-            return str(stream.read())
+        if "://" not in path:
+            return read_regular(path).decode("utf-8")
+        with fsspec.open(path, "rb") as stream:
+            content: bytes = stream.read(MOST_BYTES + 1)
+            if len(content) > MOST_BYTES:
+                reason = f"has more than the {MOST_BYTES:,} bytes of such a file"
+                raise OSError(errno.EFBIG, reason)
+            return content.decode("utf-8")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
 
 
 def _fetched(files: Any, inside: str, url: str) -> Path:
-    found = _listed(files, inside)
+    inside = inside.rstrip("/")
+    folder = _is_folder(files, inside)
+    found = _listed(files, inside, folder)
     if not found:
         raise FileNotFoundError(url)
-    name = PurePosixPath(inside).name
-    root = inside.rstrip("/") if files.isdir(inside) else str(PurePosixPath(inside).parent)
-    version = [shown(url), *(f"{at} {_version(info)}" for at, info in sorted(found.items()))]
+    root = inside if folder else inside.rpartition("/")[0]
+    name = _plain(inside).rpartition("/")[2]
+    # A signature that was renewed is no other file.
+    version = [shown(url), *(f"{shown(at)} {_version(info)}" for at, info in sorted(found.items()))]
     key = hashlib.sha256("\n".join(version).encode()).hexdigest()[:32]
 
-    def fetch(folder: Path) -> None:
-        folder.mkdir()
+    def fetch(kept: Path) -> None:
+        kept.mkdir()
         for at in found:
-            target = folder / at.removeprefix(root).lstrip("/")
+            target = kept / _plain(at).removeprefix(root).lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
             files.get_file(at, str(target))
 
     kept = cached(f"fetched/{key}/{name}", fetch)
-    return kept if root == inside.rstrip("/") else kept / name
+    return kept if folder else kept / name
 
 
-def _listed(files: Any, inside: str) -> dict[str, Any]:
+def _is_folder(files: Any, inside: str) -> bool:
+    """Web servers have none: to ask fsspec would fetch the whole file and look for links in it."""
+    return "http" not in files.protocol and bool(files.isdir(inside))
+
+
+def _plain(path: str) -> str:
+    """A path in a file system, or the URL of a web server without its query."""
+    return path.split("?")[0] if "://" in path else path
+
+
+def _listed(files: Any, inside: str, folder: bool) -> dict[str, Any]:
     """The files of a model by their paths: a file, those below a folder, or of a checkpoint."""
-    at = PurePosixPath(inside)
-    if files.isdir(inside) or at.name == "saved_model.pb":
-        return dict(files.find(inside if files.isdir(inside) else str(at.parent), detail=True))
-    parts = checkpoints.prefix_in(at.name)
+    parent, _, name = inside.rpartition("/")
+    if folder or name == "saved_model.pb":
+        return dict(files.find(inside if folder else parent, detail=True))
+    parts = checkpoints.prefix_in(_plain(name))
     if parts is None and files.exists(inside):
         return {inside: files.info(inside)}
-    beside = {info["name"]: info for info in files.ls(str(at.parent), detail=True)}
-    prefix = parts or at.name
+    beside = {info["name"]: info for info in files.ls(parent, detail=True)}
+    prefix = parts or name
     wanted = (f"{prefix}.meta", f"{prefix}.index", f"{prefix}.data-")
     return {n: info for n, info in beside.items() if PurePosixPath(n).name.startswith(wanted)}
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from landcover.config import ModelSettings, place_of
 from landcover.errors import ConfigError
 from landcover.models.fetch import read_text, shown
+from landcover.small_files import load_yaml
 
 _KEYS = sorted(set(ModelSettings.model_fields) - {"path"})
 
@@ -58,7 +59,7 @@ def _text(path: str) -> str | None:
 
 def _checked(text: str, origin: str) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(text) or {}
+        values = load_yaml(text) or {}
     except yaml.YAMLError as error:
         raise ConfigError([f"is not YAML: {place_of(error)}"], origin) from None
     if not isinstance(values, dict):

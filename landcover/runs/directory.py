@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from landcover.classes import Scheme
 from landcover.errors import OutputError
+from landcover.redaction import redacted_values
 from landcover.runs.lock import BEAT, only_run
 from landcover.runs.storage import Storage
 
@@ -86,7 +87,8 @@ class RunDirectory:
         self._write({**self.manifest(), **summary, "status": status, "finished": _now()})
 
     def _write(self, values: Mapping[str, Any]) -> None:
-        self.storage.put(MANIFEST, json.dumps(values, indent=2).encode() + b"\n")
+        text = json.dumps(redacted_values(values), indent=2)
+        self.storage.put(MANIFEST, text.encode() + b"\n")
 
 
 def ended_run(path: str, fingerprint: Mapping[str, object], scheme: Scheme) -> RunDirectory | None:
@@ -173,7 +175,8 @@ def _started(run: RunDirectory, fingerprint: Mapping[str, Any]) -> str | None:
 
 def _whole(fingerprint: Mapping[str, object], scheme: Scheme) -> dict[str, Any]:
     """A fingerprint with the classes, as it comes back from ``run.json``."""
-    whole: dict[str, Any] = json.loads(json.dumps({**fingerprint, "classes": scheme.to_json()}))
+    values = {**fingerprint, "classes": scheme.to_json()}
+    whole: dict[str, Any] = redacted_values(json.loads(json.dumps(values)))
     return whole
 
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from landcover.classes import Scheme
 from landcover.contracts import Failure, Task, Tile
 from landcover.errors import OutputError
+from landcover.redaction import redacted
 from landcover.runs.directory import Kind, RunDirectory
 from landcover.runs.geoparquet import bounds_of, geo_metadata, outlines
 from landcover.runs.pixels import PixelBlock, encode_pixels
@@ -244,7 +245,7 @@ def _tiles(part: Part, scheme: Scheme) -> pa.Table:
 def _failures(part: Part) -> pa.Table:
     tiles = [failure.tile for failure in part.failures]
     table = _where(tiles, bounds_of(tiles))
-    reasons = pa.array([failure.reason for failure in part.failures], pa.string())
+    reasons = pa.array([redacted(failure.reason) for failure in part.failures], pa.string())
     retryable = pa.array([failure.retryable for failure in part.failures], pa.bool_())
     return table.append_column("reason", reasons).append_column("retryable", retryable)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import fsspec
 import pytest
 from support import networks
+from support.web import serving
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
@@ -71,6 +72,19 @@ def test_what_is_not_there_is_refused(store: fsspec.AbstractFileSystem) -> None:
         local_path("memory://m/absent.onnx")
     with pytest.raises(ModelError, match="cannot be fetched"):
         local_path("nosuchprotocol://m/net.onnx")
+
+
+def test_a_model_of_a_web_server_is_fetched_once_whatever_its_signature(tmp_path: Path) -> None:
+    content = networks.onnx_tile(tmp_path / "net.onnx").read_bytes()
+    (tmp_path / "net.yaml").write_bytes(b"classes: [a, b, c, d]")
+    with serving(tmp_path) as server:
+        plain = local_path(f"{server.url}/net.onnx")
+        signed = [local_path(f"{server.url}/net.onnx?sig={n}/x") for n in "12"]
+        recipe = make_recipe(ModelSettings(path=f"{server.url}/net.onnx?sig=1", mean=0, scale=1))
+        with pytest.raises(ModelError, match=r"absent\.onnx: no such file or folder"):
+            local_path(f"{server.url}/absent.onnx")
+    assert plain.name == "net.onnx" and plain.read_bytes() == content
+    assert signed == [plain, plain] and recipe.classes == ("a", "b", "c", "d")
 
 
 def test_a_secret_in_a_url_is_never_shown() -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def _answer(self, *, body: bool) -> None:
-        path, down = self.folder / self.path.lstrip("/"), (self.folder / "down").exists()
+        path, down = (
+            self.folder / urlsplit(self.path).path.lstrip("/"),
+            (self.folder / "down").exists(),
+        )
         if down or not path.is_file():
             self.send_error(503 if down else 404)
             return

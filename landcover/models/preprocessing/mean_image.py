@@ -18,6 +18,10 @@ import numpy.typing as npt
 
 from landcover.errors import ModelError
 from landcover.models.fetch import local_path, shown
+from landcover.small_files import read_regular
+
+# A number of 2,000 x 2,000 pixels has some 20 characters.
+_MOST_BYTES = 500_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +56,7 @@ def read_mean_image(path: str, digest: str | None = None) -> MeanImage:
         ModelError: it cannot be read, is no mean file, or is another one than it must be.
     """
     try:
-        content = local_path(path).read_bytes()
+        content = read_regular(local_path(path), _MOST_BYTES)
     except OSError as error:
         reason = f"the mean image cannot be read: {error.strerror or error}"
         raise ModelError(shown(path), reason) from None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypeAlias
 
+from landcover.small_files import read_regular
 from landcover.tiles.storage import file_system, is_remote
 
 
@@ -19,6 +19,9 @@ class Unreachable(Exception):
     def __str__(self) -> str:
         return self.reason
 
+
+# Images that are tiles have some hundred kilobytes.
+_MOST_BYTES = 2**31
 
 Content: TypeAlias = bytes | Unreachable
 
@@ -48,7 +51,7 @@ def fetch(paths: Sequence[str]) -> list[Content]:
 
 def _local(path: str) -> Content:
     try:
-        return Path(path).read_bytes()
+        return read_regular(path, _MOST_BYTES)
     except OSError as error:
         return Unreachable(f"cannot be read: {error.strerror or error}", retryable=False)
 

@@ -1,0 +1,96 @@
+"""What may be shown and written down of text in which secrets may stand.
+
+Everything that leaves the package as text passes here: messages, logs, what ``run.json`` and the
+quarantine say. What a secret looks like is known from where it stands: user info and query of a
+URL, an assignment to a name that stands for one, an environment variable with such a name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+HIDDEN = "***"
+
+# Names of options and variables whose values are secrets, as Azure, AWS, Google, Spark and HTTP
+# have them: account_key, AccountKey, sas_token, SharedAccessSignature, fs.azure.account.key...
+_NAME = (
+    r"[\w.\-]*(?:account[._\-]?key|access[._\-]?key|api[._\-]?key|secret|token|passw(?:or)?d|passwd"
+    r"|pwd|credential|connection[._\-]?string)[\w.\-]*|sig|sas|auth|sharedaccesssignature"
+)
+_SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
+_SECRET_VARIABLE = re.compile(
+    r"(?:.*_)?(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|SAS|CREDENTIALS?|CONNECTION_STRING)",
+    re.IGNORECASE,
+)
+_ASSIGNED = re.compile(rf"(?<![\w.\-])({_NAME})=(?:\"[^\"]*\"|'[^']*'|[^\s&;,'\"]+)", re.IGNORECASE)
+_BEARER = re.compile(r"\b(Bearer|Basic|SharedKey|SharedAccessSignature)\s+[\w+/=.:~\-]{8,}")
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*://[^\s'\"<>]+")
+# Their user info is the name of a container.
+_CONTAINER_BEFORE_AT = frozenset({"abfs", "abfss", "az", "wasb", "wasbs"})
+# C0 and C1 controls but for tab and line feed, overrides of direction, separators, surrogates.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+# Shorter values of variables stand in texts by chance.
+_LEAST = 8
+
+
+def redacted(text: str) -> str:
+    """A text without the secrets in it, for a message, a log or a record.
+
+    Of every URL user info and query go (``https://me:secret@host/m.onnx?sig=x`` is
+    ``https://host/m.onnx``); a value that is assigned to a name of a secret, or that an environment
+    variable of such a name holds, becomes ``***``.
+    """
+    for value in _known():
+        text = text.replace(value, HIDDEN)
+    text = _URL.sub(lambda found: _bare(found[0]), text)
+    text = _ASSIGNED.sub(rf"\1={HIDDEN}", text)
+    return _BEARER.sub(rf"\1 {HIDDEN}", text)
+
+
+def printable(text: str) -> str:
+    """A text that does nothing to a terminal: control characters stand there as escapes.
+
+    Names in files may hold them, bidirectional overrides and halves of surrogate pairs included
+    (bytes of file names that are not UTF-8). Line ends stay.
+    """
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def redacted_values(value: Any, name: str = "") -> Any:
+    """Plain JSON values without the secrets in their texts, and without those under such names.
+
+    Args:
+        value: text, a number, None, or lists and mappings of them.
+        name: of the value; a text under the name of a secret is one.
+    """
+    if isinstance(value, str):
+        return HIDDEN if value and _SECRET_NAME.fullmatch(name) else redacted(value)
+    if isinstance(value, Mapping):
+        return {key: redacted_values(item, str(key)) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redacted_values(item, name) for item in value]
+    return value
+
+
+def _bare(url: str) -> str:
+    """A URL without user info and query, and without ``;key=value`` (Spark Connect has them)."""
+    scheme, rest = url.split("://", 1)
+    # A question mark of a pattern, as in abfs://c/tile-?.tif, is no query.
+    query = r"\?.*" if scheme.startswith("http") else r"\?[^?]*=.*"
+    rest = re.sub(rf"(?:{query}|;\w[\w.\-]*=.*)$", "", rest)
+    host, slash, path = rest.partition("/")
+    user, at, host = host.rpartition("@")
+    if scheme.lower() in _CONTAINER_BEFORE_AT and ":" not in user:
+        host = f"{user}{at}{host}"
+    return f"{scheme}://{host}{slash}{path}"
+
+
+def _known() -> list[str]:
+    """Values of this process's environment that are secrets, the longest first."""
+    held = (value for name, value in os.environ.items() if _SECRET_VARIABLE.fullmatch(name))
+    return sorted({value for value in held if len(value) >= _LEAST}, key=len, reverse=True)

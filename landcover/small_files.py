@@ -1,0 +1,83 @@
+"""Small files that anyone may have written: regular, of a bounded size, and plain where they are YAML."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# A configuration of ten thousand scenes is under a megabyte.
+MOST_BYTES = 4_000_000
+_MOST_DEPTH = 20
+
+
+def read_regular(path: str | Path, most: int = MOST_BYTES) -> bytes:
+    """The content of a file of a few megabytes at most, without waiting for a pipe or a device.
+
+    Args:
+        path: of a local file.
+        most: bytes it may have.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or is larger; ``strerror`` says which.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(handle)
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+        if found.st_size > most:
+            reason = f"has {found.st_size:,} bytes, more than the {most:,} of such a file"
+            raise OSError(errno.EFBIG, reason, str(path))
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(handle)
+
+
+def load_yaml(text: str) -> Any:
+    """The plain values that a text in YAML stands for.
+
+    Raises:
+        yaml.YAMLError: it is no YAML, a key of a mapping is there twice, it has anchors (a few bytes
+            of them can stand for gigabytes), or it is nested deeper than any settings are.
+    """
+    try:
+        return yaml.load(text, _Plain)
+    except ValueError as error:  # of dates such as 2016-13-45
+        raise yaml.YAMLError(str(error)) from None
+
+
+class _Plain(yaml.SafeLoader):
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            reason = "anchors and aliases are not allowed here: write the value out"
+            raise yaml.composer.ComposerError(None, None, reason, event.start_mark)
+        if self.depth >= _MOST_DEPTH:
+            reason = f"is nested deeper than {_MOST_DEPTH} levels"
+            raise yaml.composer.ComposerError(None, None, reason, event.start_mark)
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and isinstance(key, yaml.ScalarNode):
+                reason = f"the key {key.value!r} is there twice"
+                raise yaml.constructor.ConstructorError(None, None, reason, key.start_mark)
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
