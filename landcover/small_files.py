@@ -59,7 +59,7 @@ class _Plain(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             reason = "anchors and aliases are not allowed here: write the value out"
             raise yaml.composer.ComposerError(None, None, reason, event.start_mark)
