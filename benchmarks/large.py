@@ -29,7 +29,7 @@ from rasterio.windows import Window
 from benchmarks.material import colour_network
 from benchmarks.measuring import claim
 from benchmarks.record import write_results
-from landcover.runs.layout import FOLDER
+from landcover.runs.maps.layout import FOLDER
 
 # Of the CPU time of the run; and of one process, in MB.
 GOAL_SHARE, GOAL_PEAK = 0.2, 1_500

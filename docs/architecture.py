@@ -92,7 +92,9 @@ def page() -> str:
     text = PAGE.read_text(encoding="utf-8")
     drawn = {
         # Everything uses errors, machine and contracts: their arrows would hide the others.
-        "package": diagram(("landcover",), frozenset({"redaction", "errors", "machine", "contracts"})),
+        "package": diagram(
+            ("landcover",), frozenset({"redaction", "errors", "machine", "contracts"})
+        ),
         "models": diagram(("landcover", "models"), frozenset({"cache"})),
         "runs": diagram(("landcover", "runs")),
     }
