@@ -21,7 +21,7 @@ from landcover.models.runtimes.facts import runtimes_for
 from landcover.plugins import backend_names
 from landcover.report.bars import stacked_figure
 from landcover.scoring.benchmark import Candidate, Result, benchmark, combinations
-from landcover.scoring.worker import STAGES
+from landcover.scoring.pipeline import STAGES
 
 # A faster candidate is recommended only if it labels so many tiles as the first one in f32 does.
 _AGREEING = 0.98

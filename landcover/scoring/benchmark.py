@@ -17,7 +17,7 @@ from landcover.errors import LandcoverError, ModelError
 from landcover.runs.parts import read_parts
 from landcover.runs.run import Run
 from landcover.scoring.measurement import Measurement, Speed, measure
-from landcover.scoring.worker import STAGES
+from landcover.scoring.pipeline import STAGES
 
 
 class Candidate(NamedTuple):

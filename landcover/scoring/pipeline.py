@@ -26,6 +26,9 @@ A_co = TypeVar("A_co", covariant=True)
 Pixels = npt.NDArray[Any]
 Valid = npt.NDArray[np.bool_]
 
+STAGES = ("read", "decode", "wait", "infer", "write")
+"""Where a task's time goes: the fields of :class:`Tally` that hold seconds."""
+
 
 @dataclass
 class Tally:
