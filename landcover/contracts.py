@@ -164,6 +164,15 @@ class Task(Protocol):
         """How many tiles the task stands for, those that will be skipped included."""
         ...
 
+    @property
+    def digest(self) -> str:
+        """A few characters that two tasks share only if they bring the same pixels of the same tiles.
+
+        Files count by their size and time of modification (or ETag) when the plan was made: nothing
+        is read for it.
+        """
+        ...
+
     def reads(self) -> Sequence[Callable[[], Strip]]:
         """The reads that bring the task's tiles, in order; each may run on a thread of its own.
 

@@ -4,8 +4,8 @@
 
     run.json                      what was asked for and what came out
     tiles/part-000123.parquet     the tiles of task 123: its presence marks the task as done
-    quarantine/part-000123.parquet  those of its tiles that failed, where any did
-    pixels/part-000123.tif        labels of pixels, from networks that label pixels
+    quarantine/part-000123-MARK.parquet  those of its tiles that failed, where any did
+    pixels/part-000123-MARK.tif   labels of pixels, from networks that label pixels
     map.tif, maps/NAME.tif        made of the parts at the end
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from landcover.runs.storage import Storage
 
 MANIFEST = "run.json"
 Kind = Literal["tiles", "quarantine", "pixels"]
+_PART = re.compile(r"part-(\d+)(?:-(\w+))?\.(\w+)")
 _SUFFIX: Mapping[Kind, str] = {"tiles": "parquet", "quarantine": "parquet", "pixels": "tif"}
 
 
@@ -56,15 +58,24 @@ class RunDirectory:
         """The files of the directory."""
         return Storage(self.path)
 
-    def part(self, kind: Kind, index: int) -> str:
-        """The name of the part that a task writes, relative to the directory."""
-        return f"{kind}/part-{index:06d}.{_SUFFIX[kind]}"
+    def part(self, kind: Kind, index: int, mark: str = "") -> str:
+        """The name of the part that a task writes, relative to the directory.
+
+        Args:
+            kind: which of its files.
+            index: of the task.
+            mark: of what lies beside its tiles (:class:`landcover.runs.parts.Counts`).
+        """
+        return f"{kind}/part-{index:06d}{mark and '-'}{mark}.{_SUFFIX[kind]}"
 
     def parts(self, kind: Kind) -> list[int]:
         """The indices of the parts that are there, in ascending order."""
-        suffix = "." + _SUFFIX[kind]
-        names = (n for n in self.storage.names(kind) if n.startswith("part-"))
-        return sorted(int(n[5 : -len(suffix)]) for n in names if n.endswith(suffix))
+        return sorted({index for index, _ in self.marked_parts(kind)})
+
+    def marked_parts(self, kind: Kind) -> list[tuple[int, str]]:
+        """Index and mark of all parts that are there: copies of a task may have left several."""
+        found = map(_PART.fullmatch, self.storage.names(kind))
+        return [(int(one[1]), one[2] or "") for one in found if one and one[3] == _SUFFIX[kind]]
 
     def manifest(self) -> dict[str, Any]:
         """What ``run.json`` says.

@@ -1,14 +1,17 @@
-"""Parts: what tasks write, whole or not at all, with the same bytes for the same results."""
+"""Parts: what tasks write, whole or not at all, with the same bytes for the same results.
+
+A part is written once: of several copies of a task (an engine may start another one where the first
+is slow) the first to end has written it, and the others bring home what that one has found.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
-import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -20,12 +23,11 @@ from landcover.classes import Scheme
 from landcover.contracts import Failure, Task, Tile
 from landcover.errors import OutputError
 from landcover.redaction import redacted
+from landcover.runs.counts import Counts, counts_of
 from landcover.runs.directory import Kind, RunDirectory
 from landcover.runs.geoparquet import bounds_of, geo_metadata, outlines
 from landcover.runs.pixels import PixelBlock, encode_pixels
 
-_log = logging.getLogger(__name__)
-_KEY = b"landcover"
 _WHERE = pa.schema(
     [
         *(pa.field(name, pa.string()) for name in ("tile", "source")),
@@ -35,27 +37,8 @@ _WHERE = pa.schema(
 )
 
 
-@dataclass(frozen=True)
-class Counts:
-    """What became of the tiles of a task.
-
-    Args:
-        planned: tiles of the task.
-        scored: those in the table.
-        quarantined: those that failed.
-        skipped: those that hold nothing but nodata.
-        digest: tells the task from another in its place.
-        retryable: how many of those that failed may not when they are tried again.
-        undefined_pixels: pixels of scored tiles for which the network returned no probabilities.
-    """
-
-    planned: int
-    scored: int
-    quarantined: int
-    skipped: int
-    digest: str
-    retryable: int = 0
-    undefined_pixels: int = 0
+# What may lie beside the table of a task.
+_BESIDE: tuple[Kind, ...] = ("quarantine", "pixels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +86,11 @@ class Part:
     def failed(cls, task: Task, failures: Sequence[Failure], crs: str | None = None) -> Part:
         """The part of a task of which every tile has failed."""
         labels, scores = np.zeros(0, np.intp), np.zeros(0, np.float32)
-        digest = digest_of(task)
         return cls(
-            task.index, task.tiles, (), labels, scores, crs=crs, failures=failures, digest=digest
+            *(task.index, task.tiles, (), labels, scores),
+            crs=crs,
+            failures=failures,
+            digest=task.digest,
         )
 
     @property
@@ -117,37 +102,36 @@ class Part:
         return Counts(*ended, self.digest, retryable, undefined)
 
 
-def digest_of(task: Task) -> str:
-    """A few characters that two tasks share only if they stand for the same tiles."""
-    digest = hashlib.blake2b(digest_size=8)
-    for tile in task.planned():
-        digest.update(repr(tuple(tile)).encode())
-    return digest.hexdigest()
-
-
 def write_part(run: RunDirectory, part: Part) -> Counts:
-    """Write what a task brought; once its tiles are there, the task is done.
+    """Write what a task brought, unless another copy of the task has done so.
+
+    What lies beside the table (failures, pixels) comes first, under names that no other content
+    has. The table says which of these belong to it: once it is there, the task is done.
 
     Args:
         run: the directory, whose scheme ``part.labels`` counts.
         part: the results.
 
+    Returns:
+        What became of the tiles, as the directory says from now on.
+
     Raises:
         OutputError: if something cannot be written; the task is not done then.
     """
-    beside = {
-        "quarantine": _encode(_failures(part)) if part.failures else None,
-        "pixels": encode_pixels(part.pixels, run.scheme) if part.pixels is not None else None,
-    }
-    kind: Literal["quarantine", "pixels"]
-    for kind in ("quarantine", "pixels"):
-        content, name = beside[kind], run.part(kind, part.index)
-        if content is not None:
-            run.storage.put(name, content)
-        else:  # of an attempt that did not come to its end
-            run.storage.remove(name)
-    run.storage.put(run.part("tiles", part.index), _encode(_tiles(part, run.scheme)))
-    return part.counts
+    beside = _beside(run, part)
+    counts = replace(part.counts, mark=_mark(beside))
+    if beside and (first := _of_a_copy(run, part)):
+        return first
+    for kind, content in beside.items():
+        run.storage.put(run.part(kind, part.index, counts.mark), content)
+    name, table = run.part("tiles", part.index), _encode(_tiles(part, counts, run.scheme))
+    if not run.storage.put_new(name, table):
+        if first := _of_a_copy(run, part):
+            if first.mark != counts.mark:
+                _remove_beside(run, part.index, counts.mark)
+            return first
+        run.storage.put(name, table)  # what is there is damaged, or of other inputs
+    return counts
 
 
 def remove_part(run: RunDirectory, index: int) -> None:
@@ -156,19 +140,37 @@ def remove_part(run: RunDirectory, index: int) -> None:
     Raises:
         OutputError: if something cannot be removed.
     """
-    kind: Kind
-    for kind in ("tiles", "quarantine", "pixels"):  # without its tiles, the task is not done
-        run.storage.remove(run.part(kind, index))
+    counts = counts_of(run, index)
+    run.storage.remove(run.part("tiles", index))  # without its tiles, the task is not done
+    if counts is not None:
+        _remove_beside(run, index, counts.mark)
+
+
+def remove_strays(run: RunDirectory) -> None:
+    """Remove what lies beside tables and belongs to none: of copies and attempts that were killed.
+
+    Raises:
+        OutputError: if something cannot be removed.
+    """
+    for kind in _BESIDE:
+        there = run.marked_parts(kind)
+        often = Counter(index for index, _ in there)
+        for index, mark in there:
+            # All tables of pixel networks have pixels beside them, but for those without a tile.
+            if kind == "quarantine" or often[index] > 1:
+                counts = counts_of(run, index)
+                if counts is None or counts.mark != mark:
+                    run.storage.remove(run.part(kind, index, mark))
 
 
 def finished(run: RunDirectory) -> dict[int, Counts]:
     """The counts of all tasks that are done, by index; a part that is damaged does not count."""
     indices = run.parts("tiles")
     if run.storage.local is not None:
-        found = {index: _counts(run, index) for index in indices}
+        found = {index: counts_of(run, index) for index in indices}
     else:  # 32 requests at a time: each waits some ten milliseconds for the store
         with ThreadPoolExecutor(32) as pool:
-            found = dict(zip(indices, pool.map(lambda i: _counts(run, i), indices), strict=True))
+            found = dict(zip(indices, pool.map(lambda i: counts_of(run, i), indices), strict=True))
     return {index: counts for index, counts in found.items() if counts is not None}
 
 
@@ -187,29 +189,28 @@ def read_parts(
     Raises:
         OutputError: if a part cannot be read.
     """
-    done = run.parts("tiles")
-    for index in done if kind == "tiles" else sorted({*done} & {*run.parts(kind)}):
-        yield read_part(run, index, kind, columns)
+    for index in run.parts(kind):
+        if kind == "tiles":
+            yield read_part(run, index, columns)
+        elif (counts := counts_of(run, index)) and counts.quarantined:
+            yield _read(run, run.part(kind, index, counts.mark), columns)
 
 
-def read_part(
-    run: RunDirectory,
-    index: int,
-    kind: Literal["tiles", "quarantine"] = "tiles",
-    columns: Sequence[str] | None = None,
-) -> pa.Table:
-    """The table of one task that is done.
+def read_part(run: RunDirectory, index: int, columns: Sequence[str] | None = None) -> pa.Table:
+    """The scored tiles of one task that is done.
 
     Args:
         run: the directory.
         index: of the task.
-        kind: scored tiles, or those that failed.
         columns: all, unless some are named.
 
     Raises:
-        OutputError: if it cannot be read.
+        OutputError: if they cannot be read.
     """
-    name = run.part(kind, index)
+    return _read(run, run.part("tiles", index), columns)
+
+
+def _read(run: RunDirectory, name: str, columns: Sequence[str] | None) -> pa.Table:
     try:
         content = pa.BufferReader(run.storage.read(name))
         return pq.read_table(content, columns=list(columns) if columns else None)
@@ -217,7 +218,33 @@ def read_part(
         raise OutputError(run.storage.where(name), f"cannot be read: {error}") from error
 
 
-def _tiles(part: Part, scheme: Scheme) -> pa.Table:
+def _beside(run: RunDirectory, part: Part) -> dict[Kind, bytes]:
+    """What lies beside the table of a task."""
+    beside: dict[Kind, bytes] = {}
+    if part.failures:
+        beside["quarantine"] = _encode(_failures(part))
+    if part.pixels is not None:
+        beside["pixels"] = encode_pixels(part.pixels, run.scheme)
+    return beside
+
+
+def _mark(beside: Mapping[Kind, bytes]) -> str:
+    """Differs where contents do."""
+    return hashlib.blake2b(b"".join(beside.values()), digest_size=4).hexdigest() if beside else ""
+
+
+def _of_a_copy(run: RunDirectory, part: Part) -> Counts | None:
+    """What another copy of the same task has written, if there is one."""
+    counts = counts_of(run, part.index)
+    return counts if counts is not None and counts.digest == part.digest else None
+
+
+def _remove_beside(run: RunDirectory, index: int, mark: str) -> None:
+    for kind in _BESIDE:
+        run.storage.remove(run.part(kind, index, mark))
+
+
+def _tiles(part: Part, counts: Counts, scheme: Scheme) -> pa.Table:
     bounds = bounds_of(part.tiles)
     table = _where(part.tiles, bounds)
     names, codes = np.array(scheme.names, object), np.array(scheme.codes, np.int32)
@@ -233,7 +260,7 @@ def _tiles(part: Part, scheme: Scheme) -> pa.Table:
         more["probabilities"] = pa.ListArray.from_arrays(ends, pa.array(values.ravel()))
     if part.undefined is not None:
         more["undefined_pixels"] = pa.array(np.asarray(part.undefined, np.int32))
-    metadata = {_KEY: json.dumps({"index": part.index, **asdict(part.counts)}).encode()}
+    metadata = counts.metadata(part.index)
     if part.crs is not None:
         more["geometry"] = outlines(bounds)
         metadata[b"geo"] = geo_metadata(part.crs, bounds)
@@ -266,15 +293,3 @@ def _encode(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd", row_group_size=max(table.num_rows, 1))
     return sink.getvalue()
-
-
-def _counts(run: RunDirectory, index: int) -> Counts | None:
-    name = run.part("tiles", index)
-    try:
-        with run.storage.open(name) as file:
-            values = json.loads(pq.read_metadata(file).metadata[_KEY])
-        del values["index"]
-        return Counts(**values)
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        _log.warning("%s is damaged, its task is done again: %s", run.storage.where(name), error)
-        return None

@@ -16,6 +16,7 @@ from rasterio.transform import Affine
 
 from landcover.classes import Scheme
 from landcover.errors import OutputError
+from landcover.runs.counts import counts_of
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.area import BLOCK, Area, Codes, block_area
 from landcover.runs.map_format.blocks import STORED, expanded, place_of
@@ -121,7 +122,10 @@ def read_pixels(run: RunDirectory, index: int) -> PixelPart | None:
     Raises:
         OutputError: if they cannot be read.
     """
-    name = run.part("pixels", index)
+    counts = counts_of(run, index)
+    if counts is None:
+        return None
+    name = run.part("pixels", index, counts.mark)
     try:
         content = run.storage.read(name)
     except FileNotFoundError:

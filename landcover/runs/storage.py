@@ -21,6 +21,9 @@ from landcover.tiles.storage import file_system, refuse_secrets
 TEMPORARY = ".writing-"
 _CHUNK = 2**22
 
+# What file systems without hard links say: FAT, FUSE (blobfuse), some shares.
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+
 
 @dataclass(frozen=True)
 class Storage:
@@ -83,8 +86,31 @@ class Storage:
             if self.local is None:
                 self._send(name, chunks)
                 return
-            with _replacing(self.local / name) as temporary:
+            path = self.local / name
+            with _neighbour(path) as temporary:
                 _write(temporary, chunks)
+                temporary.replace(path)
+                _flush_folder(path.parent)
+
+    def put_new(self, name: str, content: bytes) -> bool:
+        """Write a file as :meth:`put` does, unless there is one: of two writers the first one wins.
+
+        Where a file system has no hard links, or a store of fsspec no conditional writes, writers
+        that end within the same milliseconds are not told apart, and the last one wins.
+
+        Returns:
+            Whether it was written.
+
+        Raises:
+            OutputError: if it cannot be written; nothing is left behind then.
+        """
+        with _writing(self.where(name)):
+            if self.local is None:
+                return self._send_new(name, content)
+            path = self.local / name
+            with _neighbour(path) as temporary:
+                _write(temporary, [content])
+                return _linked(temporary, path)
 
     def read(self, name: str) -> bytes:
         """The content of a file.
@@ -154,6 +180,17 @@ class Storage:
             file.flush()
             size = file.tell()
             self._filesystem.put_file(file.name, self._key(name))
+        self._check_size(name, size)
+
+    def _send_new(self, name: str, content: bytes) -> bool:
+        try:
+            self._filesystem.pipe_file(self._key(name), content, mode="create")
+        except FileExistsError:
+            return False
+        self._check_size(name, len(content))
+        return True
+
+    def _check_size(self, name: str, size: int) -> None:
         self._filesystem.invalidate_cache()
         if (stored := self._filesystem.size(self._key(name))) != size:
             raise OSError(f"{stored} of {size} bytes have arrived")
@@ -195,15 +232,29 @@ def _writing(where: str) -> Iterator[None]:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary neighbour of a file that takes its place at the end, or is removed."""
+def _neighbour(path: Path) -> Iterator[Path]:
+    """A temporary neighbour of a file, to take its place; else it is removed at the end."""
     temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
     try:
         yield temporary
-        temporary.replace(path)
-        _flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _linked(temporary: Path, path: Path) -> bool:
+    """Give a file its name, unless there is one of that name; whether that was done."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if path.exists():
+            return False
+        temporary.replace(path)
+    _flush_folder(path.parent)
+    return True
 
 
 def _write(path: Path, chunks: Iterable[bytes]) -> None:

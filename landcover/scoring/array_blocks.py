@@ -65,7 +65,7 @@ class BlockScorer:
             bands=BandPlan(bands, (), str(pixels.dtype), "value", 0),
             native=True,
             block=(place.row1 - place.row0, place.col1 - place.col0),
-            bytes=pixels.nbytes,
+            state="",
             pixels=pixels,
             place=place,
             nodata=self.nodata,

@@ -74,7 +74,8 @@ def _digest(array: xr.DataArray) -> str:
 
 
 def _band_names(array: xr.DataArray) -> list[str]:
-    """What the file will call its bands."""
+    """What the array calls its bands, and what the file will."""
+    names = array.band.values.tolist() if "band" in array.coords else []
     long_name = array.attrs.get("long_name", ())
     named = [long_name] if isinstance(long_name, str) else list(long_name)
-    return [str(name) for name in named]
+    return [str(name) for name in [*names, *named]]

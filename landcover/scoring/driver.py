@@ -17,8 +17,9 @@ from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.runtimes.facts import recorded_libraries
 from landcover.models.runtimes.placement import expects_gpu
 from landcover.plugins import load_backend
+from landcover.runs.counts import Counts
 from landcover.runs.directory import RunDirectory, claim, ended_run
-from landcover.runs.parts import Counts, Part, finished, remove_part, write_part
+from landcover.runs.parts import Part, finished, remove_part, remove_strays, write_part
 from landcover.runs.run import Run
 from landcover.scoring.advice import advice
 from landcover.scoring.installation import installation
@@ -33,7 +34,7 @@ from landcover.scoring.plan import (
     task_size,
 )
 from landcover.scoring.precision import check_precision
-from landcover.scoring.tasks import Tasks
+from landcover.scoring.tasks import Tasks, nothing_left
 from landcover.scoring.totals import Tiles, Totals
 from landcover.scoring.worker import Job, Report
 from landcover.tiles.images import ImageSource
@@ -85,8 +86,8 @@ def run(
             )
             with _explained(directory, totals):
                 checked = _precision(own, job, source)
-                _score(pool, job, source, config, totals, progress)
-                summary = totals.summary() | checked
+                changed = _score(pool, job, source, config, totals, progress)
+                summary = totals.summary() | checked | changed
                 form = config.output.mosaic
                 summary |= write_outcome(directory, source, recipe, pool, form)
             on_gpus = any(not device.endswith(" cpu") for device in summary["devices"])
@@ -111,11 +112,10 @@ def _done(config: Config, recipe: Recipe, source: RasterSource | ImageSource) ->
     if directory is None:
         return None
     parts = finished(directory)
+    if not nothing_left(source, parts):
+        return None
     totals = Totals(source.count())
     totals.add_earlier(parts)
-    tasks = Tasks(source, dict(parts))
-    if next(iter(tasks), None) is not None or tasks.no_more():
-        return None
     _log.warning("%s: this run is done, and nothing is left to score", config.output.path)
     _check(config, totals)
     return Run.open(config.output.path)
@@ -192,11 +192,20 @@ def _score(
     config: Config,
     totals: Totals,
     progress: Callable[[Tiles], None],
-) -> None:
-    """Hand all tasks that are not done yet to the backend."""
+) -> dict[str, object]:
+    """Hand all tasks that are not done yet to the backend.
+
+    Returns:
+        what ``run.json`` says of those that were done before, of other inputs.
+    """
     done = finished(job.run)
     totals.add_earlier({index: one for index, one in done.items() if not one.retryable})
-    tasks = Tasks(source, done)
+
+    def withdraw(index: int) -> None:
+        totals.drop(index)
+        remove_part(job.run, index)
+
+    tasks = Tasks(source, done, withdraw)
     for result in pool.map(job, tasks):
         if isinstance(result, Lost):
             if tasks.came_home(result.item.index):
@@ -208,10 +217,15 @@ def _score(
         if config.failures.policy == "fail" and totals.tiles["quarantined"]:
             raise _too_many(config, totals, allowed=0)
     for index in tasks.no_more():
-        totals.drop(index)
-        remove_part(job.run, index)
+        withdraw(index)
+    remove_strays(job.run)
     totals.planned = tasks.tiles
     tasks.check(job.run, totals.done)
+    if tasks.changed:
+        _log.warning(
+            "%s: %d tasks were done again, as their inputs had changed", job, tasks.changed["tasks"]
+        )
+    return {"changed_inputs": tasks.changed} if tasks.changed else {}
 
 
 def _check_report(job: Job, report: Report) -> None:

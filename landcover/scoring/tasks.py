@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from landcover.contracts import Source, Task
 from landcover.errors import RunIncomplete
+from landcover.runs.counts import Counts
 from landcover.runs.directory import RunDirectory
-from landcover.runs.parts import Counts, digest_of
 
 _log = logging.getLogger(__name__)
+
+
+def nothing_left(source: Source, done: dict[int, Counts]) -> bool:
+    """Whether all tasks are done, and there are no parts of others.
+
+    Args:
+        source: of all tasks.
+        done: the parts that are there, by index of their task.
+    """
+    count = 0
+    for task in source.tasks():
+        if not _is_done(task, done.get(task.index)):
+            return False
+        count += 1
+    return count == len(done)
 
 
 class Tasks:
@@ -22,12 +38,20 @@ class Tasks:
     Args:
         source: of all tasks.
         done: the parts that are there, by index of their task.
+        withdraw: takes back the part of a task before it is done again; called with its index.
+
+    Attributes:
+        changed: how many ``tasks`` were done before, of other inputs, and the ``first`` of these;
+            empty where none was.
     """
 
-    def __init__(self, source: Source, done: dict[int, Counts]) -> None:
-        self._done = done
+    def __init__(
+        self, source: Source, done: dict[int, Counts], withdraw: Callable[[int], None]
+    ) -> None:
+        self._done, self._withdraw = done, withdraw
         self._under_way = set[int]()
         self._count = self._tiles = 0
+        self.changed: dict[str, Any] = {}
         self._left = self._find(source)
 
     def __iter__(self) -> Iterator[Task]:
@@ -78,6 +102,25 @@ class Tasks:
             self._count += 1
             self._tiles += task.tiles
             counts = self._done.pop(task.index, None)
-            if counts is None or counts.retryable or counts.digest != digest_of(task):
+            if not _is_done(task, counts):
+                if counts is not None:
+                    self._begin_anew(task, counts)
                 self._under_way.add(task.index)
                 yield task
+
+    def _begin_anew(self, task: Task, counts: Counts) -> None:
+        self._withdraw(task.index)
+        if counts.digest == task.digest:
+            return
+        if not self.changed:
+            first = next(task.planned()).source
+            self.changed = {"tasks": 0, "first": first}
+            _log.warning(
+                "inputs have changed since they were scored, such as %s: scored again", first
+            )
+        self.changed["tasks"] += 1
+
+
+def _is_done(task: Task, counts: Counts | None) -> bool:
+    """Whether a task need not be done again, with what has become of it."""
+    return counts is not None and not counts.retryable and counts.digest == task.digest

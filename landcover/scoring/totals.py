@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from landcover.runs.parts import Counts
+from landcover.runs.counts import Counts
 from landcover.scoring.installation import Installation
 from landcover.scoring.worker import Report
 

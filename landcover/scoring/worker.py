@@ -15,14 +15,15 @@ import numpy.typing as npt
 from landcover.contracts import Failure, Task, Tile
 from landcover.errors import OutputError, WorkerUnfit
 from landcover.models.recipe import Recipe
+from landcover.runs.counts import Counts
 from landcover.runs.directory import RunDirectory
-from landcover.runs.parts import Counts, Part, digest_of, write_part
+from landcover.runs.parts import Part, write_part
 from landcover.scoring.canvas import Canvas, codes_of, pixel_block
 from landcover.scoring.inference import Labelling
 from landcover.scoring.installation import Installation, installation
 from landcover.scoring.labels import Labels
 from landcover.scoring.model import open_models
-from landcover.scoring.pipeline import Tally
+from landcover.scoring.pipeline import STAGES, Tally
 from landcover.tiles.rasters import RasterTask
 
 
@@ -153,7 +154,7 @@ class Job:
             skipped=tally.skipped,
             pixels=None if canvas is None else pixel_block(canvas),
             undefined=_undefined(labels) if self.recipe.output == "pixel" else None,
-            digest=digest_of(task),
+            digest=task.digest,
         )
 
 
@@ -183,7 +184,6 @@ def _check_reach(failures: Sequence[Failure]) -> None:
         raise WorkerUnfit(this_worker(), f"none of {len(failures)} tiles can be read; {first}")
 
 
-STAGES = ("read", "decode", "wait", "infer", "write")
 Found: TypeAlias = list[tuple[Sequence[Tile], Labels]]
 
 

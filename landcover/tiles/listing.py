@@ -11,11 +11,13 @@ from fnmatch import translate
 from functools import lru_cache
 from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from landcover.errors import SourceError
+from landcover.tiles.states import state_told
 from landcover.tiles.storage import file_system, is_remote, refuse_secrets
 
 RASTERS = frozenset({".tif", ".tiff", ".jp2", ".img", ".vrt", ".ntf"})
@@ -59,6 +61,20 @@ class Entry:
         return last in states and _fits(self.segments[last], name)
 
 
+class Found(NamedTuple):
+    """A file that an entry brings.
+
+    Args:
+        place: of the entry among the others.
+        path: of the file, or its URL.
+        state: what tells it from another of the same name, where its listing says that; else "".
+    """
+
+    place: int
+    path: str
+    state: str
+
+
 def parse(text: str) -> Entry:
     """Read an entry: the path of a file or folder, a glob, or an fsspec URL of either.
 
@@ -78,10 +94,10 @@ def parse(text: str) -> Entry:
 
 def files(entries: Sequence[Entry], suffixes: frozenset[str]) -> Iterator[str]:
     """List the files of all entries, as :func:`placed_files` does."""
-    return (path for _, path in placed_files(entries, suffixes))
+    return (found.path for found in placed_files(entries, suffixes))
 
 
-def placed_files(entries: Sequence[Entry], suffixes: frozenset[str]) -> Iterator[tuple[int, str]]:
+def placed_files(entries: Sequence[Entry], suffixes: frozenset[str]) -> Iterator[Found]:
     """List the files of all entries, each file once, in the order of entries and names.
 
     One folder is held in memory at a time, in about as many bytes as its names have.
@@ -90,19 +106,16 @@ def placed_files(entries: Sequence[Entry], suffixes: frozenset[str]) -> Iterator
         entries: what is asked for.
         suffixes: which files of a folder are meant, or of a glob that names no suffix.
 
-    Returns:
-        the place of the entry among the others, and the path.
-
     Raises:
         SourceError: if an entry brings nothing, or a folder cannot be listed.
     """
     named, patterns = set[str](), list[Entry]()  # a list of files may be long, of patterns hardly
     for place, entry in enumerate(entries):
         found = False
-        for path in _walk(entry, suffixes):
+        for path, state in _walk(entry, suffixes):
             found = True
             if path not in named and not any(other.matches(path) for other in patterns):
-                yield place, path
+                yield Found(place, path, state)
         if not found:
             raise SourceError(entry.text, f"no file matches; {_what_is_there(entry)}")
         if entry.literal:
@@ -160,10 +173,10 @@ def _parse_glob(text: str, path: str) -> Entry:
     return Entry(text, "/".join(parts[:first]), segments)
 
 
-def _walk(entry: Entry, suffixes: frozenset[str]) -> Iterator[str]:
+def _walk(entry: Entry, suffixes: frozenset[str]) -> Iterator[tuple[str, str]]:
     """List an entry's files: those of a folder first, then its folders in the order of names."""
     if entry.literal:
-        yield f"{entry.root}/{entry.segments[0]}"
+        yield f"{entry.root}/{entry.segments[0]}", ""
         return
     given = PurePosixPath(entry.segments[-1]).suffix.lower()
     wanted = suffixes if not given or _MAGIC.search(given) else frozenset({given})
@@ -172,15 +185,18 @@ def _walk(entry: Entry, suffixes: frozenset[str]) -> Iterator[str]:
         folder, states = pending.pop()
         last = len(entry.segments) - 1
         names, folders = _listed(folder, wanted if last in states else frozenset(), entry)
-        for name in names:
+        for name, state in names:
             if entry.takes(states, name):
-                yield f"{folder}/{name}"
+                yield f"{folder}/{name}", state
         below = ((f"{folder}/{name}", _enter(states, entry.segments, name)) for name in folders)
         pending.extend(reversed([(path, following) for path, following in below if following]))
 
 
-def _listed(folder: str, wanted: frozenset[str], entry: Entry) -> tuple[Iterator[str], list[str]]:
-    """The names of a folder's wanted files, and of its folders, both sorted."""
+_Listed: TypeAlias = tuple[Iterator[tuple[str, str]], list[str]]
+
+
+def _listed(folder: str, wanted: frozenset[str], entry: Entry) -> _Listed:
+    """The names and states of a folder's wanted files, and the names of its folders, all sorted."""
     try:
         if is_remote(folder):
             return _listed_remote(folder, wanted)
@@ -193,7 +209,7 @@ def _listed(folder: str, wanted: frozenset[str], entry: Entry) -> tuple[Iterator
         raise SourceError(folder, f"the folder cannot be listed: {error}") from error
 
 
-def _listed_local(folder: str, wanted: frozenset[str]) -> tuple[Iterator[str], list[str]]:
+def _listed_local(folder: str, wanted: frozenset[str]) -> _Listed:
     folders: list[str] = []
 
     def found() -> Iterator[bytes]:
@@ -206,18 +222,20 @@ def _listed_local(folder: str, wanted: frozenset[str]) -> tuple[Iterator[str], l
                     yield os.fsencode(item.name)
 
     names = _sorted(found())
-    return (os.fsdecode(bytes(name)) for name in names), sorted(folders)
+    return ((os.fsdecode(bytes(name)), "") for name in names), sorted(folders)
 
 
-def _listed_remote(folder: str, wanted: frozenset[str]) -> tuple[Iterator[str], list[str]]:
+def _listed_remote(folder: str, wanted: frozenset[str]) -> _Listed:
     system, path = file_system(folder)
-    found = [
-        (str(item["name"]).rstrip("/").rpartition("/")[2], item["type"] == "directory")
-        for item in system.ls(path, detail=True)
-    ]
+    names, folders = list[tuple[str, str]](), list[str]()
+    for item in system.ls(path, detail=True):
+        name = str(item["name"]).rstrip("/").rpartition("/")[2]
+        if item["type"] == "directory":
+            folders += [name] if name else []
+        elif _wanted(name, wanted):
+            names.append((name, state_told(item)))
     system.invalidate_cache(path)
-    names = sorted(name for name, is_folder in found if not is_folder and _wanted(name, wanted))
-    return iter(names), sorted(name for name, is_folder in found if is_folder and name)
+    return iter(sorted(names)), sorted(folders)
 
 
 def _sorted(names: Iterator[bytes]) -> npt.NDArray[np.bytes_]:

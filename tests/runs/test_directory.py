@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -168,6 +170,24 @@ def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> 
     with pytest.raises(OutputError, match="cannot be written"):
         Storage(str(tmp_path)).put("taken", b"x")
     assert Storage(str(tmp_path)).names() == ["taken"]
+
+
+def test_of_two_writers_of_a_new_file_the_first_one_wins(place: str) -> None:
+    storage = Storage(place)
+    storage.prepare()
+    assert storage.put_new("a", b"first")
+    assert not storage.put_new("a", b"second")
+    assert (storage.read("a"), storage.names()) == (b"first", ["a"])
+
+
+def test_so_it_does_where_a_file_system_has_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(path: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Path, "hardlink_to", unknown)
+    test_of_two_writers_of_a_new_file_the_first_one_wins(str(tmp_path))
 
 
 def test_what_killed_processes_left_half_written_is_swept_away(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import geopandas
 import numpy as np
@@ -18,8 +20,16 @@ import rasterio
 from landcover.classes import scheme
 from landcover.contracts import Failure, Tile
 from landcover.errors import OutputError
+from landcover.runs.counts import Counts
 from landcover.runs.directory import RunDirectory
-from landcover.runs.parts import Counts, Part, digest_of, finished, read_parts, write_part
+from landcover.runs.parts import (
+    Part,
+    finished,
+    read_parts,
+    remove_part,
+    remove_strays,
+    write_part,
+)
 from landcover.runs.pixels import PixelBlock, read_pixels
 
 MakePart = Callable[..., Part]
@@ -79,6 +89,8 @@ def test_the_geo_metadata_follows_geoparquet_1_1(run: RunDirectory, make_part: M
 def test_equal_results_make_equal_bytes(run: RunDirectory, make_part: MakePart) -> None:
     write_part(run, make_part(5))
     first = run.storage.read(run.part("tiles", 5))
+    remove_part(run, 5)
+    assert not run.parts("tiles")
     write_part(run, make_part(5))
     assert run.storage.read(run.part("tiles", 5)) == first
 
@@ -89,7 +101,9 @@ def test_counts_and_digests_of_finished_tasks_are_read_back(
     failures = [Failure(make_tile(9, 9), "a.tif: cannot be read", True)]
     write_part(run, make_part(4, failures=failures, skipped=2))
     write_part(run, make_part(11, [], skipped=5))
-    assert finished(run) == {4: Counts(7, 4, 1, 2, "d4", 1), 11: Counts(5, 0, 0, 5, "d11")}
+    [(_, mark)] = run.marked_parts("quarantine")
+    expected = {4: Counts(7, 4, 1, 2, "d4", 1, mark=mark), 11: Counts(5, 0, 0, 5, "d11")}
+    assert finished(run) == expected
 
 
 def test_a_damaged_part_is_not_finished(run: RunDirectory, make_part: MakePart) -> None:
@@ -118,8 +132,81 @@ def test_what_an_attempt_left_that_was_killed_does_not_stay(
     run: RunDirectory, make_part: MakePart, make_tile: MakeTile
 ) -> None:
     write_part(run, make_part(0, failures=[Failure(make_tile(0, 9), "timeout", True)]))
+    run.storage.remove(run.part("tiles", 0))  # killed before its table was there
     write_part(run, make_part(0))
+    assert not list(read_parts(run, "quarantine"))
+    remove_strays(run)
     assert run.parts("quarantine") == []
+
+
+@pytest.fixture
+def torn_part(make_tile: MakeTile, make_part: MakePart) -> Part:
+    """A part of which one tile has failed."""
+    failures = [Failure(make_tile(0, 3), "timeout", True)]
+    return make_part(0, [make_tile(0, col) for col in range(3)], failures=failures)
+
+
+def test_a_late_copy_of_a_task_changes_nothing_and_brings_home_what_the_first_found(
+    run: RunDirectory, make_part: MakePart, torn_part: Part
+) -> None:
+    first = write_part(run, make_part(0))
+    written = run.storage.read(run.part("tiles", 0))
+    assert write_part(run, torn_part) == first and first.quarantined == 0
+    assert run.storage.read(run.part("tiles", 0)) == written
+    assert run.parts("quarantine") == []
+
+
+def test_nor_does_one_that_has_less_to_say(
+    run: RunDirectory, make_part: MakePart, torn_part: Part
+) -> None:
+    first = write_part(run, torn_part)
+    assert write_part(run, make_part(0)) == first and first.quarantined == 1
+    assert len(next(read_parts(run, "quarantine"))) == 1
+
+
+def test_a_part_of_other_inputs_or_a_damaged_one_is_replaced(
+    run: RunDirectory, make_part: MakePart, torn_part: Part
+) -> None:
+    write_part(run, make_part(0, digest="before"))
+    assert write_part(run, torn_part).quarantined == 1
+    run.storage.put(run.part("tiles", 0), b"torn")
+    assert write_part(run, make_part(0)).quarantined == 0
+    assert finished(run)[0].digest == "d0" and not list(read_parts(run, "quarantine"))
+
+
+def test_of_copies_that_end_at_the_same_moment_one_has_written_all_of_the_part(
+    run: RunDirectory, make_tile: MakeTile, make_part: MakePart
+) -> None:
+    tiles = [make_tile(0, col) for col in range(4)]
+    placed = (1.0, 0.0, 4e5, 0.0, -1.0, 5.2e6)
+
+    def copy(failed: int, together: Barrier) -> Counts:
+        """Copies have other pixels, and all but two of them other tiles that fail."""
+        failures = [Failure(tiles[failed], "timeout", True)] if 0 < failed < 4 else []
+        pixels = PixelBlock("a.tif", np.full((4, 4), failed, np.uint8), 0, 0, placed, "EPSG:26914")
+        kept = [tile for tile in tiles if tile not in [failure.tile for failure in failures]]
+        part = make_part(0, kept, failures=failures, pixels=pixels)
+        together.wait(60)
+        return write_part(run, part)
+
+    with ThreadPoolExecutor(5) as threads:
+        for _ in range(25):
+            together = Barrier(5)
+            told = set(threads.map(copy, range(5), [together] * 5))
+            [counts] = told
+            [scored] = read_parts(run)
+            failures = [
+                row["tile"] for one in read_parts(run, "quarantine") for row in one.to_pylist()
+            ]
+            assert sorted(scored["tile"].to_pylist() + failures) == [tile.tile for tile in tiles]
+            pixels = read_pixels(run, 0)
+            assert pixels is not None and counts.quarantined == len(failures)
+            [failed] = set(pixels.values.ravel())
+            assert failures == ([tiles[failed].tile] if 0 < failed < 4 else [])
+            assert len(run.marked_parts("pixels")) == 1
+            assert len(run.marked_parts("quarantine")) == len(failures)
+            remove_part(run, 0)
+            assert not run.parts("pixels") and not run.parts("quarantine")
 
 
 def test_a_task_is_not_done_before_its_pixels_and_failures_are_there(
@@ -153,7 +240,8 @@ def test_a_task_that_no_worker_survived_has_all_its_tiles_in_quarantine(
     task = _Task(make_tile(0, 0), make_tile(0, 1))
     failures = [Failure(tile, "killed 3 workers", True) for tile in task.planned()]
     write_part(run, Part.failed(task, failures, "EPSG:26914"))  # type: ignore[arg-type]
-    assert finished(run) == {0: Counts(2, 0, 2, 0, digest_of(task), 2)}  # type: ignore[arg-type]
+    [(_, mark)] = run.marked_parts("quarantine")
+    assert finished(run) == {0: Counts(2, 0, 2, 0, "task", 2, mark=mark)}
     assert "geometry" in next(read_parts(run)).column_names
 
 
@@ -172,7 +260,7 @@ def test_parts_come_in_the_order_of_the_plan(run: RunDirectory, make_part: MakeP
 class _Task:
     """A task of tiles that are given."""
 
-    index = 0
+    index, digest = 0, "task"
 
     def __init__(self, *tiles: Tile) -> None:
         self._tiles = tiles
@@ -183,11 +271,3 @@ class _Task:
 
     def planned(self) -> Iterator[Tile]:
         return iter(self._tiles)
-
-
-def test_a_digest_tells_tasks_apart(make_tile: MakeTile) -> None:
-    one, other = _Task(make_tile(0, 0)), _Task(make_tile(0, 1))
-    moved = _Task(make_tile(0, 0)._replace(bounds=(0.0, 0.0, 1.0, 1.0)))
-    digests = {digest_of(task) for task in (one, other, moved)}  # type: ignore[arg-type]
-    assert len(digests) == 3
-    assert digest_of(_Task(make_tile(0, 0))) in digests  # type: ignore[arg-type]

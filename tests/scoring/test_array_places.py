@@ -143,7 +143,8 @@ def test_a_finished_run_does_not_pass_for_that_of_an_array_that_means_something_
     run = landcover.score(rasters=array, model=pixel_model, output=output)
     before, sources = run.map().load(), {*run.tiles().source}
     everywhere = array.rio.write_nodata(7)
-    for given in (everywhere, everywhere.assign_attrs(long_name=("blue", "green", "red"))):
+    named = everywhere.assign_attrs(long_name=("blue", "green", "red"))
+    for given in (everywhere, named, named.assign_coords(band=["nir", "red", "green"])):
         run = landcover.score(rasters=given, model=pixel_model, output=output)
         found, expected = run.map(), landcover.score_array(given, pixel_model).label
         assert np.array_equal(found, expected) and not np.array_equal(found, before)

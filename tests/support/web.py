@@ -67,6 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
             start, stop = int(first), min(int(last) + 1 if last else stop, stop)
         self.send_response(206 if wanted else 200)
         self.send_header("Accept-Ranges", "bytes")
+        self.send_header("ETag", f'"{path.stat().st_mtime_ns}"')
         self.send_header("Content-Length", str(stop - start))
         if wanted:
             self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")

@@ -52,7 +52,13 @@ PLAN = """
 import sys
 from landcover.tiles.rasters import RasterSource
 source = RasterSource([sys.argv[1]], tile=16, task_tiles=1024)
-tiles = sum(task.tiles for task in source.tasks())
+tasks = tiles = 0
+digests = set()
+for task in source.tasks():
+    tasks += 1
+    tiles += task.tiles
+    digests.add(task.digest)
+assert len(digests) == tasks
 print(source.count(), tiles, peak())
 """
 

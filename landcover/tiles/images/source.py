@@ -20,7 +20,16 @@ from landcover.tiles import buffers
 from landcover.tiles.grid import Size, plain
 from landcover.tiles.images.decoding import Expected, Unusable, Wanted, decode, expected_of
 from landcover.tiles.images.fetching import Unreachable, fetch
-from landcover.tiles.listing import IMAGES, common_root, files, parse, relative, told
+from landcover.tiles.listing import (
+    IMAGES,
+    Found,
+    common_root,
+    parse,
+    placed_files,
+    relative,
+    told,
+)
+from landcover.tiles.states import digest_of, states_of
 from landcover.tiles.storage import is_remote
 
 # Bytes of pixels that one read aims at, and how many images it has at least.
@@ -96,15 +105,16 @@ class ImageSource:
 
     def tasks(self) -> Iterator[ImageTask]:
         """The plan: images in the order of their folders and names."""
-        listed = (relative(path, self._root) for path in self._files())
+        listed = self._files()
         index = 0
         while part := list(islice(listed, self._task_tiles)):
-            split = [PurePosixPath(path) for path in part]
+            split = [PurePosixPath(relative(found.path, self._root)) for found in part]
             groups = tuple(
                 (str(parent), tuple(path.name for path in paths))
                 for parent, paths in groupby(split, key=attrgetter("parent"))
             )
-            yield ImageTask(index, self._root, groups, self._expect(), self._labels == "parent")
+            labelled, state = self._labels == "parent", _state(part)
+            yield ImageTask(index, self._root, groups, self._expect(), labelled, state)
             index += 1
 
     def count(self) -> int:
@@ -125,8 +135,8 @@ class ImageSource:
             "bands": None if wanted.bands is None else list(wanted.bands),
         }
 
-    def _files(self) -> Iterator[str]:
-        return files(self._entries, IMAGES)
+    def _files(self) -> Iterator[Found]:
+        return placed_files(self._entries, IMAGES)
 
     def _expect(self) -> Expected:
         """What all images must be like, found out once."""
@@ -137,7 +147,7 @@ class ImageSource:
     def _probe(self) -> Expected:
         """The dtype that most of the first usable images have; of images that are no use, any."""
         usable, decoded, last = list[Expected](), list[Expected](), ""
-        for path in islice(self._files(), _PROBED):
+        for _, path, _ in islice(self._files(), _PROBED):
             [content] = fetch([path])
             try:
                 decoded.append(expected_of(content, path, self._wanted))
@@ -170,6 +180,7 @@ class ImageTask:
         groups: folders below it ("." for itself), and the names of files in each.
         expected: what all images are like.
         labelled: the name of an image's folder is its true label.
+        state: tells the files from others of the same names.
     """
 
     index: int
@@ -177,6 +188,12 @@ class ImageTask:
     groups: tuple[tuple[str, tuple[str, ...]], ...]
     expected: Expected
     labelled: bool
+    state: str
+
+    @property
+    def digest(self) -> str:
+        """Tells the task from another: by its images, what is asked of them, and their state."""
+        return digest_of(self.groups, self.expected, self.labelled, self.state)
 
     @property
     def tiles(self) -> int:
@@ -204,6 +221,13 @@ class ImageTask:
                 path = below + name
                 tile = Tile(told(path), told(path), 0, 0, None, label)
                 yield _Image(f"{self.root}/{path}", tile)
+
+
+def _state(part: Sequence[Found]) -> str:
+    """What tells files from others of the same names; looked up where no listing has said it."""
+    unknown = [found.path for found in part if not found.state]
+    looked_up = iter(states_of(unknown))
+    return digest_of([found.state or next(looked_up) for found in part])
 
 
 def _strip(images: list[_Image], expected: Expected) -> Strip:

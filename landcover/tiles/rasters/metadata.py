@@ -15,6 +15,7 @@ from landcover.errors import SourceError
 from landcover.tiles.gdal import Address, address, cause, gdal_settings, unplaced_allowed
 from landcover.tiles.grid import Transform
 from landcover.tiles.rasters.crs import name_of, unit_of
+from landcover.tiles.states import state_of, state_told
 from landcover.tiles.storage import file_system, is_remote
 
 _COLOURS = {
@@ -24,6 +25,9 @@ _COLOURS = {
     ColorInterp.gray: "gray",
     ColorInterp.alpha: "alpha",
 }
+
+# Beside a raster lies what viewers work out of it: it changes without its pixels.
+_DERIVED = (".aux.xml", ".ovr")
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Metadata:
         alpha: the band, from 1, that is declared to be alpha; 0 where none is.
         band_names: for each band, lower-case names it goes by.
         block: (rows, columns) of a block.
-        bytes: size of the file, 0 where it is not known.
+        state: tells the file, and those that it needs, from others of the same names.
         placed_by: "ground control points" or "RPCs" where it has some; else "".
         palette: its first band holds indices into a palette.
     """
@@ -64,7 +68,7 @@ class Metadata:
     alpha: int
     band_names: tuple[tuple[str, ...], ...]
     block: tuple[int, int]
-    bytes: int
+    state: str
     placed_by: str
     palette: bool
 
@@ -76,13 +80,13 @@ def read_metadata(file: str) -> Metadata:
         SourceError: if it is no raster, holds no band, or ends before its last block.
     """
     where = address(file)
-    size = _size(file)
+    size, state = _looked_up(file)
     try:
         with gdal_settings(where), _opened(where) as dataset:
             if dataset.count == 0:
                 raise SourceError(file, _no_band(dataset))
             _check_complete(dataset, file, size)
-            return _metadata(dataset, file, size)
+            return _metadata(dataset, file, " ".join([state, *_beside(dataset, file)]))
     except (RasterioError, OSError) as error:
         remedy = "" if is_remote(file) else "; copy it again, or correct source.rasters"
         raise SourceError(file, f"cannot be read as a raster: {cause(error)}{remedy}") from error
@@ -101,7 +105,7 @@ def holdable(value: float | None, dtype: str) -> float | None:
     return value if info.min <= value <= info.max and value == int(value) else None
 
 
-def _metadata(dataset: Any, file: str, size: int) -> Metadata:
+def _metadata(dataset: Any, file: str, state: str) -> Metadata:
     flags = dataset.mask_flag_enums[0]
     unit, metres = unit_of(dataset.crs)
     return Metadata(
@@ -119,7 +123,7 @@ def _metadata(dataset: Any, file: str, size: int) -> Metadata:
         alpha=_alpha(dataset),
         band_names=_names(dataset),
         block=dataset.block_shapes[0],
-        bytes=size,
+        state=state,
         placed_by=_placed_by(dataset),
         palette=dataset.colorinterp[0] == ColorInterp.palette,
     )
@@ -159,20 +163,28 @@ def _alpha(dataset: Any) -> int:
     return colours.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in colours else 0
 
 
-def _size(file: str) -> int:
+def _looked_up(file: str) -> tuple[int, str]:
+    """The size of a file, 0 where it is not known, and its state."""
     try:
         if not is_remote(file):
-            return os.stat(file).st_size  # noqa: PTH116
+            return os.stat(file).st_size, state_of(file)  # noqa: PTH116
         system, path = file_system(file)
-        return int(system.info(path)["size"] or 0)
+        told = system.info(path)
+        return int(told["size"] or 0), state_told(told)
     except FileNotFoundError as error:
         raise SourceError(file, "no such file") from error
     except SourceError:
         if address(file).url is None:
-            return 0  # GDAL reaches it by itself, without the library that fsspec would need
+            return 0, ""  # GDAL reaches it by itself, without the library that fsspec would need
         raise
     except OSError as error:
         raise SourceError(file, f"cannot be looked up: {cause(error)}") from error
+
+
+def _beside(dataset: Any, file: str) -> list[str]:
+    """The states of local files that pixels come from as well: those of a VRT, a mask."""
+    beside = [one for one in dataset.files if one != file and not one.endswith(_DERIVED)]
+    return list(map(state_of, beside))
 
 
 def _check_complete(dataset: Any, file: str, size: int) -> None:

@@ -31,7 +31,7 @@ def named_scenes(entries: Sequence[str | tuple[str, ...]]) -> list[tuple[str, tu
     parts = [parse(path) for paths in several.values() for path in paths]
     root = common_root([*single.values(), *parts])
     places, found = list(single), placed_files(list(single.values()), RASTERS)
-    placed = [(places[number], (path,)) for number, path in found] + list(several.items())
+    placed = [(places[one.place], (one.path,)) for one in found] + list(several.items())
     scenes = [paths for _, paths in sorted(placed, key=itemgetter(0))]
     plain = [str(PurePosixPath(relative(paths[0], root)).with_suffix("")) for paths in scenes]
     often = Counter(plain)

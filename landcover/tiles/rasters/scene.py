@@ -33,7 +33,7 @@ class Scene:
         bands: which bands are read, and how pixels without data are told.
         native: pixels are read as they are; otherwise they are resampled to the grid's resolution.
         block: (rows, columns) of a block of the file, in pixels of the grid.
-        bytes: the size of all files; 0 where it is not known.
+        state: tells the files from others of the same names.
     """
 
     name: str
@@ -44,7 +44,15 @@ class Scene:
     bands: BandPlan
     native: bool
     block: tuple[int, int]
-    bytes: int
+    state: str
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What decides which tiles there are and what they hold, wherever the files lie."""
+        return (
+            *(self.name, self.grid, self.transform, self.crs),
+            *(self.bands, self.native, self.state),
+        )
 
     def transform_at(self, row: int, col: int) -> Transform:
         """The transform of the grid's pixels counted from another of them."""
@@ -98,5 +106,5 @@ def describe(
             round(first.block[0] * own[4] / transform[4]),
             round(first.block[1] * own[0] / transform[0]),
         ),
-        bytes=sum(metadata.bytes for metadata in held),
+        state=" ".join(metadata.state for metadata in held),
     )

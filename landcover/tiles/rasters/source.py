@@ -22,6 +22,7 @@ from landcover.tiles.rasters.naming import named_scenes
 from landcover.tiles.rasters.neighbours import Neighbour, Neighbourhood, beyond
 from landcover.tiles.rasters.scene import Scene, describe
 from landcover.tiles.rasters.tiles import TileReader, tiles_of
+from landcover.tiles.states import digest_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ class RasterSource:
         for scene in self.scenes():
             grid, bands = scene.grid, scene.bands
             held = [scene.name, grid.width, grid.height, scene.transform, scene.crs]
-            held += [bands.read, bands.dtype, bands.validity, bands.alpha, scene.bytes]
+            held += [bands.read, bands.dtype, bands.validity, bands.alpha]
             digest.update(json.dumps(held).encode() + b"\n")
             number += 1
         return {
@@ -175,6 +176,12 @@ class RasterTask:
     block: Block
     mask: bool
     neighbours: tuple[Neighbour, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Tells the task from another: by its block, and the scenes that it reads."""
+        near = [(one.scene.identity, one.row, one.col) for one in self.neighbours]
+        return digest_of(self.scene.identity, self.block, self.mask, near)
 
     @property
     def tiles(self) -> int:

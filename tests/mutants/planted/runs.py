@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from mutants.faults import planted
 
+COUNTS = planted(
+    "landcover/runs/counts.py",
+    "tests/runs/test_parts.py",
+    (
+        "a damaged part counts as done",
+        "run.storage.where(name), error)\n        return None\n",
+        "run.storage.where(name), error)\n        return Counts(0, 0, 0, 0, '')\n",
+    ),
+)
+
 PARTS = planted(
     "landcover/runs/parts.py",
     "tests/runs/test_parts.py",
@@ -19,49 +29,49 @@ PARTS = planted(
     ),
     (
         "tiles before quarantine and pixels",
-        '    kind: Literal["quarantine", "pixels"]\n    for kind in ("quarantine", "pixels"):',
-        '    run.storage.put(run.part("tiles", part.index), _encode(_tiles(part, run.scheme)))\n    kind: Literal["quarantine", "pixels"]\n    for kind in ("quarantine", "pixels"):',
+        "    for kind, content in beside.items():\n",
+        '    run.storage.put(\n        run.part("tiles", part.index), _encode(_tiles(part, counts, run.scheme))\n    )\n    for kind, content in beside.items():\n',
     ),
     (
-        "what an earlier attempt set aside stays",
-        "            run.storage.remove(name)\n    run.storage.put(",
-        "            pass\n    run.storage.put(",
+        "a late copy replaces the part",
+        "    if not run.storage.put_new(name, table):\n",
+        "    run.storage.put(name, table)\n    if False:\n",
     ),
     (
-        "tiles go last when a part is removed",
-        'for kind in ("tiles", "quarantine", "pixels"):  # without',
-        'for kind in ("pixels", "quarantine", "tiles"):  # without',
+        "what a late copy has set aside stays",
+        "                _remove_beside(run, part.index, counts.mark)\n",
+        "                pass\n",
+    ),
+    (
+        "a part of other inputs stays",
+        "counts is not None and counts.digest == part.digest else None",
+        "counts is not None else None",
+    ),
+    (
+        "what attempts that were killed set aside stays",
+        "                    run.storage.remove(run.part(kind, index, mark))\n",
+        "                    pass\n",
+    ),
+    (
+        "what lies beside a removed part stays",
+        "        _remove_beside(run, index, counts.mark)\n",
+        "        pass\n",
     ),
     (
         "the pixels of a removed part stay",
-        'for kind in ("tiles", "quarantine", "pixels"):  # without',
-        'for kind in ("tiles", "quarantine"):  # without',
+        '_BESIDE: tuple[Kind, ...] = ("quarantine", "pixels")',
+        '_BESIDE: tuple[Kind, ...] = ("quarantine",)',
     ),
     (
-        "a damaged part counts as done",
-        "        return None\n",
-        "        return Counts(0, 0, 0, 0, '')\n",
-    ),
-    (
-        "the digest forgets where tiles lie",
-        "digest.update(repr(tuple(tile)).encode())",
-        "digest.update(tile.tile.encode())",
+        "marks are of quarantine alone",
+        'b"".join(beside.values())',
+        'beside.get("quarantine", b"")',
     ),
     ("tiles may get lost", "if ended != self.planned:", "if ended > self.planned:"),
     (
         "all failures are retryable",
         "sum(one.retryable for one in self.failures)",
         "len(self.failures)",
-    ),
-    (
-        "parts in the order of names",
-        "sorted({*done} & {*run.parts(kind)})",
-        "{*done} & {*run.parts(kind)}",
-    ),
-    (
-        "quarantine of tasks that are not done",
-        "sorted({*done} & {*run.parts(kind)})",
-        "sorted(run.parts(kind))",
     ),
     (
         "probabilities a column short",
@@ -165,13 +175,13 @@ STORAGE = planted(
     ("no fsync of the folder", "        _flush_folder(path.parent)\n", ""),
     (
         "the folder is flushed before it has the name",
-        "        temporary.replace(path)\n        _flush_folder(path.parent)",
-        "        _flush_folder(path.parent)\n        temporary.replace(path)",
+        "                temporary.replace(path)\n                _flush_folder(path.parent)",
+        "                _flush_folder(path.parent)\n                temporary.replace(path)",
     ),
     (
         "the name before the content",
-        "        yield temporary\n        temporary.replace(path)\n",
-        "        temporary.touch()\n        temporary.replace(path)\n        yield path\n",
+        "                _write(temporary, chunks)\n                temporary.replace(path)\n",
+        "                temporary.touch()\n                temporary.replace(path)\n                _write(path, chunks)\n",
     ),
     ("what is read back is not looked at", "    if found != meant:\n", "    if False:\n"),
     (
@@ -186,8 +196,18 @@ STORAGE = planted(
     ),
     (
         "written in place",
-        "            with _replacing(self.local / name) as temporary:\n                _write(temporary, chunks)",
-        "            _write(self.local / name, chunks)",
+        "            with _neighbour(path) as temporary:\n                _write(temporary, chunks)\n                temporary.replace(path)\n",
+        "            with _neighbour(path):\n                _write(path, chunks)\n",
+    ),
+    (
+        "a new file takes the place of one that is there",
+        "                return _linked(temporary, path)",
+        "                temporary.replace(path)\n                return True",
+    ),
+    (
+        "behind a URL a new file takes the place of one that is there",
+        'content, mode="create")',
+        "content)",
     ),
     (
         "bytes that did not arrive are not missed",
@@ -355,13 +375,13 @@ DIRECTORY = planted(
     ),
     (
         "parts of more than six digits are none",
-        "return sorted(int(n[5 : -len(suffix)]) for n in names if n.endswith(suffix))",
-        "return sorted(int(n[5:11]) for n in names if n.endswith(suffix))",
+        'r"part-(\\d+)(?:',
+        'r"part-(\\d{6})(?:',
     ),
     (
         "parts in the order of names",
-        "return sorted(int(n[5 : -len(suffix)]) for n in names if n.endswith(suffix))",
-        "return [int(n[5 : -len(suffix)]) for n in sorted(names) if n.endswith(suffix)]",
+        "return sorted({index for index, _ in self.marked_parts(kind)})",
+        "return list(dict.fromkeys(index for index, _ in self.marked_parts(kind)))",
     ),
     (
         "what was half written in pixels stays",

@@ -6,7 +6,7 @@ from mutants.faults import planted
 
 SOURCE = planted(
     "landcover/tiles/rasters/source.py",
-    "tests/tiles/rasters/test_source.py",
+    "tests/tiles/rasters/test_source.py tests/scoring/test_changed_inputs.py",
     (
         "the fingerprint forgets where scenes lie",
         "grid.width, grid.height, scene.transform, scene.crs]",
@@ -14,9 +14,14 @@ SOURCE = planted(
     ),
     ("the fingerprint forgets the CRS", "scene.transform, scene.crs]", "scene.transform]"),
     (
-        "the fingerprint forgets the size of files",
-        "bands.validity, bands.alpha, scene.bytes]",
-        "bands.validity, bands.alpha]",
+        "a task forgets the scenes beside its own",
+        "self.scene.identity, self.block, self.mask, near)",
+        "self.scene.identity, self.block, self.mask)",
+    ),
+    (
+        "tasks are not told apart by their blocks",
+        "self.scene.identity, self.block, self.mask, near)",
+        "self.scene.identity, self.mask, near)",
     ),
     (
         "the fingerprint forgets the order of bands",
@@ -240,7 +245,7 @@ BANDS = planted(
 
 SCENE = planted(
     "landcover/tiles/rasters/scene.py",
-    "tests/tiles/rasters/test_scene.py tests/tiles/rasters/test_source.py",
+    "tests/tiles/rasters/test_scene.py tests/tiles/rasters/test_source.py tests/scoring/test_changed_inputs.py",
     (
         "columns move a place down",
         "c + a * col, d, e, f + e * row",
@@ -257,9 +262,14 @@ SCENE = planted(
         "round(first.block[0])",
     ),
     (
-        "the size of the first file alone",
-        "sum(metadata.bytes for metadata in held)",
-        "held[0].bytes",
+        "the state of the first file alone",
+        '" ".join(metadata.state for metadata in held)',
+        "held[0].state",
+    ),
+    (
+        "the state of files is forgotten",
+        "*(self.bands, self.native, self.state)",
+        "*(self.bands, self.native)",
     ),
 )
 

@@ -444,7 +444,7 @@ WORKER = planted(
 
 TASKS = planted(
     "landcover/scoring/tasks.py",
-    "tests/scoring/test_tasks.py tests/scoring/test_score.py",
+    "tests/scoring/test_tasks.py tests/scoring/test_score.py tests/scoring/test_changed_inputs.py",
     (
         "a missing task is not missed",
         "        if missing or ended != self._tiles:\n",
@@ -467,18 +467,33 @@ TASKS = planted(
     ),
     (
         "a task that failed is done",
-        "counts is None or counts.retryable or counts.digest != digest_of(task)",
-        "counts is None or counts.digest != digest_of(task)",
+        "counts is not None and not counts.retryable and",
+        "counts is not None and",
     ),
     (
         "another task in its place is done",
-        "counts is None or counts.retryable or counts.digest != digest_of(task)",
-        "counts is None or counts.retryable",
+        " and counts.digest == task.digest\n",
+        "\n",
     ),
     (
         "all is done again",
-        "            if counts is None or counts.retryable",
-        "            if True or counts.retryable",
+        "            if not _is_done(task, counts):\n                if",
+        "            if True:\n                if",
+    ),
+    (
+        "the part of a task that is done again stays",
+        "        self._withdraw(task.index)\n",
+        "        pass\n",
+    ),
+    (
+        "tasks of changed inputs are not counted",
+        '        self.changed["tasks"] += 1\n',
+        '        self.changed["tasks"] = 1\n',
+    ),
+    (
+        "parts of images that are gone are left",
+        "    return count == len(done)\n",
+        "    return True\n",
     ),
     (
         "parts that stand for nothing stay",
@@ -569,8 +584,8 @@ DRIVER = planted(
     ),
     (
         "a finished run with new images is done",
-        "if next(iter(tasks), None) is not None or tasks.no_more():",
-        "if tasks.no_more():",
+        "    if not nothing_left(source, parts):\n",
+        "    if False:\n",
     ),
     (
         "a finished run with too many failures is fine",
@@ -600,9 +615,9 @@ DRIVER = planted(
     ("what may be tried again counts twice", "if not one.retryable})", "})"),
     (
         "maps are made before the sum is checked",
-        "                _score(pool, job, source, config, totals, progress)\n                summary = totals.summary() | checked",
-        "                _score(pool, job, source, config, totals, progress)\n                summary = checked | totals.summary()",
-        "the two have no key in common",
+        "summary = totals.summary() | checked | changed",
+        "summary = changed | checked | totals.summary()",
+        "they have no key in common",
     ),
 )
 

@@ -1,0 +1,59 @@
+"""What became of the tiles of a task: it stands in the table that the task writes."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from landcover.runs.directory import RunDirectory
+
+_log = logging.getLogger(__name__)
+_KEY = b"landcover"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the tiles of a task.
+
+    Args:
+        planned: tiles of the task.
+        scored: those in the table.
+        quarantined: those that failed.
+        skipped: those that hold nothing but nodata.
+        digest: tells the task from another in its place.
+        retryable: how many of those that failed may not when they are tried again.
+        undefined_pixels: pixels of scored tiles for which the network returned no probabilities.
+        mark: of the files that lie beside the table; "" where there are none.
+    """
+
+    planned: int
+    scored: int
+    quarantined: int
+    skipped: int
+    digest: str
+    retryable: int = 0
+    undefined_pixels: int = 0
+    mark: str = ""
+
+    def metadata(self, index: int) -> dict[bytes, bytes]:
+        """As it stands in the table of a task."""
+        return {_KEY: json.dumps({"index": index, **asdict(self)}).encode()}
+
+
+def counts_of(run: RunDirectory, index: int) -> Counts | None:
+    """What a task has made of its tiles; None where it is not done, or its table is damaged."""
+    name = run.part("tiles", index)
+    try:
+        with run.storage.open(name) as file:
+            values = json.loads(pq.read_metadata(file).metadata[_KEY])
+        del values["index"]
+        return Counts(**values)
+    except FileNotFoundError:
+        return None
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        _log.warning("%s is damaged, its task is done again: %s", run.storage.where(name), error)
+        return None
