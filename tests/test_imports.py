@@ -26,8 +26,8 @@ ORDERS = {
     ],
     "landcover/models/cntk": ["reader", "conversion", "onnx_file", "library"],
     "landcover/runs": [
-        *("storage", "lock", "directory", "geoparquet", "map_format", "pixels", "parts", "maps"),
-        "run",
+        *("storage", "lock", "directory", "counts", "geoparquet"),
+        *("map_format", "pixels", "parts", "maps", "run"),
     ],
 }
 # These stand outside the order: backends know nothing of tiles or models, and the conformance
