@@ -8,7 +8,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -23,6 +22,7 @@ from landcover.models.comparison.comparison import compare as compare_model
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import detect
 from landcover.models.inspection.operation_counts import operations_of
+from landcover.models.runtimes.environment import stderr_to
 
 
 @click.command()
@@ -103,7 +103,8 @@ def _compared(
         settings, patterns = _asked(file, head, images)
         pixels = images_of(patterns) if patterns else None
         try:
-            with _quiet():
+            # C++ libraries print past Python, warnings of CNTK above all.
+            with tempfile.TemporaryFile() as said, stderr_to(said):
                 kinds = operations_of(detect(local_path(settings.path), shown(settings.path)))
                 found = compare_model(settings, conditions, pixels)
             values = {"operations": dict(kinds), **dataclasses.asdict(found), "refusal": None}
@@ -117,20 +118,6 @@ def _compared(
 def _progress(text: str, files: int) -> None:
     if files > 1 and sys.stderr.isatty():
         click.echo(f"\r\x1b[K{text}", nl=False, err=True)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep off the terminal what C++ libraries print past Python, warnings of CNTK above all."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 def _tell_one(found: Comparison | ModelError, values: dict[str, Any]) -> None:

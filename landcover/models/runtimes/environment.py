@@ -1,10 +1,12 @@
-"""Variables of the environment that libraries read when they start."""
+"""What libraries find around them when they start: variables, and a terminal that they may write on."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 
 @contextmanager
@@ -26,3 +28,17 @@ def unless_set(name: str, value: str) -> Iterator[None]:
         yield
     finally:
         os.environ.pop(name, None)
+
+
+@contextmanager
+def stderr_to(file: IO[bytes]) -> Iterator[None]:
+    """Send to a file what is written on stderr inside the block, past Python too, as C++ does."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(stderr, 2)
+        os.close(stderr)

@@ -98,10 +98,11 @@ def test_a_map_of_parts_has_the_bytes_of_one_that_gdal_makes_of_all_pixels(
     assert run.storage.read("map.tif") == whole.read_bytes()
 
 
+@pytest.mark.parametrize("shape", [(8300, 1100), (1301, 17_001)])  # also odd, in chunks of GDAL's
 def test_a_map_of_more_pieces_than_one_has_the_bytes_of_one_that_gdal_makes_of_all_pixels(
-    tmp_path: Path, make_part: MakePart
+    tmp_path: Path, make_part: MakePart, shape: tuple[int, int]
 ) -> None:
-    codes = patches(2, 8300, 17_001, scheme("nlcd6"))
+    codes = patches(2, *shape, scheme("nlcd6"))
     run = written(tmp_path / "run", make_part, codes, scheme("nlcd6"), (4100, 6144))
     grid = scene_of(codes).map_grid("pixel")
     whole = gdal_map(tmp_path / "whole.tif", codes, grid, scheme("nlcd6"))

@@ -14,7 +14,7 @@ from typing import Any
 
 from landcover.devices import Gpu
 from landcover.errors import ModelError
-from landcover.models.runtimes.environment import unless_set
+from landcover.models.runtimes.environment import stderr_to, unless_set
 from landcover.models.runtimes.keras.start import KERAS_BACKEND
 
 log = logging.getLogger(__name__)
@@ -99,16 +99,11 @@ def chatter_logged() -> Iterator[None]:
     if "tensorflow" in sys.modules:
         yield
         return
-    sys.stderr.flush()
-    stderr = os.dup(2)
     with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
         try:
-            yield
+            with stderr_to(said):
+                yield
         finally:
-            sys.stderr.flush()
-            os.dup2(stderr, 2)
-            os.close(stderr)
             said.seek(0)
             for line in said:
                 if _CHATTER.match(line):
