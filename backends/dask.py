@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
@@ -87,6 +88,7 @@ class DaskBackend:
         self._workers, self._threads = workers, threads
         self._address, self._given = address, client
         self._opened: Client | None = None
+        self._opening = Lock()  # runs in several threads share what the first of them starts
         self._owned = ExitStack()
         self._maps: WeakSet[Generator[Any, None, None]] = WeakSet()
 
@@ -144,9 +146,10 @@ class DaskBackend:
     def _client(self) -> Client:
         if self._given is not None:
             return self._given
-        if self._opened is None:
-            self._opened = self._reached() if self._address else self._started()
-        return self._opened
+        with self._opening:
+            if self._opened is None:
+                self._opened = self._reached() if self._address else self._started()
+            return self._opened
 
     def _reached(self) -> Client:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
@@ -71,6 +72,7 @@ class SparkBackend:
         self._workers, self._threads = workers, threads
         self._address, self._given = address, session
         self._opened: Cluster | None = None
+        self._opening = Lock()  # runs in several threads share what the first of them starts
         self._owned = ExitStack()
         self._maps: WeakSet[Generator[Any, None, None]] = WeakSet()
 
@@ -126,9 +128,10 @@ class SparkBackend:
         return self._workers or max(1, cpus // threads), threads
 
     def _cluster(self) -> Cluster:
-        if self._opened is None:
-            self._opened = Cluster(*self._session())
-        return self._opened
+        with self._opening:
+            if self._opened is None:
+                self._opened = Cluster(*self._session())
+            return self._opened
 
     def _session(self) -> tuple[AnySession, str]:
         """The session, opened where none was given, and what it is called in messages."""

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
+from threading import Barrier
 from typing import TYPE_CHECKING
 
 import psutil
@@ -208,6 +209,17 @@ def test_leaving_the_block_ends_an_own_cluster() -> None:
     assert len(_children() - before) <= 1  # Python's own tracker of shared resources
 
 
+def test_threads_that_use_a_backend_first_share_one_cluster() -> None:
+    together = Barrier(4)
+    with load_backend("dask", workers=1) as backend, ThreadPoolExecutor(4) as threads:
+
+        def schedulers(_: int) -> set[str]:
+            together.wait(60)
+            return set(backend.map(_scheduler, range(3)))
+
+        assert len(set.union(*threads.map(schedulers, range(4)))) == 1
+
+
 def test_an_own_cluster_measures_nothing_for_a_dashboard_that_is_not_there() -> None:
     import dask
 
@@ -290,6 +302,12 @@ def _alone(folder: Path, item: int) -> int:
     time.sleep(0.002)
     mine.unlink()
     return item
+
+
+def _scheduler(item: int) -> str:
+    from distributed import get_worker
+
+    return str(get_worker().scheduler.address)
 
 
 def _pid(item: int) -> int:

@@ -5,8 +5,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 from pathlib import Path
+from threading import Barrier
 
 import psutil
 import pytest
@@ -90,6 +92,17 @@ def test_a_given_session_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
         assert session.range(3).count() == 3
     finally:
         session.stop()
+
+
+def test_threads_that_use_a_backend_first_share_one_session() -> None:
+    together = Barrier(3)
+    with load_backend("spark", workers=1) as backend, ThreadPoolExecutor(3) as threads:
+
+        def results(_: int) -> list[int]:
+            together.wait(60)
+            return sorted(backend.map(abs, range(-3, 0)))
+
+        assert list(threads.map(results, range(3))) == [[1, 2, 3]] * 3
 
 
 def test_leaving_the_block_ends_an_own_session_and_its_java_vm() -> None:

@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
 from urllib.request import urlopen
 
 import psutil
 import pytest
 from support import clusters
+from support.clusters import spark_session as session
 
 from landcover.backends.spark import SparkBackend
 from landcover.contracts import Lost
@@ -36,24 +36,6 @@ def spark_is_here(require_backend: Callable[[str], None]) -> None:
     from pyspark.cloudpickle import register_pickle_by_value
 
     register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
-
-
-@contextmanager
-def session(master: str, **settings: str) -> Iterator[Any]:
-    """A session as a user starts it; in names of settings a double underscore is a dot."""
-    from pyspark.sql import SparkSession
-
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    builder = SparkSession.builder.master(master).config("spark.driver.host", "127.0.0.1")
-    told = {"ui__enabled": "false", "ui__showConsoleProgress": "false", **settings}
-    for name, value in told.items():
-        builder = builder.config("spark." + name.replace("__", "."), value)
-    started = builder.getOrCreate()
-    try:
-        yield started
-    finally:
-        started.stop()
-        del os.environ["PYSPARK_PYTHON"]
 
 
 class Named:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 # Seconds until a service that has not said it is ready is given up.
 PATIENCE = 180
@@ -90,6 +91,24 @@ def spark_worker(
     log = folder / f"worker-{host}-{hostname}.log"
     with _service(worker, "Successfully registered with master", log, environment=environment):
         yield
+
+
+@contextmanager
+def spark_session(master: str, **settings: str) -> Iterator[Any]:
+    """A session as a user starts it; in names of settings a double underscore is a dot."""
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.builder.master(master).config("spark.driver.host", "127.0.0.1")
+    told = {"ui__enabled": "false", "ui__showConsoleProgress": "false", **settings}
+    for name, value in told.items():
+        builder = builder.config("spark." + name.replace("__", "."), value)
+    started = builder.getOrCreate()
+    try:
+        yield started
+    finally:
+        started.stop()
+        del os.environ["PYSPARK_PYTHON"]
 
 
 @contextmanager
