@@ -10,23 +10,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from landcover.analysis.stratified import stratified_estimates as stratified_estimates
     from landcover.config import load_config as load_config
     from landcover.errors import LandcoverError as LandcoverError
-    from landcover.runs.run import Run as Run
-    from landcover.runs.run import open_run as open_run
+    from landcover.run import Run as Run
+    from landcover.run import open_run as open_run
     from landcover.scoring.array import score_array as score_array
     from landcover.scoring.score import score as score
 
 _HOMES = {
     "LandcoverError": "landcover.errors",
-    "Run": "landcover.runs.run",
+    "Run": "landcover.run",
     "load_config": "landcover.config",
-    "open_run": "landcover.runs.run",
+    "open_run": "landcover.run",
     "score": "landcover.scoring.score",
     "score_array": "landcover.scoring.array",
+    "stratified_estimates": "landcover.analysis.stratified",
 }
 
-__all__ = ["LandcoverError", "Run", "load_config", "open_run", "score", "score_array"]
+__all__ = [
+    "LandcoverError",
+    "Run",
+    "load_config",
+    "open_run",
+    "score",
+    "score_array",
+    "stratified_estimates",
+]
 
 
 def __getattr__(name: str) -> Any:

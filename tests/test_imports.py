@@ -16,7 +16,7 @@ ORDERS = {
     "landcover": [
         *("redaction", "errors", "machine", "devices", "contracts", "classes", "small_files"),
         *("config", "plugins"),
-        *("tiles", "models", "runs", "analysis", "report", "scoring", "datasets", "training"),
+        *("tiles", "models", "runs", "analysis", "report", "run", "scoring", "datasets", "training"),
         "cli",
     ],
     "landcover/models": [
@@ -27,7 +27,7 @@ ORDERS = {
     "landcover/models/cntk": ["reader", "conversion", "onnx_file", "library"],
     "landcover/runs": [
         *("storage", "lock", "directory", "counts", "geoparquet"),
-        *("map_format", "pixels", "parts", "maps", "run"),
+        *("map_format", "pixels", "parts", "maps"),
     ],
 }
 # These stand outside the order: backends know nothing of tiles or models, and the conformance

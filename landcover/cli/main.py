@@ -16,6 +16,7 @@ from landcover.redaction import printable, redacted
 
 COMMANDS = {
     "score": ("landcover.cli.score", "Score imagery with a model, as a config file says."),
+    "areas": ("landcover.cli.areas", "Say how many hectares are of each class, also by zone."),
     "plan": ("landcover.cli.plan", "Say what a run would do, without doing it."),
     "bench": ("landcover.cli.bench", "Try all ways of scoring, and say which is the fastest."),
     "demo": ("landcover.cli.demo", "Generate imagery, train a small network and map it."),

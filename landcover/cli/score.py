@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from landcover.config import parse_override
 from landcover.errors import TooManyFailures
-from landcover.runs.run import Run, open_run
+from landcover.run import Run, open_run
 from landcover.scoring.score import score as run_score
 from landcover.scoring.totals import Tiles
 

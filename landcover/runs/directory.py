@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from landcover.classes import Scheme
-from landcover.errors import OutputError
+from landcover.errors import ConfigError, OutputError
 from landcover.redaction import redacted_values
 from landcover.runs.lock import BEAT, only_run
 from landcover.runs.storage import Storage
@@ -51,7 +51,12 @@ class RunDirectory:
         Raises:
             OutputError: if it is no run directory.
         """
-        return cls(path, Scheme.from_json(_manifest(Storage(path))["classes"]))
+        storage = Storage(path)
+        try:
+            return cls(path, Scheme.from_json(_manifest(storage)["classes"]))
+        except (ConfigError, KeyError, TypeError, ValueError) as error:
+            reason = f"is not what landcover writes: its classes cannot be read ({error!r})"
+            raise OutputError(storage.where(MANIFEST), reason) from error
 
     @property
     def storage(self) -> Storage:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from landcover.errors import LandcoverError, ModelError
 from landcover.runs.parts import read_parts
-from landcover.runs.run import Run
+from landcover.run import Run
 from landcover.scoring.measurement import Measurement, Speed, measure
 from landcover.scoring.pipeline import STAGES
 

@@ -17,10 +17,10 @@ from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.runtimes.facts import recorded_libraries
 from landcover.models.runtimes.placement import expects_gpu
 from landcover.plugins import load_backend
+from landcover.run import Run
 from landcover.runs.counts import Counts
 from landcover.runs.directory import RunDirectory, claim, ended_run
 from landcover.runs.parts import Part, finished, remove_part, remove_strays, write_part
-from landcover.runs.run import Run
 from landcover.scoring.advice import advice
 from landcover.scoring.installation import installation
 from landcover.scoring.model import open_models

@@ -15,7 +15,7 @@ import numpy as np
 from landcover.config import Config, load_config
 from landcover.contracts import Backend
 from landcover.machine import usable_cpus
-from landcover.runs.run import Run
+from landcover.run import Run
 from landcover.scoring.driver import run as run_config
 from landcover.scoring.totals import Tiles
 

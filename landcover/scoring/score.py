@@ -11,7 +11,7 @@ import xarray as xr
 from landcover.config import load_config
 from landcover.contracts import Backend
 from landcover.errors import ConfigError
-from landcover.runs.run import Run
+from landcover.run import Run
 from landcover.scoring.array_source import write_source
 from landcover.scoring.driver import run
 from landcover.scoring.totals import Tiles

@@ -9,6 +9,8 @@ import geopandas
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
+from rasterio.errors import RasterioIOError
 from support.grids import square_grid
 from support.maps import write_maps
 
@@ -72,6 +74,8 @@ def test_a_run_without_failures_has_an_empty_table_of_them(
 
 
 def test_the_map_knows_its_classes_and_its_place(run: RunDirectory, make_part: MakePart) -> None:
+    with pytest.raises(RasterioIOError):  # after which a file that is open twice is an error
+        rasterio.open("nowhere.tif")
     write_part(run, make_part(0))
     grid = square_grid(4 * 224, 224, 224, 0, 224)
     placed = (1.0, 0.0, 400_000.0, 0.0, -1.0, 5_200_000.0)

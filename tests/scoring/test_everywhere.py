@@ -16,7 +16,7 @@ from support.colours import blobs, write_scene
 
 import landcover
 from landcover.plugins import load_backend
-from landcover.runs.run import Run
+from landcover.run import Run
 from landcover.scoring.totals import Tiles
 
 # Each tile a task: 10 rows and 20 columns of them.

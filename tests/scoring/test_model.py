@@ -21,7 +21,7 @@ from landcover.contracts import Backend
 from landcover.errors import ModelError
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.plugins import load_backend
-from landcover.runs.run import Run
+from landcover.run import Run
 from landcover.scoring.model import OpenModels, open_models
 
 

@@ -13,7 +13,7 @@ from rasterio.vrt import WarpedVRT
 
 import landcover
 from landcover.errors import SourceError
-from landcover.runs.run import Run
+from landcover.run import Run
 
 VA = "imagery/naip-rasterframes-VA"
 

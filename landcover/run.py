@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pyproj
 import rasterio
+from rasterio.io import DatasetReader
 
+from landcover.analysis.areas import areas
+from landcover.analysis.map_blocks import Progress, no_progress
 from landcover.errors import MissingExtra, OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
@@ -97,9 +101,7 @@ class Run:
         else:
             found = address(storage.where(name))
             with gdal_settings(found), rasterio.open(found.path, **found.opener()) as file:
-                opened = rioxarray.open_rasterio(file)
-                opened.load()
-                opened.close()  # else it is closed when it is collected, long after the file system
+                opened = _in_memory(file)
         codes: xr.DataArray = opened.squeeze("band", drop=True).rename("class")
         scheme = self.directory.scheme
         return codes.assign_attrs(class_codes=list(scheme.codes), class_names=list(scheme.names))
@@ -112,8 +114,29 @@ class Run:
         """
         return _frame(read_parts(self.directory, "quarantine"))
 
+    def areas(
+        self,
+        by: str | os.PathLike[str] | None = None,
+        field: str | None = None,
+        progress: Progress = no_progress,
+    ) -> pd.DataFrame:
+        """Hectares and shares of each class, as a whole or by zone: :func:`areas` has the details."""
+        return areas(self.directory, by, field, progress)
+
 
 open_run = Run.open
+
+
+def _in_memory(file: DatasetReader) -> xr.DataArray:
+    """A raster as rioxarray opens it, which would open a file behind a URL a second time."""
+    import xarray as xr
+    from rioxarray.rioxarray import affine_to_coords
+
+    coords = affine_to_coords(file.transform, file.width, file.height)
+    attrs = {"_FillValue": file.nodata}
+    values = xr.DataArray(file.read(), dims=("band", "y", "x"), coords=coords, attrs=attrs)
+    placed: xr.DataArray = values.rio.write_crs(file.crs).rio.write_transform(file.transform)
+    return placed
 
 
 def _by_crs(tables: Iterable[pa.Table]) -> list[tuple[pyproj.CRS | None, list[pa.Table]]]:

@@ -1,0 +1,207 @@
+"""The map of a finished run, block after block, each place on the ground once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.enums import Resampling
+from rasterio.io import DatasetReader
+from rasterio.transform import Affine
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform_bounds
+from rasterio.windows import Window
+from rasterio.windows import transform as window_transform
+
+from landcover.classes import Scheme
+from landcover.errors import OutputError
+from landcover.runs.directory import RunDirectory
+from landcover.runs.maps.maker import INDEX, MAP
+from landcover.runs.map_format.grid import MapGrid
+from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings
+from landcover.tiles.rasters.crs import name_of
+
+Progress = Callable[[int, int], None]
+"""Called with how many blocks are done, and how many there are."""
+EDGE = 2048
+"""Pixels along the sides of a block: a whole number of the blocks that maps are stored in."""
+WARP = {"resampling": Resampling.nearest, "tolerance": 1e-6}
+"""Of GDAL's warper: the nearest pixel, where GDAL's own tolerance is an eighth of one."""
+
+
+class Block(NamedTuple):
+    """Pixels of a map.
+
+    Args:
+        index: dims (y, x): which class of the scheme each is, ``len(scheme)`` where there is none.
+        grid: of the map.
+        col: of its first pixel in the map.
+        row: likewise.
+    """
+
+    index: npt.NDArray[np.intp]
+    grid: MapGrid
+    col: int
+    row: int
+
+    @property
+    def part(self) -> MapGrid:
+        """Its pixels as a grid of their own."""
+        height, width = self.index.shape
+        return self.grid.part(self.col, self.row, width, height)
+
+    @property
+    def transform(self) -> Affine:
+        """Of its pixels."""
+        return Affine(*self.part.transform)
+
+
+def no_progress(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+def finished(run: RunDirectory) -> dict[str, Any]:
+    """What ``run.json`` says of a run that is done.
+
+    Raises:
+        OutputError: if it is not.
+    """
+    said = run.manifest()
+    status = said.get("status")
+    if status != "done":
+        reason = (
+            f"is not done (its status is {status!r}): the command that began it goes on with it"
+        )
+        raise OutputError(run.path, reason)
+    return said
+
+
+def map_names(run: RunDirectory) -> list[str]:
+    """The maps that together show a run: one of all its scenes, or one a scene where there is none.
+
+    Returns:
+        names relative to the directory; where places lie in several, the first one counts.
+
+    Raises:
+        OutputError: if the run is not done, or has no map.
+    """
+    files = finished(run).get("files", [])
+    whole = [name for name in (MAP, INDEX) if name in files]
+    names = whole[:1] or [name for name in files if name.startswith("maps/")]
+    if not names:
+        reason = "has no map: image files have no place on the ground"
+        raise OutputError(run.path, reason)
+    return names
+
+
+def map_blocks(run: RunDirectory, progress: Progress = no_progress) -> Iterator[Block]:
+    """All pixels of a run, block after block, in the order of rows; those of several maps follow.
+
+    Args:
+        run: the directory of a run that is done.
+        progress: called after each block.
+
+    Raises:
+        OutputError: if the run is not done, has no map, or one that cannot be read.
+    """
+    names = map_names(run)
+    with ExitStack() as stack:
+        files = [stack.enter_context(opened_map(run, name)) for name in names]
+        parts = [(number, window) for number, file in enumerate(files) for window in _windows(file)]
+        for done, (number, window) in enumerate(parts, 1):
+            file = files[number]
+            codes = read(run.storage.where(names[number]), file, window)
+            for above in files[:number]:
+                codes[_covered(above, file, window, run.scheme)] = run.scheme.nodata
+            index = class_index(codes, run, names[number])
+            yield Block(index, grid_of(file), int(window.col_off), int(window.row_off))
+            progress(done, len(parts))
+
+
+@contextmanager
+def opened_map(run: RunDirectory, name: str) -> Iterator[DatasetReader]:
+    """A map of a run.
+
+    Raises:
+        OutputError: if it cannot be opened.
+    """
+    where = run.storage.where(name)
+    found = address(where)
+    with gdal_settings(found), ExitStack() as stack:
+        try:
+            file = stack.enter_context(rasterio.open(found.path, **found.opener()))
+        except FAILURES as error:
+            raise OutputError(where, f"cannot be read: {cause(error)}") from error
+        if not file.crs or file.count != 1:
+            raise OutputError(where, "is no map that a run has written")
+        yield file
+
+
+def read(where: str, file: DatasetReader, window: Window) -> npt.NDArray[Any]:
+    """Codes of a map: dims (y, x).
+
+    Raises:
+        OutputError: if they cannot be read.
+    """
+    try:
+        codes: npt.NDArray[Any] = file.read(1, window=window)
+    except FAILURES as error:
+        raise OutputError(where, f"cannot be read: {cause(error)}") from error
+    return codes
+
+
+def grid_of(file: DatasetReader) -> MapGrid:
+    """The pixels of a map."""
+    a, b, c, d, e, f = tuple(file.transform)[:6]
+    return MapGrid(name_of(file.crs), (a, b, c, d, e, f), file.width, file.height)
+
+
+def _windows(file: DatasetReader) -> list[Window]:
+    return [
+        Window(col, row, min(EDGE, file.width - col), min(EDGE, file.height - row))
+        for row in range(0, file.height, EDGE)
+        for col in range(0, file.width, EDGE)
+    ]
+
+
+def _covered(
+    above: DatasetReader, file: DatasetReader, window: Window, scheme: Scheme
+) -> npt.NDArray[np.bool_]:
+    """Where another map has a class already: dims (y, x); nowhere where the two do not meet."""
+    shape = int(window.height), int(window.width)
+    box = transform_bounds(file.crs, above.crs, *file.window_bounds(window))
+    apart = (
+        box[0] >= above.bounds.right
+        or box[2] <= above.bounds.left
+        or box[1] >= above.bounds.top
+        or box[3] <= above.bounds.bottom
+    )
+    if apart:
+        return np.zeros(shape, np.bool_)
+    placed = window_transform(window, file.transform)
+    to = {"crs": file.crs, "transform": placed, "height": shape[0], "width": shape[1]}
+    with WarpedVRT(above, **to, **WARP) as warped:
+        covered: npt.NDArray[np.bool_] = warped.read(1) != scheme.nodata
+    return covered
+
+
+def class_index(codes: npt.NDArray[Any], run: RunDirectory, name: str) -> npt.NDArray[np.intp]:
+    """Which class each pixel is.
+
+    Raises:
+        OutputError: if one is none of the run's.
+    """
+    scheme = run.scheme
+    table = np.full(np.iinfo(scheme.dtype).max + 1, -1, np.intp)
+    table[scheme.nodata] = len(scheme)
+    table[list(scheme.codes)] = range(len(scheme))
+    index = table[codes]
+    if (index < 0).any():
+        strange = int(codes[index < 0][0])
+        reason = f"holds {strange}, which is no class of the run: it is not the map that it wrote"
+        raise OutputError(run.storage.where(name), reason)
+    return index

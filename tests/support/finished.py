@@ -1,0 +1,64 @@
+"""Directories of runs that are done, with maps of what tests say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from landcover.classes import Scheme
+from landcover.runs.directory import RunDirectory, claim
+from landcover.runs.parts import Part, write_part
+from landcover.runs.pixels import PixelBlock
+from landcover.runs.map_format.grid import SceneGrid
+from landcover.tiles.grid import Grid, Size
+from support.maps import write_maps
+
+SIDE = 256  # pixels along the sides of a part
+
+
+def pixel_run(
+    folder: Path,
+    scheme: Scheme,
+    scenes: Sequence[tuple[npt.NDArray[Any], str, tuple[float, ...]]],
+    **said: Any,
+) -> RunDirectory:
+    """Write a run that labels pixels.
+
+    Args:
+        folder: of the run.
+        scheme: its classes.
+        scenes: of each its codes (dims (y, x)), CRS and transform.
+        said: more of ``run.json``.
+    """
+    with claim(str(folder), {"model": "m"}, scheme, {}) as run:
+        grids = []
+        index = 0
+        for number, (codes, crs, transform) in enumerate(scenes):
+            height, width = codes.shape
+            tile = Size.of(SIDE)
+            grid = Grid(width, height, tile, 0, tile)
+            scene = SceneGrid(f"scene{number}.tif", crs, tuple(transform), grid)  # type: ignore[arg-type]
+            grids.append(scene)
+            for row in range(0, height, SIDE):
+                for col in range(0, width, SIDE):
+                    _write(run, scene, codes, row, col, index)
+                    index += 1
+        maps = write_maps(run, grids, "pixel", "index")
+        note = {"note": maps.note} if maps.note else {}
+        run.finish({"files": list(maps.files), "tiles": {"quarantined": 0}, **note, **said})
+    return run
+
+
+def _write(
+    run: RunDirectory, scene: SceneGrid, codes: npt.NDArray[Any], row: int, col: int, index: int
+) -> None:
+    a, _, c, _, e, f = scene.transform
+    placed = (a, 0.0, c + a * col, 0.0, e, f + e * row)
+    values = codes[row : row + SIDE, col : col + SIDE].astype(run.scheme.dtype)
+    block = PixelBlock(scene.name, values, row, col, placed, scene.crs)
+    nothing = np.zeros(0, np.intp), np.zeros(0, np.float32)
+    write_part(run, Part(index, 0, [], *nothing, crs=scene.crs, pixels=block))
