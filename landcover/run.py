@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,11 @@ import rasterio
 from rasterio.io import DatasetReader
 
 from landcover.analysis.areas import areas
+from landcover.analysis.labelled_sample import estimates
 from landcover.analysis.map_blocks import Progress, no_progress
+from landcover.analysis.reference import FOLDERS, Comparison, compare
+from landcover.analysis.sampling import draw_sample
+from landcover.analysis.stratified import Estimates
 from landcover.errors import MissingExtra, OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
@@ -122,6 +126,36 @@ class Run:
     ) -> pd.DataFrame:
         """Hectares and shares of each class, as a whole or by zone: :func:`areas` has the details."""
         return areas(self.directory, by, field, progress)
+
+    def accuracy(
+        self,
+        reference: str | os.PathLike[str] = FOLDERS,
+        scheme: str | None = None,
+        field: str | None = None,
+        ignored: Collection[int] = (),
+        progress: Progress = no_progress,
+    ) -> Comparison:
+        """How the labels agree with a raster, with points, or with the folders of the images.
+
+        :func:`landcover.analysis.reference.compare` has the details.
+        """
+        return compare(self.directory, reference, scheme, field, ignored, progress)
+
+    def sample(self, **wanted: Any) -> gpd.GeoDataFrame:
+        """A stratified random sample of the map.
+
+        :func:`landcover.analysis.sampling.draw_sample` has the arguments and the details.
+        """
+        return draw_sample(self.directory, **wanted)
+
+    def estimates(
+        self, sample: str | os.PathLike[str], scheme: str | None = None, field: str | None = None
+    ) -> Estimates:
+        """Accuracy and hectares, with standard errors, from a sample that was drawn and labelled.
+
+        :func:`landcover.analysis.labelled_sample.estimates` has the details.
+        """
+        return estimates(self.directory, sample, scheme, field)
 
 
 open_run = Run.open

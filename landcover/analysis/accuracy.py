@@ -1,26 +1,21 @@
-"""How often the labels of a run agree with what is held to be true.
+"""A confusion matrix, and what follows from it.
 
 Definitions: R. G. Congalton, "A review of assessing the accuracy of classifications of remotely
-sensed data", Remote Sensing of Environment 37 (1991). All figures count tiles: they say how good
-the labels of these tiles are, and of a larger area only if the tiles were drawn at random from it.
+sensed data", Remote Sensing of Environment 37 (1991). All figures count tiles, pixels or points:
+they say how good the labels of these are, and of a larger area only if they were drawn at random from
+it (then :func:`landcover.stratified_estimates` says how sure one can be).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-
-from landcover.classes import Scheme
-from landcover.runs.directory import RunDirectory
-from landcover.runs.parts import read_parts
 
 Shares = npt.NDArray[np.float64]
+_FIGURES = ("producers", "users", "f1", "iou")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,27 +24,29 @@ class Accuracy:
 
     Args:
         names: the classes, n of them: those of the model, then those that only the reference has.
-        matrix: dims (reference, label), n x n: how many tiles.
-        without: how many tiles have no reference; they count for nothing.
+        matrix: dims (reference, label), n x n: how many tiles, pixels or points.
+        without: how many have no reference; they count for nothing.
+        unit: what is counted: "tiles", "pixels" or "points".
     """
 
     names: tuple[str, ...]
     matrix: npt.NDArray[np.int64]
     without: int = 0
+    unit: str = "tiles"
 
     @property
-    def tiles(self) -> int:
-        """How many tiles have a reference."""
+    def total(self) -> int:
+        """How many tiles, pixels or points have a reference."""
         return int(self.matrix.sum())
 
     @property
     def overall(self) -> float:
-        """The share of tiles whose label is the reference; NaN where there are none."""
+        """The share of labels that are the reference; NaN where there are none."""
         return float(_share(np.trace(self.matrix), self.matrix.sum()))
 
     @property
     def producers(self) -> Shares:
-        """Of the tiles that are of a class, the share labelled so (recall), per class.
+        """Of what is of a class, the share labelled so (recall), per class.
 
         NaN for a class that the reference does not have.
         """
@@ -57,40 +54,61 @@ class Accuracy:
 
     @property
     def users(self) -> Shares:
-        """Of the tiles labelled as a class, the share that is so (precision), per class.
+        """Of what is labelled as a class, the share that is so (precision), per class.
 
-        NaN for a class that no tile was labelled as.
+        NaN for a class that nothing was labelled as.
         """
         return _share(self.matrix.diagonal(), self.matrix.sum(axis=0))
 
     @property
     def f1(self) -> Shares:
         """The harmonic mean of producer's and user's accuracy; NaN for a class not seen at all."""
-        seen = self.matrix.sum(axis=0) + self.matrix.sum(axis=1)
-        return _share(2 * self.matrix.diagonal(), seen)
+        return _share(2 * self.matrix.diagonal(), self._seen)
+
+    @property
+    def iou(self) -> Shares:
+        """Intersection over union of label and reference; NaN for a class not seen at all."""
+        return _share(self.matrix.diagonal(), self._seen - self.matrix.diagonal())
+
+    @property
+    def kappa(self) -> float:
+        """Cohen's kappa: how much of what chance would leave wrong is right; at most 1.
+
+        NaN where chance leaves nothing wrong (a single class), or there are no labels.
+        """
+        total = float(self.total)
+        chance = (
+            (self.matrix.sum(axis=0) / total) @ (self.matrix.sum(axis=1) / total) if total else 1
+        )
+        return float(_share(self.overall - chance, 1 - chance))
 
     @property
     def text(self) -> str:
         """The figures as a small table for people; classes not seen at all are left out."""
         width = max(len(name) for name in (*self.names, "class"))
-        lines = [f"overall accuracy {self.overall:.1%} of {self.tiles:,} tiles"]
-        lines += [f"{'class':{width}}  producer's  user's     F1   tiles"]
-        figures = zip(self.names, self.producers, self.users, self.f1, self._tiles, strict=True)
-        for name, producer, user, f1, tiles in figures:
+        said = f"overall accuracy {self.overall:.1%} of {self.total:,} {self.unit}"
+        lines = [said if np.isnan(self.kappa) else f"{said}, kappa {self.kappa:.3f}"]
+        lines += [f"{'class':{width}}  producer's  user's     F1     IoU {self.unit:>9}"]
+        counts = self.matrix.sum(axis=1)
+        figures = zip(
+            self.names, self.producers, self.users, self.f1, self.iou, counts, strict=True
+        )
+        for name, producer, user, f1, iou, count in figures:
             if not np.isnan(f1):
                 shares = f"{_percent(producer):>10}  {_percent(user):>6} {_percent(f1):>6}"
-                lines.append(f"{name:{width}}  {shares} {tiles:>7,}")
+                lines.append(f"{name:{width}}  {shares} {_percent(iou):>7} {count:>9,}")
         if self.without:
-            lines.append(f"{self.without:,} tiles have no reference")
+            lines.append(f"{self.without:,} {self.unit} have no reference")
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
         """All figures as plain JSON values, for ``run.json``; null where one is not defined."""
-        per_class = {name: getattr(self, name) for name in ("producers", "users", "f1")}
+        per_class = {name: getattr(self, name) for name in _FIGURES}
         return {
-            "tiles": self.tiles,
+            self.unit: self.total,
             "without_reference": self.without,
             "overall": _plain(self.overall),
+            "kappa": _plain(self.kappa),
             "classes": list(self.names),
             "matrix": self.matrix.tolist(),
             **{name: [_plain(value) for value in values] for name, values in per_class.items()},
@@ -98,49 +116,9 @@ class Accuracy:
         }
 
     @property
-    def _tiles(self) -> npt.NDArray[np.int64]:
-        return np.asarray(self.matrix.sum(axis=1), np.int64)
-
-
-def accuracy(run: RunDirectory) -> Accuracy | None:
-    """Compare the labels of a run with the true labels that its tiles carry.
-
-    Returns:
-        the figures; None where no tile has a true label.
-
-    Raises:
-        OutputError: if a part cannot be read.
-    """
-    found = confusion(read_parts(run, columns=["label", "true_label"]), run.scheme)
-    return found if found.tiles else None
-
-
-def confusion(tables: Iterable[pa.Table], scheme: Scheme) -> Accuracy:
-    """Count which labels tiles of each reference class got, one table after the other.
-
-    A true label is a class of the scheme if it is the class's name, whatever the case, or its code:
-    the folders of labelled images are often named by codes.
-
-    Args:
-        tables: with columns ``label`` and ``true_label``.
-        scheme: the classes of ``label``.
-    """
-    pairs: Counter[tuple[str | None, str]] = Counter()
-    for table in tables:
-        counts = table.group_by(["true_label", "label"]).aggregate([([], "count_all")])
-        for row in counts.to_pylist():
-            pairs[row["true_label"], row["label"]] += row["count_all"]
-    without = sum(count for (true, _), count in pairs.items() if true is None)
-    known = {str(item.code): item.name for item in scheme}
-    known |= {item.name.casefold(): item.name for item in scheme}
-    named = {true: known.get(true.casefold(), true) for true, _ in pairs if true is not None}
-    names = (*scheme.names, *sorted(set(named.values()) - set(scheme.names)))
-    index = {name: i for i, name in enumerate(names)}
-    matrix = np.zeros((len(names), len(names)), np.int64)
-    for (true, label), count in pairs.items():
-        if true is not None:
-            matrix[index[named[true]], index[label]] += count
-    return Accuracy(names, matrix, without)
+    def _seen(self) -> npt.NDArray[np.int64]:
+        """How often each class is a label, and how often the reference."""
+        return np.asarray(self.matrix.sum(axis=0) + self.matrix.sum(axis=1), np.int64)
 
 
 def _share(part: Any, whole: Any) -> Shares:

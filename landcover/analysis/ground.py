@@ -66,8 +66,9 @@ class Ground:
         step = self._columns
         first = col // step  # the same pixels share one measurement whoever asks
         edges = np.arange(first, -(-(col + width) // step) + 1) * step
-        x, y = self.grid.position(*np.meshgrid(edges, np.arange(row, row + height + 1)))
-        east, north = self._equal_area(x, y)
+        a, _, c, _, e, f = self.grid.transform
+        cols, rows = np.meshgrid(edges, np.arange(row, row + height + 1))
+        east, north = self._equal_area(c + a * cols, f + e * rows)
         # Half the cross product of the diagonals of what four corners enclose.
         down = east[1:, 1:] - east[:-1, :-1], north[1:, 1:] - north[:-1, :-1]
         up = east[1:, :-1] - east[:-1, 1:], north[1:, :-1] - north[:-1, 1:]
@@ -87,6 +88,9 @@ class Ground:
         """Places on the equal-area cylindrical projection, in metres."""
         own = pyproj.CRS.from_user_input(self.grid.crs)
         geodetic, geod = own.geodetic_crs, own.get_geod()
+        assert (
+            geodetic is not None and geod is not None
+        )  # only the CRS of a camera or a building has none
         to_degrees = pyproj.Transformer.from_crs(own, geodetic, always_xy=True)
         lon, lat = to_degrees.transform(x, y)
         unit = np.degrees(geodetic.axis_info[0].unit_conversion_factor)

@@ -80,6 +80,15 @@ def finished(run: RunDirectory) -> dict[str, Any]:
     return said
 
 
+def labels_pixels(run: RunDirectory) -> bool:
+    """Whether a pixel of a run's map is one of its scene, and not a tile.
+
+    Raises:
+        OutputError: if the run is not done.
+    """
+    return bool(finished(run).get("model", {}).get("output") == "pixel")
+
+
 def map_names(run: RunDirectory) -> list[str]:
     """The maps that together show a run: one of all its scenes, or one a scene where there is none.
 

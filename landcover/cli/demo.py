@@ -7,15 +7,14 @@ from pathlib import Path
 
 import click
 import numpy as np
-import rasterio
 
-from landcover.analysis.accuracy import Accuracy
 from landcover.classes import scheme
 from landcover.cli.score import score
-from landcover.datasets.labelled import labelled_tiles, majority
+from landcover.datasets.labelled import labelled_tiles
 from landcover.datasets.landscape import Landscape, write_landscape
 from landcover.errors import OutputError
 from landcover.report.overview import overview_figure
+from landcover.run import open_run
 from landcover.training.classifier import Epoch, History, train_classifier
 
 _TILE = 64  # pixels of 1 m
@@ -65,7 +64,7 @@ def demo(context: click.Context, folder: str, backend: str, size: int) -> None:
     click.echo(f"3 of 4: mapping the other one: landcover score {config}")
     context.invoke(score, config=str(config))
     click.echo("4 of 4: comparing the map with the landscape that was generated")
-    click.echo(_accuracy(home / "run" / "map.tif", scene.reference).text)
+    click.echo(open_run(home / "run").accuracy(scene.reference).text)
     maps = {"map": home / "run" / "map.tif", "reference": scene.reference}
     overview_figure(scene.imagery, maps, _CLASSES, home / "overview.png")
     _tell(home, config)
@@ -114,22 +113,11 @@ def _show(epoch: Epoch) -> None:
     )
 
 
-def _accuracy(map_path: Path, reference: Path) -> Accuracy:
-    """Hold each tile of the map against what covers most of it in the reference."""
-    with rasterio.open(map_path) as mapped, rasterio.open(reference) as truth:
-        labels, nodata = mapped.read(1), truth.nodata
-        true = majority(truth.read(1), _TILE, int(nodata))
-    both = (labels != nodata) & (true != nodata)
-    matrix = [
-        [int((both & (true == t) & (labels == m)).sum()) for m in _CLASSES.codes]
-        for t in _CLASSES.codes
-    ]
-    return Accuracy(_CLASSES.names, np.array(matrix, np.int64))
-
-
 def _tell(home: Path, config: Path) -> None:
     click.echo(f"the map: {home}/run/map.png, beside the imagery: {home}/overview.png")
     click.echo("what to try next:")
+    click.echo(f"  landcover areas {home}/run")
+    click.echo(f"  landcover sample {home}/run -o {home}/points.gpkg --se 0.02")
     click.echo(f"  landcover score {config} --backend dask --output {home}/run-dask")
     click.echo(f"  landcover score {config} --backend spark --output {home}/run-spark")
     click.echo(f"  landcover plan {config}")

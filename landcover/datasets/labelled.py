@@ -59,26 +59,6 @@ def labelled_tiles(
     return LabelledTiles(np.concatenate(pixels), np.concatenate(codes), np.concatenate(shares))
 
 
-def majority(
-    codes: npt.NDArray[np.integer], tile: int, nodata: int | None
-) -> npt.NDArray[np.integer]:
-    """The commonest code of each tile, dims (row, col), ``nodata`` where a tile holds no other.
-
-    Args:
-        codes: dims (y, x); tiles at the right and lower edge may be incomplete.
-        tile: edge of a tile, in pixels.
-        nodata: a code that does not count; None: all count.
-    """
-    rows, cols = -(-codes.shape[0] // tile), -(-codes.shape[1] // tile)
-    found = np.empty((rows, cols), codes.dtype)
-    for row in range(rows):
-        for col in range(cols):
-            part = codes[row * tile : (row + 1) * tile, col * tile : (col + 1) * tile]
-            known = part if nodata is None else part[part != nodata]
-            found[row, col] = np.bincount(known.ravel()).argmax() if known.size else nodata
-    return found
-
-
 def _check_grids(scene: Any, truth: Any) -> None:
     same = (
         scene.crs == truth.crs

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from landcover.analysis.accuracy import accuracy
+from landcover.analysis.true_labels import accuracy
 from landcover.contracts import Backend
 from landcover.errors import OutputError
 from landcover.models.recipe import Recipe

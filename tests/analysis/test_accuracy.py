@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from landcover.analysis.accuracy import Accuracy, accuracy, confusion
+from landcover.analysis.accuracy import Accuracy
+from landcover.analysis.true_labels import accuracy, confusion
 from landcover.classes import classes_of, scheme
 from landcover.contracts import Tile
 from landcover.runs.directory import RunDirectory
@@ -29,19 +30,21 @@ def table(pairs: list[tuple[str | None, str]]) -> pa.Table:
 
 def test_the_figures_of_a_textbook_matrix_are_right() -> None:
     found = Accuracy(NAMES, MATRIX)
-    assert found.tiles == 434
+    assert found.total == 434
     assert found.overall == pytest.approx(321 / 434)
     assert found.producers == pytest.approx([65 / 75, 81 / 103, 85 / 115, 90 / 141])
     assert found.users == pytest.approx([65 / 115, 81 / 100, 85 / 115, 90 / 104])
     harmonic = 2 / (1 / found.producers + 1 / found.users)
     assert found.f1 == pytest.approx(harmonic)
+    assert found.iou == pytest.approx([65 / 125, 81 / 122, 85 / 145, 90 / 155])
+    assert found.kappa == pytest.approx(0.65, abs=0.005)  # as the book prints it
 
 
 def test_pairs_are_counted_over_all_tables() -> None:
     tables = [table([("a", "a"), ("a", "b"), (None, "a")]), table([("b", "b"), ("a", "a")])]
     found = confusion(tables, classes_of(["a", "b"]))
     assert found.matrix.tolist() == [[2, 1], [0, 1]]
-    assert (found.tiles, found.without) == (4, 1)
+    assert (found.total, found.without) == (4, 1)
 
 
 def test_folders_may_be_named_by_code_or_in_another_case() -> None:
@@ -65,14 +68,14 @@ def test_figures_that_are_not_defined_are_null_and_dashes() -> None:
     assert said["users"][-1] is None and said["f1"][0] is None
     assert said["overall"] == 0.5
     water = next(line for line in said["text"].splitlines() if line.startswith("Water"))
-    assert water.split() == ["Water", "0.0%", "-", "0.0%", "1"]
+    assert water.split() == ["Water", "0.0%", "-", "0.0%", "0.0%", "1"]
     assert "Shrub" not in said["text"]
 
 
 def test_the_table_for_people_says_the_overall_accuracy_first() -> None:
     lines = Accuracy(NAMES, MATRIX, 3).text.splitlines()
-    assert lines[0] == "overall accuracy 74.0% of 434 tiles"
-    assert lines[2].split() == ["deciduous", "86.7%", "56.5%", "68.4%", "75"]
+    assert lines[0] == "overall accuracy 74.0% of 434 tiles, kappa 0.654"
+    assert lines[2].split() == ["deciduous", "86.7%", "56.5%", "68.4%", "52.0%", "75"]
     assert lines[-1] == "3 tiles have no reference"
     assert len({len(line) for line in lines[1:-1]}) == 1
 

@@ -12,9 +12,12 @@ import geopandas
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 import shapely
+from PIL import Image
 from rasterio.transform import from_origin
-from support.finished import pixel_run
+from support.colours import blobs, write_scene
+from support.finished import pixel_run, tile_run
 
 from landcover.classes import classes_of, scheme
 from landcover.cli.main import main
@@ -96,8 +99,99 @@ def test_areas_of_zones_say_of_which_nothing_is_mapped(
     assert rows[-1]["zone"] == "far" and rows[-1]["share"] is None
 
 
+def test_accuracy_against_a_raster_is_tables_json_and_a_figure(
+    landcover: Command, run: Path, tmp_path: Path
+) -> None:
+    figure = tmp_path / "c.png"
+    said = landcover("accuracy", run, "--reference", run / "map.tif", "--figure", figure)
+    assert said.code == 0 and said.err == ""
+    lines = said.out.splitlines()
+    assert lines[:2] == [
+        "classes of nlcd6",
+        "overall accuracy 100.0% of 59,900 pixels, kappa 1.000",
+    ]
+    assert "classes of nlcd3" in lines and lines[-1] == str(figure)
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    found = json.loads(landcover("accuracy", run, "--reference", run / "map.tif", "--json").out)
+    assert found["levels"]["nlcd3"]["pixels"] == 59_900
+    said = landcover("accuracy", run, "--sample", "x.gpkg", "--reference", "y.tif")
+    assert said.code == 2 and "--reference has no meaning beside --sample" in said.err
+
+
+@pytest.fixture
+def tiles(tmp_path: Path) -> Path:
+    """A run that labels 10 x 12 tiles of 32 pixels of a scene that is there."""
+    scene = write_scene(tmp_path / "scene.tif", blobs(1, 320, 384))
+    codes = np.full((10, 12), 40, np.uint8)
+    codes[5:] = 80
+    placed = tuple(from_origin(5e5, 4.5e6, 1, 1))[:6]
+    return Path(
+        tile_run(tmp_path / "tiles", NLCD6, codes, "EPSG:26918", placed, 32, str(scene)).path
+    )
+
+
+def test_a_sample_is_drawn_labelled_and_read_back(
+    landcover: Command, tiles: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "points.gpkg"
+    said = landcover("sample", tiles, "-o", output, "--size", 60, "--minimum", 20)
+    assert said.code == 0 and said.err == ""
+    lines = [line.split() for line in said.out.splitlines()]
+    assert ["Forest", "6.1", "30"] in lines and ["all", "12.3", "60"] in lines
+    frame = geopandas.read_file(output)
+    assert len(list((tmp_path / "points-chips").iterdir())) == 60
+    for row in frame.itertuples():
+        with Image.open(tmp_path / row.chip) as chip:
+            assert chip.size == (384, 384)
+    # The middle of the picture is the middle of the tile: a third of the picture is the tile.
+    row = frame.iloc[0]
+    with rasterio.open(tmp_path / "scene.tif") as file:
+        true = np.array(next(file.sample([(row.geometry.x + 4.1, row.geometry.y - 4.1)])), int)
+    with Image.open(tmp_path / row["chip"]) as chip:
+        seen = np.array(chip)[192 + 16, 192 + 16].astype(int)  # four pixels to a metre
+        assert chip.getpixel((128, 192)) == (255, 255, 0)
+    assert abs(seen - true).max() <= 1
+    frame["reference"] = frame["mapped"]
+    frame.to_file(output)
+    said = landcover("accuracy", tiles, "--sample", output)
+    assert said.code == 0
+    assert said.out.startswith("overall accuracy 100.0% ± 0.0%, from 60 points\n")
+    found = json.loads(landcover("accuracy", tiles, "--sample", output, "--json").out)
+    assert found["areas"]["Forest"]["estimate"] == pytest.approx(6.144)
+    again = landcover("sample", tiles, "-o", output, "--size", 60, "--minimum", 20)
+    assert again.code == 1 and "may hold labels" in again.err
+
+
+def test_points_by_class_and_what_is_thought_of_classes_are_given_by_name(
+    landcover: Command, tiles: Path, tmp_path: Path
+) -> None:
+    by_class = ["--points", "Forest=5", "--points", "Cultivated=7", "--no-chips"]
+    assert landcover("sample", tiles, "-o", tmp_path / "a.gpkg", *by_class).code == 0
+    assert len(geopandas.read_file(tmp_path / "a.gpkg")) == 12
+    thought = ["--se", "0.1", "--expected", "Forest=0.5", "--minimum", "2", "--no-chips"]
+    said = landcover("sample", tiles, "-o", tmp_path / "b.gpkg", *thought)
+    assert said.code == 0 and len(geopandas.read_file(tmp_path / "b.gpkg")) == 21
+    wrong = landcover("sample", tiles, "-o", tmp_path / "c.gpkg", "--points", "Forest")
+    assert wrong.code == 2 and "CLASS=NUMBER" in wrong.err
+    assert landcover("sample", tiles, "-o", tmp_path / "c.shp", "--size", 50).code == 2
+    assert landcover("sample", tiles, "-o", tmp_path / "no" / "c.gpkg", "--size", 50).code == 1
+
+
+def test_a_sample_without_its_imagery_leaves_nothing(
+    landcover: Command, tiles: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "scene.tif").unlink()
+    before = sorted(tmp_path.rglob("*"))
+    said = landcover("sample", tiles, "-o", tmp_path / "a.gpkg", "--size", 60, "--minimum", 20)
+    assert said.code == 2 and "scene.tif: cannot be read for pictures" in said.err
+    assert "--no-chips" in said.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 COMMANDS: dict[str, tuple[str, ...]] = {
     "areas": (),
+    "accuracy": (),
+    "sample": ("-o", "{folder}/points.gpkg", "--size", "100"),
 }
 
 

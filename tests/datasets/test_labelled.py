@@ -7,7 +7,7 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from landcover.datasets.labelled import labelled_tiles, majority
+from landcover.datasets.labelled import labelled_tiles
 from landcover.errors import SourceError
 
 
@@ -49,9 +49,3 @@ def test_a_scene_without_a_complete_tile_is_refused(imagery: Path, tmp_path: Pat
     reference = _write(tmp_path / "reference.tif", np.full((1, 9, 13), 255, np.uint8), 255)
     with pytest.raises(SourceError, match="free of nodata"):
         labelled_tiles(imagery, reference, 4)
-
-
-def test_the_majority_leaves_nodata_out_and_takes_incomplete_tiles() -> None:
-    codes = np.array([[1, 9, 9], [9, 9, 9], [2, 2, 3]], np.uint8)
-    assert majority(codes, 2, 9).tolist() == [[1, 9], [2, 3]]
-    assert majority(codes, 2, None).tolist() == [[9, 9], [2, 3]]

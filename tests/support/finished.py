@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from landcover.classes import Scheme
+from landcover.contracts import Tile
 from landcover.runs.directory import RunDirectory, claim
 from landcover.runs.parts import Part, write_part
 from landcover.runs.pixels import PixelBlock
@@ -34,7 +35,7 @@ def pixel_run(
         scenes: of each its codes (dims (y, x)), CRS and transform.
         said: more of ``run.json``.
     """
-    with claim(str(folder), {"model": "m"}, scheme, {}) as run:
+    with claim(str(folder), {"model": "m"}, scheme, {"model": {"output": "pixel"}}) as run:
         grids = []
         index = 0
         for number, (codes, crs, transform) in enumerate(scenes):
@@ -50,6 +51,50 @@ def pixel_run(
         maps = write_maps(run, grids, "pixel", "index")
         note = {"note": maps.note} if maps.note else {}
         run.finish({"files": list(maps.files), "tiles": {"quarantined": 0}, **note, **said})
+    return run
+
+
+def tile_run(
+    folder: Path,
+    scheme: Scheme,
+    codes: npt.NDArray[Any],
+    crs: str,
+    transform: tuple[float, ...],
+    tile: int,
+    source: str = "scene.tif",
+) -> RunDirectory:
+    """Write a run that labels tiles.
+
+    Args:
+        folder: of the run.
+        scheme: its classes.
+        codes: one a tile, dims (row, col).
+        crs: of the scene.
+        transform: of the scene's pixels.
+        tile: pixels along the side of one.
+        source: the scene, as tiles name it.
+    """
+    rows, cols = codes.shape
+    size = Size.of(tile)
+    grid = Grid(cols * tile, rows * tile, size, 0, size)
+    scene = SceneGrid(source, crs, tuple(transform), grid)  # type: ignore[arg-type]
+    with claim(str(folder), {"model": "m"}, scheme, {"model": {"output": "tile"}}) as run:
+        tiles = [
+            Tile(
+                f"{source}/{row}/{col}",
+                source,
+                row,
+                col,
+                grid.bounds(row, col, scene.transform),
+            )
+            for row, col in np.ndindex(rows, cols)
+        ]
+        labels = np.array([scheme.codes.index(int(code)) for code in codes.ravel()])
+        write_part(
+            run, Part(0, len(tiles), tiles, labels, np.ones(len(tiles), np.float32), crs=crs)
+        )
+        maps = write_maps(run, [scene], "tile", "index")
+        run.finish({"files": list(maps.files), "tiles": {"quarantined": 0}})
     return run
 
 

@@ -1,0 +1,137 @@
+"""``landcover accuracy``: how often the labels of a run are right."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import click
+import pandas as pd
+
+from landcover.analysis.reference import Comparison
+from landcover.analysis.stratified import Estimates
+from landcover.classes import scheme_names
+from landcover.cli.files import plain, write_file
+from landcover.cli.progress import progress_of
+from landcover.cli.tables import new_table, show
+from landcover.report.figures import confusion_figure
+from landcover.run import open_run
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "--reference",
+    metavar="FILE",
+    help="What is held to be true: a raster of class codes, or a vector file of points, in any CRS; "
+    "or the word 'folders': images lie in folders called after what they show.  [default: folders]",
+)
+@click.option(
+    "--scheme",
+    type=click.Choice(scheme_names()),
+    help="The classes of the reference.  [default: those of the run]",
+)
+@click.option("--field", metavar="NAME", help="Of points: the column that has their classes.")
+@click.option(
+    "--ignore",
+    multiple=True,
+    type=int,
+    metavar="CODE",
+    help="A code of a reference raster that counts as no reference. May be repeated.",
+)
+@click.option(
+    "--sample",
+    metavar="FILE",
+    help="A sample that 'landcover sample' drew, labelled: estimates for the whole map.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of tables.")
+@click.option("--figure", metavar="FILE.png", help="Draw the confusion matrix.")
+def accuracy(
+    run: str,
+    reference: str | None,
+    scheme: str | None,
+    field: str | None,
+    ignore: tuple[int, ...],
+    sample: str | None,
+    as_json: bool,
+    figure: str | None,
+) -> None:
+    """Say how often the labels of RUN, a run directory, are right.
+
+    Against --reference: confusion matrix, overall, producer's and user's accuracy, F1, intersection
+    over union and kappa, in the classes of the run and in groups of them (the six and the three
+    classes of NLCD that the 2017 guide uses). A pixel is held against the pixel of the reference in
+    which its centre lies, a tile against the class that is commonest in it. An NLCD raster under a
+    network of six classes is --reference nlcd.tif --scheme nlcd.
+
+    With --sample: what holds for the whole map, not for some places of it. Accuracy and hectares of
+    each class, adjusted for the errors of the map, with standard errors and 95 % confidence
+    intervals (Olofsson et al. 2014; Stehman 2014). The sample is one that 'landcover sample' drew,
+    with a class written into its column 'reference' for every point.
+    """
+    opened = open_run(run)
+    if sample is not None:
+        clash = {"--reference": reference, "--ignore": ignore or None, "--figure": figure}
+        given = [name for name, value in clash.items() if value is not None]
+        if given:
+            raise click.UsageError(f"{given[0]} has no meaning beside --sample.")
+        found = opened.estimates(sample, scheme, field)
+        if as_json:
+            click.echo(json.dumps(_estimates(found), indent=2))
+        else:
+            _show_estimates(found)
+        return
+    with progress_of("comparing", "blocks of the map") as progress:
+        compared = opened.accuracy(reference or "folders", scheme, field, ignore, progress)
+    if figure:
+        _draw(compared, figure)
+    if as_json:
+        click.echo(json.dumps(compared.to_json(), indent=2))
+    else:
+        click.echo(compared.text)
+        if figure:
+            click.echo(figure)
+
+
+def _draw(compared: Comparison, path: str) -> None:
+    first = next(iter(compared.levels.values()))
+    drawn = io.BytesIO()
+    confusion_figure(first.matrix, first.names, drawn)
+    write_file(path, drawn.getvalue())
+
+
+_TABLES = ("overall", "users", "producers", "areas")
+
+
+def _estimates(found: Estimates) -> dict[str, Any]:
+    tables = {name: getattr(found, name) for name in _TABLES}
+    rows = {
+        name: {str(key): plain(row) for key, row in table.to_dict("index").items()}
+        for name, table in tables.items()
+    }
+    return {"points": found.points, **rows}
+
+
+def _show_estimates(found: Estimates) -> None:
+    overall = found.overall.loc["overall"]
+    click.echo(f"overall accuracy {_share(overall)}, from {found.points:,} points")
+    shown = new_table(("class",), ("user's", "producer's", "hectares", ""))
+    for name in found.areas.index:
+        area = found.areas.loc[name]
+        half = (area["high"] - area["low"]) / 2
+        shown.add_row(
+            str(name),
+            _share(found.users.loc[name]),
+            _share(found.producers.loc[name]),
+            f"{area['estimate']:,.1f}",
+            f"± {half:,.1f}",
+        )
+    show(shown)
+    click.echo("± is half of a 95 % confidence interval")
+
+
+def _share(row: pd.Series[Any]) -> str:
+    if pd.isna(row["estimate"]):
+        return "-"
+    return f"{row['estimate']:.1%} ± {(row['high'] - row['low']) / 2:.1%}"
