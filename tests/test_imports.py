@@ -16,7 +16,17 @@ ORDERS = {
     "landcover": [
         *("redaction", "errors", "machine", "devices", "contracts", "classes", "small_files"),
         *("config", "plugins"),
-        *("tiles", "models", "runs", "analysis", "report", "run", "scoring", "datasets", "training"),
+        *(
+            "tiles",
+            "models",
+            "runs",
+            "analysis",
+            "report",
+            "run",
+            "scoring",
+            "datasets",
+            "training",
+        ),
         "cli",
     ],
     "landcover/models": [

@@ -20,8 +20,8 @@ from rasterio.windows import transform as window_transform
 from landcover.classes import Scheme
 from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
-from landcover.runs.maps.maker import INDEX, MAP
 from landcover.runs.map_format.grid import MapGrid
+from landcover.runs.maps.maker import INDEX, MAP
 from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings
 from landcover.tiles.rasters.crs import name_of
 

@@ -24,7 +24,7 @@ from landcover.analysis.map_blocks import WARP, Block, Progress, map_blocks
 from landcover.classes import Scheme, scheme, scheme_names
 from landcover.errors import SourceError
 from landcover.runs.directory import RunDirectory
-from landcover.runs.scene_grid import MapGrid
+from landcover.runs.map_format.grid import MapGrid
 from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings
 
 Index = npt.NDArray[np.intp]

@@ -14,8 +14,8 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from landcover.errors import LandcoverError, ModelError
-from landcover.runs.parts import read_parts
 from landcover.run import Run
+from landcover.runs.parts import read_parts
 from landcover.scoring.measurement import Measurement, Speed, measure
 from landcover.scoring.pipeline import STAGES
 

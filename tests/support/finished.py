@@ -12,9 +12,9 @@ import numpy.typing as npt
 from landcover.classes import Scheme
 from landcover.contracts import Tile
 from landcover.runs.directory import RunDirectory, claim
+from landcover.runs.map_format.grid import SceneGrid
 from landcover.runs.parts import Part, write_part
 from landcover.runs.pixels import PixelBlock
-from landcover.runs.map_format.grid import SceneGrid
 from landcover.tiles.grid import Grid, Size
 from support.maps import write_maps
 
