@@ -65,14 +65,18 @@ def areas(
 
 def _parts(block: Block, zones: Zones | None) -> Any:
     """The group, class index and square metres of the pixels that count; nodata where they do not."""
-    height, width = block.index.shape
+    height, width = block.classes.shape
     ground = _ground(block.grid).pixels(block.col, block.row, width, height)
     if zones is None:
-        yield 0, block.index, ground
+        yield 0, block.classes, ground
         return
-    spread = np.broadcast_to(ground, block.index.shape)
+    spread = np.broadcast_to(ground, block.classes.shape)
     for number, at, inside in zones.within(block):
-        yield number, block.index[at][inside], (ground if ground.size == 1 else spread[at][inside])
+        yield (
+            number,
+            block.classes[at][inside],
+            (ground if ground.size == 1 else spread[at][inside]),
+        )
 
 
 def _counted(
@@ -81,9 +85,10 @@ def _counted(
     """Pixels and square metres of each class, nodata last."""
     counts = np.bincount(index.ravel(), minlength=classes + 1)
     if ground.size == 1:
-        return counts, counts * float(ground.flat[0])
+        return counts, counts.astype(np.float64) * float(ground.flat[0])
     known = index < classes  # what has no class may lie where nothing has an area
-    return counts, np.bincount(index[known], ground[known], minlength=classes + 1)
+    metres = np.bincount(index[known], ground[known], minlength=classes + 1)
+    return counts, np.asarray(metres, np.float64)
 
 
 def _table(

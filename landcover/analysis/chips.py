@@ -139,7 +139,8 @@ def _picture(
         low, high = np.percentile(pixels[:, known], (2, 98))
         pixels = (pixels - low) * (255 / max(high - low, 1e-9))
     pixels[:, ~known] = 255
-    return np.moveaxis(np.clip(pixels, 0, 255), 0, -1).astype(np.uint8)
+    natural: npt.NDArray[np.uint8] = np.moveaxis(np.clip(pixels, 0, 255), 0, -1).astype(np.uint8)
+    return natural
 
 
 def _marked(pixels: npt.NDArray[np.uint8], share: float) -> bytes:

@@ -68,7 +68,8 @@ class Ground:
         edges = np.arange(first, -(-(col + width) // step) + 1) * step
         a, _, c, _, e, f = self.grid.transform
         cols, rows = np.meshgrid(edges, np.arange(row, row + height + 1))
-        east, north = self._equal_area(c + a * cols, f + e * rows)
+        x, y = np.asarray(c + a * cols, np.float64), np.asarray(f + e * rows, np.float64)
+        east, north = self._equal_area(x, y)
         # Half the cross product of the diagonals of what four corners enclose.
         down = east[1:, 1:] - east[:-1, :-1], north[1:, 1:] - north[:-1, :-1]
         up = east[1:, :-1] - east[:-1, 1:], north[1:, :-1] - north[:-1, 1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -75,7 +76,7 @@ def estimates(
     return _in_order(found, run.scheme)
 
 
-def _strata(path: str | os.PathLike[str], frame: gpd.GeoDataFrame) -> dict[str, float]:
+def _strata(path: str | os.PathLike[str], frame: gpd.GeoDataFrame) -> dict[Hashable, float]:
     """Hectares of each stratum.
 
     Raises:
@@ -89,7 +90,7 @@ def _strata(path: str | os.PathLike[str], frame: gpd.GeoDataFrame) -> dict[str, 
             "people chose say nothing of the whole map (use them with --reference)"
         )
         raise SourceError(str(path), reason)
-    sizes: dict[str, float] = {}
+    sizes: dict[Hashable, float] = {}
     for name, group in frame.groupby(frame["stratum"].astype(str), sort=False):
         drawn, hectares = set(group["stratum_points"]), set(group["stratum_hectares"])
         if len(drawn) > 1 or len(hectares) > 1 or len(group) != next(iter(drawn)):

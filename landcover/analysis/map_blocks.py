@@ -37,13 +37,13 @@ class Block(NamedTuple):
     """Pixels of a map.
 
     Args:
-        index: dims (y, x): which class of the scheme each is, ``len(scheme)`` where there is none.
+        classes: dims (y, x): which class of the scheme each is, ``len(scheme)`` where there is none.
         grid: of the map.
         col: of its first pixel in the map.
         row: likewise.
     """
 
-    index: npt.NDArray[np.intp]
+    classes: npt.NDArray[np.intp]
     grid: MapGrid
     col: int
     row: int
@@ -51,7 +51,7 @@ class Block(NamedTuple):
     @property
     def part(self) -> MapGrid:
         """Its pixels as a grid of their own."""
-        height, width = self.index.shape
+        height, width = self.classes.shape
         return self.grid.part(self.col, self.row, width, height)
 
     @property
@@ -205,10 +205,10 @@ def class_index(codes: npt.NDArray[Any], run: RunDirectory, name: str) -> npt.ND
         OutputError: if one is none of the run's.
     """
     scheme = run.scheme
-    table = np.full(np.iinfo(scheme.dtype).max + 1, -1, np.intp)
+    table: npt.NDArray[np.intp] = np.full(np.iinfo(scheme.dtype).max + 1, -1, np.intp)
     table[scheme.nodata] = len(scheme)
     table[list(scheme.codes)] = range(len(scheme))
-    index = table[codes]
+    index: npt.NDArray[np.intp] = table[codes]
     if (index < 0).any():
         strange = int(codes[index < 0][0])
         reason = f"holds {strange}, which is no class of the run: it is not the map that it wrote"

@@ -155,7 +155,7 @@ def _against_points(
     known = mapped < len(run.scheme)
     if not known.any():
         raise SourceError(str(path), "has no point where the map of the run has a class")
-    pairs = Counter(
+    pairs: Counter[tuple[str | None, str]] = Counter(
         (name, run.scheme.names[index])
         for name, index, here in zip(classes, mapped.tolist(), known.tolist(), strict=True)
         if here

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ class Held:
     """
 
     pairs: dict[str, Counter[tuple[str | None, str]]] = field(default_factory=dict)
-    agreement: Counter[str] = field(default_factory=Counter)
+    agreement: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,10 @@ class ReferenceRaster:
     ) -> None:
         steps = _steps(file, block.part) if tiles else 1
         edge = max(1, _SIDE // steps)
-        height, width = block.index.shape
+        height, width = block.classes.shape
         for row in range(0, height, edge):
             for col in range(0, width, edge):
-                index = block.index[row : row + edge, col : col + edge]
+                index = block.classes[row : row + edge, col : col + edge]
                 if (index < len(labels)).any():
                     part = block.part.part(col, row, index.shape[1], index.shape[0])
                     found = self._read(file, part, steps)

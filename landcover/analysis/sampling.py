@@ -153,12 +153,12 @@ def _picked(
     seen = np.zeros(len(run.scheme) + 1, np.int64)
     found: dict[str, list[pd.DataFrame]] = {}
     for block in map_blocks(run, progress):
-        counts = np.bincount(block.index.ravel(), minlength=len(seen))
+        counts = np.bincount(block.classes.ravel(), minlength=len(seen))
         for index, ranks in picked.items():
             first, last = np.searchsorted(ranks, (seen[index], seen[index] + counts[index]))
             if first < last:
-                places = np.flatnonzero(block.index == index)[ranks[first:last] - seen[index]]
-                rows, cols = np.divmod(places, block.index.shape[1])
+                places = np.flatnonzero(block.classes == index)[ranks[first:last] - seen[index]]
+                rows, cols = np.divmod(places, block.classes.shape[1])
                 a, _, c, _, e, f = block.part.transform
                 place = {"x": c + a * (cols + 0.5), "y": f + e * (rows + 0.5)}
                 frame = pd.DataFrame({**place, "index": index})

@@ -114,16 +114,16 @@ def _estimates(found: Estimates) -> dict[str, Any]:
 
 
 def _show_estimates(found: Estimates) -> None:
-    overall = found.overall.loc["overall"]
+    overall = found.overall.iloc[0]
     click.echo(f"overall accuracy {_share(overall)}, from {found.points:,} points")
     shown = new_table(("class",), ("user's", "producer's", "hectares", ""))
-    for name in found.areas.index:
-        area = found.areas.loc[name]
+    for place, name in enumerate(found.areas.index):
+        area = found.areas.iloc[place]
         half = (area["high"] - area["low"]) / 2
         shown.add_row(
             str(name),
-            _share(found.users.loc[name]),
-            _share(found.producers.loc[name]),
+            _share(found.users.iloc[place]),
+            _share(found.producers.iloc[place]),
             f"{area['estimate']:,.1f}",
             f"± {half:,.1f}",
         )

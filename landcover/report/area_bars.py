@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -28,7 +28,7 @@ def areas_figure(table: pd.DataFrame, scheme: Scheme, out_png: str | Path | IO[b
     """
     table = table[table["pixels"] > 0]
     zoned = table.index.nlevels > 1
-    wide = table["hectares"].unstack("class", fill_value=0.0) if zoned else None
+    wide = table["hectares"].unstack("class", fill_value=0) if zoned else None
     bars = min(_MOST_ZONES, len(wide)) if wide is not None else len(table)
     figure = Figure(figsize=(_WIDE, 1.2 + _BAR * max(bars, 2)), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
@@ -60,7 +60,12 @@ def _draw_zones(axes: Axes, wide: pd.DataFrame, scheme: Scheme) -> None:
     for item in scheme:
         if item.name in wide.columns:
             label = _literal([item.name])[0]
-            look = {"color": item.color, "edgecolor": QUIET, "lw": 0.3, "label": label}
+            look: dict[str, Any] = {
+                "color": item.color,
+                "edgecolor": QUIET,
+                "lw": 0.3,
+                "label": label,
+            }
             axes.barh(range(len(wide)), wide[item.name], 0.72, left=left, **look)
             left = left + wide[item.name]
     axes.set_yticks(range(len(wide)), _literal([str(name) for name in wide.index]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -92,7 +92,7 @@ def map_figure(
 
 
 def confusion_figure(
-    matrix: npt.NDArray[np.integer[Any]], names: Sequence[str], out_png: str | Path
+    matrix: npt.NDArray[np.integer[Any]], names: Sequence[str], out_png: str | Path | IO[bytes]
 ) -> None:
     """Draw a confusion matrix: counts, shares of each reference class, and accuracies.
 
