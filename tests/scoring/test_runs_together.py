@@ -14,7 +14,7 @@ from support.clusters import spark_session
 from support.colours import SIDECAR, blobs, network, write_scene
 
 import landcover
-from landcover.runs.run import Run
+from landcover.run import Run
 
 WORKERS = 2
 
