@@ -24,6 +24,7 @@ class Labelling:
         wanted = opened.tuning().batch if batch is None else batch
         self.batch = min(wanted, self._model.batch)
         self._inner = slice(crop, -crop or None)
+        self._numbers = self._model.recipe.form == "numbers"
 
     def __call__(self, batch: Batch) -> Labels:
         """What the network says of a batch."""
@@ -33,8 +34,8 @@ class Labelling:
             self._shrink()
         if probabilities.ndim == 4:
             inner = probabilities[:, :, self._inner, self._inner]
-            return label_pixels(inner, batch.valid)
-        return label_tiles(probabilities)
+            return label_pixels(inner, batch.valid, self._numbers)
+        return label_tiles(probabilities, self._numbers)
 
     def _shrink(self) -> None:
         """Memory did not suffice for a batch: make smaller ones, also in later runs."""

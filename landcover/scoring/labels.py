@@ -77,20 +77,21 @@ def defined(found: Probabilities) -> tuple[Probabilities, Undefined | None]:
     return np.clip(cleaned, 0, 1), undefined if undefined.any() else None
 
 
-def label_tiles(found: Probabilities) -> Labels:
+def label_tiles(found: Probabilities, numbers: bool = False) -> Labels:
     """Label each tile with its most probable class.
 
     Args:
         found: what the network returned, dims (n, class).
+        numbers: it returned the numbers of classes, and NaN is for one that is no class's.
     """
     probabilities, undefined = defined(found)
     labels = probabilities.argmax(axis=1)
     scores = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
-    refused = {} if undefined is None else _sentences(found, undefined)
+    refused = {} if undefined is None else _sentences(found, undefined, numbers)
     return Labels(labels, scores, probabilities, refused=refused)
 
 
-def label_pixels(found: Probabilities, valid: Valid | None) -> Labels:
+def label_pixels(found: Probabilities, valid: Valid | None, numbers: bool = False) -> Labels:
     """Label each pixel with its most probable class, and each tile with its most frequent one.
 
     A tile's score is the mean score of those of its pixels that have its label; its probabilities
@@ -100,6 +101,7 @@ def label_pixels(found: Probabilities, valid: Valid | None) -> Labels:
     Args:
         found: what the network returned, dims (n, class, y, x).
         valid: dims (n, y, x); None: all pixels hold data. At least one pixel of a tile must.
+        numbers: it returned the numbers of classes, and NaN is for one that is no class's.
     """
     probabilities, undefined = defined(found)
     if undefined is None:
@@ -109,14 +111,20 @@ def label_pixels(found: Probabilities, valid: Valid | None) -> Labels:
     left: Valid = held & ~undefined
     labels = _label_pixels(probabilities, left)
     empty = missing.any(axis=(1, 2), keepdims=True) & ~left.any(axis=(1, 2), keepdims=True)
-    told = _sentences(found, missing & empty)
+    told = _sentences(found, missing & empty, numbers)
     return replace(labels, undefined=missing.sum(axis=(1, 2)), refused=told)
 
 
-def _sentences(found: Probabilities, where: Undefined) -> dict[int, str]:
+def _sentences(found: Probabilities, where: Undefined, numbers: bool) -> dict[int, str]:
     """What was found instead of probabilities, of each tile that has any such place."""
+    if numbers:
+        reason = (
+            f"the network returned a number that is none of its {found.shape[1]} classes: name as "
+            "many in 'classes' as it tells apart, or look at these pixels"
+        )
+        return dict.fromkeys(map(int, np.flatnonzero(_any(where))), reason)
     told = {}
-    for tile in np.flatnonzero(where.reshape(len(where), -1).any(axis=1)):
+    for tile in np.flatnonzero(_any(where)):
         values = np.moveaxis(found[tile], 0, -1)[where[tile]].ravel()
         wrong = values[~((values >= -_ROUNDING) & (values <= 1 + _ROUNDING))]
         value = "NaN" if np.isnan(wrong[0]) else f"{wrong[0]:.4g}"
@@ -125,6 +133,11 @@ def _sentences(found: Probabilities, where: Undefined) -> dict[int, str]:
             "mean, scale, activation and precision of the model"
         )
     return told
+
+
+def _any(where: Undefined) -> Undefined:
+    """Dims (n,): whether a tile has any such place."""
+    return np.asarray(where.reshape(len(where), -1).any(axis=1))
 
 
 def _label_pixels(probabilities: Probabilities, valid: Valid | None) -> Labels:

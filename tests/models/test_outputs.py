@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def saved(
     shape: list[Any] | None = None,
     reads: list[Any] | None = None,
     returns: int = TensorProto.FLOAT,
+    opset: int = 17,
     **weights: Any,
 ) -> Path:
     """A network from "image" to "out"."""
@@ -33,7 +35,7 @@ def saved(
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, reads or ["n", 3, SIZE, SIZE])
     out = helper.make_tensor_value_info("out", returns, shape or ["n", None, None, None])
     graph = helper.make_graph(nodes, "net", [image], [out], held)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     onnx.save(model, str(path))
     return path
 
@@ -345,7 +347,7 @@ def test_one_number_a_tile_is_two_classes(tmp_path: Path) -> None:
     np.testing.assert_allclose(scores_of(recipe, pixels)[:, 1], p, atol=1e-6)
     with pytest.raises(ModelError, match="one number for two classes, but 3 are named"):
         recipe_of(tmp_path / "net.onnx", classes=("a", "b", "c"))
-    with pytest.raises(ModelError, match="whose softmax is always 1: activation 'sigmoid'"):
+    with pytest.raises(ModelError, match="whose softmax is always 1: set activation to 'sigmoid'"):
         recipe_of(tmp_path / "net.onnx", activation="softmax")
 
 
@@ -366,6 +368,25 @@ def test_numbers_of_classes_are_labels(tmp_path: Path, keepdims: int, runtime: s
     assert set(np.unique(scores)) == {0, 1}
     with pytest.raises(ModelError, match="returns 5 classes, but 4 are named"):
         recipe_of(path, runtime, classes=tuple("abcd"))
+
+
+@pytest.mark.parametrize(
+    ("runtime", "opset"),
+    [("onnxruntime", 8), ("onnxruntime", 11), ("onnxruntime", 17), ("openvino", 17)],
+)
+def test_a_number_of_no_class_is_no_probability(tmp_path: Path, opset: int, runtime: str) -> None:
+    pytest.importorskip(runtime)
+    node = helper.make_node("Identity", ["image"], ["out"])
+    gray = ["n", 1, SIZE, SIZE]
+    path = saved(tmp_path / "net.onnx", [node], gray, gray, opset=opset)
+    recipe = replace(recipe_of(path, runtime), form="numbers", activation="none", threshold=None)
+    recipe = replace(recipe, classes=tuple("abcd"))
+    given = [0, 1, 3, -0.0, 4, -1, 1.5, 1e-3, 2.9999, 255, 2**31, 2**40, np.nan, np.inf, -np.inf]
+    pixels = np.zeros((1, 1, SIZE, SIZE), np.float32)
+    pixels[0, 0, 0, : len(given)] = given
+    found = scores_of(recipe, pixels)[0, :, 0, : len(given)].T
+    np.testing.assert_array_equal(found[:4], np.eye(4)[[0, 1, 3, 0]])
+    assert np.isnan(found[4:]).all()
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])

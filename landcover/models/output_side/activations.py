@@ -40,7 +40,7 @@ def activation_of(
     single = output.form == "probability"
     if single and told.activation == "softmax":
         raise ModelError(
-            shown, "returns one number, whose softmax is always 1: activation 'sigmoid'"
+            shown, "returns one number, whose softmax is always 1: set activation to 'sigmoid'"
         )
     found: Activation | None = None
     if ending.kind in ("softmax", "sigmoid"):
@@ -69,7 +69,7 @@ def activation_of(
 def _no_activation(told: ModelSettings, shown: str) -> Activation:
     if told.activation in ("softmax", "sigmoid"):
         raise ModelError(
-            shown, f"returns numbers of classes: activation {told.activation!r} is none"
+            shown, f"returns the numbers of classes: take activation {told.activation!r} out"
         )
     return "none"
 

@@ -47,8 +47,11 @@ class KerasOperations:
     def divide(self, value: Any, by: Any) -> Any:
         return self._ops.divide(value, by)
 
-    def equals(self, value: Any, numbers: npt.NDArray[np.int32]) -> Any:
-        return self._ops.cast(self._ops.equal(self._ops.cast(value, "int32"), numbers), "float32")
+    def equals(self, value: Any, numbers: npt.NDArray[np.float32]) -> Any:
+        return self._ops.cast(self._ops.equal(value, numbers), "float32")
+
+    def total(self, value: Any, axis: int) -> Any:
+        return self._ops.sum(value, axis=axis, keepdims=True)
 
     def mix(self, first: Any, second: Any, share: npt.NDArray[np.float32]) -> Any:
         return self._ops.add(first, self.multiply(self._ops.subtract(second, first), share))

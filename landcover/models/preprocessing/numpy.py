@@ -44,10 +44,14 @@ class NumpyOperations:
         return np.asarray(value * numbers)
 
     def divide(self, value: _Array, by: _Array) -> _Array:
-        return np.asarray(value / by)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(value / by)
 
-    def equals(self, value: _Array, numbers: npt.NDArray[np.int32]) -> _Array:
+    def equals(self, value: _Array, numbers: npt.NDArray[np.float32]) -> _Array:
         return np.asarray(value == numbers, np.float32)
+
+    def total(self, value: _Array, axis: int) -> _Array:
+        return np.asarray(value.sum(axis=axis, keepdims=True))
 
     def mix(self, first: _Array, second: _Array, share: npt.NDArray[np.float32]) -> _Array:
         return np.asarray(first + (second - first) * share)

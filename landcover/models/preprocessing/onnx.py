@@ -21,7 +21,7 @@ _OURS = "landcover__"
 # The first version of the operator set whose Softmax works along one axis.
 _SOFTMAX_PER_AXIS = 13
 
-# The first version of the operator set whose Squeeze takes its axes as an input.
+# The first version of the operator set whose Squeeze and ReduceSum take their axes as an input.
 _AXES_AS_INPUTS = 13
 
 # The first version of the operator set that broadcasts the way numpy does.
@@ -161,9 +161,15 @@ class OnnxOperations:
     def divide(self, value: str, by: str) -> str:
         return self._add("Div", value, by)
 
-    def equals(self, value: str, numbers: npt.NDArray[np.int32]) -> str:
-        equal = self._add("Equal", self.cast(value, "int32"), self._weight(numbers))
-        return self.cast(equal, "float32")
+    def equals(self, value: str, numbers: npt.NDArray[np.float32]) -> str:
+        # Equal of old compares whole numbers alone. Any difference but 0, and NaN, is true.
+        differs = self.cast(self.subtract(value, numbers), "bool")
+        return self.cast(self._add("Not", differs), "float32")
+
+    def total(self, value: str, axis: int) -> str:
+        if self._opset < _AXES_AS_INPUTS:
+            return self._add("ReduceSum", value, axes=[axis], keepdims=1)
+        return self._add("ReduceSum", value, self._weight(np.int64([axis])), keepdims=1)
 
     def mix(self, first: str, second: str, share: npt.NDArray[np.float32]) -> str:
         part = self.multiply(self._add("Sub", second, first), share)

@@ -59,9 +59,11 @@ class OpenvinoOperations:
     def divide(self, value: Any, by: Any) -> Any:
         return operations.divide(value, by)
 
-    def equals(self, value: Any, numbers: npt.NDArray[np.int32]) -> Any:
-        whole = operations.convert(value, "i32")
-        return operations.convert(operations.equal(whole, numbers), "f32")
+    def equals(self, value: Any, numbers: npt.NDArray[np.float32]) -> Any:
+        return operations.convert(operations.equal(value, numbers), "f32")
+
+    def total(self, value: Any, axis: int) -> Any:
+        return operations.reduce_sum(value, _whole(axis), True)
 
     def mix(self, first: Any, second: Any, share: npt.NDArray[np.float32]) -> Any:
         part = operations.multiply(operations.subtract(second, first), share)

@@ -39,8 +39,12 @@ class Operations(Protocol[V]):
         """The value divided by another one."""
         ...
 
-    def equals(self, value: V, numbers: npt.NDArray[np.int32]) -> V:
-        """float32: 1 where the value, which holds whole numbers, equals them broadcast, else 0."""
+    def equals(self, value: V, numbers: npt.NDArray[np.float32]) -> V:
+        """float32: 1 where the value equals numbers that are broadcast, else 0."""
+        ...
+
+    def total(self, value: V, axis: int) -> V:
+        """The sum along one axis, which stays with an extent of 1."""
         ...
 
     def mix(self, first: V, second: V, share: npt.NDArray[np.float32]) -> V:
@@ -126,8 +130,7 @@ def after(operations: Operations[V], returned: V, steps: Steps) -> V:
     if output.form == "probability":
         value = _two_classes(operations, value, output)
     elif output.form == "numbers":
-        numbers = np.arange(output.classes, dtype=np.int32)
-        value = operations.equals(value, _along_classes(numbers, output))
+        value = _of_numbers(operations, value, output)
     return value if output.cells is None else _pixels(operations, value, output, steps)
 
 
@@ -164,6 +167,17 @@ def _two_classes(operations: Operations[V], value: V, output: Output) -> V:
     both = operations.multiply(value, _along_classes(signs, output))
     both = operations.subtract(both, _along_classes(ones, output))
     return operations.multiply(both, _along_classes(np.array([1 - 2**-22, 1], np.float32), output))
+
+
+def _of_numbers(operations: Operations[V], value: V, output: Output) -> V:
+    """The number of a class as probabilities: 1 for that class.
+
+    A number that is none of the classes' (too large, negative, a fraction) is 0 / 0 for all of them:
+    as NaN it gets no label, where 0 for all would be taken for the first class.
+    """
+    numbers = np.arange(output.classes, dtype=np.float32)
+    value = operations.equals(value, _along_classes(numbers, output))
+    return operations.divide(value, operations.total(value, 1))
 
 
 def _along_classes(numbers: npt.NDArray[Any], output: Output) -> npt.NDArray[Any]:

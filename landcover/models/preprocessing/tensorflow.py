@@ -32,8 +32,11 @@ class TensorflowOperations:
     def divide(self, value: Any, by: Any) -> Any:
         return value / by
 
-    def equals(self, value: Any, numbers: npt.NDArray[np.int32]) -> Any:
-        return self._tf.cast(self._tf.cast(value, "int32") == numbers, "float32")
+    def equals(self, value: Any, numbers: npt.NDArray[np.float32]) -> Any:
+        return self._tf.cast(value == numbers, "float32")
+
+    def total(self, value: Any, axis: int) -> Any:
+        return self._tf.reduce_sum(value, axis, keepdims=True)
 
     def mix(self, first: Any, second: Any, share: npt.NDArray[np.float32]) -> Any:
         return first + (second - first) * share
