@@ -100,6 +100,10 @@ class ModelError(_Located, ValueError):
     exit_code = 2
 
 
+class ScalingUntold(ModelError):
+    """Nothing says which numbers a network wants: pixels as they are, or less a mean and scaled."""
+
+
 class LibraryUnavailable(_Located, ImportError):
     """A library that pip does not bring is not there, or cannot be loaded on this machine."""
 

@@ -181,7 +181,7 @@ class ModelTests:
             @pytest.fixture(scope="class")
             @classmethod
             def recipe(cls) -> Recipe:
-                return make_recipe(ModelSettings(path="model.mine", runtime="mine"))
+                return make_recipe(ModelSettings(path="model.mine", runtime="mine", scale=1))
 
     Attributes:
         tolerance: how far scores of the same tile may be apart; more for half precision.

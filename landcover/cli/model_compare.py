@@ -91,6 +91,8 @@ def _asked(
     return settings, given or [path for path in named if "://" not in path]
 
 
+_AS_THEY_ARE = "pixels were given as they are, for nothing says which numbers it wants"
+
 Entry = tuple[Comparison | ModelError, dict[str, Any]]
 
 
@@ -125,7 +127,10 @@ def _tell_one(found: Comparison | ModelError, values: dict[str, Any]) -> None:
     total, kinds = _operations(values)
     click.echo(f"{found.path}: {found.format}, {total} operations of {kinds} kinds")
     outputs = "1 output" if found.outputs == 1 else f"{found.outputs} outputs"
-    click.echo(f"{found.tiles} tiles, {outputs}, compared with {found.reference}\n")
+    click.echo(f"{found.tiles} tiles, {outputs}, compared with {found.reference}")
+    if found.as_they_are:
+        click.echo(f"{_AS_THEY_ARE}: set mean and scale in a sidecar")
+    click.echo()
     measures = ("largest difference", "relative", "labels agree", "tiles a second")
     table = new_table(("runtime", "precision"), measures)
     for result in found.results:
@@ -195,6 +200,8 @@ def _reasons(found: Sequence[Entry]) -> Iterator[str]:
         if isinstance(entry, ModelError):
             yield f"refused: {entry}"
             continue
+        if entry.as_they_are:
+            yield f"{entry.path}: {_AS_THEY_ARE}"
         for result in entry.results:
             if result.reason:
                 yield f"{entry.path}: {result.runtime} in {result.precision}: {result.reason}"

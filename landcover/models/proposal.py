@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from landcover.config import ModelSettings
-from landcover.errors import ModelError
+from landcover.errors import ModelError, ScalingUntold
 from landcover.models.fetch import shown
 from landcover.models.formats.detection import ModelFile
-from landcover.models.formats.metadata import stated_in
 from landcover.models.graph_analysis.arithmetic import said
 from landcover.models.output_side.probe import Returned, find_output
 from landcover.models.preprocessing.input_side import Input, fit_input
 from landcover.models.runtimes.registry import choose_runtime, start_runtime
-from landcover.models.sidecar import sidecar_paths, with_sidecar
+from landcover.models.sidecar import sidecar_place, tells_scaling, with_notes, with_sidecar
 
 
 @dataclass(frozen=True)
@@ -54,22 +53,42 @@ def propose(
         ConfigError: mistakes in a sidecar that is there.
         MissingExtra: the runtime's library is not installed.
     """
-    told, stated = _with_notes(with_sidecar(ModelSettings(path=path, head=head)), file)
+    told, stated = with_notes(with_sidecar(ModelSettings(path=path, head=head)), file)
     reads, returns, arithmetic, refusal = _found(file, told, window)
+    text = sidecar_text(told, stated, reads, returns, arithmetic, heads)
+    scaling = () if says_scaling(told, reads, arithmetic) else ("mean", "scale")
+    missing = [key for key in ("classes", *scaling, "resolution") if getattr(told, key) is None]
+    place, exists = sidecar_place(path)
+    return Proposal(text, place, exists, tuple(missing), refusal)
+
+
+def sidecar_text(
+    told: ModelSettings,
+    stated: Sequence[str],
+    reads: Input | None,
+    returns: Returned | None,
+    arithmetic: Sequence[str],
+    heads: Sequence[str] = (),
+) -> str:
+    """What a sidecar should say, as YAML: what only a person can tell stands in comments.
+
+    Args:
+        told: what is told about the model.
+        stated: the keys of that which notes in its file tell.
+        reads: what it reads; None: that could not be found out.
+        returns: what it returns; likewise.
+        arithmetic: what it does to pixels first, a phrase a step.
+        heads: the names of all outputs, where there are several.
+    """
     known = [] if reads is None else _input_lines(told, reads, arithmetic)
-    lines = [f"# {Path(path).name}: what lies between pixels and this network"]
+    lines = [f"# {Path(shown(told.path)).name}: what lies between pixels and this network"]
     if stated:
         lines.append(f"# the file itself says: {', '.join(stated)}")
     lines += [*_classes(told, returns), *known, *_output_lines(told, returns)]
     if len(heads) > 1:
         listed = ", ".join(heads)
         lines.append(_line("head", told.head, f"which output: {listed}"))
-    there = [place for place in sidecar_paths(path) if Path(place).is_file()]
-    asked = ("classes", "resolution") if arithmetic else ("classes", "mean", "scale", "resolution")
-    missing = [key for key in asked if _untold(told, key)]
-    places = sidecar_paths(path)
-    place = there[0] if there else places[len(places) // 2 - 1]  # the last one beside the model
-    return Proposal("\n".join(lines) + "\n", place, bool(there), tuple(missing), refusal)
+    return "\n".join(lines) + "\n"
 
 
 def _found(
@@ -91,16 +110,24 @@ def _found(
         return reads, None, arithmetic, str(error)
 
 
-def _with_notes(told: ModelSettings, file: ModelFile) -> tuple[ModelSettings, list[str]]:
-    """Add what notes in the file mean; a sidecar wins. With the keys that they told."""
-    notes = {key: value for key, value in stated_in(file).items() if _untold(told, key)}
-    return told.model_copy(update=notes), sorted(notes)
+def says_scaling(told: ModelSettings, reads: Input | None, arithmetic: Sequence[str]) -> bool:
+    """Whether anything says which numbers a network wants: somebody, its graph, its input's type."""
+    return bool(tells_scaling(told) or arithmetic or (reads is not None and reads.whole))
 
 
-def _untold(told: ModelSettings, key: str) -> bool:
-    if key == "mean" and told.mean_image is not None:
-        return False
-    return getattr(told, key) is None
+def scaling_untold(
+    told: ModelSettings, stated: Sequence[str], reads: Input, returns: Returned
+) -> ScalingUntold:
+    """What to say where nothing does, with the sidecar that would; see :func:`sidecar_text`."""
+    place, _ = sidecar_place(told.path)
+    text = sidecar_text(told, stated, reads, returns, ())
+    return ScalingUntold(
+        shown(told.path),
+        "nothing says which numbers it wants: pixels as they are (mean: 0, scale: 1) or, as it was "
+        "trained, (pixel - mean) * scale. Only you can know: set mean and scale in the "
+        f"configuration under model, or in its sidecar {shown(place)}, which may begin like "
+        f"this:\n\n{text}",
+    )
 
 
 def _line(key: str, value: object, why: str, guess: object = None) -> str:
@@ -136,9 +163,9 @@ def _input_lines(told: ModelSettings, reads: Input, arithmetic: Sequence[str]) -
     if count >= 3:
         why = "or bgr, as networks of CNTK that were trained on its image reader want"
         lines.append(_line("channel_order", told.channel_order, why, "rgb"))
-    if arithmetic and _untold(told, "mean") and told.scale is None:
+    if arithmetic and not tells_scaling(told):
         lines += [f"mean: 0  # {said(arithmetic)}", "scale: 1"]
-    else:
+    elif not reads.whole:
         lines += [
             _mean_line(told),
             _line("scale", told.scale, "1/256 is 0.00390625, 1/255 is 0.00392157", 1),

@@ -20,9 +20,10 @@ from landcover.models.preprocessing.specification import (
     Size,
     Steps,
 )
+from landcover.models.proposal import says_scaling, scaling_untold
 from landcover.models.runtimes.placement import place
 from landcover.models.runtimes.registry import choose_runtime, start_runtime
-from landcover.models.sidecar import with_sidecar
+from landcover.models.sidecar import with_notes, with_sidecar
 
 # What a run writes does not depend on these, or (batch, device) on no more than rounding.
 _NOT_IDENTITY = {"path", "batch", "device", "mean_image"}
@@ -147,7 +148,8 @@ def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) ->
     operations; and where in its window the labels of a network lie that returns fewer than it reads
     pixels, from which pixels each depends on. Where there is no graph that says it, the network is
     tried on noise, and what stays open is asked for. Classes without names are called "0", "1" and
-    so on.
+    so on. Notes that a file holds of itself count as if its sidecar said them. Which numbers the
+    network wants is asked for, unless it does arithmetic with pixels first or reads whole numbers.
 
     Args:
         settings: which model, and what is told about it; wins over the sidecar.
@@ -156,6 +158,7 @@ def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) ->
             settings mean; else it is opened on the CPU, and no GPU is taken.
 
     Raises:
+        ScalingUntold: nothing says whether pixels are to be scaled, not even that they are not.
         ModelError: the model cannot be used, or not in the way that is told, or no GPU is left.
         ConfigError: mistakes in the sidecar, or an unknown scheme.
         PluginNotFound: no runtime has the wanted name.
@@ -164,6 +167,7 @@ def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) ->
     told = with_sidecar(settings)
     name = shown(told.path)
     file = detect(local_path(told.path), name)
+    told, stated = with_notes(told, file)
     # Only openvino computes in less than f32, and only on CPUs.
     device = told.device if told.precision == "f32" else "cpu"
     chosen = choose_runtime(told.runtime, file.format, device)
@@ -171,7 +175,10 @@ def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) ->
     runtime = start_runtime(chosen, file, told.precision, threads, name, gpu)
     graph = runtime.open(file, told.head)
     reads = fit_input(graph.signature, told, name)
-    returns = find_output(graph, graph.facts(), reads.steps, told, name)
+    facts = graph.facts()
+    returns = find_output(graph, facts, reads.steps, told, name)
+    if not says_scaling(told, reads, facts.arithmetic):
+        raise scaling_untold(told, stated, reads, returns)
     output = returns.output
     return Recipe(
         path=told.path,

@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from landcover.config import ModelSettings, place_of
 from landcover.errors import ConfigError
 from landcover.models.fetch import read_text, shown
+from landcover.models.formats.detection import ModelFile
+from landcover.models.formats.metadata import stated_in
 from landcover.small_files import load_yaml
 
 _KEYS = sorted(set(ModelSettings.model_fields) - {"path"})
@@ -33,6 +35,32 @@ def with_sidecar(settings: ModelSettings) -> ModelSettings:
         if text is not None:
             return _merged(settings, _anchored(_checked(text, shown(path)), path))
     return settings
+
+
+def with_notes(told: ModelSettings, file: ModelFile) -> tuple[ModelSettings, list[str]]:
+    """Add what notes in the file mean (:func:`stated_in`); what is told already wins.
+
+    Mean and scale belong together: where one is told, the other is not taken from the notes.
+
+    Returns:
+        the settings, and the keys that the notes told.
+    """
+    notes = {key: value for key, value in stated_in(file).items() if getattr(told, key) is None}
+    if tells_scaling(told):
+        notes = {key: value for key, value in notes.items() if key not in ("mean", "scale")}
+    return told.model_copy(update=notes), sorted(notes)
+
+
+def tells_scaling(told: ModelSettings) -> bool:
+    """Whether anything is told of the numbers that the network wants; also that it is 0 or 1."""
+    return any(value is not None for value in (told.mean, told.mean_image, told.scale))
+
+
+def sidecar_place(model: str) -> tuple[str, bool]:
+    """Where the sidecar of a model lies, or would; and whether it is there."""
+    places = sidecar_paths(model)
+    there = [place for place in places if Path(place).is_file()]
+    return (there[0], True) if there else (places[len(places) // 2 - 1], False)
 
 
 def sidecar_paths(model: str) -> list[str]:

@@ -280,6 +280,28 @@ def test_a_cluster_that_does_not_answer_is_named_within_half_a_minute(
     assert _listing(folder) == before
 
 
+@pytest.mark.parametrize("command", ["score", "plan"])
+def test_numbers_that_nobody_tells_are_asked_for_with_the_sidecar_to_complete(
+    command: str, folder: Path, score: Score, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sidecar = folder / "colours.yaml"
+    sidecar.write_text("classes: [a, b, c, d]")
+    before = _listing(folder)
+    said = score()
+    if command == "plan":
+        with pytest.raises(SystemExit) as ended:
+            main(["plan", str(folder / "config.yaml")])
+        said = type(said)(int(ended.value.code or 0), *capfd.readouterr())
+    assert (said.code, said.out, _listing(folder)) == (2, "", before)
+    asked, _, lines = said.err.partition("\n\n")
+    assert "colours.onnx: nothing says which numbers it wants" in asked
+    assert str(sidecar) in asked
+    assert 'classes: ["a", "b", "c", "d"]' in lines
+    assert "# mean: 0" in lines and "# scale: 1" in lines
+    sidecar.write_text(lines.replace("# mean: 0", "mean: 100").replace("# scale: 1", "scale: 0.02"))
+    assert score().code == 0
+
+
 @pytest.mark.parametrize(
     ("blocked", "sections", "words"),
     [

@@ -18,7 +18,8 @@ def config(tmp_path: Path) -> Path:
     write(tmp_path / "scene.tif", imagery(3, 480, 480))
     onnx_tile(tmp_path / "network.onnx")
     path = tmp_path / "county.yaml"
-    values = {"source": {"rasters": "scene.tif"}, "model": "network.onnx", "output": "run"}
+    model = {"path": "network.onnx", "scale": 1 / 255}
+    values = {"source": {"rasters": "scene.tif"}, "model": model, "output": "run"}
     path.write_text(yaml.safe_dump(values))
     return path
 

@@ -15,6 +15,7 @@ import onnxruntime
 import PIL.Image
 import pytest
 import yaml
+from support import networks
 
 from landcover.cli.main import main
 from landcover.config import ModelSettings
@@ -329,6 +330,16 @@ def test_compare_takes_model_and_images_from_a_configuration(
     )
     (found,) = json.loads(said.out)
     assert (found["tiles"], Path(found["path"])) == (6, tmp_path / "vgg_like.model")
+
+
+def test_compare_says_that_it_gives_pixels_as_they_are(landcover: Any, tmp_path: Path) -> None:
+    path = networks.onnx_tile(tmp_path / "net.onnx")
+    arguments = ["compare", path, "--runtimes", "onnxruntime,openvino"]
+    assert "pixels were given as they are" in landcover(*arguments).out
+    assert json.loads(landcover(*arguments, "--json").out)[0]["as_they_are"]
+    path.with_suffix(".yaml").write_text("scale: 0.01")
+    assert "as they are" not in landcover(*arguments).out
+    assert not json.loads(landcover(*arguments, "--json").out)[0]["as_they_are"]
 
 
 def test_a_runtime_that_is_not_there_is_listed_with_what_brings_it(

@@ -63,7 +63,8 @@ def test_a_checkpoint_is_fetched_with_its_parts_alone(
 def test_a_model_behind_a_url_is_scored(store: fsspec.AbstractFileSystem, tmp_path: Path) -> None:
     store.pipe("/m/net.onnx", networks.onnx_tile(tmp_path / "net.onnx").read_bytes())
     store.pipe("/m/net.yaml", b"classes: [a, b, c, d]")
-    recipe = make_recipe(ModelSettings(path="memory://m/net.onnx", runtime="onnxruntime"))
+    told = ModelSettings(path="memory://m/net.onnx", runtime="onnxruntime", scale=1)
+    recipe = make_recipe(told)
     assert (recipe.path, recipe.classes) == ("memory://m/net.onnx", ("a", "b", "c", "d"))
 
 

@@ -161,7 +161,7 @@ def test_a_file_that_is_zip_and_hdf5_is_loaded_as_what_was_checked(tmp_path: Pat
 
 
 def scores(path: Path) -> np.ndarray[Any, Any]:
-    recipe = make_recipe(ModelSettings(path=str(path), runtime="tensorflow"))
+    recipe = make_recipe(ModelSettings(path=str(path), runtime="tensorflow", scale=1))
     shape = (2, 3, *recipe.input_size)
     pixels = np.random.default_rng(1).integers(0, 255, shape, np.uint8)
     return open_model(recipe).network.run(pixels)

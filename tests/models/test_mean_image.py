@@ -88,7 +88,7 @@ def test_the_published_network_of_cifar_takes_its_published_mean(shared: Path) -
     public = shared / "models/public"
     path, mean = public / "resnet20_meanimage_159.dnn", public / "CIFAR-10_mean.xml"
     pixels = np.random.default_rng(2).integers(0, 256, (4, 3, 32, 32), np.uint8)
-    plain = ModelSettings(path=str(path), channel_order="bgr")
+    plain = ModelSettings(path=str(path), channel_order="bgr", scale=1)
     # By hand, as CNTK's reader does: rows, columns, then channels, blue first.
     numbers = mean.read_text().partition("<data>")[2].partition("</data>")[0].split()
     blue_first = np.array(numbers, np.float32).reshape(32, 32, 3).transpose(2, 0, 1)

@@ -49,7 +49,9 @@ class Small:
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
     path = networks.onnx_tile(tmp_path_factory.mktemp("model") / "net.onnx")
-    return replace(make_recipe(ModelSettings(path=str(path), runtime="onnxruntime")), batch=16)
+    return replace(
+        make_recipe(ModelSettings(path=str(path), runtime="onnxruntime", scale=1)), batch=16
+    )
 
 
 def _tiles(count: int) -> xr.DataArray:

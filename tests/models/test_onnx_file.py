@@ -24,7 +24,8 @@ RUNTIMES = ("onnxruntime", "openvino")
 
 
 def scores(path: Path, runtime: str = "onnxruntime", count: int = 3) -> np.ndarray[Any, Any]:
-    recipe = make_recipe(ModelSettings(path=str(path), runtime=runtime, activation="none"))
+    told = ModelSettings(path=str(path), runtime=runtime, activation="none", scale=1)
+    recipe = make_recipe(told)
     shape = (count, len(recipe.bands), *recipe.input_size)
     pixels = np.random.default_rng(1).integers(0, 255, shape, np.uint8)
     return open_model(recipe).network.run(pixels)

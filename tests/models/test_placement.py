@@ -64,7 +64,8 @@ def taken(one_gpu: Path) -> Iterator[int]:
 @pytest.fixture
 def recipe(tmp_path: Path) -> Recipe:
     path = networks.onnx_tile(tmp_path / "net.onnx")
-    return make_recipe(ModelSettings(path=str(path), runtime="onnxruntime"), here=False)
+    told = ModelSettings(path=str(path), runtime="onnxruntime", scale=1)
+    return make_recipe(told, here=False)
 
 
 def test_a_host_without_gpus_computes_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ def test_the_cntk_unet_labels_pixels_as_cntk_did(public: Path, runtime: str) -> 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_the_cntk_resnet_scores_as_cntk_did(public: Path, runtime: str) -> None:
     reference = np.load(public / "resnet20_meanimage_159.npz")
-    model = opened(public / "resnet20_meanimage_159.dnn", runtime)
+    model = opened(public / "resnet20_meanimage_159.dnn", runtime, mean=0)
     scores = model.network.run(reference["input"].astype(np.uint8))
     np.testing.assert_allclose(scores, softmax(reference["output"]), atol=2e-5)
 

@@ -22,7 +22,7 @@ CNTK = Path(__file__).parents[1] / "data" / "cntk"
 
 
 def recipe_of(path: Path, **told: Any) -> Recipe:
-    return make_recipe(ModelSettings(path=str(path), runtime="onnxruntime", **told))
+    return make_recipe(ModelSettings(path=str(path), runtime="onnxruntime", **{"scale": 1, **told}))
 
 
 def returning(path: Path, *returned: list[Any], reads: list[Any] | None = None) -> Path:

@@ -121,7 +121,7 @@ def test_half_precision_is_computed_only_where_asked(model_file: Make) -> None:
     path = str(model_file("onnx"))
     able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     for precision, capability in (("bf16", "BF16"), ("f16", "FP16")):
-        told = ModelSettings(path=path, runtime="openvino", precision=precision)
+        told = ModelSettings(path=path, runtime="openvino", precision=precision, scale=1)
         if capability in able:
             assert make_recipe(told).precision == precision
         else:
@@ -195,7 +195,7 @@ def test_what_openvino_cannot_run_is_refused_with_the_runtime_that_can(tmp_path:
 
 def test_a_model_that_changed_since_the_plan_is_refused(tmp_path: Path) -> None:
     path = networks.onnx_tile(tmp_path / "net.onnx")
-    recipe = make_recipe(ModelSettings(path=str(path), runtime="onnxruntime"))
+    recipe = make_recipe(ModelSettings(path=str(path), runtime="onnxruntime", scale=1))
     networks.onnx_tile(path, softmax=True)
     with pytest.raises(ModelError, match="has changed since the run was planned"):
         open_model(recipe)

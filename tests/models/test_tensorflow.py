@@ -20,7 +20,7 @@ one = tf.compat.v1
 
 
 def recipe_of(path: Path, **told: Any) -> Recipe:
-    return make_recipe(ModelSettings(path=str(path), runtime="tensorflow", **told))
+    return make_recipe(ModelSettings(path=str(path), runtime="tensorflow", **{"scale": 1, **told}))
 
 
 def test_the_ends_of_a_training_graph_are_found() -> None:

@@ -22,7 +22,7 @@ SIDE = networks.SIZE
 
 def scores_of(path: Path, **told: Any) -> np.ndarray[Any, Any]:
     recipe = make_recipe(
-        ModelSettings(path=str(path), runtime="tensorflow", activation="none", **told)
+        ModelSettings(path=str(path), runtime="tensorflow", activation="none", scale=1, **told)
     )
     pixels = np.random.default_rng(3).integers(0, 255, (2, 3, SIDE, SIDE), np.uint8)
     return open_model(recipe).network.run(pixels)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from landcover.config import PRECISIONS, ModelSettings
-from landcover.errors import ConfigError, LandcoverError, ModelError
+from landcover.errors import ConfigError, LandcoverError, ModelError, ScalingUntold
 from landcover.models.comparison.agreement import Agreement, agreement, before_softmax
 from landcover.models.comparison.stored_outputs import StoredOutputs, stored_beside
 from landcover.models.comparison.timing import block_noise, interleaved
@@ -65,6 +65,7 @@ class Comparison:
         outputs: how many outputs were asked for.
         reference: what the results are compared with.
         results: one a contender.
+        as_they_are: pixels are given as they are because nothing tells mean and scale.
     """
 
     path: str
@@ -74,6 +75,7 @@ class Comparison:
     outputs: int
     reference: str
     results: tuple[Result, ...]
+    as_they_are: bool
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ def compare(
         results=tuple(
             e.result(reference, trial.class_axis, speeds, trial.stored is not None) for e in entries
         ),
+        as_they_are=trial.as_they_are,
     )
 
 
@@ -145,7 +148,8 @@ class _Trial:
     steps: Steps
     heads: tuple[str | int | None, ...]
     class_axis: int
-    stored: StoredOutputs | None
+    stored: StoredOutputs | None = None
+    as_they_are: bool = False
 
 
 def _trial(
@@ -159,13 +163,19 @@ def _trial(
         heads = tuple(range(len(stored.outputs))) if several else (settings.head,)
         axis = 1 if file.format in ("cntk", "cntk-v1", "onnx") else -1
         return _Trial(file, stored.pixels(), stored.steps(), heads, axis, stored)
-    recipe = make_recipe(settings, conditions.threads, here=False)
+    untold = False
+    try:
+        recipe = make_recipe(settings, conditions.threads, here=False)
+    except ScalingUntold:  # runtimes agree on these pixels, or do not, as on any others
+        untold = True
+        plain = settings.model_copy(update={"mean": 0.0, "scale": 1.0})
+        recipe = make_recipe(plain, conditions.threads, here=False)
     steps = recipe.steps()
     if images is not None:
         pixels = images(recipe)
     else:
         pixels = block_noise(conditions.batch, steps.bands, steps.size)
-    return _Trial(file, pixels, steps, (recipe.head,), 1, None)
+    return _Trial(file, pixels, steps, (recipe.head,), 1, as_they_are=untold)
 
 
 def _contenders(file: ModelFile, conditions: Conditions) -> list[Contender]:

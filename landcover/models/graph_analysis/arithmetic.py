@@ -20,6 +20,7 @@ _WORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("Sub", "Subtract"), "subtracts"),
     **dict.fromkeys(("Mul", "Multiply"), "multiplies by"),
     **dict.fromkeys(("Div", "RealDiv", "DivNoNan", "Divide"), "divides by"),
+    **dict.fromkeys(("TrueDivide", "Truediv"), "divides by"),
 }
 # What subtracts and divides in one go, in these libraries and in Keras.
 _NORMALIZING: Final = frozenset(
@@ -85,7 +86,7 @@ def tensorflow_arithmetic(definition: Any) -> tuple[str, ...]:
             ``TensorflowGraph.frozen()`` returns it serialized.
     """
     operations = [
-        Operation(node.op, tuple(map(_source, node.input)), (node.name,))
+        Operation(node.op, tuple(map(_source, _read(node))), (node.name,))
         for node in definition.node
     ]
     images = [node.name for node in definition.node if node.op == "Placeholder"]
@@ -122,19 +123,28 @@ def phrases(
             users.setdefault(name, []).append(operation)
     moved = _dependent(users, image)
     value = image
+
+    def step(user: Operation) -> tuple[str, ...] | None:
+        others = [name for name in user.inputs if name != value]
+        if moved & {*others}:
+            return None
+        # Keras names no number that stands in the code.
+        if user.kind in _WORDS and len(user.inputs) == 1 + len(others) <= 2:
+            known = number(_origin(operations, others[0])) if others else None
+            return tuple(_phrase(user, value, known))
+        if user.kind in _NORMALIZING:
+            return ("normalizes",)
+        return () if user.kind in _PASSING else None
+
     for _ in operations:  # a damaged graph may run in a circle
         after = [user for user in users.get(value, ()) if user.kind not in _ASKING]
-        others = [name for user in after for name in user.inputs if name != value]
-        if len(after) != 1 or moved & {*others}:
+        steps = [step(user) for user in after]
+        if len(steps) > 1 and all(steps):
+            yield " beside ".join(phrase for found in steps for phrase in found or ())
+        if len(steps) != 1 or steps[0] is None:
             return
-        (user,) = after
-        if user.kind in _WORDS and len(user.inputs) == 2 and others:
-            yield from _phrase(user, value, number(_origin(operations, others[0])))
-        elif user.kind in _NORMALIZING:
-            yield "normalizes"
-        elif user.kind not in _PASSING:
-            return
-        value = user.outputs[0]
+        yield from steps[0]
+        value = after[0].outputs[0]
 
 
 def _phrase(operation: Operation, value: str, number: float | None) -> Iterable[str]:
@@ -183,6 +193,11 @@ def _value(tensor: Any) -> Any:
     return np.asarray(listed if single else [], np.float64)
 
 
+def _read(node: Any) -> list[str]:
+    """The inputs of a node of TensorFlow, without those that it only waits for."""
+    return [name for name in node.input if not name.startswith("^")]
+
+
 def _source(name: str) -> str:
     """The node that an input of a node of TensorFlow comes from."""
-    return name.removeprefix("^").split(":")[0]
+    return name.split(":")[0]

@@ -56,6 +56,8 @@ _ARITHMETIC: Final = frozenset(
         *("add", "addv2", "biasadd", "sub", "subtract", "mul", "multiply", "div", "realdiv"),
         *(
             "divide",
+            "truedivide",
+            "truediv",
             "sum",
             "concat",
             "concatv2",

@@ -65,10 +65,13 @@ def find_output(
     output = form_of(raw.shape, steps, facts.ending, named, told, shown)
     if told.output is not None and (told.output == "pixel") != output.pixel:
         raise ModelError(
-            shown, f"returns an output of shape {raw.shape}: no label a {told.output} as told"
+            shown,
+            f"returns an output of shape {raw.shape}: no label a {told.output} as told: take "
+            "'output' out, or name another output in 'head'",
         )
     if told.threshold is not None and output.form != "probability":
-        raise ModelError(shown, "returns more than one number a label: threshold is for one")
+        reason = "returns more than one number a label: threshold is for one, take it out"
+        raise ModelError(shown, reason)
     classes = _classes(names, output, facts, told, shown)
     activation = activation_of(raw, output, facts.ending, told, shown)
     output = replace(

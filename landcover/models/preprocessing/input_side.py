@@ -19,11 +19,13 @@ class Input:
     Args:
         bands: of the imagery, in the order in which they are given.
         steps: the steps before the network.
+        whole: it reads whole numbers, and so pixels as they are.
         mean_image: the file that the steps has its mean image from.
     """
 
     bands: tuple[int | str, ...]
     steps: Steps
+    whole: bool
     mean_image: MeanImage | None = None
 
 
@@ -47,8 +49,11 @@ def fit_input(signature: Signature, told: ModelSettings, shown: str) -> Input:
     image = _mean_image(told, (len(bands), *size), shown)
     pixels = None if image is None else image.for_bands(order)
     steps = Steps(layout, size, mean, scale, order, mean_image=pixels)
-    _check_whole_numbers(signature.dtype, steps, shown)
-    return Input(bands, steps, image)
+    whole = not np.issubdtype(np.dtype(signature.dtype), np.floating)
+    if whole and (steps.shifts or steps.scales):  # fractions would be cut off
+        reason = f"reads {signature.dtype}, which mean and scale would turn into fractions"
+        raise ModelError(shown, f"{reason}: take them out of the sidecar or the configuration")
+    return Input(bands, steps, whole, image)
 
 
 def network_order(bands: int, channel_order: str) -> tuple[int, ...]:
@@ -75,7 +80,8 @@ def _bands(count: int | None, told: ModelSettings, shown: str) -> tuple[int | st
             "sidecar or the configuration",
         )
     if told.channel_order == "bgr" and len(bands) < 3:
-        raise ModelError(shown, f"channel_order 'bgr' needs three bands, it reads {len(bands)}")
+        reason = f"channel_order 'bgr' needs three bands, it reads {len(bands)}: take it out"
+        raise ModelError(shown, reason)
     return bands
 
 
@@ -85,7 +91,8 @@ def _per_band(
     if value is None or isinstance(value, (int, float)):
         return (default if value is None else float(value),) * bands
     if len(value) != bands:
-        raise ModelError(shown, f"reads {bands} bands, but {key} has {len(value)} numbers")
+        reason = f"reads {bands} bands, but {key} has {len(value)} numbers: give one, or one a band"
+        raise ModelError(shown, reason)
     return tuple(map(float, value))
 
 
@@ -97,7 +104,8 @@ def _mean_image(told: ModelSettings, wanted: tuple[int, int, int], shown: str) -
     image = read_mean_image(told.mean_image)
     if image.pixels.shape != wanted:
         reads, has = (f"{b} bands of {y} x {x} pixels" for b, y, x in (wanted, image.pixels.shape))
-        raise ModelError(shown, f"reads {reads}, but its mean_image has {has}")
+        reason = f"reads {reads}, but its mean_image has {has}: name its own, or give mean instead"
+        raise ModelError(shown, reason)
     return image
 
 
@@ -106,7 +114,8 @@ def _size(found: tuple[int | None, int | None], told: int | None, shown: str) ->
         if told is not None and one is not None and one != told:
             raise ModelError(
                 shown,
-                f"reads windows of {_text(found)} pixels, but input_size (source.tile) is {told}",
+                f"reads windows of {_text(found)} pixels, but input_size (source.tile) is {told}: "
+                "take it out",
             )
     height, width = (told if one is None else one for one in found)
     if height is None or width is None:
@@ -116,9 +125,3 @@ def _size(found: tuple[int | None, int | None], told: int | None, shown: str) ->
 
 def _text(size: tuple[int | None, int | None]) -> str:
     return " x ".join("any" if one is None else str(one) for one in size)
-
-
-def _check_whole_numbers(dtype: str, steps: Steps, shown: str) -> None:
-    """A network that reads whole numbers gets pixels as they are: fractions would be cut off."""
-    if not np.issubdtype(np.dtype(dtype), np.floating) and (steps.shifts or steps.scales):
-        raise ModelError(shown, f"reads {dtype}, which mean and scale would turn into fractions")

@@ -169,7 +169,7 @@ class OnnxOperations:
     def total(self, value: str, axis: int) -> str:
         if self._opset < _AXES_AS_INPUTS:
             return self._add("ReduceSum", value, axes=[axis], keepdims=1)
-        return self._add("ReduceSum", value, self._weight(np.int64([axis])), keepdims=1)
+        return self._add("ReduceSum", value, self._weight(np.asarray([axis], np.int64)), keepdims=1)
 
     def mix(self, first: str, second: str, share: npt.NDArray[np.float32]) -> str:
         part = self.multiply(self._add("Sub", second, first), share)

@@ -281,7 +281,8 @@ def _frozen(file: ModelFile, head: str | int | None, shape: Shape | None = None)
         shape: of the input; default: as the file leaves it.
     """
     window = "" if shape is None else f" {shape}"
-    key = hashlib.sha256(f"{file.digest} {head!r}{window}".encode()).hexdigest()[:32]
+    # The word is for how it is frozen: what an earlier version has frozen otherwise is not used.
+    key = hashlib.sha256(f"{file.digest} {head!r}{window} floats".encode()).hexdigest()[:32]
 
     def freeze(path: Path) -> None:
         from landcover.models.runtimes.tensorflow.runtime import TensorflowRuntime

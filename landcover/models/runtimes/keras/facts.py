@@ -46,7 +46,7 @@ def _operations(model: Any, done: set[str]) -> Iterator[Operation]:
         node = layer._inbound_nodes[node_index]
         sources = _flat(node.input_tensors)
         waiting += sources
-        if sources:
+        if any(source is not tensor for source in sources):  # as an input of Keras 2 is its own
             yield from _made(layer, sources, tensor, _flat(node.output_tensors), done)
 
 
@@ -64,11 +64,17 @@ def _made(
         return
     word = getattr(getattr(layer, "activation", None), "__name__", None)
     if word is None:
-        yield Operation(type(layer).__name__, names, (_name(tensor),))
+        yield Operation(_kind(layer), names, (_name(tensor),))
     else:
         before = f"{_name(tensor)} before {word}"
-        yield Operation(type(layer).__name__, names, (before,))
+        yield Operation(_kind(layer), names, (before,))
         yield Operation(word, (before,), (_name(tensor),))
+
+
+def _kind(layer: Any) -> str:
+    """What a layer does; one that Keras 2 makes of ``image / 255`` calls "math.truediv"."""
+    called = getattr(layer, "symbol", None)
+    return called.rpartition(".")[2].capitalize() if called else type(layer).__name__
 
 
 def _flat(tensors: Any) -> list[Any]:

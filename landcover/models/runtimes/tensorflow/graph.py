@@ -23,6 +23,7 @@ from landcover.models.preprocessing.specification import (
 )
 from landcover.models.preprocessing.tensorflow import TensorflowOperations
 from landcover.models.runtimes.batches import Batches
+from landcover.models.runtimes.tensorflow.products import products_in_floats
 from landcover.models.runtimes.tensorflow.start import tensorflow
 
 
@@ -74,7 +75,7 @@ class TensorflowGraph:
         needed = tf.compat.v1.graph_util.extract_sub_graph(
             frozen.graph.as_graph_def(), [frozen.outputs[0].op.name]
         )
-        return bytes(needed.SerializeToString())
+        return bytes(products_in_floats(tf, needed).SerializeToString())
 
 
 class _TracedNetwork:

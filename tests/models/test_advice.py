@@ -1,0 +1,284 @@
+"""Every refusal of a network names what would settle it, and settling it works."""
+
+from __future__ import annotations
+
+import ast
+import re
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import landcover.models
+from landcover.config import ModelSettings
+from landcover.errors import ModelError
+from landcover.models.model import open_model
+from landcover.models.recipe import Recipe, make_recipe
+
+Extents = list[Any]
+MODELS = Path(landcover.models.__file__).parent
+# Where what cannot be told of a network is refused.
+MODULES = [*(MODELS / "output_side").glob("*.py"), MODELS / "preprocessing" / "input_side.py"]
+MODULES.append(MODELS / "formats" / "outputs.py")
+# What nothing that can be told would change.
+NO_NETWORK_FOR_IMAGES = ("str(error)", "no output that can be class probabilities")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network that is refused.
+
+    Args:
+        network: makes it.
+        told: what is told about it at first.
+        names: what the sentence must name.
+        settled: what is told then.
+    """
+
+    network: str
+    told: dict[str, Any]
+    names: str
+    settled: dict[str, Any]
+
+
+def _conv(source: str, result: str, weights: str = "w", **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node("Conv", [source, weights], [result], **attributes)
+
+
+def _kernel(classes: int, edge: int = 1, bands: int = 3) -> np.ndarray:
+    return np.random.default_rng(1).normal(0, 0.3, (classes, bands, edge, edge)).astype("f4")
+
+
+def _float(*shape: Any) -> tuple[int, Extents]:
+    return TensorProto.FLOAT, [*shape]
+
+
+def _tile() -> list[onnx.NodeProto]:
+    mean = helper.make_node("GlobalAveragePool", ["image"], ["mean"])
+    return [mean, _conv("mean", "all"), helper.make_node("Flatten", ["all"], ["out"])]
+
+
+def _constant_map(*shape: int) -> tuple[list[onnx.NodeProto], dict[str, Any], dict[str, Any]]:
+    """A map that depends on the whole window, so that nothing says where its elements lie."""
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["image"], ["mean"]),
+        helper.make_node("Add", ["mean", "map"], ["wide"]),
+        _conv("wide", "out"),
+    ]
+    held = np.random.default_rng(2).normal(size=(1, 3, *shape)).astype(np.float32)
+    return nodes, {"out": _float("n", 2, *shape)}, {"w": _kernel(2), "map": held}
+
+
+def _parts(name: str) -> tuple[list[onnx.NodeProto], dict[str, Any], dict[str, Any], Extents]:
+    """Nodes, outputs (dtype and shape), weights, and the shape of the input."""
+    reads: Extents = ["n", 3, 16, 16]
+    whole = TensorProto.INT32, ["n", 5]
+    plain = {"out": _float("n", 5)}, {"w": _kernel(5)}
+    cast = helper.make_node("Cast", ["out"], ["codes"], to=TensorProto.INT32)
+    argmax = helper.make_node("ArgMax", ["out"], ["codes"], axis=1)
+    turned = helper.make_node("Transpose", ["map"], ["turned"], perm=[0, 3, 2, 1])
+    row = helper.make_node("Reshape", ["turned", "to"], ["row"])
+    first = helper.make_node("Gather", ["all", "zero"], ["gray"], axis=1)
+    made: dict[str, Any] = {
+        "tile": (_tile(), *plain, reads),
+        "two outputs": (
+            [*_tile(), helper.make_node("Identity", ["out"], ["other"])],
+            {"out": _float("n", 5), "other": _float("n", 5)},
+            plain[1],
+            reads,
+        ),
+        "free bands": (
+            [_conv("image", "out")],
+            plain[0] | {"out": _float("n", 5, 16, 16)},
+            plain[1],
+            ["n", "c", 16, 16],
+        ),
+        "free size": (
+            [_conv("image", "out")],
+            {"out": _float("n", 5, "y", "x")},
+            plain[1],
+            ["n", 3, "y", "x"],
+        ),
+        "tanh": (
+            [
+                *_tile()[:2],
+                helper.make_node("Flatten", ["all"], ["flat"]),
+                helper.make_node("Tanh", ["flat"], ["out"]),
+            ],
+            *plain,
+            reads,
+        ),
+        "map of the window": (*_constant_map(4, 4), reads),
+        "map of two strides": (*_constant_map(16, 8), reads),
+        "gray map": (
+            [_conv("image", "all", strides=[4, 4], kernel_shape=[4, 4]), first],
+            {"gray": _float("n", 12, 16)},
+            {"w": _kernel(1, 4), "zero": np.int64(0)},
+            ["n", 3, 48, 64],
+        ),
+        "films beside tiles": (
+            [*_tile(), helper.make_node("Unsqueeze", ["image", "two"], ["film"])],
+            {"film": _float("n", 3, 1, 16, 16), **plain[0]},
+            plain[1] | {"two": np.int64([2])},
+            reads,
+        ),
+        "codes beside floats": ([*_tile(), cast], {"codes": whole, **plain[0]}, plain[1], reads),
+        "class numbers": (
+            [*_tile(), argmax],
+            {"codes": (TensorProto.INT64, ["n", 1])},
+            plain[1],
+            reads,
+        ),
+        "whole numbers": (
+            [
+                helper.make_node("ReduceMax", ["image"], ["most"], axes=[1, 2, 3], keepdims=0),
+                helper.make_node("Cast", ["most"], ["codes"], to=TensorProto.INT64),
+            ],
+            {"codes": (TensorProto.INT64, ["n"])},
+            {},
+            reads,
+        ),
+        "columns in a row": (
+            [_conv("image", "map"), turned, row],
+            {"row": _float("n", 256, 5), "map": _float("n", 5, 16, 16)},
+            {"w": _kernel(5), "to": np.int64([0, 256, 5])},
+            reads,
+        ),
+        "large strides": (
+            [_conv("image", "out", strides=[8, 8])],
+            {"out": _float("n", 2, "rows", "columns")},
+            {"w": _kernel(2, 8)},
+            ["n", 3, "y", "x"],
+        ),
+        "one number": (_tile(), {"out": _float("n", 1)}, {"w": _kernel(1)}, reads),
+        "two bands": (_tile(), plain[0], {"w": _kernel(5, 1, 2)}, ["n", 2, 16, 16]),
+        "bytes": ([helper.make_node("Cast", ["bytes"], ["image"], to=1), *_tile()], *plain, reads),
+    }
+    return made[name]  # type: ignore[no-any-return]
+
+
+def _saved(name: str, folder: Path) -> Path:
+    nodes, outputs, weights, reads = _parts(name)
+    whole = name == "bytes"
+    image = helper.make_tensor_value_info("bytes" if whole else "image", 2 if whole else 1, reads)
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [image],
+        [helper.make_tensor_value_info(key, *value) for key, value in outputs.items()],
+        [numpy_helper.from_array(value, key) for key, value in weights.items()],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    path = folder / "net.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), str(path))
+    return path
+
+
+MEAN = Path(__file__).parents[1] / "data" / "cntk" / "mean_image" / "mean.xml"
+CASES = [
+    Case("two outputs", {}, "head", {"head": "other"}),
+    Case("two outputs", {"head": "third"}, "'other'", {"head": "other"}),
+    Case("two outputs", {"head": 7}, "there are 2", {"head": 1}),
+    Case("free bands", {}, "set model.bands", {"bands": (1, 2, 3)}),
+    Case("tile", {"bands": (1, 2)}, "correct 'bands'", {"bands": (1, 2, 4)}),
+    Case("free size", {}, "set model.input_size", {"input_size": 16}),
+    Case("tile", {"input_size": 32}, "input_size .* take it out", {"input_size": None}),
+    Case("tile", {"scale": None}, "mean: 0, scale: 1", {"mean": 0, "scale": 1}),
+    Case("tile", {"mean": (1, 2)}, "mean has 2 numbers: give one", {"mean": (1, 2, 3)}),
+    Case("tile", {"mean": 3, "mean_image": str(MEAN)}, "one of them must go", {"mean_image": None}),
+    Case("tile", {"mean_image": str(MEAN)}, "give mean instead", {"mean_image": None, "mean": 1}),
+    Case("two bands", {"channel_order": "bgr"}, "take it out", {"channel_order": None}),
+    Case("bytes", {"scale": 0.5}, "take them out", {"scale": None}),
+    Case("tanh", {}, "set activation to none, sigmoid or softmax", {"activation": "softmax"}),
+    Case(
+        "one number",
+        {"activation": "softmax"},
+        "set activation to 'sigmoid'",
+        {"activation": "sigmoid"},
+    ),
+    Case(
+        "class numbers",
+        {"activation": "softmax"},
+        "take activation 'softmax' out",
+        {"activation": None},
+    ),
+    Case("tile", {"threshold": 0.3}, "threshold .* take it out", {"threshold": None}),
+    Case("tile", {"output": "pixel"}, "take 'output' out", {"output": None}),
+    Case("tile", {"classes": ("a", "b")}, "correct 'classes'", {"classes": tuple("abcde")}),
+    Case("whole numbers", {}, "set classes", {"classes": ("a", "b")}),
+    Case("codes beside floats", {"head": "codes"}, "in 'head'", {"head": "out"}),
+    Case("films beside tiles", {"head": "film"}, "name it in 'head'", {"head": "out"}),
+    Case("columns in a row", {"head": "row"}, "in 'head'", {"head": "map"}),
+    Case(
+        "gray map",
+        {},
+        "'output: pixel' and 'output_stride'",
+        {"output": "pixel", "output_stride": 4},
+    ),
+    Case("map of the window", {}, "set output_stride .and halo.", {"output_stride": 4}),
+    Case(
+        "map of two strides",
+        {"output_stride": 8},
+        "output_stride 8 apart: correct it",
+        {"output_stride": 1},
+    ),
+    Case(
+        "map of the window",
+        {"output_stride": 4, "halo": 1},
+        "halo .* must be 2 or more",
+        {"halo": 2},
+    ),
+    Case("large strides", {"input_size": 16}, "set input_size to a larger one", {"input_size": 32}),
+]
+
+
+def _recipe(case: Case, folder: Path, **more: Any) -> Recipe:
+    told = {"scale": None if case.network == "bytes" else 1, **case.told, **more}
+    path = str(_saved(case.network, folder))
+    return make_recipe(ModelSettings(path=path, runtime="onnxruntime", **told))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.network}, {c.names}")
+def test_what_a_refusal_names_settles_it(case: Case, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=case.names):
+        _recipe(case, tmp_path)
+    recipe = _recipe(case, tmp_path, **case.settled)
+    shape = (2, len(recipe.bands), *recipe.input_size)
+    dtype = np.uint8 if case.network == "bytes" else np.float32
+    pixels = np.random.default_rng(5).uniform(0, 1, shape).astype(dtype)
+    scores = open_model(recipe, 1).network.run(pixels)
+    assert scores.shape[:2] == (2, len(recipe.classes))
+    assert (scores >= 0).all() and (scores <= 1).all()
+
+
+def test_no_other_refusal_is_left(tmp_path: Path) -> None:
+    """Each place where these modules refuse a network is that of a case above."""
+    met = set()
+    for case in CASES:
+        with pytest.raises(ModelError) as caught:
+            _recipe(case, tmp_path)
+        last = traceback.extract_tb(caught.value.__traceback__)[-1]
+        met.add((last.filename, last.lineno))
+    left = [
+        f"{path.name}:{first}: {text}"
+        for path in MODULES
+        for first, last, text in _refusals(path)
+        if not any((str(path), line) in met for line in range(first, last + 1))
+    ]
+    assert not [one for one in left if not any(word in one for word in NO_NETWORK_FOR_IMAGES)]
+
+
+def _refusals(path: Path) -> Iterator[tuple[int, int, str]]:
+    """First and last line, and what stands there, of each ``raise`` of a module."""
+    source = path.read_text()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Raise):
+            text = ast.get_source_segment(source, node) or ""
+            assert node.end_lineno is not None
+            yield node.lineno, node.end_lineno, re.sub(r"\s+", " ", text)
