@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
+import csv
 import pickle
+from pathlib import Path
 
 import pytest
+import rasterio
 
 from landcover.classes import LandClass, Scheme, classes_of, crosswalk, scheme, scheme_names
 from landcover.errors import ConfigError
 
 GUIDE = ("Barren", "Forest", "Shrub", "Cultivated", "Herbaceous", "Developed")
+
+
+LEGENDS = Path(__file__).parent / "data" / "legends"
+
+
+def _table(name: str) -> list[list[str]]:
+    """The rows of a table that is kept apart from the package, without its head."""
+    with (LEGENDS / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
+@pytest.mark.parametrize("name", ["nlcd", "nlcd6", "nlcd3", "cdl"])
+def test_a_legend_is_as_a_whole_that_of_a_table_beside_it(name: str) -> None:
+    told = [(item.code, item.name, item.rgb) for item in scheme(name)]
+    table = _table(name)
+    assert told == [(int(code), text, (int(r), int(g), int(b))) for code, text, r, g, b in table]
+
+
+@pytest.mark.parametrize("one, other", [("nlcd", "nlcd6"), ("nlcd", "nlcd3"), ("nlcd6", "nlcd3")])
+def test_a_crosswalk_is_as_a_whole_that_of_a_table_beside_it(one: str, other: str) -> None:
+    table = {int(code): int(to) for code, to in _table(f"{one}-to-{other}")}
+    assert dict(crosswalk(one, other)) == table
+
+
+def test_the_nlcd_has_the_colours_of_published_rasters(shared: Path) -> None:
+    found = {}
+    for path in sorted((shared / "imagery/nlcd-rasters").glob("*.tif")):
+        with rasterio.open(path) as file:
+            if file.colorinterp[0].name == "palette":
+                found[path.name] = file.colormap(1)
+    shown = [colours for colours in found.values() if colours[11][:3] == (70, 107, 159)]
+    for colours in shown:
+        for item in scheme("nlcd"):
+            if any(colours[item.code][:3]):
+                assert colours[item.code][:3] == item.rgb, item
 
 
 def test_the_nlcd_has_its_official_codes_names_and_colours() -> None:
@@ -119,3 +157,16 @@ def test_thousands_of_classes_have_thousands_of_colours() -> None:
     many = classes_of([f"class {n}" for n in range(5000)])
     assert len({item.color for item in many}) == 5000
     assert (many.dtype, many.nodata) == ("uint16", 65535)
+
+
+def test_a_map_of_codes_up_to_254_takes_a_byte_and_one_of_more_takes_two() -> None:
+    def made(*codes: int) -> Scheme:
+        return Scheme("own", tuple(LandClass(code, f"c{code}", "#123456") for code in codes))
+
+    assert (made(0, 254).dtype, made(0, 254).nodata) == ("uint8", 255)
+    assert (made(0, 255).dtype, made(0, 255).nodata) == ("uint16", 65535)
+    assert (made(65534).dtype, made(65534).nodata) == ("uint16", 65535)
+    with pytest.raises(ConfigError, match="code 65535 is too large: maps hold codes up to 65534"):
+        made(3, 65535)
+    with pytest.raises(ConfigError, match="code 7 stands for several classes"):
+        Scheme("own", (LandClass(7, "a", "#123456"), LandClass(7, "b", "#123457")))

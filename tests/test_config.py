@@ -98,6 +98,25 @@ def test_the_record_of_a_run_holds_no_secret_and_no_object() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["https://host/{}?sig=hidden", "https://me:hidden@host/{}", "abfs://c@a.net/{}?se=hidden"],
+)
+def test_no_url_of_a_record_holds_a_secret(url: str) -> None:
+    told = {
+        "source": {"rasters": [url.format("a.tif"), [url.format("b1.tif"), "b2.tif"]]},
+        "model": {"path": url.format("m.onnx"), "mean_image": url.format("mean.xml")},
+        "output": {"path": url.format("run")},
+        "backend": {"name": "mine", "stores": {"first": [url.format("x")]}},
+    }
+    said = load_config(told, environment={}).recorded()
+    assert "hidden" not in json.dumps(said)
+    host = "abfs://c@a.net" if url.startswith("abfs") else "https://host"
+    assert said["source"]["rasters"] == [f"{host}/a.tif", [f"{host}/b1.tif", "b2.tif"]]
+    assert (said["model"]["path"], said["output"]["path"]) == (f"{host}/m.onnx", f"{host}/run")
+    assert said["failures"] == {"policy": "quarantine", "at_most": 0.01}
+
+
 def test_a_value_of_the_environment_that_is_no_yaml_is_named() -> None:
     with pytest.raises(ConfigError, match="LANDCOVER_BACKEND__WORKERS: its value is not YAML"):
         load_config(MINIMAL, environment={"LANDCOVER_BACKEND__WORKERS": "[4"})

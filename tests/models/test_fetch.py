@@ -90,6 +90,8 @@ def test_a_model_of_a_web_server_is_fetched_once_whatever_its_signature(tmp_path
 
 def test_a_secret_in_a_url_is_never_shown() -> None:
     assert shown("https://host/net.onnx?sig=secret") == "https://host/net.onnx"
+    assert shown("https://me:secret@host/net.onnx") == "https://host/net.onnx"
+    assert shown("abfs://models@account.net/net.onnx") == "abfs://models@account.net/net.onnx"
     assert shown("what?.onnx") == "what?.onnx"
     with pytest.raises(ModelError) as caught:
         local_path("nosuchprotocol://m/net.onnx?sig=secret")

@@ -9,10 +9,14 @@ import pickle
 import subprocess
 import sys
 import threading
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any, ClassVar
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 
 from landcover.classes import scheme
 from landcover.errors import OutputError
@@ -41,6 +45,8 @@ def test_the_summary_joins_the_manifest_at_the_end(place: str) -> None:
     said = run.manifest()
     assert (said["status"], said["tiles"], said["config"]) == ("done", {"planned": 3}, {})
     assert said["started"] <= said["finished"]
+    for time in (said["started"], said["finished"]):
+        assert datetime.fromisoformat(time).utcoffset() == timedelta(0)
 
 
 def test_an_interrupted_run_goes_on_and_keeps_its_beginning(place: str) -> None:
@@ -122,6 +128,16 @@ def test_a_second_run_of_the_same_process_is_refused(place: str) -> None:
     assert ".lock" not in Storage(place).names()
 
 
+def test_another_job_waits_its_turn_before_it_looks_at_what_is_there(place: str) -> None:
+    """What a run that goes on has written meanwhile is no reason to name another output."""
+    with (
+        claim(place, MINE, CLASSES, {}),
+        pytest.raises(OutputError, match="is being written by"),
+        claim(place, {"model": "m2"}, CLASSES, {}),
+    ):
+        pass
+
+
 def test_a_second_process_is_refused_until_the_first_one_dies(tmp_path: Path) -> None:
     code = (
         "import sys; from landcover.runs.lock import only_run;"
@@ -192,10 +208,15 @@ def test_so_it_does_where_a_file_system_has_no_hard_links(
 
 def test_what_killed_processes_left_half_written_is_swept_away(tmp_path: Path) -> None:
     with claim(str(tmp_path), MINE, CLASSES, {}) as run:
-        (tmp_path / "tiles" / ".writing-0a").touch()
+        (tmp_path / "maps").mkdir()
+        for folder in ("", "tiles", "quarantine", "pixels", "maps"):
+            (tmp_path / folder / ".writing-0a").touch()
+        (tmp_path / ".writing-maps").mkdir()
+        (tmp_path / ".writing-maps" / "0-0-0-0").touch()
         run.storage.put("tiles/part-000000.parquet", b"x")
     with claim(str(tmp_path), MINE, CLASSES, {}):
         assert Storage(str(tmp_path)).names("tiles") == ["part-000000.parquet"]
+        assert [path.name for path in tmp_path.rglob(".writing*")] == []
 
 
 def test_readers_never_see_half_a_file(tmp_path: Path) -> None:
@@ -227,3 +248,67 @@ def test_a_folder_that_is_no_run_is_said_to_be_none(tmp_path: Path) -> None:
 
 def test_a_run_directory_pickles_into_few_bytes(place: str) -> None:
     assert len(pickle.dumps(RunDirectory(place, CLASSES))) < 1000
+
+
+def test_names_come_sorted(place: str) -> None:
+    storage = Storage(place)
+    storage.prepare("tiles")
+    names = [f"part-{n * 7919 % 1000:06d}.parquet" for n in range(60)]
+    for name in names:
+        storage.put(f"tiles/{name}", b"x")
+    assert storage.names("tiles") == sorted(names)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "memory://folder/run?sig=s3cret",
+        "memory://folder/run?Signature=s3cret",
+        "memory://me:s3cret@folder/run",
+    ],
+)
+def test_an_output_whose_url_holds_a_secret_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(OutputError, match="holds a password or a signature") as refused:
+        Storage(url).put("run.json", b"{}")
+    assert "s3cret" not in str(refused.value)
+    with pytest.raises(OutputError) as refused, claim(url, MINE, CLASSES, {}):
+        pytest.fail("nothing must be written there")
+    assert "s3cret" not in str(refused.value)
+
+
+class Listing(MemoryFileSystem):
+    """A store whose listings are kept until it is told that they are old, as those of clouds are."""
+
+    protocol = "listing"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    kept: ClassVar[dict[str, Any]] = {}
+
+    def ls(self, path: str, detail: bool = True, **options: Any) -> Any:
+        key = f"{path} {detail}"
+        if key not in self.kept:
+            self.kept[key] = super().ls(path, detail, **options)
+        return self.kept[key]
+
+    def exists(self, path: str, **options: Any) -> bool:
+        key = f"{path} exists"
+        if key not in self.kept:
+            self.kept[key] = super().exists(path, **options)
+        return bool(self.kept[key])
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        self.kept.clear()
+
+
+def test_what_others_write_to_a_store_with_listings_is_seen() -> None:
+    fsspec.register_implementation("listing", Listing, clobber=True)
+    storage = Storage("listing://folder/run")
+    other = fsspec.filesystem("memory")
+    storage.put("tiles/part-000000.parquet", b"x")
+    assert storage.names("tiles") == ["part-000000.parquet"]
+    assert not storage.exists("tiles/part-000001.parquet")
+    [place] = [place for place in Listing.store if place.endswith("part-000000.parquet")]
+    beside = place.replace("part-000000", "part-000001")
+    Listing.store[beside] = MemoryFile(other, beside, b"y")
+    assert storage.names("tiles") == ["part-000000.parquet", "part-000001.parquet"]
+    assert storage.exists("tiles/part-000001.parquet")

@@ -17,7 +17,7 @@ import pyproj
 import pytest
 import rasterio
 
-from landcover.classes import scheme
+from landcover.classes import classes_of, scheme
 from landcover.contracts import Failure, Tile
 from landcover.errors import OutputError
 from landcover.runs.counts import Counts
@@ -49,6 +49,7 @@ def test_a_part_of_a_raster_has_the_promised_columns(
     assert table["label"].to_pylist() == ["Barren", "Forest", "Shrub", "Cultivated"]
     assert table["code"].to_pylist() == [30, 40, 50, 80]
     assert table.schema.field("score").type == pa.float32()
+    assert table["score"].to_pylist() == np.linspace(0.5, 1, 4, dtype=np.float32).tolist()
     assert table.schema.field("probabilities").type == pa.list_(pa.float32())
     assert table["probabilities"].to_pylist() == probabilities.tolist()
 
@@ -73,6 +74,19 @@ def test_a_part_opens_in_geopandas_with_its_crs_and_outlines(
     assert frame.crs == pyproj.CRS("EPSG:26914")
     assert [tuple(g.bounds) for g in frame.geometry] == [make_tile(2, c).bounds for c in range(4)]
     assert frame.geometry.is_valid.all()
+    assert all(outline.exterior.is_ccw for outline in frame.geometry)
+    [first, *_] = pq.read_table(io.BytesIO(run.storage.read(run.part("tiles", 2))))["geometry"]
+    assert first.as_py()[0] == 1  # little-endian
+
+
+def test_the_box_of_a_part_holds_all_its_tiles(
+    run: RunDirectory, make_part: MakePart, make_tile: MakeTile
+) -> None:
+    write_part(run, make_part(0, [make_tile(1, 3), make_tile(4, 0), make_tile(2, 1)]))
+    with run.storage.open(run.part("tiles", 0)) as file:
+        geo = json.loads(pq.read_metadata(file).metadata[b"geo"])
+    box = geo["columns"]["geometry"]["bbox"]
+    assert box == [400_000, 5_200_000 - 5 * 224, 400_000 + 4 * 224, 5_200_000 - 224]
 
 
 def test_the_geo_metadata_follows_geoparquet_1_1(run: RunDirectory, make_part: MakePart) -> None:
@@ -137,6 +151,45 @@ def test_what_an_attempt_left_that_was_killed_does_not_stay(
     assert not list(read_parts(run, "quarantine"))
     remove_strays(run)
     assert run.parts("quarantine") == []
+
+
+def test_all_that_a_task_has_written_goes_and_its_tiles_go_first(
+    tmp_path: Path, make_part: MakePart, make_tile: MakeTile
+) -> None:
+    run = RunDirectory(str(tmp_path), scheme("nlcd6"))
+    run.storage.prepare("tiles", "quarantine", "pixels")
+    placed = (1.0, 0.0, 400_000.0, 0.0, -1.0, 5_200_000.0)
+    block = PixelBlock("a.tif", np.full((3, 4), 40, np.uint8), 0, 0, placed, "EPSG:26914")
+    failures = [Failure(make_tile(0, 9), "timeout", True)]
+    for index in (0, 1):
+        write_part(run, make_part(index, pixels=block, failures=failures))
+    remove_part(run, 0)
+    assert [run.parts(kind) for kind in ("tiles", "quarantine", "pixels")] == [[1]] * 3  # type: ignore[arg-type]
+    for kind in ("quarantine", "pixels"):  # a folder in the place of a file cannot be removed so
+        [place] = (tmp_path / kind).iterdir()
+        place.unlink()
+        place.mkdir()
+    with pytest.raises(OutputError):
+        remove_part(run, 1)
+    assert run.parts("tiles") == []
+
+
+def test_what_a_task_set_aside_counts_once_the_task_is_done(
+    run: RunDirectory, make_part: MakePart, make_tile: MakeTile
+) -> None:
+    for index in (10, 2, 1_000_000):
+        failures = [Failure(make_tile(index % 1000, 9), f"timeout of {index}", True)]
+        write_part(run, make_part(index, failures=failures))
+    run.storage.remove(run.part("tiles", 10))  # as after a kill between the two
+    found = [table["reason"][0].as_py() for table in read_parts(run, "quarantine")]
+    assert found == ["timeout of 2", "timeout of 1000000"]
+
+
+def test_tiles_may_lie_in_rows_beyond_32767(run: RunDirectory, make_part: MakePart) -> None:
+    far = Tile("a.tif/100000/70000", "a.tif", 100_000, 70_000, (0.0, 0.0, 1.0, 1.0))
+    write_part(run, make_part(0, [far]))
+    table = next(read_parts(run, columns=["row", "col"]))
+    assert table.to_pydict() == {"row": [100_000], "col": [70_000]}
 
 
 @pytest.fixture
@@ -234,6 +287,29 @@ def test_labels_of_pixels_come_back_as_they_were(run: RunDirectory, make_part: M
         assert file.xy(64, 0, offset="ul") == (400_000, 5_200_000)
 
 
+@pytest.mark.parametrize("classes", [6, 300])
+def test_labels_of_pixels_lie_in_the_blocks_of_their_map(
+    run: RunDirectory, make_part: MakePart, classes: int
+) -> None:
+    own = RunDirectory(run.path, classes_of([f"class {n}" for n in range(classes)]))
+    values = np.random.default_rng(5).integers(0, classes, (700, 530)).astype(own.scheme.dtype)
+    values[::7] = own.scheme.nodata
+    placed = (0.6, 0.0, 400_000.0, 0.0, -0.6, 5_200_000.0)
+    block = PixelBlock("a.tif", values, 1024 + 37, 512 + 101, placed, "EPSG:26914")
+    write_part(own, make_part(6, pixels=block))
+    part = read_pixels(own, 6)
+    assert part is not None and part.dtype == own.scheme.dtype
+    np.testing.assert_array_equal(part.values, values)
+    assert part.area == (1061, 1761, 613, 1143)
+    assert sorted(part.places) == [(row, col) for row in (2, 3) for col in (1, 2)]
+    with rasterio.MemoryFile(part.content) as memory, memory.open() as file:
+        whole = file.read(1)
+        assert file.nodata == own.scheme.nodata
+        assert file.xy(37, 101, offset="ul") == pytest.approx((400_000, 5_200_000))
+    assert (whole[:37] == own.scheme.nodata).all() and (whole[:, :101] == own.scheme.nodata).all()
+    np.testing.assert_array_equal(whole[37:, 101:], values)
+
+
 def test_a_task_that_no_worker_survived_has_all_its_tiles_in_quarantine(
     run: RunDirectory, make_tile: MakeTile
 ) -> None:
@@ -253,8 +329,9 @@ def test_tiles_that_got_lost_are_noticed_before_anything_is_written(make_part: M
 def test_parts_come_in_the_order_of_the_plan(run: RunDirectory, make_part: MakePart) -> None:
     for index in (10, 2, 1_000_000):
         write_part(run, make_part(index))
-    rows = [table["row"][0].as_py() for table in read_parts(run, columns=["row"])]
-    assert rows == [2, 10, 1_000_000]
+    tables = list(read_parts(run, columns=["row"]))
+    assert [table["row"][0].as_py() for table in tables] == [2, 10, 1_000_000]
+    assert tables[0].column_names == ["row"]
 
 
 class _Task:

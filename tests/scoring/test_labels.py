@@ -48,6 +48,14 @@ def test_no_mask_means_all_pixels_count() -> None:
     assert np.allclose(with_mask.probabilities, without.probabilities, atol=1e-6)
 
 
+@pytest.mark.parametrize("classes", [200, 300])
+def test_there_may_be_more_classes_than_a_byte_holds(classes: int) -> None:
+    best = np.random.default_rng(3).integers(0, classes, (2, 7, 5))
+    found = (np.arange(classes)[None, :, None, None] == best[:, None]).astype(np.float32)
+    labels = label_pixels(found, None)
+    assert labels.pixels is not None and np.array_equal(labels.pixels, best)
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [(np.nan, "NaN"), (np.inf, "inf"), (-np.inf, "-inf"), (1.5, "1.5"), (-0.2, "-0.2")],

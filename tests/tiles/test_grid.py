@@ -60,10 +60,10 @@ def test_every_tile_has_a_part_of_the_scene(grid: Grid) -> None:
 def test_bounds_agree_with_the_affine_transform(grid: Grid, data: st.DataObject) -> None:
     row = data.draw(st.integers(0, grid.rows - 1))
     col = data.draw(st.integers(0, grid.cols - 1))
-    affine = Affine(0.6, 0, 500000.3, 0, -0.6, 4000000.7)
+    affine = Affine(0.6, 0, 500000.3, 0, -0.7, 4000000.7)
     y, x = grid.corner(row, col)
     xs, ys = xy(affine, [y, y + grid.core.rows], [x, x + grid.core.cols], offset="ul")
-    bounds = grid.bounds(row, col, (0.6, 0, 500000.3, 0, -0.6, 4000000.7))
+    bounds = grid.bounds(row, col, (0.6, 0, 500000.3, 0, -0.7, 4000000.7))
     assert bounds == pytest.approx((xs[0], ys[1], xs[1], ys[0]), abs=1e-6)
 
 
@@ -98,6 +98,13 @@ def test_the_mirror_shows_pixels_inside_the_scene() -> None:
     scene = Rectangle(0, 50, 0, 200)
     assert with_mirrored(Rectangle(-10, 20, 150, 260), scene) == (-10, 20, 139, 260)
     assert with_mirrored(Rectangle(45, 90, 3, 9), scene) == (9, 90, 3, 9)
+    assert with_mirrored(Rectangle(-10, 5, -7, 2), scene) == (-10, 11, -7, 8)
+
+
+def test_rectangles_that_lie_beside_each_other_share_nothing() -> None:
+    one = Rectangle(0, 5, 0, 7)
+    assert one.common(Rectangle(5, 9, 0, 7)) is None is one.common(Rectangle(0, 5, 7, 9))
+    assert one.common(Rectangle(4, 9, 6, 9)) == (4, 5, 6, 7)
 
 
 def test_a_rectangle_outside_another_is_cut_in_four() -> None:
@@ -122,17 +129,20 @@ def test_a_stride_alone_widens_the_halo_of_networks_that_label_pixels() -> None:
 
 
 def test_one_stride_does_not_fit_windows_of_pixels_that_are_no_squares() -> None:
-    with pytest.raises(
-        ConfigError, match=r"48 x 80 .* source.stride is left out \(48 x 80\), not 4"
-    ):
-        spacing(Size(48, 80), stride=48, halo=None, exact=True)
+    for stride in (48, 40):
+        with pytest.raises(
+            ConfigError, match=r"48 x 80 .* source.stride is left out \(48 x 80\), not 4"
+        ):
+            spacing(Size(48, 80), stride=stride, halo=None, exact=True)
 
 
-@pytest.mark.parametrize("stride, halo", [(191, None), (100, 0), (150, 32)])
+@pytest.mark.parametrize("stride, halo, fits", [(191, None, 224), (100, 0, 224), (150, 32, 160)])
 def test_overlapping_tiles_are_refused_to_networks_that_label_pixels(
-    stride: int, halo: int | None
+    stride: int, halo: int | None, fits: int
 ) -> None:
-    with pytest.raises(ConfigError, match=r"write each pixel once: .* source.stride is \d+, not"):
+    with pytest.raises(
+        ConfigError, match=f"write each pixel once: .* source.stride is {fits}, not"
+    ):
         spacing(Size.of(224), stride=stride, halo=halo, exact=True)
 
 

@@ -112,7 +112,6 @@ PARTS_OF_RUNS = planted(
         "columns that were not asked for",
         "columns=list(columns) if columns else None",
         "columns=None",
-        "the tables have more columns than were asked for: it takes time, and changes nothing",
     ),
     (
         "undefined pixels are not in the table",
@@ -223,7 +222,6 @@ STORAGE = planted(
         "a listing from memory",
         "            self._filesystem.invalidate_cache()\n            paths =",
         "            paths =",
-        "the file systems of the tests keep no listings; those of Azure and S3 do",
     ),
     (
         "names in the order of the disk",

@@ -85,7 +85,7 @@ LABELS = planted(
 
 CANVAS = planted(
     "landcover/scoring/canvas.py",
-    "tests/scoring/test_score.py tests/scoring/test_array.py",
+    "tests/scoring/test_irregular.py tests/scoring/test_array.py",
     (
         "codes are indices",
         "return np.asarray(codes[labels])",
@@ -130,7 +130,7 @@ CANVAS = planted(
 
 INFERENCE = planted(
     "landcover/scoring/inference.py",
-    "tests/scoring/test_score.py tests/scoring/test_tuning.py tests/scoring/test_labels.py",
+    "tests/scoring/test_irregular.py tests/scoring/test_tuning.py tests/scoring/test_labels.py",
     (
         "a halo beyond the model's is written",
         "self._inner = slice(crop, -crop or None)",
@@ -156,7 +156,7 @@ INFERENCE = planted(
 
 ARRAY = planted(
     "landcover/scoring/array.py",
-    "tests/scoring/test_array.py tests/scoring/test_array_places.py",
+    "tests/scoring/test_irregular.py tests/scoring/test_array_places.py tests/scoring/test_array.py",
     (
         "bands in the order of the array",
         "return array.isel(band=[places[band] for band in wanted])",
@@ -199,7 +199,7 @@ ARRAY = planted(
 
 ARRAY_BLOCKS = planted(
     "landcover/scoring/array_blocks.py",
-    "tests/scoring/test_array.py tests/scoring/test_undefined.py",
+    "tests/scoring/test_irregular.py tests/scoring/test_undefined.py tests/scoring/test_array.py",
     (
         "nodata is score 0",
         "np.where(labels.pixels < 0, np.nan, labels.pixel_scores)",
@@ -376,7 +376,7 @@ PIPELINE = planted(
 
 WORKER = planted(
     "landcover/scoring/worker.py",
-    "tests/scoring/test_score.py tests/scoring/test_undefined.py tests/scoring/test_tasks.py",
+    "tests/scoring/test_irregular.py tests/scoring/test_undefined.py tests/scoring/test_tasks.py tests/scoring/test_score.py",
     (
         "probabilities unasked",
         "probabilities=probabilities if self.probabilities else None",
@@ -623,7 +623,7 @@ DRIVER = planted(
 
 PLAN = planted(
     "landcover/scoring/plan.py",
-    "tests/scoring/test_score.py tests/scoring/test_seams.py",
+    "tests/scoring/test_irregular.py tests/scoring/test_score.py tests/scoring/test_seams.py",
     ("a halo below the model's", "    if tiling.halo < recipe.halo:\n", "    if False:\n"),
     (
         "the crop is the whole halo",

@@ -119,15 +119,16 @@ CONFIG = planted(
         "if not isinstance(path, str):",
     ),
     (
-        "secrets of a model's URL are recorded",
-        'values["model"][key] = _without_secrets(values["model"][key])',
-        "pass",
+        "secrets of the sections are recorded",
+        '{key: _recorded(value) for key, value in {**values, "backend": backend}.items()}',
+        '{**values, "backend": _recorded(backend)}',
     ),
     (
-        "secrets of a backend's address are recorded",
-        "        return _without_secrets(value)\n",
+        "secrets of URLs are recorded",
+        "        return without_secrets(value)\n",
         "        return value\n",
     ),
+    ("passwords are recorded", r"[^/@]*:[^/@]*@", r"[^/@]*:[^/@]*@@"),
     ("secrets of Connect are recorded", 're.split(r"[?;]", text)[0]', 're.split(r"[?]", text)[0]'),
     (
         "clients are recorded as they are",
