@@ -55,6 +55,20 @@ def test_a_mask_on_one_strip_leaves_the_others_valid(pipeline: Pipeline) -> None
     assert batch.valid.ravel().tolist() == [True, True, False, False]
 
 
+def test_every_tile_keeps_its_own_mask_wherever_batches_are_cut(pipeline: Pipeline) -> None:
+    def masked(start: int, count: int) -> Strip:
+        strip = _strip(start, count)
+        bits = np.arange(start, start + count)[:, None] >> np.arange(5) & 1
+        return Strip(strip.tiles, strip.pixels, bits.astype(bool)[:, None])
+
+    found = pipeline.score(_reads(masked(0, 7), masked(7, 2), masked(9, 9)), _Infer(), Tally())
+    told = {}
+    for batch, numbers in found:
+        assert batch.valid is not None
+        told |= dict(zip(numbers, batch.valid[:, 0] @ (1 << np.arange(5)), strict=True))
+    assert told == {number: number for number in range(18)}
+
+
 def test_failures_and_skipped_tiles_are_counted(pipeline: Pipeline) -> None:
     failure = Failure(Tile("7", "scene", 0, 7), "torn", False)
     empty = Strip([], np.empty((0, 1, 1, 1), np.uint8), failures=[failure], skipped=3)

@@ -10,11 +10,15 @@ import pytest
 
 import landcover
 from landcover.config import ModelSettings
+from landcover.contracts import Tile
 from landcover.errors import ModelError
 from landcover.models.model import ScoringModel
 from landcover.models.preprocessing.specification import Pixels, Probabilities
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.runtimes.onnxruntime import OnnxRuntime
+from landcover.scoring.inference import Labelling
+from landcover.scoring.model import OpenModel
+from landcover.scoring.pipeline import Batch
 from landcover.scoring.tuning import measure, remember_smaller
 
 
@@ -57,6 +61,20 @@ def test_a_batch_that_had_to_shrink_stays_small_in_later_runs(recipe: Recipe) ->
     assert measure(ScoringModel(recipe, Roomy(room=100)), 1) == replace(found, batch=2)
     remember_smaller(ScoringModel(replace(recipe, batch=8), Roomy(room=8)), 1)
     assert measure(ScoringModel(recipe, Roomy(room=100)), 1).batch == 2
+
+
+def test_batches_that_had_to_shrink_stay_small_in_this_run_and_in_later_ones(
+    recipe: Recipe,
+) -> None:
+    assert measure(ScoringModel(recipe, Roomy(room=100)), 1).batch > 4
+    opened = OpenModel(ScoringModel(replace(recipe, batch=2**31), Roomy(room=5)), 1, 0.0)
+    labelling = Labelling(opened, 16)
+    tiles = [Tile(str(n), "scene", 0, n) for n in range(16)]
+    pixels = np.zeros((16, 3, 32, 32), np.uint8)
+    assert len(labelling(Batch(tiles, pixels, None)).labels) == 16
+    assert labelling.batch == 4
+    assert measure(ScoringModel(recipe, Roomy(room=100)), 1).batch == 4
+    opened.pipeline.close()
 
 
 def test_nothing_is_remembered_of_a_network_that_fits_no_tile(recipe: Recipe) -> None:
