@@ -151,6 +151,11 @@ def test_schemes_survive_pickling_and_json() -> None:
 def test_a_colour_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="'red' is not"):
         LandClass(1, "x", "red")
+    for color in ("#12345", "#1234567", "#12345G", "123456"):
+        with pytest.raises(ValueError, match="is not '#rrggbb'"):
+            LandClass(1, "x", color)
+    with pytest.raises(ValueError, match="code -1 is negative"):
+        LandClass(-1, "x", "#123456")
 
 
 def test_thousands_of_classes_have_thousands_of_colours() -> None:

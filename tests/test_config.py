@@ -47,6 +47,39 @@ def test_rasters_and_images_together_are_refused() -> None:
         load_config(both, environment={})
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("source.labels", "parent", "'labels' goes with 'images'"),
+        ("source.resize", "fit", "'resize' goes with 'images'"),
+        ("model.threshold", 1, "model.threshold: .*less than 1"),
+        ("model.threshold", 0, "model.threshold: .*greater than 0"),
+        ("source.halo", -1, "source.halo: .*greater than or equal to 0"),
+        ("source.stride", 0, "source.stride: .*greater than or equal to 1"),
+        ("source.resolution", 0, "source.resolution: .*greater than 0"),
+        ("failures.at_most", 1.01, "failures.at_most: .*less than or equal to 1"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_named(key: str, value: object, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_config(MINIMAL, {key: value}, environment={})
+
+
+def test_what_a_model_needs_counts_from_the_file_too(tmp_path: Path) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(
+        "source: {images: [tiles/*]}\nmodel: {path: nets/m.onnx, mean_image: nets/mean.xml}\n"
+        "output: {path: out}\n"
+    )
+    config = load_config(file, environment={})
+    assert config.source.images == (f"{tmp_path}/tiles/*",)
+    assert config.model.mean_image == f"{tmp_path}/nets/mean.xml"
+    assert (config.model.path, config.output.path) == (
+        f"{tmp_path}/nets/m.onnx",
+        f"{tmp_path}/out",
+    )
+
+
 def test_arguments_win_over_the_environment_which_wins_over_the_file() -> None:
     environment = {
         "LANDCOVER_BACKEND__NAME": "dask",

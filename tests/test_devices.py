@@ -100,6 +100,9 @@ def test_of_divided_gpus_a_process_sees_one_instance() -> None:
     first = visible_gpus({}, DIVIDED)
     assert [gpu.uuid for gpu in first] == ["MIG-c1"]
     assert first[0].name == "NVIDIA A100-SXM4-40GB MIG 3g.20gb"
+    cards = f"GPU 0: NVIDIA T4 (UUID: GPU-bbbb)\n{DIVIDED.replace('GPU 0', 'GPU 3')}"
+    found = visible_gpus({"CUDA_VISIBLE_DEVICES": "MIG-c2"}, cards)
+    assert [(gpu.index, gpu.ordinal) for gpu in found] == [(3, 0)]
     named = visible_gpus({"CUDA_VISIBLE_DEVICES": "MIG-c2,MIG-c1"}, DIVIDED)
     assert [(gpu.uuid, gpu.ordinal) for gpu in named] == [("MIG-c2", 0)]
 
@@ -172,3 +175,28 @@ def test_locks_lie_only_in_a_folder_of_the_users_own(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LandcoverError, match="no locks of GPUs can be kept here"):
         hold(PAIR, tmp_path / "file")
+
+
+def test_a_folder_of_another_user_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    another = os.getuid() + 1
+    monkeypatch.setattr("landcover.devices.os.getuid", lambda: another)
+    with pytest.raises(LandcoverError, match="belongs to another user"):
+        hold(PAIR, tmp_path)
+
+
+def test_the_folder_of_locks_is_for_its_user_alone_and_a_lock_names_who_holds_it(
+    tmp_path: Path,
+) -> None:
+    folder, before = tmp_path / "locks", os.umask(0)
+    try:
+        folder.mkdir(mode=0o700)
+        (folder / "GPU-one.lock").write_text("99999999999")  # of a holder that is gone
+        assert hold(PAIR, folder) == PAIR[0]
+        assert holders(PAIR, folder) == [os.getpid()]
+        let_go()
+        assert hold(PAIR, tmp_path / "new") == PAIR[0]
+        assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    finally:
+        os.umask(before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,28 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 def test_a_missing_library_is_answered_with_the_way_to_get_it() -> None:
     with pytest.raises(MissingExtra, match="'needy' needs a_library_nobody_has"):
         load_backend("needy")
+
+
+def test_a_missing_module_of_a_plug_ins_own_is_its_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_backend").mkdir()
+    (tmp_path / "broken_backend" / "__init__.py").write_text("import broken_backend.forgotten")
+    monkeypatch.syspath_prepend(tmp_path)
+    point = EntryPoint("broken", "broken_backend:Backend", "landcover.backends")
+    monkeypatch.setattr("landcover.plugins.entry_points", lambda group: [point])
+    with pytest.raises(ModuleNotFoundError, match=r"broken_backend\.forgotten") as raised:
+        load_backend("broken")
+    assert not isinstance(raised.value, MissingExtra)
+
+
+def test_of_two_packages_with_one_name_none_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = [
+        EntryPoint("mine", f"package_{letter}:Backend", "landcover.backends") for letter in "ab"
+    ]
+    monkeypatch.setattr("landcover.plugins.entry_points", lambda group: points)
+    with pytest.raises(ConfigError, match=r"two packages register .*package_a:.*package_b:"):
+        backend_names()
 
 
 @pytest.mark.parametrize(("backend", "library"), [("dask", "distributed"), ("spark", "pyspark")])

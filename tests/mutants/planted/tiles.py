@@ -109,8 +109,8 @@ GRID = planted(
 
 WINDOWS = planted(
     "landcover/tiles/rasters/windows.py",
-    "tests/tiles/rasters/test_windows.py tests/tiles/rasters/test_neighbours.py"
-    " tests/tiles/rasters/test_source.py",
+    "tests/tiles/rasters/test_source.py tests/tiles/rasters/test_neighbours.py"
+    " tests/tiles/rasters/test_windows.py",
     (
         "mirrored pixels count as data",
         "held = within_y[:, None] & within_x[None, :]",
@@ -131,6 +131,11 @@ WINDOWS = planted(
         "return (index >= 0) & (index < size)",
         "return (index >= 0) & (index <= size)",
     ),
+)
+
+WINDOWS_BESIDE = planted(
+    "landcover/tiles/rasters/windows.py",
+    "tests/tiles/rasters/test_neighbours.py",
     (
         "the first neighbour lies below the others",
         "for neighbour in reversed(neighbours):",
@@ -249,7 +254,9 @@ NEIGHBOURS = planted(
 
 RESAMPLING = planted(
     "landcover/tiles/rasters/resampling.py",
-    "tests/tiles/rasters/test_resampling.py tests/tiles/rasters/test_windows.py",
+    "tests/tiles/rasters/test_resampling.py"
+    " tests/tiles/rasters/test_windows.py::test_pixels_without_data_do_not_bleed_into_resampled_imagery"
+    " tests/tiles/rasters/test_windows.py::test_resampling_is_gdals_bilinear",
     (
         "half a pixel off",
         "centre = (np.arange(start, stop) + 0.5)[:, None] * self.ratio",
