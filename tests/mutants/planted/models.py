@@ -127,8 +127,8 @@ RENDERING = planted(
     ),
     (
         "numbers of classes from 1",
-        "numbers = np.arange(output.classes, dtype=np.int32)",
-        "numbers = np.arange(1, output.classes + 1, dtype=np.int32)",
+        "numbers = np.arange(output.classes, dtype=np.float32)",
+        "numbers = np.arange(1, output.classes + 1, dtype=np.float32)",
     ),
     (
         "the share of the wrong neighbour",
@@ -280,11 +280,7 @@ INPUT = planted(
         "if told is not None and one is not None and one != told:",
         "if False:",
     ),
-    (
-        "fractions for a network of whole numbers",
-        "    _check_whole_numbers(signature.dtype, steps, shown)\n",
-        "",
-    ),
+    ("networks of whole numbers are scaled", "whole = not np.issubdtype", "whole = np.issubdtype"),
     ("mean and mean image", "    if told.mean is not None:\n", "    if False:\n"),
 )
 
@@ -624,12 +620,8 @@ ONNXRUNTIME = planted(
 FETCH = planted(
     "landcover/models/fetch.py",
     "tests/models/test_fetch.py",
-    ("a secret is shown", "return without_secrets(path)", "return path"),
-    (
-        "a file that changed is the old one",
-        'version = [shown(url), *(f"{at} {_version(info)}"',
-        'version = [shown(url), *(f"{at}"',
-    ),
+    ("a secret is shown", "return redacted(path)", "return path"),
+    ("a file that changed is the old one", "{shown(at)} {_version(info)}", "{shown(at)}"),
     (
         "the size alone is the version",
         "return f\"{info.get('size')} {stated}\"",
@@ -637,10 +629,14 @@ FETCH = planted(
     ),
     (
         "files of a folder lie side by side",
-        'target = folder / at.removeprefix(root).lstrip("/")',
-        "target = folder / PurePosixPath(at).name",
+        'target = kept / _plain(at).removeprefix(root).lstrip("/")',
+        "target = kept / PurePosixPath(at).name",
     ),
-    ("the secret of the fetch is told", "str(error).replace(path, shown(path))", "str(error)"),
+    (
+        "the secret of a path is told",
+        'raise ModelError(shown(path), f"cannot be',
+        'raise ModelError(path, f"cannot be',
+    ),
 )
 
 CACHE = planted(

@@ -143,8 +143,8 @@ INFERENCE = planted(
     ),
     (
         "the mask is not given on",
-        "return label_pixels(inner, batch.valid)",
-        "return label_pixels(inner, None)",
+        "return label_pixels(inner, batch.valid, self._numbers)",
+        "return label_pixels(inner, None, self._numbers)",
     ),
     (
         "a batch that shrank is not remembered",

@@ -119,17 +119,10 @@ CONFIG = planted(
         "if not isinstance(path, str):",
     ),
     (
-        "secrets of the sections are recorded",
-        '{key: _recorded(value) for key, value in {**values, "backend": backend}.items()}',
-        '{**values, "backend": _recorded(backend)}',
+        "secrets are recorded",
+        "redacted_values(\n            {**values",
+        "dict(\n            {**values",
     ),
-    (
-        "secrets of URLs are recorded",
-        "        return without_secrets(value)\n",
-        "        return value\n",
-    ),
-    ("passwords are recorded", r"[^/@]*:[^/@]*@", r"[^/@]*:[^/@]*@@"),
-    ("secrets of Connect are recorded", 're.split(r"[?;]", text)[0]', 're.split(r"[?]", text)[0]'),
     (
         "clients are recorded as they are",
         'return f"{type(value).__module__}.{type(value).__qualname__}"',
@@ -266,4 +259,25 @@ PLUGINS = planted(
         "        if False:\n",
     ),
     ("the name of a library for that of the extra", "point.name, module)", "module, module)"),
+)
+
+REDACTION = planted(
+    "landcover/redaction.py",
+    "tests/test_redaction.py tests/test_config.py",
+    ("containers are user info", "if scheme.lower() in _CONTAINER_BEFORE_AT and", "if False and"),
+    ("a password before a host", 'and ":" not in user:', "and True:"),
+    (
+        "values under the names of secrets",
+        "HIDDEN if value and _SECRET_NAME.fullmatch(name) else ",
+        "",
+    ),
+    ("lists may hold secrets", "[redacted_values(item, name) for item in value]", "list(value)"),
+    (
+        "what the environment holds as a secret",
+        "        text = text.replace(value, HIDDEN)\n",
+        "        pass\n",
+    ),
+    ("assignments", '    text = _ASSIGNED.sub(rf"\\1={HIDDEN}", text)\n', ""),
+    ("bearers", 'return _BEARER.sub(rf"\\1 {HIDDEN}", text)', "return text"),
+    ("URLs", "    text = _URL.sub(lambda found: _bare(found[0]), text)\n", ""),
 )
