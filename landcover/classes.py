@@ -113,6 +113,12 @@ class Scheme:
         """The classes by their names."""
         return {item.name: item for item in self.classes}
 
+    @cached_property
+    def by_label(self) -> Mapping[str, LandClass]:
+        """The classes by what folders and tables call them: their names in lower case, their codes."""
+        by_code = {str(item.code): item for item in self.classes}
+        return {**by_code, **{item.name.casefold(): item for item in self.classes}}
+
     @property
     def dtype(self) -> Literal["uint8", "uint16"]:
         """What a map of these classes is stored as: uint8 wherever all codes are below 255."""

@@ -8,12 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from support import clusters
 
 from landcover.errors import MissingExtra
 from landcover.plugins import load_backend
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# No test asserts a time: a busy machine is no fault of what is tested.
+settings.register_profile("landcover", deadline=None)
+settings.load_profile("landcover")
 
 
 @pytest.fixture(scope="session")

@@ -68,5 +68,4 @@ def true_pairs(
 
 def named(references: Scheme) -> dict[str, str]:
     """The names of classes by what they may be called: their codes, and their names in lower case."""
-    codes = {str(item.code): item.name for item in references}
-    return codes | {item.name.casefold(): item.name for item in references}
+    return {label: item.name for label, item in references.by_label.items()}

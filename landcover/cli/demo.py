@@ -16,6 +16,7 @@ from landcover.errors import OutputError
 from landcover.report.overview import overview_figure
 from landcover.run import open_run
 from landcover.training.classifier import Epoch, History, train_classifier
+from landcover.training.network import load_keras
 
 _TILE = 64  # pixels of 1 m
 _CLASSES = scheme("nlcd6")
@@ -51,6 +52,7 @@ def demo(context: click.Context, folder: str, backend: str, size: int) -> None:
 
     Nothing is downloaded. A folder of an earlier demo is started over.
     """
+    load_keras()  # what is missing for the training is said before anything is generated
     home = Path(folder)
     config = _start_over(home, backend)
     click.echo(f"1 of 4: generating two landscapes of {size / 1000:.1f} km in {home}/")

@@ -64,6 +64,7 @@ class BlockScorer:
             crs="",
             bands=BandPlan(bands, (), str(pixels.dtype), "value", 0),
             native=True,
+            finer=1.0,
             block=(place.row1 - place.row0, place.col1 - place.col0),
             state="",
             pixels=pixels,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from landcover.classes import classes_of
 from landcover.config import Config, ModelSettings, SourceSettings
 from landcover.errors import ConfigError, OutputError
 from landcover.models.recipe import Recipe
@@ -108,6 +109,7 @@ def _images(settings: SourceSettings, recipe: Recipe) -> ImageSource:
         tile=Size(*recipe.input_size),
         bands=recipe.bands,
         labels=settings.labels,
+        known=classes_of(recipe.classes, recipe.scheme),
         alpha=settings.alpha,
         resize=settings.resize,
     )

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -49,3 +51,15 @@ def test_a_folder_that_holds_something_else_is_left_alone(
     assert _demo("--folder", str(tmp_path)) == 1
     assert "choose another --folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_what_the_training_lacks_is_said_before_anything_is_generated(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['tensorflow'] = None; from landcover.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "demo", "--folder", str(tmp_path / "demo")]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert said.stderr == (
+        "landcover: training needs tensorflow, which is not installed: "
+        "pip install 'landcover[train]'\n"
+    )
+    assert not list(tmp_path.iterdir())

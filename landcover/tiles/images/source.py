@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from time import perf_counter
 from typing import Literal, NamedTuple
 
+from landcover.classes import Scheme
 from landcover.config import Alpha, Resize
 from landcover.contracts import Failure, Strip, Tile
 from landcover.errors import ConfigError, SourceError
@@ -54,6 +55,7 @@ class ImageSource:
             an alpha band that is opaque everywhere.
         band_count: how many bands the network reads; None: as many as the first image has.
         labels: "parent": the true label of an image is the name of its folder.
+        known: the classes that a true label may name; None: any.
         task_tiles: how many images a task has.
         alpha: what a band that is declared alpha is; None: imagery if it is read, else a mask,
             which must be opaque everywhere.
@@ -72,6 +74,7 @@ class ImageSource:
         bands: Sequence[int | str] | None = None,
         band_count: int | None = None,
         labels: Literal["parent"] | None = None,
+        known: Scheme | None = None,
         task_tiles: int = 64,
         alpha: Alpha | None = None,
         resize: Resize = "none",
@@ -88,6 +91,7 @@ class ImageSource:
                 "lies elsewhere than the other images; score each place in a run of its own",
             )
         self._labels, self._task_tiles = labels, task_tiles
+        self._known = known if labels else None
         numbers = None if bands is None else tuple(_numbered(band) for band in bands)
         self._wanted = Wanted(Size.of(tile), numbers, band_count, alpha, resize)
         self._expected: Expected | None = None
@@ -118,8 +122,16 @@ class ImageSource:
             index += 1
 
     def count(self) -> int:
-        """How many images the plan has; lists them."""
-        return sum(1 for _ in self._files())
+        """How many images the plan has; lists them.
+
+        Raises:
+            SourceError: if folders are to be labels, and one is none that is known.
+        """
+        if self._known is None:
+            return sum(1 for _ in self._files())
+        folders = Counter(told(path.rpartition("/")[0]) for path in self._files())
+        _check_labels(folders, self._known)
+        return folders.total()
 
     def fingerprint(self) -> dict[str, object]:
         """What decides which tiles there are: where they are looked for, and their size."""
@@ -248,6 +260,20 @@ def _strip(images: list[_Image], expected: Expected) -> Strip:
             failures.append(Failure(image.tile, str(error), error.retryable, True))
     end = perf_counter()
     return Strip(tiles, pixels[: len(tiles)], None, failures, 0, end - start, end - fetched)
+
+
+def _check_labels(folders: Collection[str], known: Scheme) -> None:
+    """Refuse folders that are to be true labels and name no class, before anything is scored."""
+    strange = [one for one in folders if PurePosixPath(one).name.casefold() not in known.by_label]
+    if not strange:
+        return
+    one, more = strange[0], f", and {len(strange) - 1} more are none" if strange[1:] else ""
+    raise SourceError(
+        one,
+        f"source.labels takes folders for true labels, but {PurePosixPath(one).name!r} is no class "
+        f"of the model{more} (there are: {', '.join(known.names)}); rename it, name other images, "
+        "or set model.classes",
+    )
 
 
 def _numbered(band: int | str) -> int:

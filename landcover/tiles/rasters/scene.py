@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 from landcover.config import Alpha
 from landcover.tiles.grid import Grid, Tiling, Transform
@@ -18,6 +19,10 @@ from landcover.tiles.rasters.georeference import (
     target_grid,
 )
 from landcover.tiles.rasters.metadata import read_metadata
+
+# Pixels whose edges differ by this factor are said to be resampled: 4 for one, or one for 4. Less is
+# common (0.6 m read at 1 m).
+_MUCH = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class Scene:
         crs: as ``EPSG:26914`` where that is equal to what the file says, else as WKT.
         bands: which bands are read, and how pixels without data are told.
         native: pixels are read as they are; otherwise they are resampled to the grid's resolution.
+        finer: edge of the file's pixels in pixels of the grid: above 1 where there are more of these.
         block: (rows, columns) of a block of the file, in pixels of the grid.
         state: tells the files from others of the same names.
     """
@@ -43,6 +49,7 @@ class Scene:
     crs: str
     bands: BandPlan
     native: bool
+    finer: float
     block: tuple[int, int]
     state: str
 
@@ -102,9 +109,25 @@ def describe(
         crs=first.crs,
         bands=plan_bands(held, bands, band_count, alpha),
         native=native,
+        finer=1.0 if native else sqrt(own[0] * own[4] / (transform[0] * transform[4])),
         block=(
             round(first.block[0] * own[4] / transform[4]),
             round(first.block[1] * own[0] / transform[0]),
         ),
         state=" ".join(metadata.state for metadata in held),
     )
+
+
+def resampling_note(scene: Scene, resolution: float | None) -> str:
+    """What becomes of pixels of quite another size than is asked for; "" where that is not so.
+
+    Args:
+        scene: as it is going to be read.
+        resolution: metres a pixel of its grid; None: the scene's own.
+    """
+    if resolution is None or 1 / _MUCH < scene.finer < _MUCH:
+        return ""
+    told = f"its pixels of {resolution * scene.finer:.3g} m are resampled to {resolution:.3g} m"
+    if scene.finer > 1:
+        return f"{told}: {scene.finer**2:,.0f} times as many, which show no more than those do"
+    return f"{told}: one for {scene.finer**-2:,.0f}, their average"

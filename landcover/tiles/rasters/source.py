@@ -20,7 +20,7 @@ from landcover.tiles.grid import Block, Rectangle, Size, plain, spacing
 from landcover.tiles.rasters.bands import alpha_note
 from landcover.tiles.rasters.naming import named_scenes
 from landcover.tiles.rasters.neighbours import Neighbour, Neighbourhood, beyond
-from landcover.tiles.rasters.scene import Scene, describe
+from landcover.tiles.rasters.scene import Scene, describe, resampling_note
 from landcover.tiles.rasters.tiles import TileReader, tiles_of
 from landcover.tiles.states import digest_of
 
@@ -116,11 +116,11 @@ class RasterSource:
             yield self._described[place]
 
     def _tell(self, scene: Scene) -> None:
-        """Say once a run what was decided of bands that are declared alpha."""
-        note = alpha_note(scene.bands)
-        if note and note not in self._told:
-            self._told.add(note)
-            _LOG.warning("%s: %s", scene.name, note)
+        """Say once a run what the files do not show: bands taken for masks, pixels made of others."""
+        for note in (alpha_note(scene.bands), resampling_note(scene, self._read["resolution"])):
+            if note and note not in self._told:
+                self._told.add(note)
+                _LOG.warning("%s: %s", scene.name, note)
 
     def tasks(self) -> Iterator[RasterTask]:
         """The plan: blocks of each scene's grid in row-major order, scene after scene."""

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from support.rasters import RGBA, imagery, write
 
+from landcover.classes import LandClass, Scheme
 from landcover.contracts import Failure, Source, Tile
 from landcover.errors import ConfigError, SourceError
 from landcover.tiles.images import ImageSource
@@ -379,3 +380,19 @@ def test_the_way_of_resizing_is_in_the_fingerprint(folder: Path) -> None:
     ways = ("none", "fit", "crop", "pad")
     assert len({json.dumps(source(folder, resize=way).fingerprint()) for way in ways}) == 4
     assert "resize" not in source(folder).fingerprint()
+
+
+def test_a_folder_that_is_no_class_is_refused_before_anything_is_read(folder: Path) -> None:
+    known = Scheme("model", (LandClass(4, "Pool", "#0000ff"), LandClass(7, "old", "#00ff00")))
+    with pytest.raises(SourceError) as refused:
+        source(folder, labels="parent", known=known).count()
+    assert str(refused.value) == (
+        f"{folder}: source.labels takes folders for true labels, but {folder.name!r} is no class of "
+        "the model, and 1 more are none (there are: Pool, old); rename it, name other images, or "
+        "set model.classes"
+    )
+    assert source(folder, known=known).count() == 5
+    (folder / "roof/a.png").rename(folder / "pool/c.png")
+    (folder / "roof/old").rename(folder / "7")
+    (folder / "d.png").rename(folder / "pool/d.png")
+    assert source(folder, labels="parent", known=known).count() == 5

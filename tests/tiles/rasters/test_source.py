@@ -307,3 +307,28 @@ def test_tiles_may_have_more_columns_than_rows(tmp_path: Path, mask: bool) -> No
             put[:, y : y + 38, x : x + 70] = pixels[:, halo:-halo, halo:-halo]
     assert made.count() == 4 * 3 and (put[:, :131, :203] == written).all()
     assert made.fingerprint()["tile"] == [48, 80] and made.fingerprint()["stride"] == [38, 70]
+
+
+def told_of(made: RasterSource, caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What is said once the scenes have been looked at, twice."""
+    caplog.clear()
+    for _ in range(2):
+        made.count()
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_resampling_to_many_more_or_fewer_pixels_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    coarse = write(tmp_path / "a.tif", imagery(3, 60, 60), resolution=5.0)
+    again = write(tmp_path / "b.tif", imagery(3, 70, 60), resolution=5.0)
+    assert told_of(source(coarse, again, resolution=1.0), caplog) == [
+        "a: its pixels of 5 m are resampled to 1 m: 25 times as many, which show no more than "
+        "those do"
+    ]
+    fine = write(tmp_path / "c.tif", imagery(3, 600, 600), resolution=0.5)
+    assert told_of(source(fine, tile=8, resolution=30.0), caplog) == [
+        "c: its pixels of 0.5 m are resampled to 30 m: one for 3,600, their average"
+    ]
+    assert told_of(source(fine, resolution=0.6), caplog) == []
+    assert told_of(source(coarse), caplog) == []
