@@ -22,6 +22,9 @@ from landcover.small_files import load_yaml, read_regular
 
 ENVIRONMENT_PREFIX = "LANDCOVER_"
 
+# Sections that their first key alone may stand for.
+_FIRST = {"model": "path", "backend": "name", "output": "path", "region": "path"}
+
 # Relative ones count from the file that names them.
 PATHS_OF_A_MODEL = {"path", "mean_image"}
 
@@ -29,12 +32,27 @@ Device: TypeAlias = Literal["auto", "cpu", "gpu"]
 Precision: TypeAlias = Literal["f32", "bf16", "f16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Alpha: TypeAlias = Literal["mask", "imagery"]
+Inside: TypeAlias = Literal["whole", "centre", "touch"]
 Resize: TypeAlias = Literal["none", "fit", "crop", "pad"]
 PerBand: TypeAlias = float | tuple[float, ...]
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class RegionSettings(_Section):
+    """The ground that is scored: polygons of a vector file, in any CRS.
+
+    Args:
+        path: a file that OGR reads, or GeoParquet; local or an fsspec URL.
+        layer: which layer of it; default: the only one.
+        where: which features, as a condition in SQL (``NAME = 'Middlesex'``); default: all.
+    """
+
+    path: str
+    layer: str | None = None
+    where: str | None = None
 
 
 class SourceSettings(_Section):
@@ -51,6 +69,10 @@ class SourceSettings(_Section):
         bands: bands in the order of the network, from 1 or by their names; default: the model's.
         grid: where tiles begin: at the corner of each "scene", or on one lattice on the "ground"
             for all scenes of one CRS and resolution.
+        region: rasters only: nothing outside of these polygons is scored.
+        inside: which tiles lie in the region: "whole" ones, those whose "centre" does, or all that
+            "touch" it; default: centre, and for networks that label pixels touch: of these, only
+            the labels of pixels whose centre lies in the region are kept.
         alpha: what a band is that its file declares alpha: a "mask" of the pixels, or "imagery";
             default: imagery if the network reads it, else a mask.
         resize: what to do with images of another size than the network's window: "none" (they are
@@ -67,6 +89,8 @@ class SourceSettings(_Section):
     resolution: float | None = Field(None, gt=0)
     bands: tuple[int | str, ...] | None = None
     grid: Literal["scene", "ground"] = "scene"
+    region: RegionSettings | None = None
+    inside: Inside | None = None
     alpha: Alpha | None = None
     resize: Resize = "none"
     labels: Literal["parent"] | None = None
@@ -75,7 +99,7 @@ class SourceSettings(_Section):
     @model_validator(mode="before")
     @classmethod
     def _one_or_many(cls, values: Any) -> Any:
-        return _listed(values, "rasters", "images")
+        return _with_first(_listed(values, "rasters", "images"), {"region": "path"})
 
     @model_validator(mode="after")
     def _exactly_one(self) -> SourceSettings:
@@ -83,6 +107,12 @@ class SourceSettings(_Section):
             raise ValueError("needs either 'rasters' or 'images'")
         if self.labels and self.rasters:
             raise ValueError("'labels' goes with 'images': a raster has no folder per class")
+        if self.region and self.images:
+            raise ValueError("'region' goes with 'rasters': image files have no place on earth")
+        if self.inside and not self.region:
+            raise ValueError(
+                "'inside' says which tiles of a 'region' are scored, and there is none"
+            )
         if self.resize != "none" and self.rasters:
             raise ValueError("'resize' goes with 'images'; rasters have 'resolution'")
         return self
@@ -192,11 +222,7 @@ class Config(_Section):
         """``model: path``, ``backend: name`` and ``output: path`` stand for their first keys."""
         if not isinstance(values, Mapping):
             raise ValueError("must hold the keys source, model, backend, output")  # noqa: TRY004
-        first = {"model": "path", "backend": "name", "output": "path"}
-        return {
-            key: {first[key]: value} if key in first and isinstance(value, (str, Path)) else value
-            for key, value in values.items()
-        }
+        return _with_first(values, _FIRST)
 
     def recorded(self) -> dict[str, Any]:
         """All that is set as plain JSON values, for ``run.json``.
@@ -301,11 +327,10 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
     *parents, last = key.split(".")
-    first = {"model": "path", "backend": "name", "output": "path"}
     for parent in parents:
         inner = values.setdefault(parent, {})
-        if parent in first and isinstance(inner, (str, Path)):
-            inner = values[parent] = {first[parent]: str(inner)}
+        if parent in _FIRST and isinstance(inner, (str, Path)):
+            inner = values[parent] = {_FIRST[parent]: str(inner)}
         if not isinstance(inner, dict):
             raise ConfigError([f"{key!r}: {parent!r} holds a value, not keys"], "--set")
         values = inner
@@ -318,10 +343,12 @@ def _anchor(values: dict[str, Any], base: Path) -> None:
     if isinstance(source, dict):
         for key in ("rasters", "images"):
             source[key] = _anchored(source.get(key) or [], base)
-    for section in ("model", "output"):
-        inner = values.get(section)
+    else:
+        source = {}
+    for holder, section in ((values, "model"), (values, "output"), (source, "region")):
+        inner = holder.get(section)
         if isinstance(inner, str):
-            values[section] = _anchored(inner, base)
+            holder[section] = _anchored(inner, base)
         elif isinstance(inner, dict):
             for key in PATHS_OF_A_MODEL & inner.keys():
                 inner[key] = _anchored(inner[key], base)
@@ -356,12 +383,26 @@ def _listed(values: Any, *keys: str) -> Any:
     }
 
 
+def _with_first(values: Any, first: Mapping[str, str]) -> Any:
+    """Values in which a section that is a text is one whose first key has it."""
+    if not isinstance(values, Mapping):
+        return values
+    return {
+        key: {first[key]: str(value)} if key in first and isinstance(value, (str, Path)) else value
+        for key, value in values.items()
+    }
+
+
 def _known(section: Sequence[Any]) -> Iterable[str]:
     """The keys of a section of the configuration, or of the configuration itself."""
     fields = Config.model_fields
-    if section:
-        kind = fields[str(section[0])].annotation
-        return kind.model_fields if isinstance(kind, type) and issubclass(kind, BaseModel) else ()
+    for key in section:
+        kind = fields[str(key)].annotation
+        kinds = [one for one in (kind, *get_args(kind)) if isinstance(one, type)]
+        inner = [one for one in kinds if issubclass(one, BaseModel)]
+        if not inner:
+            return ()
+        fields = inner[0].model_fields
     return fields
 
 

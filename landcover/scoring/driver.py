@@ -31,6 +31,7 @@ from landcover.scoring.plan import (
     make_source,
     model_settings,
     recorded_task_size,
+    shared_region,
     task_size,
 )
 from landcover.scoring.precision import check_precision
@@ -74,6 +75,7 @@ def run(
         threads = pool.threads
         source = source.divided(_task_tiles(config, recipe, own, pool, totals.planned))
         with _claimed(config, recipe, source, totals) as directory:
+            source = shared_region(source, directory)
             job = Job(
                 recipe,
                 directory,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from landcover.classes import classes_of
-from landcover.config import Config, ModelSettings, SourceSettings
+from landcover.config import Config, ModelSettings, RegionSettings, SourceSettings
 from landcover.errors import ConfigError, OutputError
 from landcover.models.recipe import Recipe
 from landcover.runs.directory import RunDirectory
 from landcover.tiles.grid import Size, Tiling, spacing
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource
+from landcover.tiles.regions import Region, read_region, written_region
 
 # A task should take this many seconds: enough to be worth its overhead of some ten milliseconds,
 # few enough that little is lost with a worker. Small jobs are cut finer, so that every worker gets
@@ -21,6 +22,8 @@ _MOST_PIXELS = 2**26
 # What a worker with a GPU is taken to label where the driver cannot find out, since the GPUs are
 # the workers' own. A wrong guess makes tasks longer or shorter, nothing else.
 GPU_TILES_PER_SECOND = 500.0
+# In the run directory: the ground that was asked for.
+_REGION = "region.parquet"
 
 
 def model_settings(config: Config) -> ModelSettings:
@@ -87,7 +90,27 @@ def _rasters(settings: SourceSettings, recipe: Recipe) -> RasterSource:
         mask=recipe.output == "pixel",
         alpha=settings.alpha,
         lattice=settings.grid == "ground",
+        region=_region(settings.region),
+        inside=settings.inside or ("touch" if recipe.output == "pixel" else "centre"),
     )
+
+
+def _region(settings: RegionSettings | None) -> Region | None:
+    return None if settings is None else read_region(settings.path, settings.layer, settings.where)
+
+
+def shared_region(
+    source: RasterSource | ImageSource, directory: RunDirectory
+) -> RasterSource | ImageSource:
+    """The source of a run whose workers find the region, if there is one, in the run's directory.
+
+    Raises:
+        OutputError: if it cannot be written there.
+    """
+    if isinstance(source, ImageSource) or source.region is None:
+        return source
+    directory.storage.put(_REGION, written_region(source.region))
+    return source.with_region_at(directory.storage.where(_REGION))
 
 
 def _tiling(settings: SourceSettings, recipe: Recipe) -> Tiling:

@@ -89,11 +89,16 @@ def address(path: str) -> Address:
 
 
 @contextmanager
-def unplaced_allowed() -> Iterator[None]:
-    """Open files that have no georeference without a warning; to be held for the opening only."""
+def without_warnings(kind: type[Warning]) -> Iterator[None]:
+    """Leave out warnings of a kind; to be held briefly, since threads take turns."""
     with _FILTERS, warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        warnings.simplefilter("ignore", kind)
         yield
+
+
+def unplaced_allowed() -> AbstractContextManager[None]:
+    """Open files that have no georeference without a warning; to be held for the opening only."""
+    return without_warnings(NotGeoreferencedWarning)
 
 
 def gdal_settings(file: Address) -> AbstractContextManager[Any]:

@@ -54,7 +54,9 @@ def test_a_folder_that_holds_something_else_is_left_alone(
 
 
 def test_what_the_training_lacks_is_said_before_anything_is_generated(tmp_path: Path) -> None:
-    code = "import sys; sys.modules['tensorflow'] = None; from landcover.cli.main import main; main()"
+    code = (
+        "import sys; sys.modules['tensorflow'] = None; from landcover.cli.main import main; main()"
+    )
     command = [sys.executable, "-c", code, "demo", "--folder", str(tmp_path / "demo")]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (said.returncode, said.stdout) == (2, "")

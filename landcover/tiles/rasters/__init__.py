@@ -1,4 +1,4 @@
 """Tiles from georeferenced rasters."""
 
 from landcover.tiles.rasters.source import RasterSource as RasterSource
-from landcover.tiles.rasters.source import RasterTask as RasterTask
+from landcover.tiles.rasters.task import RasterTask as RasterTask

@@ -129,5 +129,5 @@ def resampling_note(scene: Scene, resolution: float | None) -> str:
         return ""
     told = f"its pixels of {resolution * scene.finer:.3g} m are resampled to {resolution:.3g} m"
     if scene.finer > 1:
-        return f"{told}: {scene.finer**2:,.0f} times as many, which show no more than those do"
+        return f"{told}: {scene.finer**2:,.0f} times as many, showing no more than those do"
     return f"{told}: one for {scene.finer**-2:,.0f}, their average"

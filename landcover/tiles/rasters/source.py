@@ -1,36 +1,29 @@
-"""Tiles from georeferenced rasters: scenes of a plan, blocks of their grids, strips of pixels."""
+"""Tiles from georeferenced rasters: the scenes of a plan, and its tasks."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
-from functools import partial
 from math import ceil, isqrt
-from time import perf_counter
 from typing import Any
 
-from landcover.config import Alpha
-from landcover.contracts import Strip, Tile
-from landcover.errors import ConfigError
-from landcover.tiles.grid import Block, Rectangle, Size, plain, spacing
+import numpy as np
+
+from landcover.config import Alpha, Inside
+from landcover.errors import ConfigError, SourceError
+from landcover.tiles.grid import Block, Size, plain, spacing
 from landcover.tiles.rasters.bands import alpha_note
+from landcover.tiles.rasters.inside import Mask, count_inside, missed, tiles_inside
 from landcover.tiles.rasters.naming import named_scenes
-from landcover.tiles.rasters.neighbours import Neighbour, Neighbourhood, beyond
+from landcover.tiles.rasters.neighbours import Neighbourhood, beyond
 from landcover.tiles.rasters.scene import Scene, describe, resampling_note
-from landcover.tiles.rasters.tiles import TileReader, tiles_of
-from landcover.tiles.states import digest_of
+from landcover.tiles.rasters.task import RasterTask
+from landcover.tiles.regions import Region, RegionAt, known
 
 _LOG = logging.getLogger(__name__)
-
-# Bytes that one read aims at: enough rows of tiles that threads do not all decode the same blocks,
-# few enough that the network gets its first batch soon.
-_READ_BYTES = 16 * 2**20
-# A row of tiles that takes more than this is read in parts.
-_ROW_BYTES = 64 * 2**20
 
 
 class RasterSource:
@@ -51,6 +44,9 @@ class RasterSource:
         mask: say of every tile which pixels are valid (``Strip.valid``), and write every pixel
             once: for networks that label pixels. Tiles without any valid pixel are skipped anyway.
         alpha: what a band that is declared alpha is; None: imagery if it is read, else a mask.
+        region: only tiles in it are part of the plan; None: all are.
+        inside: which tiles lie in it: "whole" ones, those whose "centre" does, or all that "touch"
+            it. Where ``mask``, pixels whose centre lies outside hold no data.
         lattice: tiles of all scenes of one CRS and resolution lie on one lattice, which begins at
             the origin of the CRS; otherwise they begin at each scene's corner.
 
@@ -73,6 +69,8 @@ class RasterSource:
         mask: bool = False,
         alpha: Alpha | None = None,
         lattice: bool = False,
+        region: Region | None = None,
+        inside: Inside = "touch",
     ) -> None:
         if bands is not None and band_count is not None and len(bands) != band_count:
             raise ConfigError(
@@ -87,8 +85,11 @@ class RasterSource:
             "alpha": alpha,
             "lattice": lattice,
         }
+        self._region, self._inside = region, inside
+        self._region_at = None if region is None else known(region)
         self._listed = named_scenes(entries)
         self._described: list[Scene] = []
+        self._counts: list[int] = []
         self._told: set[str] = set()
 
     @property
@@ -102,12 +103,42 @@ class RasterSource:
         other._task_tiles = task_tiles
         return other
 
+    @property
+    def region(self) -> Region | None:
+        """The ground that is asked for; None: all there is."""
+        return self._region
+
+    def with_region_at(self, path: str) -> RasterSource:
+        """The same plan, whose tasks find the region in a file that all workers reach."""
+        other = copy(self)
+        if self._region is not None:
+            other._region_at = RegionAt(self._region.digest, path)
+        return other
+
     def scenes(self) -> Iterator[Scene]:
-        """The scenes in the order of the plan; a scene's metadata is read when its turn comes.
+        """The scenes of the plan, in its order: those that have tiles in the region.
 
         Raises:
             SourceError: if a scene cannot be scored as asked.
         """
+        return (scene for _, scene in self._planned())
+
+    def _planned(self) -> Iterator[tuple[int, Scene]]:
+        """The scenes of the plan, with their places among all that are listed."""
+        return (
+            (place, scene) for place, scene in enumerate(self._every()) if self._tiles(place, scene)
+        )
+
+    def _tiles(self, place: int, scene: Scene) -> int:
+        """How many tiles of a scene are part of the plan."""
+        if self._region is None:
+            return scene.grid.tiles
+        if place == len(self._counts):
+            self._counts.append(count_inside(self._region, self._inside, scene))
+        return self._counts[place]
+
+    def _every(self) -> Iterator[Scene]:
+        """All scenes that are listed; a scene's metadata is read when its turn comes."""
         for place, (name, paths) in enumerate(self._listed):
             if place == len(self._described):
                 scene = describe(name, paths, self._tiling, **self._read)
@@ -126,22 +157,40 @@ class RasterSource:
         """The plan: blocks of each scene's grid in row-major order, scene after scene."""
         index = 0
         # Without a halo nothing is read beyond a scene but what fills up its last tiles.
-        beside = Neighbourhood(list(self.scenes())) if self._tiling.halo else None
-        for place, scene in enumerate(self.scenes()):
+        beside = Neighbourhood(list(self._every())) if self._tiling.halo else None
+        for place, scene in self._planned():
             around = beside.of(place) if beside else ()
-            for block in scene.grid.blocks(*_shape(scene, self._task_tiles)):
+            for block, chosen in self._blocks(scene):
                 near = beyond(scene.grid, block, around)
-                yield RasterTask(index, scene, block, self._mask, near)
+                cut = self._region_at if self._mask else None
+                yield RasterTask(index, scene, block, self._mask, near, chosen, cut)
                 index += 1
 
+    def _blocks(self, scene: Scene) -> Iterator[tuple[Block, bytes]]:
+        """The blocks of a scene's tasks, and which of their tiles are part of the plan."""
+        for block in scene.grid.blocks(*_shape(scene, self._task_tiles)):
+            if self._region is None:
+                yield block, b""
+                continue
+            chosen = tiles_inside(self._region, self._inside, scene, block)
+            if chosen.any():
+                yield _trimmed(block, chosen)
+
     def count(self) -> int:
-        """How many tiles the plan has; reads the metadata of every scene once."""
-        return sum(scene.grid.tiles for scene in self.scenes())
+        """How many tiles the plan has; reads the metadata of every scene once.
+
+        Raises:
+            SourceError: if no tile lies in the region.
+        """
+        counted = sum(self._tiles(place, scene) for place, scene in enumerate(self._every()))
+        if self._region is not None and not counted:
+            raise SourceError(self._region.source, missed(self._region, list(self._every())))
+        return counted
 
     def fingerprint(self) -> dict[str, object]:
         """What decides which tiles there are; what the scenes' metadata says goes into a digest."""
         digest, number = hashlib.sha256(), 0
-        for scene in self.scenes():
+        for scene in self._every():
             grid, bands = scene.grid, scene.bands
             held = [scene.name, grid.width, grid.height, scene.transform, scene.crs]
             held += [bands.read, bands.dtype, bands.validity, bands.alpha]
@@ -154,73 +203,20 @@ class RasterSource:
             **{key: plain(value) for key, value in self._tiling._asdict().items()},
             "task": self._task_tiles,
             **({"grid": "ground"} if self._read["lattice"] else {}),
+            **({"region": [self._region.digest, self._inside]} if self._region else {}),
             "resolution": self._read["resolution"],
             "bands": None if self._read["bands"] is None else list(self._read["bands"]),
         }
 
 
-@dataclass(frozen=True, slots=True)
-class RasterTask:
-    """A block of a scene's grid; implements :class:`landcover.contracts.Task`.
-
-    Args:
-        index: place in the plan.
-        scene: whose grid it is.
-        block: of that grid.
-        mask: say of every tile which of its pixels are valid.
-        neighbours: scenes that the block's halo reaches into.
-    """
-
-    index: int
-    scene: Scene
-    block: Block
-    mask: bool
-    neighbours: tuple[Neighbour, ...] = ()
-
-    @property
-    def digest(self) -> str:
-        """Tells the task from another: by its block, and the scenes that it reads."""
-        near = [(one.scene.identity, one.row, one.col) for one in self.neighbours]
-        return digest_of(self.scene.identity, self.block, self.mask, near)
-
-    @property
-    def tiles(self) -> int:
-        """How many tiles the block holds."""
-        return self.block.tiles
-
-    def written(self) -> Rectangle:
-        """The pixels inside the scene that the block's tiles write."""
-        return self.scene.grid.written(self.block)
-
-    def reads(self) -> Sequence[Callable[[], Strip]]:
-        """Reads of whole rows of the block, a few rows each; of part of one where it is wide."""
-        return [partial(self._strip, block) for block in self._parts()]
-
-    def planned(self) -> Iterator[Tile]:
-        """The tiles of the block, row after row."""
-        return tiles_of(self.scene, self.block)
-
-    def _parts(self) -> Iterator[Block]:
-        row0, row1, col0, col1 = self.block
-        read = self.scene.grid.read(self.block)
-        row_bytes = (
-            (read.col1 - read.col0) * self.scene.grid.tile.rows * self.scene.bands.pixel_bytes
-        )
-        rows = max(1, _READ_BYTES // row_bytes)
-        cols = ceil((col1 - col0) / ceil(row_bytes / _ROW_BYTES))
-        for row in range(row0, row1, rows):
-            for col in range(col0, col1, cols):
-                yield Block(row, min(row + rows, row1), col, min(col + cols, col1))
-
-    def _strip(self, block: Block) -> Strip:
-        """Read a block row by row, so that the memory a row is read into is used again."""
-        start, reader = perf_counter(), self._reader(block.tiles)
-        for row in range(block.row0, block.row1):
-            reader.add(Block(row, row + 1, block.col0, block.col1))
-        return reader.strip(perf_counter() - start)
-
-    def _reader(self, room: int) -> TileReader:
-        return TileReader(self.scene, room, masked=self.mask, neighbours=self.neighbours)
+def _trimmed(block: Block, chosen: Mask) -> tuple[Block, bytes]:
+    """A block without rows and columns that hold no chosen tile, and its chosen tiles as bits."""
+    rows, cols = np.flatnonzero(chosen.any(axis=1)), np.flatnonzero(chosen.any(axis=0))
+    row0, row1, col0, col1 = rows[0], rows[-1] + 1, cols[0], cols[-1] + 1
+    left = chosen[row0:row1, col0:col1]
+    top, west = block.row0, block.col0
+    trimmed = Block(int(top + row0), int(top + row1), int(west + col0), int(west + col1))
+    return trimmed, b"" if left.all() else np.packbits(left).tobytes()
 
 
 def _shape(scene: Scene, task_tiles: int) -> tuple[int, int]:

@@ -15,9 +15,11 @@ from landcover.tiles import buffers
 from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.grid import Block, Size
 from landcover.tiles.rasters.handles import reopen
+from landcover.tiles.rasters.inside import pixels_inside
 from landcover.tiles.rasters.neighbours import Neighbour
 from landcover.tiles.rasters.scene import Scene
 from landcover.tiles.rasters.windows import read_window
+from landcover.tiles.regions import RegionAt
 from landcover.tiles.storage import is_remote
 
 # What GDAL says where asking the server again brings the same answer, or the bytes are there but
@@ -41,13 +43,20 @@ class TileReader:
         room: how many tiles there may be at most.
         masked: whether to say of every tile which pixels of it are valid.
         neighbours: scenes that are read where tiles reach beyond this one.
+        region: pixels outside of it count as pixels without data; None: there is none.
     """
 
     def __init__(
-        self, scene: Scene, room: int, *, masked: bool, neighbours: Sequence[Neighbour] = ()
+        self,
+        scene: Scene,
+        room: int,
+        *,
+        masked: bool,
+        neighbours: Sequence[Neighbour] = (),
+        region: RegionAt | None = None,
     ) -> None:
         self._scene, self._grid, self._masked = scene, scene.grid, masked
-        self._neighbours = neighbours
+        self._neighbours, self._region = neighbours, region
         bands = scene.bands
         self._pixels = buffers.empty((room, len(bands.read), *scene.grid.tile), bands.dtype)
         self._valid: npt.NDArray[np.bool_] | None = None
@@ -71,6 +80,9 @@ class TileReader:
     def _read(self, block: Block) -> None:
         grid, tiles = self._grid, list(tiles_of(self._scene, block))
         pixels, valid = read_window(self._scene, grid.read(block), self._neighbours)
+        if self._region is not None:
+            inside = pixels_inside(self._region.region(), self._scene, grid.read(block))
+            valid = inside if valid is None or inside is None else valid & inside
         windows = np.moveaxis(_windows(pixels, grid.tile, grid.stride), 0, 2)
         start = len(self._tiles)
         if valid is None:

@@ -123,7 +123,7 @@ def test_the_shape_of_tasks_and_reads_makes_no_difference(
     file = write(tmp_path / "a.tif", imagery(3, 500, 900), resolution=0.7, **options)
     once: dict[str, bytes] = {}
     for task_tiles, row_bytes in ((1, 1e9), (7, 1e9), (64, 50_000), (1000, 1e9)):
-        monkeypatch.setattr("landcover.tiles.rasters.source._ROW_BYTES", row_bytes)
+        monkeypatch.setattr("landcover.tiles.rasters.task._ROW_BYTES", row_bytes)
         made = source(file, task_tiles=task_tiles, resolution=1.0, halo=3)
         tiles = {
             tile.tile: pixels.tobytes()
@@ -323,8 +323,7 @@ def test_resampling_to_many_more_or_fewer_pixels_is_said_once(
     coarse = write(tmp_path / "a.tif", imagery(3, 60, 60), resolution=5.0)
     again = write(tmp_path / "b.tif", imagery(3, 70, 60), resolution=5.0)
     assert told_of(source(coarse, again, resolution=1.0), caplog) == [
-        "a: its pixels of 5 m are resampled to 1 m: 25 times as many, which show no more than "
-        "those do"
+        "a: its pixels of 5 m are resampled to 1 m: 25 times as many, showing no more than those do"
     ]
     fine = write(tmp_path / "c.tif", imagery(3, 600, 600), resolution=0.5)
     assert told_of(source(fine, tile=8, resolution=30.0), caplog) == [

@@ -1,0 +1,175 @@
+"""Regions from vector files: whatever OGR reads, and GeoParquet."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyproj
+import shapely
+
+from landcover.errors import SourceError
+from landcover.tiles.gdal import without_warnings
+from landcover.tiles.regions.region import Polygons, Region
+from landcover.tiles.storage import file_system, is_remote, refuse_secrets
+
+_PARQUET = frozenset({".parquet", ".geoparquet"})
+_AREAS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
+
+
+def read_region(path: str, layer: str | None = None, where: str | None = None) -> Region:
+    """Read the polygons of a vector file.
+
+    Args:
+        path: a local file or an fsspec URL: GeoPackage, GeoJSON, shapefile (a .zip behind a URL),
+            FlatGeobuf, GeoParquet, and whatever else OGR reads.
+        layer: which layer of it; None: the only one.
+        where: which features, as a condition in SQL: ``NAME = 'Middlesex'``; None: all.
+
+    Raises:
+        SourceError: if there is no such file, layer or feature, it has no CRS, or something in it
+            is no valid polygon.
+    """
+    refuse_secrets(path)
+    content, crs = _opened(path)
+    meta, ids, wkb = _features(path, content, _layer(path, content, layer), where)
+    if not len(wkb):
+        chosen = f"no feature has {where}; correct source.region.where" if where else "is empty"
+        raise SourceError(path, chosen)
+    crs = crs or meta["crs"]
+    if not crs:
+        reason = "has no CRS, so that nothing says where it lies; assign the one it is in: ogr2ogr -a_srs EPSG:... PLACED.gpkg FILE"
+        raise SourceError(path, reason)
+    return Region(_polygons(path, ids, wkb), pyproj.CRS.from_user_input(crs), path)
+
+
+def written_region(region: Region) -> bytes:
+    """A region as a GeoParquet file (https://geoparquet.org/releases/v1.1.0/)."""
+    column = {
+        "encoding": "WKB",
+        "geometry_types": ["Polygon"],
+        "crs": region.crs.to_json_dict(),
+        "edges": "planar",
+    }
+    told = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+    wkb = shapely.to_wkb(region.polygons, byte_order=1)
+    table = pa.table({"geometry": pa.array(list(wkb), pa.binary())})
+    sink = BytesIO()
+    pq.write_table(table.replace_schema_metadata({"geo": json.dumps(told)}), sink)
+    return sink.getvalue()
+
+
+def _opened(path: str) -> tuple[str | bytes, Any]:
+    """What OGR is to open, and the CRS where the file says it in a way that OGR need not read."""
+    if is_remote(path):
+        system, inside = file_system(path)
+        try:
+            content: str | bytes = system.cat_file(inside)
+        except FileNotFoundError:
+            raise SourceError(path, "no such file; correct source.region") from None
+        except Exception as error:  # libraries of stores raise errors of their own kinds
+            raise SourceError(path, f"cannot be read: {error}") from error
+    elif Path(path).exists():
+        content = path
+    else:
+        raise SourceError(path, "no such file; correct source.region")
+    if PurePosixPath(path).suffix.lower() not in _PARQUET:
+        return content, None
+    return _from_parquet(path, BytesIO(content) if isinstance(content, bytes) else content)
+
+
+def _from_parquet(path: str, file: Any) -> tuple[bytes, Any]:
+    """GeoParquet as a GeoPackage, since GDAL comes without its reader, and its CRS."""
+    import pyogrio
+
+    try:
+        table = pq.read_table(file)
+        geo = json.loads((table.schema.metadata or {})[b"geo"])
+        name = geo["primary_column"]
+        column = geo["columns"][name]
+        flat = [f.name for f in table.schema if not pa.types.is_nested(f.type)]
+        crs = column.get("crs", "OGC:CRS84")
+        sink = BytesIO()
+        with without_warnings(UserWarning):  # of a CRS that is told beside it
+            pyogrio.write_arrow(
+                table.select(flat).replace_schema_metadata(None),
+                sink,
+                layer="region",
+                driver="GPKG",
+                geometry_name=name,
+                geometry_type="Unknown",
+            )
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise SourceError(path, f"cannot be read as GeoParquet: {error!r}") from error
+    return sink.getvalue(), json.dumps(crs) if isinstance(crs, dict) else crs
+
+
+def _layer(path: str, content: str | bytes, wanted: str | None) -> str:
+    import pyogrio
+
+    try:
+        with without_warnings(RuntimeWarning):  # of names that do not end as OGR would have it
+            layers = pyogrio.list_layers(content)
+    except (RuntimeError, ValueError) as error:
+        reason = f"cannot be read as a vector file: {error}; name another as source.region"
+        raise SourceError(path, reason) from error
+    named = [str(name) for name, kind in layers if kind is not None]
+    if wanted is not None:
+        if wanted not in named:
+            reason = f"has no layer {wanted!r} with geometries (there are: {', '.join(named)})"
+            raise SourceError(path, reason)
+        return wanted
+    if len(named) != 1:
+        what = f"{len(named)} layers ({', '.join(named)}); say which one" if named else "no layer"
+        raise SourceError(path, f"holds {what}: source.region.layer" if named else f"holds {what}")
+    return named[0]
+
+
+def _features(
+    path: str, content: str | bytes, layer: str, where: str | None
+) -> tuple[Any, Any, Any]:
+    import pyogrio.raw
+
+    try:
+        with without_warnings(RuntimeWarning):
+            meta, ids, wkb, _ = pyogrio.raw.read(
+                content, layer=layer, where=where, columns=[], force_2d=True, return_fids=True
+            )
+    except (RuntimeError, ValueError) as error:
+        hint = f"; source.region.where is {where!r}" if where else ""
+        raise SourceError(path, f"cannot be read as a vector file: {error}{hint}") from error
+    return meta, ids, wkb
+
+
+def _polygons(path: str, ids: Any, wkb: Any) -> Polygons:
+    """The polygons of all features.
+
+    Raises:
+        SourceError: naming the first feature that is none.
+    """
+    held = np.array([one is not None for one in wkb])
+    ids, geometries = ids[held], shapely.from_wkb(wkb[held], on_invalid="ignore")
+    geometries = np.asarray(geometries)
+    strange = ~np.isin(shapely.get_type_id(geometries), [kind.value for kind in _AREAS])
+    if strange.any():
+        kind = getattr(geometries[strange][0], "geom_type", "no geometry that can be read")
+        reason = f"feature {ids[strange][0]} is {kind}; a region is made of polygons"
+        raise SourceError(path, reason)
+    invalid = ~shapely.is_valid(geometries)
+    if invalid.any():
+        why = shapely.is_valid_reason(geometries[invalid][0])
+        raise SourceError(
+            path,
+            f"feature {ids[invalid][0]} is no valid polygon ({why}); mend it: ogr2ogr -makevalid "
+            "MENDED.gpkg FILE",
+        )
+    found: Polygons = shapely.get_parts(geometries)
+    found = found[~shapely.is_empty(found)]
+    if not len(found):
+        raise SourceError(path, "holds no polygon")
+    return found
