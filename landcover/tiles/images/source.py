@@ -129,7 +129,7 @@ class ImageSource:
         """
         if self._known is None:
             return sum(1 for _ in self._files())
-        folders = Counter(told(path.rpartition("/")[0]) for path in self._files())
+        folders = Counter(told(found.path.rpartition("/")[0]) for found in self._files())
         _check_labels(folders, self._known)
         return folders.total()
 

@@ -231,7 +231,6 @@ def test_the_fingerprint_tells_every_change_of_a_scene(tmp_path: Path) -> None:
         printed(crs="EPSG:26915"),
         printed(nodata=0),
         printed(mask=mask),
-        printed(compress="deflate"),
         printed(bands=(3, 2, 1)),
         printed(bands=(1, 2, 3)),
         printed(lattice=True),
