@@ -23,7 +23,7 @@ _MARGIN = 0.05
 # Points along each side of bounds that are seen in another CRS.
 _STEPS = 41
 # Edges begin as this many steps along the diagonal, and are halved at least; no more than so often.
-_FIRST_STEPS, _ROUNDS = 16, 12
+_FIRST_STEPS, _ROUNDS = 4, 16
 
 
 def boxes_of(target: pyproj.CRS, bounds: Bounds, own: pyproj.CRS) -> list[shapely.Polygon]:
