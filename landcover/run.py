@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +20,15 @@ from landcover.analysis.labelled_sample import estimates
 from landcover.analysis.map_blocks import Progress, no_progress
 from landcover.analysis.reference import FOLDERS, Comparison, compare
 from landcover.analysis.sampling import draw_sample
+from landcover.analysis.smoothing import Plurality, smooth
 from landcover.analysis.stratified import Estimates
+from landcover.contracts import Backend
 from landcover.errors import MissingExtra, OutputError
+from landcover.plugins import load_backend
+from landcover.report.figures import map_figure
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
-from landcover.runs.maps.maker import INDEX, MAP
+from landcover.runs.maps.maker import INDEX, MAP, Maps
 from landcover.runs.parts import read_parts
 from landcover.tiles.gdal import address, gdal_settings
 
@@ -141,6 +146,28 @@ class Run:
         """
         return compare(self.directory, reference, scheme, field, ignored, progress)
 
+    def smooth(
+        self,
+        output: str | os.PathLike[str],
+        window: int = 3,
+        centre: int = 2,
+        backend: Backend | None = None,
+    ) -> Run:
+        """Another run, whose map is this one's with every pixel as most of those around it are.
+
+        :func:`landcover.analysis.smoothing.smooth` has the details.
+
+        Args:
+            output: the directory to be made.
+            window: pixels along the side of the square that votes, odd.
+            centre: votes of its middle.
+            backend: whose workers do it; None: threads of this process.
+        """
+        rule, folder = Plurality(window, centre), str(output)
+        with backend or load_backend("local") as pool:
+            made = smooth(self.directory, folder, rule, pool, _with_picture)
+        return Run(made, made.manifest())
+
     def sample(self, **wanted: Any) -> gpd.GeoDataFrame:
         """A stratified random sample of the map.
 
@@ -159,6 +186,18 @@ class Run:
 
 
 open_run = Run.open
+
+
+def _with_picture(run: RunDirectory, maps: Maps) -> dict[str, Any]:
+    """Draw a map, and say what ``run.json`` says of the files."""
+    files = list(maps.files)
+    if maps.note:
+        return {"files": files, "note": maps.note}
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder, "map.png")
+        map_figure(run.storage.where(files[0]), run.scheme, maps.counts, picture, "smoothed")
+        run.storage.put(picture.name, picture.read_bytes())
+    return {"files": [*files, picture.name]}
 
 
 def _in_memory(file: DatasetReader) -> xr.DataArray:

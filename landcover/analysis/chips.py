@@ -95,6 +95,9 @@ def edge_of(crs: Any, metres: float) -> float:
 
 
 def _scenes(run: RunDirectory) -> Iterator[str]:
+    smoothed = run.manifest().get("smoothed")
+    if smoothed:  # a run that was made of another one has no imagery of its own
+        run = RunDirectory.open(smoothed["from"])
     for table in read_parts(run, columns=["source"]):
         yield from table.column("source").unique().to_pylist()
 

@@ -11,7 +11,7 @@ import pandas as pd
 from landcover.analysis.points import classes_at
 from landcover.analysis.reference import classes_named
 from landcover.analysis.stratified import Estimates, stratified_estimates
-from landcover.analysis.zones import read_vectors
+from landcover.analysis.zones import places_of, read_vectors
 from landcover.classes import Scheme, scheme
 from landcover.errors import SourceError
 from landcover.runs.directory import RunDirectory
@@ -65,7 +65,7 @@ def estimates(
         raise SourceError(str(path), f"{told}: all that were drawn need one, hard ones above all")
     references = run.scheme if scheme_name in (None, run.scheme.name) else scheme(str(scheme_name))
     reference = classes_named(path, labels, references)
-    index = classes_at(run, frame.geometry)
+    index = classes_at(run, *places_of(frame))
     outside = int((index == len(run.scheme)).sum())
     if outside:
         reason = f"has {outside} points where the map of the run has no class: it was drawn for other ground"

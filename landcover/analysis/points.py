@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyproj
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from landcover.analysis.map_blocks import class_index, grid_of, map_names, opened_map, read
 from landcover.runs.directory import RunDirectory
 
-if TYPE_CHECKING:
-    import geopandas as gpd
-
+Floats = npt.NDArray[np.float64]
 _EDGE = 512  # pixels along the sides of what is read at once: the blocks that maps are stored in
 
 
-def classes_at(run: RunDirectory, points: gpd.GeoSeries) -> npt.NDArray[np.intp]:
+def classes_at(
+    run: RunDirectory, x: Floats, y: Floats, crs: Any, names: Sequence[str] | None = None
+) -> npt.NDArray[np.intp]:
     """The class of the map in which each point lies.
 
     Args:
         run: the directory of a run that is done.
-        points: in any CRS.
+        x: of the points, dims (point,).
+        y: likewise.
+        crs: of the points: what pyproj understands.
+        names: of the maps that are looked at; None: those of a run that is done.
 
     Returns:
         dims (point,): the index of the class in the scheme, ``len(scheme)`` where the map has none.
@@ -32,22 +37,22 @@ def classes_at(run: RunDirectory, points: gpd.GeoSeries) -> npt.NDArray[np.intp]
         OutputError: if the run is not done, has no map, or it cannot be read.
     """
     nothing = len(run.scheme)
-    found = np.full(len(points), nothing, np.intp)
-    for name in map_names(run):
+    found = np.full(len(x), nothing, np.intp)
+    for name in map_names(run) if names is None else names:
         with opened_map(run, name) as file:
             left = np.flatnonzero(found == nothing)
-            found[left] = _at(run, name, file, points.iloc[left])
+            to_map = pyproj.Transformer.from_crs(crs, grid_of(file).crs, always_xy=True)
+            found[left] = _at(run, name, file, *to_map.transform(x[left], y[left]))
     return found
 
 
 def _at(
-    run: RunDirectory, name: str, file: DatasetReader, points: gpd.GeoSeries
+    run: RunDirectory, name: str, file: DatasetReader, x: Floats, y: Floats
 ) -> npt.NDArray[np.intp]:
-    grid = grid_of(file)
-    placed = points.to_crs(grid.crs)
-    col, row = (np.floor(one) for one in grid.pixel(placed.x.to_numpy(), placed.y.to_numpy()))
+    a, _, c, _, e, f = grid_of(file).transform
+    col, row = np.floor((x - c) / a), np.floor((y - f) / e)
     inside = (row >= 0) & (row < file.height) & (col >= 0) & (col < file.width)
-    found = np.full(len(points), len(run.scheme), np.intp)
+    found = np.full(len(x), len(run.scheme), np.intp)
     rows, cols = (one[inside].astype(np.int64) for one in (row, col))
     places = np.flatnonzero(inside)
     blocks = rows // _EDGE * (file.width // _EDGE + 1) + cols // _EDGE

@@ -16,7 +16,7 @@ from landcover.analysis.map_blocks import Progress, finished, labels_pixels, no_
 from landcover.analysis.points import classes_at
 from landcover.analysis.reference_raster import ReferenceRaster
 from landcover.analysis.true_labels import named, true_pairs
-from landcover.analysis.zones import named_column, read_vectors
+from landcover.analysis.zones import named_column, places_of, read_vectors
 from landcover.classes import Scheme, scheme
 from landcover.errors import OutputError, SourceError
 from landcover.runs.directory import RunDirectory
@@ -151,7 +151,7 @@ def _against_points(
             f"has no column {', '.join(map(repr, _USUAL))}: name the one that has the classes",
         )
     classes = classes_named(path, frame[column].tolist(), references)
-    mapped = classes_at(run, frame.geometry)
+    mapped = classes_at(run, *places_of(frame))
     known = mapped < len(run.scheme)
     if not known.any():
         raise SourceError(str(path), "has no point where the map of the run has a class")

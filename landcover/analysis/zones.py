@@ -116,6 +116,11 @@ def read_vectors(path: str | os.PathLike[str], what: str) -> gpd.GeoDataFrame:
     return frame
 
 
+def places_of(frame: gpd.GeoDataFrame) -> tuple[Any, Any, Any]:
+    """x and y of points, dims (point,), and their CRS."""
+    return frame.geometry.x.to_numpy(), frame.geometry.y.to_numpy(), frame.crs
+
+
 def named_column(
     path: str | os.PathLike[str],
     frame: gpd.GeoDataFrame,

@@ -17,6 +17,7 @@ from landcover.analysis import map_blocks
 from landcover.analysis.points import classes_at
 from landcover.analysis.sample_size import allocated, sample_size
 from landcover.analysis.sampling import draw_sample
+from landcover.analysis.zones import places_of
 from landcover.classes import scheme
 from landcover.errors import ConfigError, SourceError
 from landcover.runs.directory import RunDirectory
@@ -77,7 +78,7 @@ def test_points_lie_on_pixels_of_their_class_and_know_how_they_were_drawn(
     areas = landcover.open_run(run.path).areas()
     assert len(found) == 600 and found.crs.to_epsg() == 26914
     assert not found.geometry.duplicated().any()
-    mapped = [NLCD6.names[index] for index in classes_at(run, found.geometry)]
+    mapped = [NLCD6.names[index] for index in classes_at(run, *places_of(found))]
     assert mapped == found["mapped"].tolist() == found["stratum"].tolist()
     for name, group in found.groupby("stratum"):
         assert set(group["stratum_pixels"]) == {areas.loc[name, "pixels"]}

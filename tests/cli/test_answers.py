@@ -188,10 +188,23 @@ def test_a_sample_without_its_imagery_leaves_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_smoothed_run_is_a_run_that_other_commands_take(
+    landcover: Command, run: Path, tmp_path: Path
+) -> None:
+    said = landcover("smooth", run, "-o", tmp_path / "smooth")
+    assert said.code == 0 and said.err == ""
+    assert said.out.splitlines() == [f"{tmp_path}/smooth/map.tif", f"{tmp_path}/smooth/map.png"]
+    areas = json.loads(landcover("areas", tmp_path / "smooth", "--json").out)
+    assert sum(row["pixels"] for row in areas) == 59_900
+    wrong = landcover("smooth", run, "-o", tmp_path / "other", "--window", "4")
+    assert wrong.code == 2 and not (tmp_path / "other").exists()
+
+
 COMMANDS: dict[str, tuple[str, ...]] = {
     "areas": (),
     "accuracy": (),
     "sample": ("-o", "{folder}/points.gpkg", "--size", "100"),
+    "smooth": ("-o", "{folder}/smooth"),
 }
 
 

@@ -13,7 +13,7 @@ from landcover.contracts import Backend, Lost
 from landcover.errors import OutputError, SourceError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.area import Area, Size
-from landcover.runs.map_format.grid import Output, SceneGrid, file_names
+from landcover.runs.map_format.grid import MapGrid, Output, SceneGrid, file_names
 from landcover.runs.maps.layout import FOLDER, Layout
 from landcover.runs.maps.mosaic import Index
 from landcover.runs.maps.mosaic_grid import placed
@@ -87,6 +87,26 @@ class MapMaker:
         storage.remove_folder(FOLDER)
         self._tidy(maps)
         return maps
+
+    def remake(self, wanted: Sequence[tuple[str, MapGrid, Origin]], note: str | None) -> Maps:
+        """Make maps of anything else than the parts of a run, such as the maps of another one.
+
+        Args:
+            wanted: of each map its name, its pixels and where these come from.
+            note: why there is no map of the whole; None where the first is it.
+
+        Raises:
+            OutputError: if what they come from cannot be read or a map not be written.
+        """
+        folders = {name.rpartition("/")[0] for name, _, _ in wanted} - {""}
+        self.run.storage.prepare(FOLDER, *folders)
+        items = [
+            Assembly(name, Layout(str(number), Size(grid.height, grid.width)), grid)
+            for number, (name, grid, _) in enumerate(wanted)
+        ]
+        counts = self._make(items, iter([partial(_same, origin) for _, _, origin in wanted]))
+        self.run.storage.remove_folder(FOLDER)
+        return Maps(tuple(item.name for item in items), note, counts)
 
     def _tidy(self, maps: Maps) -> None:
         """Remove what an earlier attempt with another mosaic has left."""
