@@ -37,7 +37,7 @@ ORDERS = {
     "landcover/models/cntk": ["reader", "conversion", "onnx_file", "library"],
     "landcover/runs": [
         *("storage", "lock", "directory", "counts", "geoparquet"),
-        *("map_format", "pixels", "parts", "maps"),
+        *("map_format", "pixels", "tables", "parts", "maps"),
     ],
 }
 # These stand outside the order: backends know nothing of tiles or models, and the conformance

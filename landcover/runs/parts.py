@@ -7,99 +7,23 @@ is slow) the first to end has written it, and the others bring home what that on
 from __future__ import annotations
 
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from landcover.classes import Scheme
-from landcover.contracts import Failure, Task, Tile
 from landcover.errors import OutputError
-from landcover.redaction import redacted
 from landcover.runs.counts import Counts, counts_of
 from landcover.runs.directory import Kind, RunDirectory
-from landcover.runs.geoparquet import bounds_of, geo_metadata, outlines
-from landcover.runs.pixels import PixelBlock, encode_pixels
-
-_WHERE = pa.schema(
-    [
-        *(pa.field(name, pa.string()) for name in ("tile", "source")),
-        *(pa.field(name, pa.int32()) for name in ("row", "col")),
-        *(pa.field(name, pa.float64()) for name in ("xmin", "ymin", "xmax", "ymax")),
-    ]
-)
-
+from landcover.runs.pixels import encode_pixels
+from landcover.runs.tables import Part, failures_table, tiles_table
 
 # What may lie beside the table of a task.
 _BESIDE: tuple[Kind, ...] = ("quarantine", "pixels")
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """The results of one task.
-
-    Args:
-        index: the task's place in the plan, from 0.
-        planned: how many tiles the task stands for.
-        tiles: those that were scored, n of them.
-        labels: dims (n,): the index of the class of each.
-        scores: dims (n,), in [0, 1]: how probable that label is.
-        probabilities: dims (n, class), in [0, 1]; None where they were not asked for.
-        crs: of the tiles' bounds; None for image files.
-        failures: those that could not be scored.
-        skipped: how many hold nothing but nodata.
-        pixels: labels of pixels, from a network that labels pixels.
-        digest: of the task: what it would do, in a few characters.
-        undefined: dims (n,): pixels of each tile for which the network returned no probabilities;
-            None for a network that labels tiles.
-
-    Raises:
-        ValueError: if scored, failed and skipped tiles do not add up to those planned.
-    """
-
-    index: int
-    planned: int
-    tiles: Sequence[Tile]
-    labels: npt.NDArray[np.integer[Any]]
-    scores: npt.NDArray[np.float32]
-    probabilities: npt.NDArray[np.float32] | None = None
-    crs: str | None = None
-    failures: Sequence[Failure] = ()
-    skipped: int = 0
-    pixels: PixelBlock | None = None
-    digest: str = ""
-    undefined: npt.NDArray[np.integer[Any]] | None = None
-
-    def __post_init__(self) -> None:
-        ended = len(self.tiles) + len(self.failures) + self.skipped
-        if ended != self.planned:
-            raise ValueError(f"task {self.index}: {self.planned} tiles planned, {ended} ended")
-
-    @classmethod
-    def failed(cls, task: Task, failures: Sequence[Failure], crs: str | None = None) -> Part:
-        """The part of a task of which every tile has failed."""
-        labels, scores = np.zeros(0, np.intp), np.zeros(0, np.float32)
-        return cls(
-            *(task.index, task.tiles, (), labels, scores),
-            crs=crs,
-            failures=failures,
-            digest=task.digest,
-        )
-
-    @property
-    def counts(self) -> Counts:
-        """How many tiles were planned, and what became of them."""
-        failed, retryable = len(self.failures), sum(one.retryable for one in self.failures)
-        undefined = 0 if self.undefined is None else int(self.undefined.sum())
-        ended = (self.planned, len(self.tiles), failed, self.skipped)
-        return Counts(*ended, self.digest, retryable, undefined)
 
 
 def write_part(run: RunDirectory, part: Part) -> Counts:
@@ -124,7 +48,7 @@ def write_part(run: RunDirectory, part: Part) -> Counts:
         return first
     for kind, content in beside.items():
         run.storage.put(run.part(kind, part.index, counts.mark), content)
-    name, table = run.part("tiles", part.index), _encode(_tiles(part, counts, run.scheme))
+    name, table = run.part("tiles", part.index), tiles_table(part, counts, run.scheme)
     if not run.storage.put_new(name, table):
         if first := _of_a_copy(run, part):
             if first.mark != counts.mark:
@@ -222,7 +146,7 @@ def _beside(run: RunDirectory, part: Part) -> dict[Kind, bytes]:
     """What lies beside the table of a task."""
     beside: dict[Kind, bytes] = {}
     if part.failures:
-        beside["quarantine"] = _encode(_failures(part))
+        beside["quarantine"] = failures_table(part)
     if part.pixels is not None:
         beside["pixels"] = encode_pixels(part.pixels, run.scheme)
     return beside
@@ -242,54 +166,3 @@ def _of_a_copy(run: RunDirectory, part: Part) -> Counts | None:
 def _remove_beside(run: RunDirectory, index: int, mark: str) -> None:
     for kind in _BESIDE:
         run.storage.remove(run.part(kind, index, mark))
-
-
-def _tiles(part: Part, counts: Counts, scheme: Scheme) -> pa.Table:
-    bounds = bounds_of(part.tiles)
-    table = _where(part.tiles, bounds)
-    names, codes = np.array(scheme.names, object), np.array(scheme.codes, np.int32)
-    more: dict[str, pa.Array] = {
-        "label": pa.array(names[part.labels], pa.string()),
-        "code": pa.array(codes[part.labels]),
-        "score": pa.array(np.asarray(part.scores, np.float32)),
-        "true_label": pa.array([tile.true_label for tile in part.tiles], pa.string()),
-    }
-    if part.probabilities is not None:
-        values = np.ascontiguousarray(part.probabilities, np.float32)
-        ends = np.arange(0, values.size + 1, max(values.shape[-1], 1), dtype=np.int32)
-        more["probabilities"] = pa.ListArray.from_arrays(ends, pa.array(values.ravel()))
-    if part.undefined is not None:
-        more["undefined_pixels"] = pa.array(np.asarray(part.undefined, np.int32))
-    metadata = counts.metadata(part.index)
-    if part.crs is not None:
-        more["geometry"] = outlines(bounds)
-        metadata[b"geo"] = geo_metadata(part.crs, bounds)
-    for name, values_of in more.items():
-        table = table.append_column(name, values_of)
-    return table.replace_schema_metadata(metadata)
-
-
-def _failures(part: Part) -> pa.Table:
-    tiles = [failure.tile for failure in part.failures]
-    table = _where(tiles, bounds_of(tiles))
-    reasons = pa.array([redacted(failure.reason) for failure in part.failures], pa.string())
-    retryable = pa.array([failure.retryable for failure in part.failures], pa.bool_())
-    return table.append_column("reason", reasons).append_column("retryable", retryable)
-
-
-def _where(tiles: Sequence[Tile], bounds: npt.NDArray[np.float64]) -> pa.Table:
-    columns: Mapping[str, Any] = {
-        "tile": [tile.tile for tile in tiles],
-        "source": [tile.source for tile in tiles],
-        "row": [tile.row for tile in tiles],
-        "col": [tile.col for tile in tiles],
-    }
-    sides = [pa.array(side, pa.float64(), from_pandas=True) for side in bounds.T]
-    arrays = [pa.array(columns[name], _WHERE.field(name).type) for name in columns]
-    return pa.Table.from_arrays([*arrays, *sides], schema=_WHERE)
-
-
-def _encode(table: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", row_group_size=max(table.num_rows, 1))
-    return sink.getvalue()

@@ -20,7 +20,8 @@ from landcover.plugins import load_backend
 from landcover.run import Run
 from landcover.runs.counts import Counts
 from landcover.runs.directory import RunDirectory, claim, ended_run
-from landcover.runs.parts import Part, finished, remove_part, remove_strays, write_part
+from landcover.runs.parts import finished, remove_part, remove_strays, write_part
+from landcover.runs.tables import Part
 from landcover.scoring.advice import advice
 from landcover.scoring.installation import installation
 from landcover.scoring.model import open_models

@@ -17,7 +17,8 @@ from landcover.errors import OutputError, WorkerUnfit
 from landcover.models.recipe import Recipe
 from landcover.runs.counts import Counts
 from landcover.runs.directory import RunDirectory
-from landcover.runs.parts import Part, write_part
+from landcover.runs.parts import write_part
+from landcover.runs.tables import Part
 from landcover.scoring.canvas import Canvas, codes_of, pixel_block
 from landcover.scoring.inference import Labelling
 from landcover.scoring.installation import Installation, installation

@@ -14,9 +14,9 @@ COUNTS = planted(
     ),
 )
 
-PARTS = planted(
-    "landcover/runs/parts.py",
-    "tests/runs/test_parts.py",
+TABLES = planted(
+    "landcover/runs/tables.py",
+    "tests/runs/test_parts.py tests/scoring/test_undefined.py",
     (
         "codes are indices",
         '"code": pa.array(codes[part.labels])',
@@ -26,46 +26,6 @@ PARTS = planted(
         "labels in the order of codes",
         "names[part.labels]",
         "names[np.argsort(np.argsort(codes))][part.labels]",
-    ),
-    (
-        "tiles before quarantine and pixels",
-        "    for kind, content in beside.items():\n",
-        '    run.storage.put(\n        run.part("tiles", part.index), _encode(_tiles(part, counts, run.scheme))\n    )\n    for kind, content in beside.items():\n',
-    ),
-    (
-        "a late copy replaces the part",
-        "    if not run.storage.put_new(name, table):\n",
-        "    run.storage.put(name, table)\n    if False:\n",
-    ),
-    (
-        "what a late copy has set aside stays",
-        "                _remove_beside(run, part.index, counts.mark)\n",
-        "                pass\n",
-    ),
-    (
-        "a part of other inputs stays",
-        "counts is not None and counts.digest == part.digest else None",
-        "counts is not None else None",
-    ),
-    (
-        "what attempts that were killed set aside stays",
-        "                    run.storage.remove(run.part(kind, index, mark))\n",
-        "                    pass\n",
-    ),
-    (
-        "what lies beside a removed part stays",
-        "        _remove_beside(run, index, counts.mark)\n",
-        "        pass\n",
-    ),
-    (
-        "the pixels of a removed part stay",
-        '_BESIDE: tuple[Kind, ...] = ("quarantine", "pixels")',
-        '_BESIDE: tuple[Kind, ...] = ("quarantine",)',
-    ),
-    (
-        "marks are of quarantine alone",
-        'b"".join(beside.values())',
-        'beside.get("quarantine", b"")',
     ),
     ("tiles may get lost", "if ended != self.planned:", "if ended > self.planned:"),
     (
@@ -103,6 +63,56 @@ PARTS = planted(
         "pa.array(np.asarray(part.scores, np.float32))",
         "pa.array(np.asarray(np.round(part.scores, 2), np.float32))",
     ),
+    (
+        "undefined pixels are not in the table",
+        '        more["undefined_pixels"] = pa.array(np.asarray(part.undefined, np.int32))',
+        "        pass",
+    ),
+)
+
+PARTS = planted(
+    "landcover/runs/parts.py",
+    "tests/runs/test_parts.py",
+    (
+        "tiles before quarantine and pixels",
+        "    for kind, content in beside.items():\n",
+        '    run.storage.put(\n        run.part("tiles", part.index), tiles_table(part, counts, run.scheme)\n    )\n    for kind, content in beside.items():\n',
+    ),
+    (
+        "a late copy replaces the part",
+        "    if not run.storage.put_new(name, table):\n",
+        "    run.storage.put(name, table)\n    if False:\n",
+    ),
+    (
+        "what a late copy has set aside stays",
+        "                _remove_beside(run, part.index, counts.mark)\n",
+        "                pass\n",
+    ),
+    (
+        "a part of other inputs stays",
+        "counts is not None and counts.digest == part.digest else None",
+        "counts is not None else None",
+    ),
+    (
+        "what attempts that were killed set aside stays",
+        "                    run.storage.remove(run.part(kind, index, mark))\n",
+        "                    pass\n",
+    ),
+    (
+        "what lies beside a removed part stays",
+        "        _remove_beside(run, index, counts.mark)\n",
+        "        pass\n",
+    ),
+    (
+        "the pixels of a removed part stay",
+        '_BESIDE: tuple[Kind, ...] = ("quarantine", "pixels")',
+        '_BESIDE: tuple[Kind, ...] = ("quarantine",)',
+    ),
+    (
+        "marks are of quarantine alone",
+        'b"".join(beside.values())',
+        'beside.get("quarantine", b"")',
+    ),
 )
 
 PARTS_OF_RUNS = planted(
@@ -112,11 +122,6 @@ PARTS_OF_RUNS = planted(
         "columns that were not asked for",
         "columns=list(columns) if columns else None",
         "columns=None",
-    ),
-    (
-        "undefined pixels are not in the table",
-        '        more["undefined_pixels"] = pa.array(np.asarray(part.undefined, np.int32))',
-        "        pass",
     ),
 )
 
