@@ -14,16 +14,6 @@ SOURCE = planted(
     ),
     ("the fingerprint forgets the CRS", "scene.transform, scene.crs]", "scene.transform]"),
     (
-        "a task forgets the scenes beside its own",
-        "self.scene.identity, self.block, self.mask, near)",
-        "self.scene.identity, self.block, self.mask)",
-    ),
-    (
-        "tasks are not told apart by their blocks",
-        "self.scene.identity, self.block, self.mask, near)",
-        "self.scene.identity, self.mask, near)",
-    ),
-    (
         "the fingerprint forgets the order of bands",
         "held += [bands.read, bands.dtype",
         "held += [sorted(bands.read), bands.dtype",
@@ -56,6 +46,22 @@ SOURCE = planted(
         "around = beside.of(0) if beside else ()",
     ),
     ("all tasks have index 0", "                index += 1\n", ""),
+    ("tasks of striped files are narrow", "if 2 * scene.block[1] < grid.width:", "if True:"),
+)
+
+TASK = planted(
+    "landcover/tiles/rasters/task.py",
+    "tests/tiles/rasters/test_source.py tests/scoring/test_changed_inputs.py",
+    (
+        "a task forgets the scenes beside its own",
+        "self.scene.identity, self.block, self.chosen.hex(), self.mask, near)",
+        "self.scene.identity, self.block, self.chosen.hex(), self.mask)",
+    ),
+    (
+        "tasks are not told apart by their blocks",
+        "self.scene.identity, self.block, self.chosen.hex(), self.mask, near)",
+        "self.scene.identity, self.chosen.hex(), self.mask, near)",
+    ),
     (
         "parts of a wide row overlap",
         "col, min(col + cols, col1))",
@@ -66,7 +72,6 @@ SOURCE = planted(
         "yield Block(row, min(row + rows, row1), col,",
         "yield Block(row, min(row + rows, row1 - 1), col,",
     ),
-    ("tasks of striped files are narrow", "if 2 * scene.block[1] < grid.width:", "if True:"),
 )
 
 GEOREFERENCE = planted(
