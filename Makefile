@@ -11,7 +11,7 @@ ONLY ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test quick mutants oracle lint types java clean
+.PHONY: help install demo test faults quick mutants oracle lint types java clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -26,10 +26,13 @@ test: $(VENV)/.dev java ## check style and types, and run all tests
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy -p landcover
-	$(VENV)/bin/python -m pytest $(ARGS)
+	$(VENV)/bin/python -m pytest -m "not faults" $(ARGS)
+
+faults: $(VENV)/.dev java ## run the long forms of clusters that fail, grow and shrink
+	$(VENV)/bin/python -m pytest -m faults $(ARGS)
 
 # What needs a cluster, TensorFlow, or more than some seconds is left out.
-SLOW := tests/backends/test_dask.py tests/backends/test_spark.py tests/scoring/test_everywhere.py tests/models/test_keras_runtimes.py \
+SLOW := tests/backends/test_dask.py tests/backends/test_spark.py tests/backends/test_spark_scheduling.py tests/scoring/test_everywhere.py tests/models/test_keras_runtimes.py \
 	tests/models/test_runtimes.py tests/models/test_published.py tests/models/test_tensorflow.py tests/models/cntk tests/cli tests/training \
 	tests/test_benchmarks.py tests/test_examples.py tests/scoring/test_real_imagery.py tests/oracle
 
@@ -37,7 +40,7 @@ quick: $(VENV)/.dev ## the same without clusters and TensorFlow: 3 minutes
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy -p landcover
-	$(VENV)/bin/python -m pytest -q $(SLOW:%=--ignore=%) $(ARGS)
+	$(VENV)/bin/python -m pytest -q -m "not faults" $(SLOW:%=--ignore=%) $(ARGS)
 
 mutants: $(VENV)/.dev ## plant small faults one at a time, and see that tests notice each (ONLY=pattern JOBS=2)
 	@PYTHONPATH=tests $(VENV)/bin/python -m mutants --jobs $(JOBS) --only "$(ONLY)"

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import psutil
@@ -48,20 +49,82 @@ class Named:
         return item
 
 
-def test_the_pages_of_spark_show_few_jobs_of_many_tasks_in_words_of_the_run() -> None:
-    with session("local[2,4]", ui__enabled="true", ui__port="0") as spark:
+class TestOneSession:
+    """A session of two workers, in which items wait for their turn (FIFO)."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def spark(cls) -> Iterator[Any]:
+        with session("local[2,4]", ui__enabled="true", ui__port="0") as spark:
+            yield spark
+
+    def test_its_pages_show_few_jobs_of_many_tasks_in_words_of_the_run(self, spark: Any) -> None:
         assert len(list(SparkBackend(session=spark).map(Named(), range(100)))) == 100
         context = spark.sparkContext
         pages = f"{context.uiWebUrl}/api/v1/applications/{context.applicationId}/jobs"
         with urlopen(pages) as answer:
-            jobs = json.load(answer)
-    assert sum(job["numTasks"] for job in jobs) == 100
-    assert len(jobs) <= 13
-    words = {job["description"] for job in jobs}
-    assert "landcover: items 1 to 8 of runs/2016" in words
-    assert len({job["jobGroup"] for job in jobs}) == 1
+            jobs = [job for job in json.load(answer) if "runs/2016" in job["description"]]
+        assert sum(job["numTasks"] for job in jobs) == 100
+        assert len(jobs) <= 13
+        assert "landcover: items 1 to 8 of runs/2016" in {job["description"] for job in jobs}
+        assert len({job["jobGroup"] for job in jobs}) == 1
+
+    def test_two_maps_share_its_workers(self, spark: Any) -> None:
+        _two_maps_share_the_workers_of(spark)
+
+    def test_a_deadly_item_costs_its_neighbours_in_the_job_nothing(
+        self, spark: Any, tmp_path: Path
+    ) -> None:
+        """Their results count once, and those that were home already are not worked out again."""
+        deadly = partial(_deadly_later, tmp_path)
+        results = list(SparkBackend(session=spark).map(deadly, range(8)))
+        (lost,) = [result for result in results if isinstance(result, Lost)]
+        assert lost.item == 7
+        assert "worker died" in lost.reason
+        assert sorted(result for result in results if result is not lost) == list(range(7))
+        assert all((tmp_path / f"0-{item}").exists() for item in range(7))
+        assert not list(tmp_path.glob("1-[0-5]"))
+
+    def test_items_that_no_worker_can_do_are_lost_with_worker_and_reason(self, spark: Any) -> None:
+        results = list(SparkBackend(session=spark).map(_never_mounted, range(20)))
+        assert sorted(lost.item for lost in results if isinstance(lost, Lost)) == list(range(20))
+        assert {lost.reason.partition(";")[0] for lost in results if isinstance(lost, Lost)} == {
+            "2 workers could not do it"
+        }
+        assert all(f"{socket.gethostname()}:" in lost.reason for lost in results)
+        assert all("no mount" in lost.reason for lost in results)
 
 
+class TestUnlikeExecutors:
+    """A standalone cluster of two executors, of which one lacks what items need."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def master(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+        with _unlike_workers(tmp_path_factory.mktemp("unlike")) as master:
+            yield master
+
+    def test_what_an_executor_cannot_do_another_one_does(
+        self, master: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with SparkBackend(address=master) as backend:
+            results = list(backend.map(partial(_where_mounted, tmp_path), range(60)))
+        assert sorted(results) == list(range(60))
+        # Only those that were under way until it was found out.
+        assert 1 <= len(list(tmp_path.glob("refused-*"))) <= 4 * 2 + 8 + 1
+        assert "could do one that it refused (no mount)" in caplog.text
+
+    def test_an_executor_that_is_killed_costs_no_item(self, master: str) -> None:
+        with SparkBackend(address=master) as backend:
+            done = []
+            for item, executor in backend.map(_with_executor, range(60)):
+                if len(done) == 10:
+                    os.kill(executor, signal.SIGKILL)
+                done.append(item)
+        assert sorted(done) == list(range(60))
+
+
+@pytest.mark.faults
 def test_executors_come_for_a_run_and_go_after_it(tmp_path: Path) -> None:
     settings = {
         "dynamicAllocation__enabled": "true",
@@ -87,6 +150,13 @@ def test_executors_come_for_a_run_and_go_after_it(tmp_path: Path) -> None:
             time.sleep(0.1)
 
 
+@pytest.mark.faults
+def test_two_maps_share_a_session_that_schedules_fairly() -> None:
+    with session("local[2,4]", scheduler__mode="FAIR") as spark:
+        _two_maps_share_the_workers_of(spark)
+
+
+@pytest.mark.faults
 def test_a_copy_that_speculation_starts_counts_once(tmp_path: Path) -> None:
     settings = {"speculation": "true", "speculation__quantile": "0.5"}
     with (
@@ -100,10 +170,21 @@ def test_a_copy_that_speculation_starts_counts_once(tmp_path: Path) -> None:
     assert (tmp_path / "copied").exists()
 
 
-@pytest.mark.parametrize("mode", ["FIFO", "FAIR"])
-def test_two_maps_of_a_session_share_its_workers(mode: str) -> None:
-    with session("local[2,4]", scheduler__mode=mode) as spark, ThreadPoolExecutor() as threads:
-        backend = SparkBackend(session=spark)
+@pytest.mark.faults
+def test_a_host_that_does_nothing_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    if os.getuid() != 0:
+        pytest.skip("giving a worker a host name of its own needs root")
+    with _unlike_workers(tmp_path, "bare") as master, SparkBackend(address=master) as backend:
+        assert len(list(backend.map(partial(_where_mounted, tmp_path), range(60)))) == 60
+    assert "bare gets no more items" in caplog.text
+
+
+def _two_maps_share_the_workers_of(spark: Any) -> None:
+    """A map that goes on for ever does not keep another one from its end, nor ends with it."""
+    backend = SparkBackend(session=spark)
+    with ThreadPoolExecutor() as threads:
         begun, over = threading.Event(), threading.Event()
 
         def endless() -> int:
@@ -124,61 +205,6 @@ def test_two_maps_of_a_session_share_its_workers(mode: str) -> None:
         assert second.result(PATIENCE) == list(range(40))
         over.set()
         assert first.result(PATIENCE) > 20
-
-
-def test_an_executor_that_is_killed_costs_no_item(tmp_path: Path) -> None:
-    with clusters.spark_standalone(tmp_path) as master, SparkBackend(address=master) as backend:
-        done = []
-        for item, executor in backend.map(_with_executor, range(60)):
-            if len(done) == 10:
-                os.kill(executor, signal.SIGKILL)
-            done.append(item)
-    assert sorted(done) == list(range(60))
-
-
-def test_a_deadly_item_costs_its_neighbours_in_the_job_nothing(tmp_path: Path) -> None:
-    """Their results count once, and those that were home already are not worked out again."""
-    with SparkBackend(workers=2) as backend:
-        deadly = partial(_deadly_later, tmp_path)
-        results = list(backend.map(deadly, range(8)))
-    (lost,) = [result for result in results if isinstance(result, Lost)]
-    assert lost.item == 7
-    assert "worker died" in lost.reason
-    assert sorted(result for result in results if result is not lost) == list(range(7))
-    assert all((tmp_path / f"0-{item}").exists() for item in range(7))
-    assert not list(tmp_path.glob("1-[0-5]"))
-
-
-def test_what_an_executor_cannot_do_another_one_does(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with _unlike_workers(tmp_path) as master, SparkBackend(address=master) as backend:
-        results = list(backend.map(partial(_where_mounted, tmp_path), range(60)))
-    assert sorted(results) == list(range(60))
-    # Only those that were under way until it was found out.
-    assert 1 <= len(list(tmp_path.glob("refused-*"))) <= 4 * 2 + 8 + 1
-    assert "could do one that it refused (no mount)" in caplog.text
-
-
-def test_a_host_that_does_nothing_is_left_out(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    if os.getuid() != 0:
-        pytest.skip("giving a worker a host name of its own needs root")
-    with _unlike_workers(tmp_path, "bare") as master, SparkBackend(address=master) as backend:
-        assert len(list(backend.map(partial(_where_mounted, tmp_path), range(60)))) == 60
-    assert "bare gets no more items" in caplog.text
-
-
-def test_items_that_no_worker_can_do_are_lost_with_worker_and_reason() -> None:
-    with SparkBackend(workers=2) as backend:
-        results = list(backend.map(_never_mounted, range(20)))
-    assert sorted(lost.item for lost in results if isinstance(lost, Lost)) == list(range(20))
-    assert {lost.reason.partition(";")[0] for lost in results if isinstance(lost, Lost)} == {
-        "2 workers could not do it"
-    }
-    assert all(f"{socket.gethostname()}:" in lost.reason for lost in results)
-    assert all("no mount" in lost.reason for lost in results)
 
 
 @contextmanager

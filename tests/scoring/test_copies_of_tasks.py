@@ -33,6 +33,7 @@ def told(tmp_path: Path, tile_model: Path) -> dict[str, Any]:
     return {"images": str(folder), "model": tile_model, "overrides": {"source.task": 2}}
 
 
+@pytest.mark.faults
 def test_a_late_copy_of_a_task_that_could_not_read_all_changes_nothing(
     told: dict[str, Any], tmp_path: Path, require_backend: Callable[[str], None]
 ) -> None:

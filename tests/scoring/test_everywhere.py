@@ -78,7 +78,7 @@ def test_one_word_of_the_config_takes_a_run_to_another_backend(
     assert min(run.summary["workers"].values()) > 20
 
 
-@pytest.mark.parametrize("cluster", ["dask_scheduler", "spark_master"])
+@pytest.mark.parametrize("cluster", ["dask_scheduler", "spark_connect"])
 def test_pixels_get_the_same_labels_on_a_cluster(
     cluster: str,
     config: Path,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -75,15 +75,17 @@ def test_on_one_dask_cluster(
     check_loads(together(tmp_path, scenes, networks, backend), networks)
 
 
-@pytest.mark.parametrize("mode", ["FIFO", "FAIR"])
-def test_in_one_spark_session(
-    mode: str,
-    scenes: list[Path],
-    networks: list[Path],
-    tmp_path: Path,
-    require_backend: Callable[[str], None],
-) -> None:
+@pytest.fixture(scope="module", params=["FIFO", pytest.param("FAIR", marks=pytest.mark.faults)])
+def session(
+    request: pytest.FixtureRequest, require_backend: Callable[[str], None]
+) -> Iterator[Any]:
     require_backend("spark")
-    with spark_session(f"local[{WORKERS},4]", scheduler__mode=mode) as session:
-        backend = {"name": "spark", "session": session}
-        check_loads(together(tmp_path, scenes, networks, backend), networks)
+    with spark_session(f"local[{WORKERS},4]", scheduler__mode=request.param) as started:
+        yield started
+
+
+def test_in_one_spark_session(
+    session: Any, scenes: list[Path], networks: list[Path], tmp_path: Path
+) -> None:
+    backend = {"name": "spark", "session": session}
+    check_loads(together(tmp_path, scenes, networks, backend), networks)

@@ -8,7 +8,7 @@ from typing import Final
 import onnx
 
 from landcover.errors import ModelError
-from landcover.models.cntk.library.evaluation import GenuineNetwork
+from landcover.models.cntk.library.evaluation import LibraryNetwork
 from landcover.models.cntk.library.install import locate
 from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.cntk.reader.dictionary import FREE
@@ -44,7 +44,7 @@ class CntkRuntime:
             raise ModelError(_NAME, f"computes in f32, not in {precision}")
         locate()
         self._threads = threads or None
-        self._opened: tuple[Path, GenuineNetwork, Graph | None] | None = None
+        self._opened: tuple[Path, LibraryNetwork, Graph | None] | None = None
 
     def open(self, file: ModelFile, head: str | int | None) -> CntkGraph:
         """Find the network of a CNTK file; see :class:`~landcover.models.network.Runtime`.
@@ -55,7 +55,7 @@ class CntkRuntime:
         """
         # Several outputs of one file are computed by one network, which is opened once.
         if self._opened is None or self._opened[0] != file.path:
-            self._opened = (file.path, GenuineNetwork(file.path, 0, self._threads), _graph_of(file))
+            self._opened = (file.path, LibraryNetwork(file.path, 0, self._threads), _graph_of(file))
         _, network, graph = self._opened
         return CntkGraph(network, graph, head, file)
 
@@ -71,7 +71,7 @@ class CntkGraph:
     """
 
     def __init__(
-        self, network: GenuineNetwork, graph: Graph | None, head: str | int | None, file: ModelFile
+        self, network: LibraryNetwork, graph: Graph | None, head: str | int | None, file: ModelFile
     ) -> None:
         self._network, self._file, self._head = network, file, head
         shown = str(file.path)
@@ -104,14 +104,14 @@ class CntkGraph:
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; the library has nothing left to do."""
-        return _GenuineSteps(self, steps)
+        return _NetworkWithSteps(self, steps)
 
     def run(self, images: Pixels) -> Probabilities:
         """What the library returns for images in the layout of the network."""
         return self._network.evaluate({self._input: images}, [self._output])[0]
 
 
-class _GenuineSteps:
+class _NetworkWithSteps:
     """The network with the steps around it."""
 
     def __init__(self, graph: CntkGraph, steps: Steps) -> None:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from landcover.errors import LandcoverError, LibraryUnavailable, ModelError
-from landcover.models.cntk.library.evaluation import GenuineNetwork
+from landcover.models.cntk.library.evaluation import LibraryNetwork
 from landcover.models.cntk.library.install import locate
 
 TOLERANCE = 1e-5  # of the greatest value of the reference
@@ -75,9 +75,9 @@ def _assert_close(found: np.ndarray, reference: np.ndarray) -> None:
     )
 
 
-def _open(find: Find, name: str) -> tuple[GenuineNetwork, np.lib.npyio.NpzFile]:
+def _open(find: Find, name: str) -> tuple[LibraryNetwork, np.lib.npyio.NpzFile]:
     path = find(f"{name}.model")
-    return GenuineNetwork(path), np.load(path.with_suffix(".npz"))
+    return LibraryNetwork(path), np.load(path.with_suffix(".npz"))
 
 
 @pytest.mark.parametrize("name", REFERENCES)
@@ -94,7 +94,7 @@ def test_every_output_equals_the_reference(find: Find, name: str) -> None:
 def test_published_models_give_the_published_library_s_numbers(find: Find, name: str) -> None:
     path = find(name)
     reference = np.load(path.with_suffix(".npz"))
-    _assert_close(GenuineNetwork(path).run(reference["input"]), reference["output"])
+    _assert_close(LibraryNetwork(path).run(reference["input"]), reference["output"])
 
 
 def test_names_are_those_of_the_file_or_else_its_uids(find: Find) -> None:
@@ -130,12 +130,12 @@ def test_an_output_is_chosen_by_name_or_by_position(find: Find) -> None:
     path = find("two_outputs.model")
     reference = np.load(path.with_suffix(".npz"))
     for output in ("aux_prob", 1, -1):
-        found = GenuineNetwork(path, output=output).run(reference["input"])
+        found = LibraryNetwork(path, output=output).run(reference["input"])
         _assert_close(found, reference["output_1"])
     with pytest.raises(
         ModelError, match="has no output 'score'; its outputs are 'cls', 'aux_prob'"
     ):
-        GenuineNetwork(path, output="score")
+        LibraryNetwork(path, output="score")
 
 
 @pytest.mark.parametrize(("name", "reason"), REFUSED.items())
@@ -151,7 +151,7 @@ def test_what_the_library_cannot_compute_is_said_in_a_sentence(
 
 def test_functions_written_in_python_are_refused_by_name(find: Find) -> None:
     with pytest.raises(ModelError, match="user-defined function"):
-        GenuineNetwork(find("userfunction_unsupported.model"))
+        LibraryNetwork(find("userfunction_unsupported.model"))
 
 
 @pytest.mark.parametrize(
@@ -166,14 +166,14 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes, reason: str) ->
     path = tmp_path / "some.model"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=reason):
-        GenuineNetwork(path)
+        LibraryNetwork(path)
     with pytest.raises(ModelError, match="cannot be read: No such file"):
-        GenuineNetwork(tmp_path / "none.model")
+        LibraryNetwork(tmp_path / "none.model")
 
 
 def test_the_state_of_a_trainer_is_no_model(find: Find) -> None:
     with pytest.raises(ModelError, match="not of a CNTK model"):
-        GenuineNetwork(find("trainer_checkpoint.model.ckp"))
+        LibraryNetwork(find("trainer_checkpoint.model.ckp"))
 
 
 def test_a_damaged_file_does_not_end_the_process(find: Find, tmp_path: Path) -> None:
@@ -181,18 +181,18 @@ def test_a_damaged_file_does_not_end_the_process(find: Find, tmp_path: Path) -> 
     path = tmp_path / "damaged.model"
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ModelError, match="is damaged"):
-        GenuineNetwork(path)
+        LibraryNetwork(path)
     # The library follows such a name without looking, into memory that is not there.
     path.write_bytes(whole.replace(b"Input52191", b"Imput52191", 1))
     with pytest.raises(ModelError, match=r"refers to '.*', which is not there"):
-        GenuineNetwork(path)
+        LibraryNetwork(path)
 
 
 def test_a_path_may_have_any_letters(find: Find, tmp_path: Path) -> None:
     for name in ("two_outputs", "resnet18_224_legacy"):
         path = tmp_path / f"modèle d\u2019été {name}.model"
         path.symlink_to(find(f"{name}.model"))
-        assert GenuineNetwork(path).inputs[0].shape[0] == 3
+        assert LibraryNetwork(path).inputs[0].shape[0] == 3
 
 
 @pytest.mark.parametrize(
@@ -235,9 +235,9 @@ def test_the_number_of_threads_cannot_change_within_a_process(find: Find) -> Non
     network, _ = _open(find, "two_outputs")
     path = find("two_outputs.model")
     with pytest.raises(LibraryUnavailable, match="threads in this process, and cannot change"):
-        GenuineNetwork(path, threads=999)
+        LibraryNetwork(path, threads=999)
     with pytest.raises(ValueError, match="threads must be 1 or more, and is 0"):
-        GenuineNetwork(path, threads=0)
+        LibraryNetwork(path, threads=0)
     network.close()
 
 
@@ -265,10 +265,10 @@ def test_a_thousand_evaluations_leave_nothing_behind(find: Find) -> None:
 
 def test_networks_that_are_dropped_are_freed(find: Find) -> None:
     path = find("naip_250epochs.model")  # 1.4 MB
-    GenuineNetwork(path)
+    LibraryNetwork(path)
     gc.collect()
     before = psutil.Process().memory_info().rss
     for _ in range(8):
-        GenuineNetwork(path)
+        LibraryNetwork(path)
     gc.collect()
     assert psutil.Process().memory_info().rss - before < 4 * 2**20

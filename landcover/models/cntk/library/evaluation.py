@@ -44,7 +44,7 @@ class Port(NamedTuple):
     shape: tuple[int, ...]
 
 
-class GenuineNetwork:
+class LibraryNetwork:
     """A network that Microsoft's library computes on the CPU.
 
     Any thread may call it; they take turns, with all other networks of this process.
