@@ -8,7 +8,7 @@ _STEPS = "tests/models/test_runtimes.py::test_every_step_before_the_network_is_t
 
 SPECIFICATION = planted(
     "landcover/models/preprocessing/specification.py",
-    "tests/models/test_recipe.py tests/models/test_outputs.py tests/models/test_whole_numbers.py",
+    "tests/models/test_recipe.py tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py tests/models/test_whole_numbers.py",
     (
         "bands and columns exchanged",
         'return "NCHW" if first in (bands, None) else "NHWC"',
@@ -58,7 +58,8 @@ SPECIFICATION = planted(
 
 RENDERING = planted(
     "landcover/models/preprocessing/rendering.py",
-    "tests/models/test_outputs.py tests/models/test_mean_image.py " + _STEPS,
+    "tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py tests/models/test_mean_image.py "
+    + _STEPS,
     (
         "scaled before the mean",
         "    if steps.shifts:\n        value = operations.subtract(value, steps.shift)\n    if steps.scales:\n        value = operations.multiply(value, steps.factor)\n",
@@ -154,7 +155,7 @@ RENDERING = planted(
 
 INTERPOLATION = planted(
     "landcover/models/preprocessing/interpolation.py",
-    "tests/models/test_outputs.py",
+    "tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py",
     (
         "half a pixel off",
         "return ((edge - 1) - stride * (count - 1)) / 2",
@@ -190,7 +191,7 @@ INTERPOLATION = planted(
 
 NUMPY = planted(
     "landcover/models/preprocessing/numpy.py",
-    "tests/models/test_whole_numbers.py tests/models/test_outputs.py tests/models/test_runtimes.py::test_every_step_before_the_network_is_that_of_float32 tests/models/test_mean_image.py",
+    "tests/models/test_whole_numbers.py tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py tests/models/test_runtimes.py::test_every_step_before_the_network_is_that_of_float32 tests/models/test_mean_image.py",
     (
         "softmax overflows",
         "np.exp(value - value.max(axis=axis, keepdims=True))",
@@ -201,7 +202,7 @@ NUMPY = planted(
 
 ONNX = planted(
     "landcover/models/preprocessing/onnx.py",
-    "tests/models/test_onnx_file.py tests/models/test_outputs.py tests/models/test_recipe.py tests/models/test_mean_image.py",
+    "tests/models/test_onnx_file.py tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py tests/models/test_recipe.py tests/models/test_mean_image.py",
     (
         "softmax of old over all axes",
         "if self._opset >= _SOFTMAX_PER_AXIS or axis == rank - 1:",
@@ -286,7 +287,7 @@ INPUT = planted(
 
 ACTIVATIONS = planted(
     "landcover/models/output_side/activations.py",
-    "tests/models/test_outputs.py",
+    "tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py",
     (
         "sigmoids get a softmax",
         'if ending.kind in ("softmax", "sigmoid"):',
@@ -311,7 +312,7 @@ ACTIVATIONS = planted(
 
 CELLS = planted(
     "landcover/models/output_side/cells.py",
-    "tests/models/test_outputs.py",
+    "tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py",
     (
         "every smaller output is a halo",
         "    if told.output_stride is not None:\n        strides = {told.output_stride}\n    else:\n        strides = {_stride(axis, shown) for axis in found}\n",
@@ -352,7 +353,7 @@ CELLS = planted(
 
 FORMS = planted(
     "landcover/models/output_side/forms.py",
-    "tests/models/test_outputs.py tests/models/test_recipe.py",
+    "tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py tests/models/test_recipe.py",
     ("classes last, always", 'return 3 if steps.layout == "NHWC" else 1', "return 3"),
     (
         "one number is scores",
@@ -383,7 +384,7 @@ FORMS = planted(
 
 PROBE = planted(
     "landcover/models/output_side/probe.py",
-    "tests/models/test_outputs.py tests/models/test_recipe.py tests/models/test_proposal.py",
+    "tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py tests/models/test_recipe.py tests/models/test_proposal.py",
     (
         "noise is scaled",
         "steps, mean=(0.0,) * bands, scale=(1.0,) * bands, mean_image=None, output=None",
@@ -545,7 +546,7 @@ MODEL_OPENED = planted(
 
 NETWORK = planted(
     "landcover/models/network.py",
-    "tests/models/test_onnx_file.py tests/models/test_outputs.py tests/models/test_runtimes.py::test_every_step_before_the_network_is_that_of_float32",
+    "tests/models/test_onnx_file.py tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py tests/models/test_runtimes.py::test_every_step_before_the_network_is_that_of_float32",
     (
         "fillers come first",
         "np.concatenate([pixels, np.repeat(pixels[-1:], filler, axis=0)])",
@@ -662,7 +663,7 @@ CACHE = planted(
 
 ENDING = planted(
     "landcover/models/graph_analysis/ending.py",
-    "tests/models/test_outputs.py",
+    "tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py",
     (
         "sigmoid is softmax",
         '_SOFTMAX: Final = frozenset(("softmax",))',
@@ -682,7 +683,7 @@ ENDING = planted(
 
 RECEPTIVE = planted(
     "landcover/models/graph_analysis/sliding_windows.py",
-    "tests/models/test_receptive_field.py tests/models/test_outputs.py",
+    "tests/models/test_receptive_field.py tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py",
     ("dilation is forgotten", "return (self.size - 1) * self.dilation", "return self.size - 1"),
     (
         "the padding of rows for columns",
@@ -703,7 +704,7 @@ RECEPTIVE = planted(
 
 PIXELS = planted(
     "landcover/models/graph_analysis/pixel_dependencies.py",
-    "tests/models/test_receptive_field.py tests/models/test_outputs.py",
+    "tests/models/test_receptive_field.py tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py",
     (
         "the last row is the first",
         "planes = [index[rows], -index[rows], index[columns], -index[columns]]",

@@ -1,0 +1,182 @@
+"""What the numbers of a network stand for: classes, one probability, class numbers, rows of pixels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from support.operations import (
+    SIZE,
+    convolution,
+    kernel,
+    logits_of,
+    noise,
+    recipe_of,
+    saved,
+    scores_of,
+    softmax,
+    then,
+)
+
+from landcover.errors import ModelError
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("threshold", [0.5, 0.3, 0.9])
+@pytest.mark.parametrize("squeezed", [False, True])
+@pytest.mark.parametrize("end", ["Sigmoid", "Identity"])
+def test_one_probability_a_pixel_is_two_classes(
+    tmp_path: Path, end: str, squeezed: bool, threshold: float, runtime: str
+) -> None:
+    pytest.importorskip(runtime)
+    nodes = [convolution(), *then(end)]
+    shape = ["n", 1, SIZE, SIZE]
+    held: dict[str, Any] = {"w": kernel(1)}
+    if squeezed:
+        nodes = [convolution(), *then(end, "Squeeze")]
+        nodes[-1].input.append("axes")
+        held["axes"], shape = np.int64([1]), ["n", SIZE, SIZE]
+    path = saved(tmp_path / "net.onnx", nodes, shape, **held)
+    recipe = recipe_of(path, runtime, threshold=threshold, classes=("other", "water"))
+    assert (recipe.form, recipe.cells) == ("probability", (SIZE, SIZE))
+    pixels = noise(recipe)
+    pixels[0, :, 0, 0] = 0  # a probability of one half
+    scores = scores_of(recipe, pixels)
+    p = 1 / (1 + np.exp(-logits_of(pixels, kernel(1))[:, 0]))
+    clear = np.abs(p - threshold) > 1e-6
+    clear[0, 0, 0] = True
+    np.testing.assert_array_equal(scores.argmax(1)[clear], (p >= threshold)[clear])
+    np.testing.assert_allclose(scores.sum(1), 1, atol=1e-6)
+    if threshold == 0.5:
+        np.testing.assert_allclose(scores[:, 1], p, atol=1e-6)
+    else:  # as likely as not at the threshold
+        odds = p / (1 - p) * (1 - threshold) / threshold
+        np.testing.assert_allclose(scores[:, 1], odds / (1 + odds), atol=1e-5)
+
+
+def test_one_number_a_tile_is_two_classes(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["image"], ["mean"]),
+        helper.make_node("Flatten", ["mean"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["out"]),
+    ]
+    weights = np.random.default_rng(1).normal(0, 9, (3, 1)).astype(np.float32)
+    recipe = recipe_of(saved(tmp_path / "net.onnx", nodes, ["n", 1], w=weights))
+    assert (recipe.form, recipe.activation, recipe.output) == ("probability", "sigmoid", "tile")
+    pixels = noise(recipe, 9)
+    p = 1 / (1 + np.exp(-(pixels.mean((2, 3)) @ weights)[:, 0]))
+    np.testing.assert_allclose(scores_of(recipe, pixels)[:, 1], p, atol=1e-6)
+    with pytest.raises(ModelError, match="one number for two classes, but 3 are named"):
+        recipe_of(tmp_path / "net.onnx", classes=("a", "b", "c"))
+    with pytest.raises(ModelError, match="whose softmax is always 1: set activation to 'sigmoid'"):
+        recipe_of(tmp_path / "net.onnx", activation="softmax")
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_numbers_of_classes_are_labels(tmp_path: Path, keepdims: int, runtime: str) -> None:
+    pytest.importorskip(runtime)
+    end = helper.make_node("ArgMax", ["scores"], ["out"], axis=1, keepdims=keepdims)
+    shape = ["n", 1, SIZE, SIZE] if keepdims else ["n", SIZE, SIZE]
+    path = saved(
+        tmp_path / "net.onnx", [convolution(), end], shape, returns=TensorProto.INT64, w=kernel(5)
+    )
+    recipe = recipe_of(path, runtime)
+    assert (recipe.form, len(recipe.classes)) == ("numbers", 5)
+    pixels = noise(recipe)
+    scores = scores_of(recipe, pixels)
+    np.testing.assert_array_equal(scores.argmax(1), logits_of(pixels, kernel(5)).argmax(1))
+    assert set(np.unique(scores)) == {0, 1}
+    with pytest.raises(ModelError, match="returns 5 classes, but 4 are named"):
+        recipe_of(path, runtime, classes=tuple("abcd"))
+
+
+@pytest.mark.parametrize(
+    ("runtime", "opset"),
+    [("onnxruntime", 8), ("onnxruntime", 11), ("onnxruntime", 17), ("openvino", 17)],
+)
+def test_a_number_of_no_class_is_no_probability(tmp_path: Path, opset: int, runtime: str) -> None:
+    pytest.importorskip(runtime)
+    node = helper.make_node("Identity", ["image"], ["out"])
+    gray = ["n", 1, SIZE, SIZE]
+    path = saved(tmp_path / "net.onnx", [node], gray, gray, opset=opset)
+    recipe = replace(recipe_of(path, runtime), form="numbers", activation="none", threshold=None)
+    recipe = replace(recipe, classes=tuple("abcd"))
+    given = [0, 1, 3, -0.0, 4, -1, 1.5, 1e-3, 2.9999, 255, 2**31, 2**40, np.nan, np.inf, -np.inf]
+    pixels = np.zeros((1, 1, SIZE, SIZE), np.float32)
+    pixels[0, 0, 0, : len(given)] = given
+    found = scores_of(recipe, pixels)[0, :, 0, : len(given)].T
+    np.testing.assert_array_equal(found[:4], np.eye(4)[[0, 1, 3, 0]])
+    assert np.isnan(found[4:]).all()
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("last", [True, False])
+def test_pixels_in_one_row_are_a_map(tmp_path: Path, last: bool, runtime: str) -> None:
+    pytest.importorskip(runtime)
+    nodes = [convolution(), helper.make_node("Reshape", ["scores", "to"], ["rows"])]
+    to = [0, 6, SIZE * SIZE]
+    if last:
+        nodes = [
+            convolution(),
+            helper.make_node("Transpose", ["scores"], ["turned"], perm=[0, 2, 3, 1]),
+            helper.make_node("Reshape", ["turned", "to"], ["rows"]),
+        ]
+        to = [0, SIZE * SIZE, 6]
+    axis = 2 if last else 1
+    nodes.append(helper.make_node("Softmax", ["rows"], ["out"], axis=axis))
+    path = saved(tmp_path / "net.onnx", nodes, ["n", *to[1:]], w=kernel(6), to=np.int64(to))
+    recipe = recipe_of(path, runtime)
+    assert (recipe.output, recipe.class_axis, recipe.cells) == ("pixel", axis, (SIZE, SIZE))
+    pixels = noise(recipe)
+    expected = softmax(logits_of(pixels, kernel(6)))
+    np.testing.assert_allclose(scores_of(recipe, pixels), expected, atol=1e-6)
+
+
+def test_masks_beside_boxes_are_not_taken_for_classes(tmp_path: Path) -> None:
+    nodes = [
+        convolution(strides=[4, 4]),
+        helper.make_node("Identity", ["scores"], ["masks"]),
+        helper.make_node("Reshape", ["scores", "to"], ["out"]),
+    ]
+    path = saved(
+        tmp_path / "net.onnx",
+        nodes,
+        ["n", 37, 221],
+        w=kernel(32, 4),
+        to=np.int64([-1, 32, 256]),
+    )
+    model = onnx.load(path)
+    model.graph.output[0].CopyFrom(
+        helper.make_tensor_value_info("out", TensorProto.FLOAT, ["n", 32, 256])
+    )
+    model.graph.output.append(
+        helper.make_tensor_value_info("masks", TensorProto.FLOAT, ["n", 32, 16, 16])
+    )
+    onnx.save(model, path)
+    with pytest.raises(ModelError, match=r"several outputs: say with 'head'.*'out', 'masks'"):
+        recipe_of(path)
+
+
+def test_patches_with_more_bands_than_rows_keep_them(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    pytest.importorskip("tensorflow")
+    image = keras.Input((9, 9, 13))
+    flat = keras.layers.Flatten()(keras.layers.Conv2D(4, 3)(image))
+    keras.Model(image, keras.layers.Dense(5)(flat)).save(tmp_path / "net.keras")
+    for runtime in ("tensorflow", "openvino"):
+        recipe = recipe_of(tmp_path / "net.keras", runtime)
+        assert (len(recipe.bands), recipe.input_size) == (13, (9, 9))
+    nodes = [
+        helper.make_node("Transpose", ["image"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "w"], ["scores"]),
+        *then("GlobalAveragePool", "Flatten"),
+    ]
+    wide = saved(tmp_path / "wide.onnx", nodes, ["n", 5], ["n", 6, 9, 13], w=kernel(5, 3, 13))
+    recipe = recipe_of(wide)
+    assert (recipe.layout, len(recipe.bands), recipe.input_size) == ("NHWC", 13, (6, 9))
