@@ -95,6 +95,7 @@ class TestOneSession:
         assert all("no mount" in lost.reason for lost in results)
 
 
+@pytest.mark.faults  # in short: what BackendTests asks of a worker that dies or lacks something
 class TestUnlikeExecutors:
     """A standalone cluster of two executors, of which one lacks what items need."""
 
