@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from landcover.errors import LandcoverError
+from landcover.small_files import open_lock
 
 # A worker of a run that has just ended may need a moment to die.
 _PATIENCE = 5.0
@@ -152,7 +153,7 @@ os.register_at_fork(after_in_child=_forget)
 
 def _locked(path: Path) -> int | None:
     """Lock a file, and keep it open; None where another process holds it."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    file = open_lock(path)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -42,6 +42,31 @@ def read_regular(path: str | Path, most: int = MOST_BYTES) -> bytes:
         os.close(handle)
 
 
+def open_lock(path: str | Path, mode: int = 0o600) -> int:
+    """Open a file that is locked, made where there is none, and never one elsewhere by a link.
+
+    Args:
+        path: of a local file.
+        mode: its permissions where it is made.
+
+    Returns:
+        its descriptor, to read and write; the caller closes it.
+
+    Raises:
+        OSError: it cannot be opened, is a link, or no regular file; ``strerror`` says which.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise OSError(errno.ELOOP, "is a link, and locks are none: remove it", str(path)) from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+    return handle
+
+
 def load_yaml(text: str) -> Any:
     """The plain values that a text in YAML stands for.
 

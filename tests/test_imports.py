@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # A part of a package may import the parts before it (docs/adr/0002-import-order.md).
 ORDERS = {
     "landcover": [
-        *("redaction", "errors", "machine", "devices", "contracts", "classes", "small_files"),
+        *("redaction", "small_files", "errors", "machine", "devices", "contracts", "classes"),
         *("config", "plugins"),
         *(
             "tiles",

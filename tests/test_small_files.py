@@ -10,7 +10,7 @@ import yaml
 
 from landcover.config import load_config
 from landcover.errors import ConfigError
-from landcover.small_files import load_yaml, read_regular
+from landcover.small_files import load_yaml, open_lock, read_regular
 
 RUN = "source: {images: x}\nmodel: m.onnx\noutput: run\n"
 
@@ -53,3 +53,16 @@ def test_what_is_no_small_regular_file_is_refused_at_once(place: str, tmp_path: 
         read_regular(tmp_path / place)
     with pytest.raises(ConfigError, match=r"cannot be read: (is|has)"):
         load_config(tmp_path / place, environment={})
+
+
+def test_a_lock_is_never_a_file_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("mine")
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(OSError, match="is a link, and locks are none"):
+        open_lock(tmp_path / "lock")
+    with pytest.raises(OSError, match="is no regular file"):
+        open_lock(tmp_path / "fifo")
+    os.close(open_lock(tmp_path / "new"))
+    assert (tmp_path / "elsewhere").read_text() == "mine"
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600

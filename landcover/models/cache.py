@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from landcover.small_files import open_lock
+
 
 def cache_folder() -> Path:
     """The folder for fetched and converted models; it may be removed whenever no run is going on.
@@ -35,8 +37,9 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
     path = cache_folder() / name
     if path.exists():
         return path
+    cache_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f".{path.name}.lock").open("w") as lock:
+    with os.fdopen(open_lock(path.with_name(f".{path.name}.lock")), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
             _make_whole(path, make)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from landcover.errors import OutputError
 from landcover.runs.storage import Storage
+from landcover.small_files import open_lock
 
 LOCK = ".lock"
 BEAT = 10.0
@@ -65,7 +66,7 @@ def _held_here(name: str) -> Iterator[None]:
 @contextmanager
 def _system_lock(path: Path) -> Iterator[None]:
     try:
-        file = path.open("a+")
+        file = os.fdopen(open_lock(path, 0o666), "r+")
     except OSError as error:
         raise OutputError(str(path.parent), f"cannot be written: {error.strerror}") from error
     with file:

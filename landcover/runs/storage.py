@@ -57,6 +57,7 @@ class Storage:
         if self.local is None:
             return
         for folder in ("", *folders):
+            self._refuse_link(folder)
             try:
                 (self.local / folder).mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -170,8 +171,15 @@ class Storage:
     def sweep(self, *folders: str) -> None:
         """Remove what processes that were killed left half-written."""
         for folder in folders if self.local else ():
+            self._refuse_link(folder)
             for path in Path(self.where(folder)).glob(f"{TEMPORARY}*"):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+    def _refuse_link(self, folder: str) -> None:
+        """Whoever made the run directory must not choose where else is written and removed."""
+        if folder and self.local and (self.local / folder).is_symlink():
+            reason = "is a link out of the run directory: remove it, or name another output"
+            raise OutputError(self.where(folder), reason)
 
     def _send(self, name: str, chunks: Iterable[bytes]) -> None:
         with tempfile.NamedTemporaryFile(prefix=TEMPORARY) as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from landcover.models.cache import cache_folder
 from landcover.models.model import ScoringModel
 from landcover.models.recipe import Recipe
 from landcover.models.runtimes.memory import out_of_memory
+from landcover.small_files import open_lock
 
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 # The search ends when a batch takes longer than this, or holds more pixels than that: larger ones
@@ -159,6 +161,6 @@ def _processor() -> str:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_suffix(".lock").open("w") as lock:
+    with os.fdopen(open_lock(path.with_suffix(".lock")), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -217,6 +218,24 @@ def test_what_killed_processes_left_half_written_is_swept_away(tmp_path: Path) -
     with claim(str(tmp_path), MINE, CLASSES, {}):
         assert Storage(str(tmp_path)).names("tiles") == ["part-000000.parquet"]
         assert [path.name for path in tmp_path.rglob(".writing*")] == []
+
+
+@pytest.mark.parametrize("name", ["tiles", "quarantine", "pixels", "maps", ".lock", ".writing-0"])
+def test_a_link_in_a_run_directory_of_others_is_not_followed(tmp_path: Path, name: str) -> None:
+    """Nothing outside is written, emptied or removed."""
+    with claim(str(tmp_path / "run"), MINE, CLASSES, {}):
+        pass
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / ".writing-1").mkdir(parents=True)
+    (elsewhere / "file").write_text("mine")
+    for folder in (tmp_path / "run").glob(f"{name}*"):
+        folder.rmdir()
+    target = elsewhere / "file" if name == ".lock" else elsewhere
+    (tmp_path / "run" / name).symlink_to(target)
+    with suppress(OutputError), claim(str(tmp_path / "run"), MINE, CLASSES, {}) as run:
+        assert name == ".writing-0", "a run began in a directory with a link"
+        assert not run.storage.names("tiles")
+    assert (elsewhere / ".writing-1").is_dir() and (elsewhere / "file").read_text() == "mine"
 
 
 def test_readers_never_see_half_a_file(tmp_path: Path) -> None:
