@@ -1,4 +1,4 @@
-"""The driver of a run: plans, hands tasks to the backend, adds up what comes home."""
+"""The driver of a run: plans, claims the directory, has the tasks done, and says what came out."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ from importlib.metadata import PackageNotFoundError, version
 
 from landcover.classes import Scheme, classes_of
 from landcover.config import Config
-from landcover.contracts import Backend, Failure, Lost, Source, Task
-from landcover.errors import TooManyFailures, WorkerDiffers
+from landcover.contracts import Backend, Source
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.runtimes.facts import recorded_libraries
 from landcover.models.runtimes.placement import expects_gpu
 from landcover.plugins import load_backend
 from landcover.run import Run
-from landcover.runs.counts import Counts
 from landcover.runs.directory import RunDirectory, claim, ended_run
-from landcover.runs.parts import finished, remove_part, remove_strays, write_part
-from landcover.runs.tables import Part
+from landcover.runs.parts import finished
 from landcover.scoring.advice import advice
+from landcover.scoring.execution import check_failures, score_tasks
 from landcover.scoring.installation import installation
 from landcover.scoring.model import open_models
 from landcover.scoring.outcome import write_outcome
@@ -36,11 +34,11 @@ from landcover.scoring.plan import (
     task_size,
 )
 from landcover.scoring.precision import check_precision
-from landcover.scoring.tasks import Tasks, nothing_left
+from landcover.scoring.tasks import nothing_left
 from landcover.scoring.totals import Tiles, Totals
-from landcover.scoring.worker import Job, Report
+from landcover.scoring.worker import Job
 from landcover.tiles.images import ImageSource
-from landcover.tiles.rasters import RasterSource, RasterTask
+from landcover.tiles.rasters import RasterSource
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +87,7 @@ def run(
             )
             with _explained(directory, totals):
                 checked = _precision(own, job, source)
-                changed = _score(pool, job, source, config, totals, progress)
+                changed = score_tasks(pool, job, source, config, totals, progress)
                 summary = totals.summary() | checked | changed
                 form = config.output.mosaic
                 summary |= write_outcome(directory, source, recipe, pool, form)
@@ -97,7 +95,7 @@ def run(
             how = (recipe.runtime, recipe.precision, on_gpus)
             summary["advice"] = advice(summary["stages"], *how)
             directory.finish({**summary, "seconds": round(time.perf_counter() - started, 2)})
-    _check(config, totals)
+    check_failures(config, totals)
     return Run.open(config.output.path)
 
 
@@ -120,7 +118,7 @@ def _done(config: Config, recipe: Recipe, source: RasterSource | ImageSource) ->
     totals = Totals(source.count())
     totals.add_earlier(parts)
     _log.warning("%s: this run is done, and nothing is left to score", config.output.path)
-    _check(config, totals)
+    check_failures(config, totals)
     return Run.open(config.output.path)
 
 
@@ -188,56 +186,6 @@ def _claimed(
         yield directory
 
 
-def _score(
-    pool: Backend,
-    job: Job,
-    source: Source,
-    config: Config,
-    totals: Totals,
-    progress: Callable[[Tiles], None],
-) -> dict[str, object]:
-    """Hand all tasks that are not done yet to the backend.
-
-    Returns:
-        what ``run.json`` says of those that were done before, of other inputs.
-    """
-    done = finished(job.run)
-    totals.add_earlier({index: one for index, one in done.items() if not one.retryable})
-
-    def withdraw(index: int) -> None:
-        totals.drop(index)
-        remove_part(job.run, index)
-
-    tasks = Tasks(source, done, withdraw)
-    for result in pool.map(job, tasks):
-        if isinstance(result, Lost):
-            if tasks.came_home(result.item.index):
-                totals.add_lost(result.item.index, _give_up(job.run, result))
-        elif tasks.came_home(result.index):
-            _check_report(job, result)
-            totals.add(result)
-        progress(totals.progress)
-        if config.failures.policy == "fail" and totals.tiles["quarantined"]:
-            raise _too_many(config, totals, allowed=0)
-    for index in tasks.no_more():
-        withdraw(index)
-    remove_strays(job.run)
-    totals.planned = tasks.tiles
-    tasks.check(job.run, totals.done)
-    if tasks.changed:
-        _log.warning(
-            "%s: %d tasks were done again, as their inputs had changed", job, tasks.changed["tasks"]
-        )
-    return {"changed_inputs": tasks.changed} if tasks.changed else {}
-
-
-def _check_report(job: Job, report: Report) -> None:
-    """Refuse what a worker did that is too old to have looked at what is installed there."""
-    if getattr(report, "installation", None) is None and job.driver is not None:
-        remove_part(job.run, report.index)
-        raise WorkerDiffers(report.worker, "an older landcover", job.driver.words())
-
-
 @contextmanager
 def _opened(config: Config, backend: Backend | None) -> Iterator[Backend]:
     if backend is not None:
@@ -245,14 +193,6 @@ def _opened(config: Config, backend: Backend | None) -> Iterator[Backend]:
     else:
         with load_backend(config.backend.name, **config.backend.options) as made:
             yield made
-
-
-def _give_up(directory: RunDirectory, lost: Lost[Task]) -> Counts:
-    """Put the tiles of a task that no worker survived into quarantine."""
-    task = lost.item
-    failures = [Failure(tile, lost.reason, True) for tile in task.planned()]
-    crs = task.scene.crs if isinstance(task, RasterTask) else None
-    return write_part(directory, Part.failed(task, failures, crs))
 
 
 @contextmanager
@@ -264,17 +204,6 @@ def _explained(directory: RunDirectory, totals: Totals) -> Iterator[None]:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         directory.finish({**totals.summary(), "reason": str(error)}, status)
         raise
-
-
-def _check(config: Config, totals: Totals) -> None:
-    allowed = config.failures.at_most
-    if totals.tiles["quarantined"] > allowed * totals.planned:
-        raise _too_many(config, totals, allowed)
-
-
-def _too_many(config: Config, totals: Totals, allowed: float) -> TooManyFailures:
-    failed = totals.tiles["quarantined"]
-    return TooManyFailures(failed, totals.planned, allowed, config.output.path, totals.retryable)
 
 
 def _versions() -> dict[str, str]:

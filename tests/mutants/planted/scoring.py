@@ -543,9 +543,9 @@ TOTALS = planted(
     ),
 )
 
-DRIVER = planted(
-    "landcover/scoring/driver.py",
-    "tests/scoring/test_score.py tests/scoring/test_tasks.py tests/scoring/test_tuning.py",
+EXECUTION = planted(
+    "landcover/scoring/execution.py",
+    "tests/scoring/test_score.py tests/scoring/test_tasks.py",
     (
         "too many failures are fine",
         '    if totals.tiles["quarantined"] > allowed * totals.planned:\n',
@@ -577,6 +577,12 @@ DRIVER = planted(
         "totals.add_lost(result.item.index, _give_up(job.run, result))",
         "totals.add_lost(result.item.index, Counts(0, 0, 0, 0, ''))",
     ),
+    ("what may be tried again counts twice", "if not one.retryable})", "})"),
+)
+
+DRIVER = planted(
+    "landcover/scoring/driver.py",
+    "tests/scoring/test_score.py tests/scoring/test_tasks.py tests/scoring/test_tuning.py",
     (
         "another job is done",
         "    if directory is None:\n        return None\n    parts",
@@ -589,7 +595,7 @@ DRIVER = planted(
     ),
     (
         "a finished run with too many failures is fine",
-        "    _check(config, totals)\n    return Run.open(config.output.path)\n\n\ndef _identity",
+        "    check_failures(config, totals)\n    return Run.open(config.output.path)\n\n\ndef _identity",
         "    return Run.open(config.output.path)\n\n\ndef _identity",
     ),
     (
@@ -612,7 +618,6 @@ DRIVER = planted(
         '        directory.finish({**totals.summary(), "reason": str(error)}, status)\n',
         "",
     ),
-    ("what may be tried again counts twice", "if not one.retryable})", "})"),
     (
         "maps are made before the sum is checked",
         "summary = totals.summary() | checked | changed",
