@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ _COLOURS = {
 # Beside a raster lies what viewers work out of it: it changes without its pixels.
 _DERIVED = (".aux.xml", ".ovr")
 
+_INFRARED = re.compile(r"\bnir\d*\b|infra-?\s?red", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Metadata:
@@ -46,7 +49,7 @@ class Metadata:
         metres: in one unit of the CRS; None where it is not projected.
         nodata: declared value per band, None where none is declared (or no pixel can hold it).
         masked: it has a mask of its own, inside or beside it.
-        alpha: the band, from 1, that is declared to be alpha; 0 where none is.
+        alpha: the band, from 1, that is declared to be alpha and not described as infrared; else 0.
         band_names: for each band, lower-case names it goes by.
         block: (rows, columns) of a block.
         state: tells the file, and those that it needs, from others of the same names.
@@ -159,8 +162,12 @@ def _placed_by(dataset: Any) -> str:
 
 
 def _alpha(dataset: Any) -> int:
-    colours = dataset.colorinterp
-    return colours.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in colours else 0
+    """The band that is declared alpha, unless its own description says that it is infrared."""
+    pairs = zip(dataset.colorinterp, dataset.descriptions, strict=True)
+    for band, (colour, told) in enumerate(pairs, 1):
+        if colour == ColorInterp.alpha and not _INFRARED.search(told or ""):
+            return band
+    return 0
 
 
 def _looked_up(file: str) -> tuple[int, str]:

@@ -84,6 +84,33 @@ def beyond(grid: Grid, block: Block, around: Sequence[Neighbour]) -> tuple[Neigh
     )
 
 
+def hidden(scenes: Sequence[Scene]) -> list[tuple[Scene, Scene]]:
+    """Which scenes show a place that one listed before them shows: perhaps at another date.
+
+    Args:
+        scenes: in the order of the plan.
+
+    Returns:
+        (first, later) for each later one that shares more than half of its ground, or of that of
+        the first, in the same CRS; one pair for each, with the first of those that it lies over.
+    """
+    found = {}
+    for crs in dict.fromkeys(scene.crs for scene in scenes):
+        places = [place for place, scene in enumerate(scenes) if scene.crs == crs]
+        outlines = np.array([_outline(scenes[place]) for place in places])
+        later, first = shapely.STRtree(outlines).query(outlines, predicate="intersects")
+        before = first < later
+        later, first = later[before], first[before]
+        west, south, east, north = shapely.bounds(outlines).T
+        wide = np.minimum(east[first], east[later]) - np.maximum(west[first], west[later])
+        high = np.minimum(north[first], north[later]) - np.maximum(south[first], south[later])
+        areas = shapely.area(outlines)
+        over = wide * high > _MOST_SHARED * np.minimum(areas[first], areas[later])
+        for a, b in sorted(zip(first[over].tolist(), later[over].tolist(), strict=True)):
+            found.setdefault(places[b], places[a])
+    return [(scenes[first], scenes[later]) for later, first in sorted(found.items())]
+
+
 def _placed(other: Scene, scene: Scene) -> Neighbour | None:
     """A scene as the neighbour of another; None where it is none."""
     (a, _, c, _, e, f), (a2, _, c2, _, e2, f2) = scene.transform, other.transform

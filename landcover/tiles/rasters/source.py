@@ -18,7 +18,7 @@ from landcover.tiles.grid import Block, Size, plain, spacing
 from landcover.tiles.rasters.bands import alpha_note
 from landcover.tiles.rasters.inside import Mask, count_inside, missed, tiles_inside
 from landcover.tiles.rasters.naming import named_scenes
-from landcover.tiles.rasters.neighbours import Neighbourhood, beyond
+from landcover.tiles.rasters.neighbours import Neighbourhood, beyond, hidden
 from landcover.tiles.rasters.scene import Scene, describe, resampling_note
 from landcover.tiles.rasters.task import RasterTask
 from landcover.tiles.regions import Region, RegionAt, known
@@ -149,9 +149,14 @@ class RasterSource:
     def _tell(self, scene: Scene) -> None:
         """Say once a run what the files do not show: bands taken for masks, pixels made of others."""
         for note in (alpha_note(scene.bands), resampling_note(scene, self._read["resolution"])):
-            if note and note not in self._told:
-                self._told.add(note)
-                _LOG.warning("%s: %s", scene.name, note)
+            if note:
+                self._say(scene, note)
+
+    def _say(self, scene: Scene, note: str) -> None:
+        """Say something of scenes once a run, with the name of the first."""
+        if note not in self._told:
+            self._told.add(note)
+            _LOG.warning("%s: %s", scene.name, note)
 
     def tasks(self) -> Iterator[RasterTask]:
         """The plan: blocks of each scene's grid in row-major order, scene after scene."""
@@ -185,7 +190,21 @@ class RasterSource:
         counted = sum(self._tiles(place, scene) for place, scene in enumerate(self._every()))
         if self._region is not None and not counted:
             raise SourceError(self._region.source, missed(self._region, list(self._every())))
+        self._tell_hidden()
         return counted
+
+    def _tell_hidden(self) -> None:
+        """Say that scenes lie over one another, of which a map of all shows the first alone."""
+        pairs = hidden(list(self.scenes()))
+        if pairs:
+            first, later = pairs[0]
+            others = f" (and so do {len(pairs) - 1} more)" if pairs[1:] else ""
+            self._say(
+                later,
+                f"shows the place that {first.name} shows{others}: each scene has its "
+                "own map, but of those over one another the map of all shows the first that is "
+                "listed; score each date in a run of its own",
+            )
 
     def fingerprint(self) -> dict[str, object]:
         """What decides which tiles there are; what the scenes' metadata says goes into a digest."""

@@ -375,3 +375,12 @@ def test_a_lattice_has_a_stride_of_its_own_along_rows_and_along_columns(tmp_path
     grid = describe("a", (file,), tiling, lattice=True).grid
     # Pixels of 0.6 m from the origin of the CRS: 833,335 to the east, 6,666,661 down from it.
     assert grid.before == (-6_666_662 % 64, 833_335 % 40)
+
+
+@pytest.mark.parametrize("name", ["NIR", "Near Infrared", "Band 4 (near infra-red)", "nir1"])
+def test_a_band_that_is_described_as_infrared_is_no_mask(tmp_path: Path, name: str) -> None:
+    names = ("red", "green", "blue", name)
+    scene = described(write(tmp_path / "a.tif", imagery(4, 70, 70), colours=RGBA, names=names))
+    assert scene.bands.read == (1, 2, 3, 4) and scene.bands.validity == "all"
+    other = write(tmp_path / "b.tif", imagery(4, 70, 70), colours=RGBA, names=(*names[:3], "4"))
+    assert described(other).bands.alpha == 4

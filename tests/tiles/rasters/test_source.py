@@ -320,7 +320,8 @@ def test_resampling_to_many_more_or_fewer_pixels_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     coarse = write(tmp_path / "a.tif", imagery(3, 60, 60), resolution=5.0)
-    again = write(tmp_path / "b.tif", imagery(3, 70, 60), resolution=5.0)
+    beside = from_origin(500300.0, 4000000.0, 5.0, 5.0)
+    again = write(tmp_path / "b.tif", imagery(3, 70, 60), transform=beside)
     assert told_of(source(coarse, again, resolution=1.0), caplog) == [
         "a: its pixels of 5 m are resampled to 1 m: 25 times as many, showing no more than those do"
     ]
@@ -330,3 +331,22 @@ def test_resampling_to_many_more_or_fewer_pixels_is_said_once(
     ]
     assert told_of(source(fine, resolution=0.6), caplog) == []
     assert told_of(source(coarse), caplog) == []
+
+
+def test_scenes_over_one_another_are_said_and_those_beside_one_another_are_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def scene(name: str, left: float, width: int = 100, crs: str = "EPSG:26914") -> str:
+        where = from_origin(500000.0 + left, 4000000.0, 1.0, 1.0)
+        return write(tmp_path / f"{name}.tif", imagery(1, 100, width), transform=where, crs=crs)
+
+    beside = [scene("a", 0), scene("b", 51), scene("c", 0, crs="EPSG:26915")]
+    assert told_of(source(*beside), caplog) == []
+    over = [scene("d2016", 0), scene("e", 80), scene("d2018", 10), scene("d2020", 20)]
+    [said] = told_of(source(*over), caplog)
+    assert said == (
+        "d2018: shows the place that d2016 shows (and so do 1 more): each scene has its own map, "
+        "but of those over one another the map of all shows the first that is listed; score each "
+        "date in a run of its own"
+    )
+    assert told_of(source(scene("whole", 0), scene("part", 30, 20)), caplog)[0].startswith("part: ")
