@@ -94,7 +94,7 @@ def hidden(scenes: Sequence[Scene]) -> list[tuple[Scene, Scene]]:
         (first, later) for each later one that shares more than half of its ground, or of that of
         the first, in the same CRS; one pair for each, with the first of those that it lies over.
     """
-    found = {}
+    found: dict[int, int] = {}
     for crs in dict.fromkeys(scene.crs for scene in scenes):
         places = [place for place, scene in enumerate(scenes) if scene.crs == crs]
         outlines = np.array([_outline(scenes[place]) for place in places])
