@@ -96,6 +96,7 @@ def stratified_estimates(
         ConfigError: if columns or labels are missing, a stratum has fewer than two points or no
             size, or the strata of the sample are not those of ``strata``.
     """
+    strata = dict(strata.items())  # of a pandas Series too
     drawn = counted(sample, strata)
     corrected = _is_corrected(finite, drawn.is_by_class, drawn.points, drawn.sizes)
     fractions = drawn.points / drawn.sizes if corrected else np.zeros(len(drawn.sizes))

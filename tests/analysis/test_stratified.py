@@ -204,6 +204,14 @@ def test_what_is_no_stratified_sample_is_refused_with_a_sentence(
     assert "\n" not in str(refused.value)
 
 
+def test_strata_may_be_a_series_and_labels_categories() -> None:
+    sizes = pd.Series(SIZES_STEHMAN)
+    found = lc.stratified_estimates(STEHMAN.astype("category"), sizes)
+    expected = lc.stratified_estimates(STEHMAN, SIZES_STEHMAN)
+    pd.testing.assert_frame_equal(found.areas, expected.areas)
+    pd.testing.assert_frame_equal(found.users, expected.users)
+
+
 def test_a_missing_column_and_an_empty_sample_are_refused() -> None:
     frame = pd.DataFrame(GOOD)
     with pytest.raises(ConfigError, match="column 'reference' is missing"):
