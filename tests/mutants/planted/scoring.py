@@ -628,7 +628,7 @@ DRIVER = planted(
 
 PLAN = planted(
     "landcover/scoring/plan.py",
-    "tests/scoring/test_irregular.py tests/scoring/test_score.py tests/scoring/test_seams.py",
+    "tests/scoring/test_plan.py tests/scoring/test_irregular.py tests/scoring/test_seams.py",
     ("a halo below the model's", "    if tiling.halo < recipe.halo:\n", "    if False:\n"),
     (
         "the crop is the whole halo",

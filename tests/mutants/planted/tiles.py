@@ -197,6 +197,7 @@ NEIGHBOURS = planted(
         "a scene is beside itself",
         "for other in sorted(near) if other != place)",
         "for other in sorted(near))",
+        "a scene shares all of itself with itself, which no neighbour does",
     ),
     (
         "neighbours in any order",

@@ -123,20 +123,21 @@ def test_the_same_place_in_other_years_and_other_grids_are_no_neighbours(tmp_pat
 
 
 @pytest.mark.parametrize(("gap", "found"), [(HALO - 1, 1), (HALO, 0)])
+@pytest.mark.parametrize("edge", [0.6, 10.0])
 @pytest.mark.parametrize("left", [500_000.0, 731_123.4, 4_012_345.6])
 def test_a_scene_is_a_neighbour_if_pixels_of_it_lie_within_a_halo_wherever_it_is(
-    gap: int, found: int, left: float, tmp_path: Path
+    gap: int, found: int, left: float, edge: float, tmp_path: Path
 ) -> None:
+    beside = left + edge * (50 + gap)
     files = [
-        write(tmp_path / "a.tif", imagery(3, 40, 50), transform=from_origin(left, 4e6, 0.6, 0.6)),
-        write(
-            tmp_path / "b.tif",
-            imagery(3, 40, 50),
-            transform=from_origin(left + 0.6 * (50 + gap), 4e6, 0.6, 0.6),
-        ),
+        write(tmp_path / f"{name}.tif", imagery(3, 40, 50), transform=where)
+        for name, where in (
+            ("a", from_origin(left, 4e6, edge, edge)),
+            ("b", from_origin(beside, 4e6, edge, edge)),
+        )
     ]
-    beside = Neighbourhood(_scenes(*files))
-    assert [len(beside.of(place)) for place in (0, 1)] == [found, found]
+    around = Neighbourhood(_scenes(*files))
+    assert [len(around.of(place)) for place in (0, 1)] == [found, found]
 
 
 def _tasks(*files: str, halo: int = HALO) -> list[RasterTask]:
@@ -247,3 +248,31 @@ def test_neighbours_come_in_the_order_of_the_plan(tmp_path: Path) -> None:
     ]
     scenes = _scenes(_cut(tmp_path, "z", slice(0, 90), slice(0, 50)), *files)
     assert [each.scene.name for each in Neighbourhood(scenes).of(0)] == ["a", "b", "c"]
+
+
+def test_a_task_carries_a_neighbour_that_only_its_mirror_shows(tmp_path: Path) -> None:
+    """The last row of tiles lies nearly all below the scene: it shows what lies above it."""
+    files = [
+        _cut(tmp_path, "a", slice(0, 66), slice(0, 64)),
+        _cut(tmp_path, "b", slice(0, 54), slice(64, 110)),
+    ]
+    tasks = [task for task in _tasks(*files) if task.scene.name == "a" and task.block.col0 == 1]
+    named = {task.block.row0: [n.scene.name for n in task.neighbours] for task in tasks}
+    assert named == {0: ["b"], 1: ["b"], 2: ["b"]}
+
+
+def test_a_neighbour_that_failed_is_opened_anew(tmp_path: Path) -> None:
+    files = [
+        _cut(tmp_path, "a", slice(0, 90), slice(0, 64)),
+        _cut(tmp_path, "b", slice(0, 90), slice(64, 110)),
+    ]
+    [task] = [
+        task for task in _tasks(*files) if task.scene.name == "a" and task.block[::2] == (0, 1)
+    ]
+    good = Path(files[1]).read_bytes()
+    for content, failed in ((good[:600], 1), (good, 0)):
+        another = tmp_path / "another"
+        another.write_bytes(content)
+        another.replace(files[1])  # a copy that is made anew is another file
+        [strip] = [read() for read in task.reads()]
+        assert len(strip.failures) == failed

@@ -1,0 +1,95 @@
+"""What a configuration says of the imagery reaches the source that tasks come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.rasters import RGBA, imagery, write
+
+from landcover.config import ModelSettings, SourceSettings, load_config
+from landcover.models.recipe import Recipe, make_recipe
+from landcover.scoring.plan import cropped, make_source, model_settings
+
+
+@pytest.fixture(scope="module")
+def tile_recipe(tile_model: Path) -> Recipe:
+    return make_recipe(ModelSettings(path=str(tile_model), runtime="onnxruntime"))
+
+
+@pytest.fixture(scope="module")
+def pixel_recipe(pixel_model: Path) -> Recipe:
+    return make_recipe(ModelSettings(path=str(pixel_model), runtime="onnxruntime"))
+
+
+def test_every_key_about_rasters_gives_another_source(tmp_path: Path, tile_recipe: Recipe) -> None:
+    file = write(tmp_path / "a.tif", imagery(4, 150, 170), colours=RGBA, resolution=0.6)
+
+    def printed(**told: Any) -> dict[str, object]:
+        return make_source(SourceSettings(rasters=(file,), **told), tile_recipe).fingerprint()
+
+    told: list[dict[str, Any]] = [
+        {},
+        {"stride": 16},
+        {"halo": 3},
+        {"resolution": 1.0},
+        {"grid": "ground"},
+        {"alpha": "imagery"},
+    ]
+    found = [printed(**one) for one in told]
+    assert all(found.count(one) == 1 for one in found)
+
+
+def test_every_key_about_images_gives_another_source(tmp_path: Path, tile_recipe: Recipe) -> None:
+    for name in ("water", "town"):
+        (tmp_path / name).mkdir()
+        pixels = np.moveaxis(imagery(4, 32, 32), 0, 2).copy()
+        pixels[..., 3] = 255
+        Image.fromarray(pixels).save(tmp_path / name / "a.png")
+
+    def printed(**told: Any) -> dict[str, object]:
+        images = (str(tmp_path),)
+        return make_source(SourceSettings(images=images, **told), tile_recipe).fingerprint()
+
+    told: list[dict[str, Any]] = [
+        {},
+        {"labels": "parent"},
+        {"resize": "fit"},
+        {"resize": "pad"},
+        {"alpha": "imagery"},
+        {"alpha": "mask"},
+    ]
+    found = [printed(**one) for one in told]
+    assert all(found.count(one) == 1 for one in found)
+
+
+def test_what_the_source_says_of_the_models_input_wins() -> None:
+    told = {
+        "source": {"rasters": ["a.tif"], "bands": [3, 1, 2], "tile": 96},
+        "model": {"path": "m.onnx", "bands": [1, 2, 3], "input_size": 64, "resolution": 1},
+        "output": {"path": "run"},
+    }
+    found = model_settings(load_config(told, environment={}))
+    assert (found.bands, found.input_size, found.resolution) == ((3, 1, 2), 96, 1)
+
+
+def test_what_is_cropped_is_what_lies_beyond_the_models_own_halo(pixel_recipe: Recipe) -> None:
+    for told, crop in (({}, 0), ({"halo": 2}, 0), ({"halo": 9}, 7), ({"stride": 20}, 6)):
+        settings = SourceSettings(rasters=("a.tif",), **told)  # type: ignore[arg-type]
+        assert cropped(settings, pixel_recipe) == crop
+    assert cropped(SourceSettings(images=("a.png",)), pixel_recipe) == 0
+
+
+def test_networks_that_label_pixels_get_masks_and_others_none(
+    tmp_path: Path, tile_recipe: Recipe, pixel_recipe: Recipe
+) -> None:
+    pixels = imagery(3, 70, 70)
+    pixels[:, 40:60, 10:30] = 0
+    file = write(tmp_path / "a.tif", pixels, nodata=0)
+    for recipe, masked in ((tile_recipe, False), (pixel_recipe, True)):
+        source = make_source(SourceSettings(rasters=(file,)), recipe)
+        strips = [read() for task in source.tasks() for read in task.reads()]
+        assert any(strip.valid is not None for strip in strips) is masked
