@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 from support.rasters import RGBA, imagery, write
 
 from landcover.config import ModelSettings, SourceSettings, load_config
+from landcover.errors import ConfigError
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.scoring.plan import cropped, make_source, model_settings
 
@@ -93,3 +95,19 @@ def test_networks_that_label_pixels_get_masks_and_others_none(
         source = make_source(SourceSettings(rasters=(file,)), recipe)
         strips = [read() for task in source.tasks() for read in task.reads()]
         assert any(strip.valid is not None for strip in strips) is masked
+
+
+def test_the_resolution_is_that_of_the_run_or_else_of_the_model(
+    tmp_path: Path, tile_recipe: Recipe
+) -> None:
+    file = write(tmp_path / "a.tif", imagery(3, 70, 70), resolution=0.6)
+    for model, run, wanted in ((None, None, None), (2.0, None, 2.0), (2.0, 1.5, 1.5)):
+        settings = SourceSettings(rasters=(file,), resolution=run)
+        source = make_source(settings, replace(tile_recipe, resolution=model))
+        assert source.fingerprint()["resolution"] == wanted
+
+
+@pytest.mark.parametrize("told", [{"halo": 1}, {"halo": 0}, {"stride": 36}])
+def test_a_halo_below_the_models_is_refused(told: dict[str, int], pixel_recipe: Recipe) -> None:
+    with pytest.raises(ConfigError, match="less than the 2 pixels that the model reads"):
+        cropped(SourceSettings(rasters=("a.tif",), **told), pixel_recipe)  # type: ignore[arg-type]
