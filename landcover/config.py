@@ -8,10 +8,11 @@ A configuration is read from YAML; single keys may be overridden by dotted names
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -24,6 +25,11 @@ ENVIRONMENT_PREFIX = "LANDCOVER_"
 
 # Sections that their first key alone may stand for.
 _FIRST = {"model": "path", "backend": "name", "output": "path", "region": "path"}
+
+_SUBDATASET = re.compile(
+    r'(?P<driver>[A-Z][A-Z0-9_]{2,}):(?:"(?P<quoted>[^"]+)"|(?P<file>(?!//)[^:"]+))(?P<rest>:.+)',
+    re.IGNORECASE,
+)
 
 # Relative ones count from the file that names them.
 PATHS_OF_A_MODEL = {"path", "mean_image"}
@@ -357,9 +363,41 @@ def _anchor(values: dict[str, Any], base: Path) -> None:
 def _anchored(path: Any, base: Path) -> Any:
     if isinstance(path, list):
         return [_anchored(item, base) for item in path]
-    if not isinstance(path, str) or "://" in path:
+    if not isinstance(path, str):
         return path
-    return str(base / Path(path).expanduser())
+    if found := subdataset(path):
+        return found._replace(file=_anchored(found.file, base)).text
+    return path if "://" in path else str(base / Path(path).expanduser())
+
+
+class Subdataset(NamedTuple):
+    """One of the rasters that a local file holds, as GDAL names it: ``NETCDF:"a.nc":red``.
+
+    Args:
+        driver: of GDAL.
+        file: that holds it.
+        rest: what tells it from the others, with the colon.
+    """
+
+    driver: str
+    file: str
+    rest: str
+
+    @property
+    def text(self) -> str:
+        """The name, which GDAL takes without quotes unless the file's has a colon."""
+        file = f'"{self.file}"' if ":" in self.file else self.file
+        return f"{self.driver}:{file}{self.rest}"
+
+
+def subdataset(text: str) -> Subdataset | None:
+    """Take the name of a subdataset apart; None for a path or URL that is none."""
+    found = _SUBDATASET.fullmatch(text)
+    return (
+        Subdataset(found["driver"], found["quoted"] or found["file"], found["rest"])
+        if found
+        else None
+    )
 
 
 def _recorded(value: Any) -> Any:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from landcover.config import load_config, parse_override
 from landcover.errors import ConfigError
@@ -169,3 +170,15 @@ def test_a_key_that_is_none_is_told_with_the_near_one() -> None:
     ):
         with pytest.raises(ConfigError, match=f"{key}: no such key; did you mean '{near}'"):
             load_config(MINIMAL, {key: 1})
+
+
+def test_the_file_of_a_subdataset_counts_from_the_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    entries = ['NETCDF:"b/a.nc":red', "HDF5:a.h5://grid/red", "NETCDF:/x/a.nc:red", "s3://b/k:red"]
+    config.write_text(yaml.safe_dump({"source": {"rasters": entries}, "model": "m", "output": "o"}))
+    assert load_config(config).source.rasters == (
+        f"NETCDF:{tmp_path}/b/a.nc:red",
+        f"HDF5:{tmp_path}/a.h5://grid/red",
+        "NETCDF:/x/a.nc:red",
+        "s3://b/k:red",
+    )

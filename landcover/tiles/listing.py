@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from landcover.config import subdataset
 from landcover.errors import SourceError
 from landcover.tiles.states import state_told
 from landcover.tiles.storage import file_system, is_remote, refuse_secrets
@@ -84,6 +85,9 @@ def parse(text: str) -> Entry:
     refuse_secrets(text)
     if is_remote(text) and not text.startswith("file://"):
         return _parse_url(text)
+    if (found := subdataset(text)) and Path(found.file).exists():
+        absolute = os.path.abspath(found.file)  # noqa: PTH100
+        return _literal(text, found._replace(file=absolute).text)
     path = os.path.abspath(os.path.expanduser(text.removeprefix("file://")))  # noqa: PTH100,PTH111
     if Path(path).is_dir():
         return Entry(text, path, ("**", "*"))

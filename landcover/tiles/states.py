@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from landcover.tiles.storage import file_system, is_remote
+from landcover.tiles.storage import file_of, file_system, is_remote
 
 # What file systems of fsspec tell of a file that changes with its content; the first one counts.
 _STAMPS = ("etag", "last_modified", "lastmodified", "updated", "mtime", "modified", "created")
@@ -44,7 +44,7 @@ def state_of(path: str) -> str:
             system, inside = file_system(path)
             told = system.info(inside)
             return state_told(told) or str(told.get("size"))
-        found = os.stat(path)  # noqa: PTH116  (a million times)
+        found = os.stat(file_of(path))  # noqa: PTH116  (a million times)
     except Exception:  # noqa: BLE001  (libraries of stores raise errors of their own kinds)
         return ""
     return f"{found.st_size} {found.st_mtime_ns}"

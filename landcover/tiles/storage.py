@@ -6,6 +6,7 @@ import os
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from landcover.config import subdataset
 from landcover.errors import SourceError
 
 AZURE_PROTOCOLS = frozenset({"abfs", "abfss", "az"})
@@ -20,8 +21,14 @@ _SIGNATURES = {"sig", "signature", "token", "access_token", "x-amz-signature", "
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path is a URL of something else than the local file system."""
-    return "://" in path
+    """Whether a path is a URL, and not of the local file system, or the name of a subdataset."""
+    return "://" in path and subdataset(path) is None
+
+
+def file_of(path: str) -> str:
+    """The file that a path names: of a subdataset, the one that holds it."""
+    found = subdataset(path)
+    return path if found is None else found.file
 
 
 def file_system(url: str) -> tuple[Any, str]:

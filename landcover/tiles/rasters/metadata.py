@@ -17,7 +17,7 @@ from landcover.tiles.gdal import Address, address, cause, gdal_settings, unplace
 from landcover.tiles.grid import Transform
 from landcover.tiles.rasters.crs import name_of, unit_of
 from landcover.tiles.states import state_of, state_told
-from landcover.tiles.storage import file_system, is_remote
+from landcover.tiles.storage import file_of, file_system, is_remote
 
 _COLOURS = {
     ColorInterp.red: "red",
@@ -150,8 +150,8 @@ def _no_band(dataset: Any) -> str:
     if not held:
         return "holds no band"
     return (
-        f"holds no band of its own but {len(held)} subdatasets; write the one that is meant to a "
-        f"GeoTIFF (gdal_translate '{held[0]}' ONE.tif) and name that in source.rasters"
+        f"holds no band of its own but {len(held)} subdatasets; name the one that is meant in "
+        f"source.rasters: {', '.join(held[:8])}{', ...' if held[8:] else ''}"
     )
 
 
@@ -174,7 +174,7 @@ def _looked_up(file: str) -> tuple[int, str]:
     """The size of a file, 0 where it is not known, and its state."""
     try:
         if not is_remote(file):
-            return os.stat(file).st_size, state_of(file)  # noqa: PTH116
+            return os.stat(file_of(file)).st_size, state_of(file)  # noqa: PTH116
         system, path = file_system(file)
         told = system.info(path)
         return int(told["size"] or 0), state_told(told)

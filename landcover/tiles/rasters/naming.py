@@ -33,10 +33,12 @@ def named_scenes(entries: Sequence[str | tuple[str, ...]]) -> list[tuple[str, tu
     places, found = list(single), placed_files(list(single.values()), RASTERS)
     placed = [(places[one.place], (one.path,)) for one in found] + list(several.items())
     scenes = [paths for _, paths in sorted(placed, key=itemgetter(0))]
-    plain = [str(PurePosixPath(relative(paths[0], root)).with_suffix("")) for paths in scenes]
+    plain = [
+        str(PurePosixPath(relative(paths[0], root).lstrip("/")).with_suffix("")) for paths in scenes
+    ]
     often = Counter(plain)
     names = [
-        name if often[name] == 1 else relative(paths[0], root)
+        name if often[name] == 1 else relative(paths[0], root).lstrip("/")
         for name, paths in zip(plain, scenes, strict=True)
     ]
     twice = [name for name, times in Counter(names).items() if times > 1]

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from rasterio.enums import ColorInterp
 from rasterio.transform import from_origin
 from support.rasters import imagery, write
 
 from landcover.contracts import Source, Strip, Task
-from landcover.errors import ConfigError
+from landcover.errors import ConfigError, SourceError
 from landcover.tiles.grid import Size
 from landcover.tiles.rasters import RasterSource, RasterTask
 
@@ -350,3 +351,26 @@ def test_scenes_over_one_another_are_said_and_those_beside_one_another_are_not(
         "date in a run of its own"
     )
     assert told_of(source(scene("whole", 0), scene("part", 30, 20)), caplog)[0].startswith("part: ")
+
+
+def test_subdatasets_are_scenes_by_the_names_that_gdal_gives_them(tmp_path: Path) -> None:
+    pixels = imagery(2, 64, 96)
+    cube = str(tmp_path / "my cube.nc")
+    rasterio.shutil.copy(write(tmp_path / "a.tif", pixels), cube, driver="netCDF")
+    with rasterio.open(cube) as file:
+        names = file.subdatasets
+    with pytest.raises(
+        SourceError, match=r"no band of its own but 2 subdatasets; name .*Band1, ne"
+    ):
+        source(cube).count()
+    made = source(*names, tile=32)
+    assert [scene.name for scene in made.scenes()] == ["my cube.nc:Band1", "my cube.nc:Band2"]
+    assert made.count() == 12 and all(scene.state for scene in made.scenes())
+    found = strips(RasterSource([tuple(names)], tile=32))
+    assert not any(strip.failures for strip in found)
+    assert (found[0].pixels[0] == pixels[:, :32, :32]).all()
+    quoted = f'NETCDF:"{cube}":Band2'
+    [first, *_] = strips(source(quoted, tile=32))
+    assert (first.pixels[0] == pixels[1:, :32, :32]).all()
+    with pytest.raises(SourceError, match="no such file or folder"):
+        source(f'NETCDF:"{tmp_path}/none.nc":Band2')
