@@ -129,6 +129,10 @@ def _show_estimates(found: Estimates) -> None:
         )
     show(shown)
     click.echo("± is half of a 95 % confidence interval")
+    if any((table["se"] == 0).any() for table in (found.overall, found.users, found.producers)):
+        click.echo(
+            "± 0.0% says that no point was wrong there, not that nothing is: draw more to know"
+        )
 
 
 def _share(row: pd.Series[Any]) -> str:
