@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,6 +25,8 @@ from landcover.models.proposal import says_scaling, scaling_untold
 from landcover.models.runtimes.placement import place
 from landcover.models.runtimes.registry import choose_runtime, start_runtime
 from landcover.models.sidecar import with_notes, with_sidecar
+
+log = logging.getLogger(__name__)
 
 # What a run writes does not depend on these, or (batch, device) on no more than rounding.
 _NOT_IDENTITY = {"path", "batch", "device", "mean_image"}
@@ -171,6 +174,9 @@ def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) ->
     # Only openvino computes in less than f32, and only on CPUs.
     device = told.device if told.precision == "f32" else "cpu"
     chosen = choose_runtime(told.runtime, file.format, device)
+    usual = choose_runtime(settings.runtime, file.format, device)
+    if chosen != usual:  # a sidecar may come from where the model does: it decides nothing unseen
+        log.warning("%s: its sidecar chooses runtime %r in place of %r", name, chosen, usual)
     gpu = place(told.device, chosen, name) if here else None
     runtime = start_runtime(chosen, file, told.precision, threads, name, gpu)
     graph = runtime.open(file, told.head)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from support import networks
 
 from landcover.config import ModelSettings
 from landcover.errors import ConfigError
+from landcover.models.recipe import make_recipe
 from landcover.models.sidecar import sidecar_paths, with_sidecar
 
 
@@ -102,3 +104,18 @@ def test_the_sidecar_of_a_url_is_read_there() -> None:
 
 def test_a_query_of_a_url_stays_at_its_end() -> None:
     assert sidecar_paths("https://host/net.onnx?sig=abc")[0] == "https://host/net.onnx.yaml?sig=abc"
+
+
+def test_a_runtime_that_the_sidecar_alone_chooses_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("openvino")
+    path = networks.onnx_tile(tmp_path / "net.onnx")
+    beside(tmp_path, "{scale: 1, runtime: onnxruntime}", "net.yaml")
+    make_recipe(ModelSettings(path=str(path)))
+    assert "its sidecar chooses runtime 'onnxruntime' in place of 'openvino'" in caplog.text
+    caplog.clear()
+    make_recipe(ModelSettings(path=str(path), runtime="onnxruntime"))
+    beside(tmp_path, "{scale: 1, runtime: openvino}", "net.yaml")
+    make_recipe(ModelSettings(path=str(path)))
+    assert not caplog.text
