@@ -242,3 +242,22 @@ def test_a_layer_that_the_user_installed_is_used(
         lambda group: [point] if group == plugins.KERAS_LAYERS else known(group=group),
     )
     assert scores(tmp_path / "net.keras").shape == (2, 4, 8, 8)
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+@pytest.mark.parametrize("runtime", ["tensorflow", "openvino"])
+def test_quantized_layers_compute_as_in_keras(mode: str, runtime: str, tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    pytest.importorskip(runtime)
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    image = keras.Input((8, 8, 3))
+    hidden = layers.EinsumDense("nhwc,cd->nhwd", (8, 8, 16), activation="relu")(image)
+    model = keras.Model(image, layers.Dense(4, activation="softmax")(layers.Flatten()(hidden)))
+    model.quantize(mode)
+    model.save(tmp_path / "net.keras")
+    told = ModelSettings(path=str(tmp_path / "net.keras"), runtime=runtime, scale=1 / 255)
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 3, 8, 8), np.uint8)
+    expected = model(pixels.transpose(0, 2, 3, 1).astype(np.float32) * np.float32(1 / 255))
+    found = open_model(make_recipe(told), 1).network.run(pixels)
+    np.testing.assert_allclose(found, np.asarray(expected), atol=1e-6)
