@@ -6,16 +6,17 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
+from landcover.cli.tables import new_table, show
 from landcover.devices import visible_gpus
 from landcover.errors import LandcoverError
 from landcover.machine import machine_facts, usable_cpus, usable_memory
@@ -47,22 +48,27 @@ _FURTHER = [
 @click.command()
 def doctor() -> None:
     """Say what this machine can do, and what is missing for the rest."""
-    console = Console()
-    console.print(
+    click.echo(
         f"landcover {version('landcover')}, Python {platform.python_version()}, "
         f"{usable_cpus()} CPUs, {usable_memory() / 2**30:.0f} GiB of memory, {_instructions()}"
     )
-    table = Table("part", "state", "for", box=None, pad_edge=False, header_style="bold")
+    table = new_table(("part", "state", "for"), ())
+    for name, state, purpose in _rows():
+        table.add_row(name, Text.from_markup(state), purpose)
+    show(table)
+
+
+def _rows() -> Iterator[tuple[str, str, str]]:
+    """Each part with its state, in the markup of rich, and what it is for."""
     for part in _BACKENDS:
-        table.add_row(part.name, _state(part), part.purpose)
+        yield part.name, _state(part), part.purpose
     for name in runtime_names():
-        table.add_row(f"runtime {name}", *_runtime(name))
+        yield f"runtime {name}", *_runtime(name)
     for part in _FURTHER:
-        table.add_row(part.name, _state(part), part.purpose)
-    table.add_row("Java (for Spark)", _java(), "backend spark")
-    table.add_row("GPU", _gpus(), "faster networks")
-    table.add_row("bf16 on the CPU", _bf16(), "model.precision: bf16")
-    console.print(table)
+        yield part.name, _state(part), part.purpose
+    yield "Java (for Spark)", _java(), "backend spark"
+    yield "GPU", _gpus(), "faster networks"
+    yield "bf16 on the CPU", _bf16(), "model.precision: bf16"
 
 
 def _state(part: _Part) -> str:
