@@ -185,6 +185,16 @@ def test_what_a_task_set_aside_counts_once_the_task_is_done(
     assert found == ["timeout of 2", "timeout of 1000000"]
 
 
+def test_other_pixels_lie_under_another_name(run: RunDirectory, make_part: MakePart) -> None:
+    placed = (1.0, 0.0, 400_000.0, 0.0, -1.0, 5_200_000.0)
+    marks = set()
+    for index, code in enumerate((40, 80)):
+        values = np.full((3, 4), code, np.uint8)
+        block = PixelBlock("a.tif", values, 0, 0, placed, "EPSG:26914")
+        marks.add(write_part(run, make_part(index, pixels=block)).mark)
+    assert len(marks) == 2 and all(marks)
+
+
 def test_tiles_may_lie_in_rows_beyond_32767(run: RunDirectory, make_part: MakePart) -> None:
     far = Tile("a.tif/100000/70000", "a.tif", 100_000, 70_000, (0.0, 0.0, 1.0, 1.0))
     write_part(run, make_part(0, [far]))
