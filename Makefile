@@ -32,11 +32,13 @@ faults: $(VENV)/.dev java ## run the long forms of clusters that fail, grow and 
 	$(VENV)/bin/python -m pytest -m faults $(ARGS)
 
 # What needs a cluster, TensorFlow, or more than some seconds is left out.
-SLOW := tests/backends/test_dask.py tests/backends/test_spark.py tests/backends/test_spark_scheduling.py tests/scoring/test_everywhere.py tests/models/test_keras_runtimes.py \
-	tests/models/test_runtimes.py tests/models/test_published.py tests/models/test_tensorflow.py tests/models/cntk tests/cli tests/training \
-	tests/test_benchmarks.py tests/test_examples.py tests/scoring/test_real_imagery.py tests/oracle
+SLOW := tests/analysis/test_stratified.py $(wildcard tests/backends/test_[ds]*.py) tests/cli tests/models/cntk tests/models/test_keras_parts.py \
+	tests/models/test_keras_runtimes.py tests/models/test_mean_image.py tests/models/test_published.py tests/models/test_runtimes.py \
+	tests/models/test_scaling.py tests/models/test_tensorflow.py tests/models/test_tensorflow_programs.py tests/oracle tests/runs/maps \
+	tests/scoring/test_copies_of_tasks.py tests/scoring/test_everywhere.py tests/scoring/test_installation.py tests/scoring/test_model.py \
+	tests/scoring/test_real_imagery.py tests/scoring/test_runs_together.py tests/test_benchmarks.py tests/test_examples.py tests/training
 
-quick: $(VENV)/.dev ## the same without clusters and TensorFlow: 3 minutes
+quick: $(VENV)/.dev ## the same without clusters, most of TensorFlow, and what takes long
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy -p landcover
