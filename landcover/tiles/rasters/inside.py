@@ -63,13 +63,16 @@ def tiles_inside(region: Region, rule: Inside, scene: Scene, block: Block) -> Ma
     Returns:
         dims (row, column)
     """
-    area, outlines = ground(region, scene), _outlines(scene, block)
-    whole = shapely.box(*shapely.total_bounds(outlines))
+    area, (row0, row1, col0, col1) = ground(region, scene), block
+    shape = row1 - row0, col1 - col0
+    corners = Block(row0, row0 + 1, col0, col0 + 1), Block(row1 - 1, row1, col1 - 1, col1)
+    whole = shapely.box(*shapely.total_bounds([_outlines(scene, one) for one in corners]))
     with _ASKING:
         if not shapely.intersects(area, whole):
-            return np.zeros(outlines.shape, bool)
+            return np.zeros(shape, bool)
         if shapely.covers(area, whole):
-            return np.ones(outlines.shape, bool)
+            return np.ones(shape, bool)
+        outlines = _outlines(scene, block)  # of few blocks: a plan may have a hundred million tiles
         if rule == "whole":
             return np.asarray(shapely.covers(area, outlines))
         if rule == "touch":
