@@ -220,7 +220,7 @@ STORAGE = planted(
     ),
     (
         "what was half written stays",
-        "                shutil.rmtree(path) if path.is_dir() else path.unlink()",
+        "                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()",
         "                pass",
     ),
     (

@@ -193,8 +193,8 @@ METADATA = planted(
     ),
     (
         "alpha is counted from 0",
-        "colours.index(ColorInterp.alpha) + 1 if",
-        "colours.index(ColorInterp.alpha) if",
+        "in enumerate(pairs, 1):\n        if colour == ColorInterp.alpha",
+        "in enumerate(pairs):\n        if colour == ColorInterp.alpha",
     ),
     ("blue is red", 'ColorInterp.blue: "blue"', 'ColorInterp.blue: "red"'),
     ("a file that was cut off passes", "int(offset) + int(length) > size:", "int(offset) > size:"),

@@ -115,8 +115,8 @@ CONFIG = planted(
     ),
     (
         "URLs are paths",
-        'if not isinstance(path, str) or "://" in path:',
-        "if not isinstance(path, str):",
+        'return path if "://" in path else str(base / Path(path).expanduser())',
+        "return str(base / Path(path).expanduser())",
     ),
     (
         "secrets are recorded",
