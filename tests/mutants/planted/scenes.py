@@ -193,13 +193,8 @@ METADATA = planted(
     ),
     (
         "alpha is counted from 0",
-<<<<<<< HEAD
         "in enumerate(pairs, 1):\n        if colour == ColorInterp.alpha",
         "in enumerate(pairs):\n        if colour == ColorInterp.alpha",
-=======
-        "enumerate(pairs, 1):\n        if colour == ColorInterp.alpha",
-        "enumerate(pairs):\n        if colour == ColorInterp.alpha",
->>>>>>> df13583 (Mutants: three faults follow the lines that changed under them)
     ),
     ("blue is red", 'ColorInterp.blue: "blue"', 'ColorInterp.blue: "red"'),
     ("a file that was cut off passes", "int(offset) + int(length) > size:", "int(offset) > size:"),
