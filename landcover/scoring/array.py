@@ -31,8 +31,9 @@ def score_array(
     edges it is mirrored; tiles begin in its north-west, whichever way its coordinates run.
 
     Args:
-        scene: an xarray DataArray with dims (band, y, x), the bands in the order that the model's
-            recipe names, with coordinates or a transform of rioxarray where it has a place on
+        scene: an xarray DataArray with dims (band, y, x): bands that are numbered from 1, as from a
+            file, or that have names, are found by the model's; others are in the order that its
+            recipe names; with coordinates or a transform of rioxarray where it has a place on
             earth; dims (y, x) for one band; a Dataset with one such variable, or with a variable
             (y, x) a band; a NumPy or Dask array.
         model: path of the model file, or the section ``model`` of a configuration.
@@ -44,7 +45,8 @@ def score_array(
         scene's: a pixel of the scene each for a network that labels pixels, else one a tile.
 
     Raises:
-        SourceError: the array has other dims or another number of bands, or cannot be placed.
+        SourceError: the array has other dims, lacks a band, has another number of them or an order
+            that can mean two things, or cannot be placed.
     """
     section: dict[str, Any] = dict(model) if isinstance(model, Mapping) else {"path": str(model)}
     if tile is not None:
@@ -59,16 +61,29 @@ def score_array(
 
 
 def _bands(array: xr.DataArray, recipe: Recipe, name: str) -> xr.DataArray:
-    """The bands that the model reads: by name where both name them, else all, as they come."""
+    """The bands that the model reads.
+
+    By name where both name them; by number where they are numbered from 1, as they are when a file
+    is opened; else all, as they come.
+    """
     wanted = [str(band).casefold() for band in recipe.bands]
-    held = [str(band) for band in array.band.values] if "band" in array.coords else []
-    if not any(word.isdecimal() for word in [*wanted, *held]) and held:
-        places = {band.casefold(): place for place, band in enumerate(held)}
+    held = [str(band).casefold() for band in array.band.values] if "band" in array.coords else []
+    in_file_order = bool(held) and held == [str(place) for place in range(1, len(held) + 1)]
+    named = held and not any(word.isdecimal() for word in [*wanted, *held])
+    if named or (in_file_order and all(word.isdecimal() for word in wanted)):
+        places = {band: place for place, band in enumerate(held)}
         if missing := [band for band in wanted if band not in places]:
-            raise SourceError(name, f"has no band {missing[0]!r}; there are {', '.join(held)}")
+            there = ", ".join(str(band) for band in array.band.values)
+            raise SourceError(name, f"has no band {missing[0]!r}; there are {there}")
         return array.isel(band=[places[band] for band in wanted])
     if array.sizes["band"] != len(wanted):
         raise SourceError(name, f"has {array.sizes['band']} bands, the model reads {len(wanted)}")
+    if held != wanted != sorted(wanted) == sorted(held):
+        reason = (
+            f"has bands {', '.join(held)} in this order, and the model reads {', '.join(wanted)}: "
+            "give them as their file has them, or in the model's order and without numbers"
+        )
+        raise SourceError(name, reason)
     return array
 
 

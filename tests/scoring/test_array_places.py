@@ -116,6 +116,22 @@ def test_bands_that_both_sides_name_are_found_by_name(
         landcover.score_array(more.isel(band=[0, 1, 2]), section)
 
 
+def test_bands_that_are_numbered_as_in_a_file_are_found_by_number(
+    array: xr.DataArray, pixel_model: Path
+) -> None:
+    expected = landcover.score_array(array, pixel_model)
+    section = {"path": str(pixel_model), "bands": [3, 1, 2]}
+    opened = array.isel(band=[1, 2, 0, 0]).assign_coords(band=[1, 2, 3, 4])
+    xr.testing.assert_equal(landcover.score_array(opened, section), expected)
+    with pytest.raises(SourceError, match="has no band '3'; there are 1, 2"):
+        landcover.score_array(opened.isel(band=[0, 1]), section)
+    chosen = opened.isel(band=[2, 0, 1])  # by hand, in the model's order
+    xr.testing.assert_equal(landcover.score_array(chosen, section), expected)
+    xr.testing.assert_equal(landcover.score_array(chosen.drop_vars("band"), section), expected)
+    with pytest.raises(SourceError, match="has bands 2, 1, 3 in this order, .* reads 3, 1, 2"):
+        landcover.score_array(opened.isel(band=[1, 0, 2]), section)
+
+
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
