@@ -18,7 +18,7 @@ import psutil
 import pytest
 import yaml
 from PIL import Image
-from support.colours import blobs, write_scene
+from support.colours import SIDECAR, blobs, write_scene
 
 import landcover
 
@@ -111,6 +111,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, colours: Path) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     write_scene(folder / "scene.tif", blobs(3, 320, 640))
     (folder / "colours.onnx").write_bytes(colours.read_bytes())
+    (folder / "colours.yaml").write_text(SIDECAR)
     landcover.score(_config(folder, source=MANY))
     return folder
 
