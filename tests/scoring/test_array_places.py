@@ -128,7 +128,7 @@ def test_bands_that_are_numbered_as_in_a_file_are_found_by_number(
     chosen = opened.isel(band=[2, 0, 1])  # by hand, in the model's order
     xr.testing.assert_equal(landcover.score_array(chosen, section), expected)
     xr.testing.assert_equal(landcover.score_array(chosen.drop_vars("band"), section), expected)
-    with pytest.raises(SourceError, match="has bands 2, 1, 3 in this order, .* reads 3, 1, 2"):
+    with pytest.raises(SourceError, match=r"has bands 2, 1, 3 in this order, .* reads 3, 1, 2"):
         landcover.score_array(opened.isel(band=[1, 0, 2]), section)
 
 
