@@ -27,6 +27,8 @@ _PRODUCT = 200_000
 # Rounding up begins a little below one half: the same half computed twice may come out just below
 # and just above it.
 _HALF = 0.5 + 2.0**-10
+# Pixels of the source: centres nearer to a border than this lie on it.
+_ON_A_BORDER = 1e-6
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,12 @@ class Axis:
         return share.astype(dtype)
 
     def nearest(self, start: int, stop: int) -> npt.NDArray[np.intp]:
-        """The pixels of the source under the centres of the target's."""
-        centres = ((np.arange(start, stop) + 0.5) * self.ratio).astype(np.intp)
-        return np.minimum(centres, self.source - 1)
+        """The pixels of the source under the centres of the target's; of two that meet, the later.
+
+        The ratio comes from coordinates, and a centre on a border may be computed just before it.
+        """
+        centres = (np.arange(start, stop) + 0.5) * self.ratio
+        return np.minimum((centres + _ON_A_BORDER).astype(np.intp), self.source - 1)
 
     def aligned(self, start: int, stop: int) -> tuple[int, int]:
         """The steps that hold ``start`` to ``stop``."""

@@ -282,8 +282,13 @@ RESAMPLING = planted(
     ),
     (
         "the mask one pixel beside",
-        "((np.arange(start, stop) + 0.5) * self.ratio).astype(np.intp)",
-        "(np.arange(start, stop) * self.ratio).astype(np.intp)",
+        "(centres + _ON_A_BORDER).astype(np.intp)",
+        "(centres - 0.5 * self.ratio + _ON_A_BORDER).astype(np.intp)",
+    ),
+    (
+        "a centre on a border by its rounding",
+        "(centres + _ON_A_BORDER).astype(np.intp)",
+        "centres.astype(np.intp)",
     ),
     (
         "the mask by the other axis",

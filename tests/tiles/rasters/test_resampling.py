@@ -109,3 +109,13 @@ def test_a_hole_is_as_large_as_its_pixels_and_its_fill_does_not_bleed() -> None:
     pixels, kept = resampled(source, 0.5, valid=valid)
     assert kept is not None and (kept == valid.repeat(2, 0).repeat(2, 1)).all()
     assert pixels[:, kept].max() <= 199 and (pixels[:, ~kept] == 0).all()
+
+
+@pytest.mark.parametrize(("pixel", "target"), [(0.75, 0.6), (0.375, 0.3), (0.75, 0.3)])
+def test_a_centre_on_a_border_is_of_the_later_pixel_wherever_the_scene_lies(
+    pixel: float, target: float
+) -> None:
+    exact = round(1000 * target), round(1000 * pixel)
+    whole = [(2 * place + 1) * exact[0] // (2 * exact[1]) for place in range(400)]
+    for ratio in (target / pixel, np.nextafter(target / pixel, 0), target / pixel - 1e-12):
+        assert Axis(400, 1000, float(ratio)).nearest(0, 400).tolist() == whole
