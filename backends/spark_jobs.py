@@ -17,7 +17,7 @@ from uuid import uuid4
 from pyspark.sql import SparkSession
 
 from landcover.backends.serialization import Serializer
-from landcover.backends.spark_worker import SCHEMA, Mail, Outcome, Work
+from landcover.backends.spark_worker import SCHEMA, Outcome, OutcomesParam, Work
 
 if TYPE_CHECKING:
     from landcover.backends.spark_sessions import AnySession
@@ -53,7 +53,9 @@ class Jobs:
         self._tag = f"landcover-{uuid4().hex}"
         self._context = session.sparkContext if isinstance(session, SparkSession) else None
         context = self._context
-        self._mail = None if context is None else context.accumulator([], Mail(self.home.put))
+        self._outcomes = (
+            None if context is None else context.accumulator([], OutcomesParam(self.home.put))
+        )
         # Where a session schedules fairly, runs that share it shall have equal parts of it.
         self._pool = (self._context and self._context.getLocalProperty(_POOL)) or self._tag
         self._threads = ThreadPoolExecutor(MOST_JOBS, thread_name_prefix="landcover-spark")
@@ -77,7 +79,7 @@ class Jobs:
             pause: whether these, when they give it back, shall leave the next ones to others.
         """
         number = next(self._numbers)
-        work = Work(number, self._serializer, self._function, items, banned, self._mail, pause)
+        work = Work(number, self._serializer, self._function, items, banned, self._outcomes, pause)
         self._started.add(future := self._threads.submit(self._run, work, title))
         future.add_done_callback(self._started.discard)
         return number

@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
     packed: bytes | None
 
 
-class Mail(AccumulatorParam[list[Outcome]]):
+class OutcomesParam(AccumulatorParam[list[Outcome]]):
     """Brings outcomes home in an accumulator: at the end of their task, and not of their job.
 
     Spark adds what a task brings exactly once, however many copies of it run or die.
@@ -60,8 +60,8 @@ class Mail(AccumulatorParam[list[Outcome]]):
     def __init__(self, deliver: Callable[[Outcome], object] | None = None) -> None:
         self._deliver = deliver
 
-    def __reduce__(self) -> tuple[type[Mail], tuple[()]]:
-        return Mail, ()
+    def __reduce__(self) -> tuple[type[OutcomesParam], tuple[()]]:
+        return OutcomesParam, ()
 
     def zero(self, value: list[Outcome]) -> list[Outcome]:
         """Nothing, to begin with."""

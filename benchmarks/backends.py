@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from benchmarks import material
+from benchmarks import workloads
 from benchmarks.measuring import claim, middle
 from benchmarks.record import RESULTS, write_results
 from landcover.machine import usable_cpus
@@ -33,12 +33,12 @@ GOAL = 0.93
 @click.option("--network", default="resnet50", show_default=True, help="resnet50, small or idle.")
 @click.option("--runtime", default="openvino", show_default=True)
 @click.option("--backends", default="local,dask,spark", show_default=True)
-@click.option("--folder", default=material.FOLDER, type=click.Path(path_type=Path))
+@click.option("--folder", default=workloads.FOLDER, type=click.Path(path_type=Path))
 def main(tiles: int, repeats: int, network: str, runtime: str, backends: str, folder: Path) -> None:
     """Measure the backends and write down how they compare."""
     config = {
-        "source": {"images": str(material.image_folder(tiles, folder))},
-        "model": str(material.network(network, folder)),
+        "source": {"images": str(workloads.image_folder(tiles, folder))},
+        "model": str(workloads.network(network, folder)),
     }
     cores = usable_cpus()
     candidates = [Candidate(name, runtime, "f32", cores) for name in backends.split(",")]

@@ -26,9 +26,9 @@ import rasterio
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
-from benchmarks.material import colour_network
 from benchmarks.measuring import claim
 from benchmarks.record import write_results
+from benchmarks.workloads import colour_network
 from landcover.runs.maps.layout import FOLDER
 
 # Of the CPU time of the run; and of one process, in MB.

@@ -25,7 +25,7 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks import material
+from benchmarks import workloads
 from benchmarks.measuring import claim, in_rounds, middle
 from benchmarks.record import RESULTS, write_results
 from landcover.config import load_config
@@ -63,15 +63,15 @@ class Case:
 @click.option("--repeats", default=3, show_default=True, help="Rounds; medians count.")
 @click.option("--network", default="resnet50", show_default=True, help="resnet50, small or idle.")
 @click.option("--runtime", default="openvino", show_default=True)
-@click.option("--folder", default=material.FOLDER, type=click.Path(path_type=Path))
+@click.option("--folder", default=workloads.FOLDER, type=click.Path(path_type=Path))
 def main(tiles: int, repeats: int, network: str, runtime: str, folder: Path) -> None:
     """Measure each part alone and all of them together."""
-    model = {"path": str(material.network(network, folder)), "runtime": runtime}
+    model = {"path": str(workloads.network(network, folder)), "runtime": runtime}
     rows = []
     for precision, form in GOALS:
         case = _case(precision, form, model, tiles, folder)
         try:
-            rows.append(_measured(case, material.tiles(min(tiles, 400), folder), tiles, repeats))
+            rows.append(_measured(case, workloads.tiles(min(tiles, 400), folder), tiles, repeats))
         except LandcoverError as error:
             rows.append({"precision": precision, "form": form, "reason": str(error)})
         click.echo(_line(rows[-1]))
@@ -89,10 +89,10 @@ def main(tiles: int, repeats: int, network: str, runtime: str, folder: Path) -> 
 
 def _case(precision: str, form: str, model: dict[str, str], tiles: int, folder: Path) -> Case:
     if form == "png":
-        place = material.image_folder(tiles, folder)
+        place = workloads.image_folder(tiles, folder)
         source, files = {"images": str(place)}, sorted(place.iterdir())
     else:
-        path = material.scene(form, tiles, folder)
+        path = workloads.scene(form, tiles, folder)
         source, files = {"rasters": str(path)}, [path]
     # Two tasks at once: while one writes its part, the network works on the other.
     backend = {"name": "local", "workers": 2, "threads": usable_cpus()}
@@ -100,7 +100,7 @@ def _case(precision: str, form: str, model: dict[str, str], tiles: int, folder: 
     return Case(precision, form, config, files)
 
 
-def _measured(case: Case, memory: material.Pixels, tiles: int, repeats: int) -> dict[str, Any]:
+def _measured(case: Case, memory: workloads.Pixels, tiles: int, repeats: int) -> dict[str, Any]:
     whole = load_config(case.config, {"output.path": "unused"})
     source = make_source(whole.source, make_recipe(whole.model)).divided(max(8, tiles // 16))
     model = open_model(make_recipe(whole.model), usable_cpus())

@@ -24,9 +24,9 @@ import rasterio
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
-from benchmarks.material import colour_network
 from benchmarks.measuring import claim
 from benchmarks.record import write_results
+from benchmarks.workloads import colour_network
 
 TILE, BANDS = 224, 3
 # What a large scene may take beyond a small one, in MB.

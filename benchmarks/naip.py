@@ -28,7 +28,7 @@ import numpy as np
 import rasterio
 
 import landcover as lc
-from benchmarks import material
+from benchmarks import workloads
 from benchmarks.cntk import network_input, opened
 from benchmarks.measuring import apart, claim, in_rounds, middle
 from benchmarks.record import RESULTS, write_results
@@ -60,7 +60,7 @@ WAYS = (("onnxruntime", "f32"), ("openvino", "f32"), ("cntk", "f32"), ("openvino
 @click.option("--batch", default=16, show_default=True, help="Of CNTK alone.")
 @click.option("--seconds", default=20.0, show_default=True, help="Of CNTK alone, a round.")
 @click.option("--repeats", default=3, show_default=True, help="Rounds; medians count.")
-@click.option("--folder", default=material.FOLDER, type=click.Path(path_type=Path))
+@click.option("--folder", default=workloads.FOLDER, type=click.Path(path_type=Path))
 def main(
     model: Path, scene: Path, tiles: int, batch: int, seconds: float, repeats: int, folder: Path
 ) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from benchmarks import material
+from benchmarks import workloads
 from benchmarks.measuring import Said, claim, in_child, in_rounds, middle
 from benchmarks.record import RESULTS, write_results
 from landcover.report.bars import bars_figure
@@ -29,10 +29,13 @@ RATIO, PLAN_SECONDS, PLAN_MB = 0.7, 10, 300
 @click.option("--repeats", default=5, show_default=True, help="Rounds; medians count.")
 @click.option("--planned", default=160_000_000, show_default=True, help="Tiles of the plan.")
 @click.option("--scenes", default=100, show_default=True, help="Scenes of the plan.")
-@click.option("--folder", default=material.FOLDER, type=click.Path(path_type=Path))
+@click.option("--folder", default=workloads.FOLDER, type=click.Path(path_type=Path))
 def main(tiles: int, repeats: int, planned: int, scenes: int, folder: Path) -> None:
     """Measure, print and write down what the framework costs."""
-    path, network = str(material.scene("plain", tiles, folder)), str(material.idle_network(folder))
+    path, network = (
+        str(workloads.scene("plain", tiles, folder)),
+        str(workloads.idle_network(folder)),
+    )
     some = str(max(1, tiles // 16))
     contenders = {
         "bare loop of rasterio": ("bare", path),
@@ -41,7 +44,10 @@ def main(tiles: int, repeats: int, planned: int, scenes: int, folder: Path) -> N
         "plan": ("plan", str(planned), str(scenes)),
     }
     found = in_rounds(
-        {name: partial(in_child, "benchmarks.pinned", *told) for name, told in contenders.items()},
+        {
+            name: partial(in_child, "benchmarks.one_core", *told)
+            for name, told in contenders.items()
+        },
         repeats,
     )
     rows: list[dict[str, Any]] = [

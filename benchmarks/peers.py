@@ -26,7 +26,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from benchmarks import material
+from benchmarks import workloads
 from benchmarks.measuring import claim, in_child
 from benchmarks.record import RESULTS, write_results
 from landcover.report.bars import bars_figure
@@ -115,12 +115,12 @@ CONTENDERS: dict[str, tuple[Any, ...]] = {
 @click.option("--repeats", default=3, show_default=True, help="Rounds; medians count.")
 @click.option("--network", default="resnet50", show_default=True, help="resnet50 or small.")
 @click.option("--only", help=f"Names with commas, of {', '.join(CONTENDERS)}.")
-@click.option("--folder", default=material.FOLDER, type=click.Path(path_type=Path))
+@click.option("--folder", default=workloads.FOLDER, type=click.Path(path_type=Path))
 def main(tiles: int, repeats: int, network: str, only: str | None, folder: Path) -> None:
     """Measure all contenders and write down how they compare."""
     names = only.split(",") if only else list(CONTENDERS)
     contenders = [Contender(*CONTENDERS[name]) for name in names]
-    files, model = material.image_folder(tiles, folder), material.keras_network(network, folder)
+    files, model = workloads.image_folder(tiles, folder), workloads.keras_network(network, folder)
     for contender in contenders:  # libraries are read from the disk, models converted: once a host
         _run(contender, files, model, 1)
         contender.seconds.clear()

@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from benchmarks import dask_driver, material, spark_driver
+from benchmarks import dask_driver, spark_driver, workloads
 from benchmarks.measuring import claim, middle
 from benchmarks.projection import (
     EGRESS_GBIT,
@@ -48,7 +48,7 @@ GOAL_CORES, GOAL_CLUSTER = 0.9, 0.9
 @click.option("--runtime", default="openvino", show_default=True)
 @click.option("--backends", default="dask,spark", show_default=True)
 @click.option("--simulated", default=1_000_000, show_default=True, help="Tiles of that run.")
-@click.option("--folder", default=material.FOLDER, type=click.Path(path_type=Path))
+@click.option("--folder", default=workloads.FOLDER, type=click.Path(path_type=Path))
 def main(
     tiles: int,
     repeats: int,
@@ -60,8 +60,8 @@ def main(
 ) -> None:
     """Measure on this machine, and simulate larger ones."""
     names = backends.split(",")
-    files = material.image_folder(tiles, folder)
-    model = str(material.network(network, folder))
+    files = workloads.image_folder(tiles, folder)
+    model = str(workloads.network(network, folder))
     config = {"source": {"images": str(files)}, "model": model}
     rows = _measured(config, names, runtime, tiles, repeats)
     recipe = make_recipe(ModelSettings(path=model, runtime=runtime))

@@ -19,7 +19,7 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks import material
+from benchmarks import workloads
 from benchmarks.measuring import apart, claim, in_rounds, middle, peak_memory
 from benchmarks.record import RESULTS, write_results
 from landcover.config import load_config
@@ -41,15 +41,15 @@ FORMS = ("png", "deflate", "jpeg")
 @click.option("--network", default="resnet50", show_default=True, help="resnet50, small or idle.")
 @click.option("--runtime", default="openvino", show_default=True)
 @click.option("--precision", default="f32", show_default=True)
-@click.option("--folder", default=material.FOLDER, type=click.Path(path_type=Path))
+@click.option("--folder", default=workloads.FOLDER, type=click.Path(path_type=Path))
 def main(
     tiles: int, repeats: int, network: str, runtime: str, precision: str, folder: Path
 ) -> None:
     """Measure the network alone and whole workers."""
     told = {"runtime": runtime, "precision": precision}
-    model = {"path": str(material.network(network, folder)), **told}
+    model = {"path": str(workloads.network(network, folder)), **told}
     configs = {form: _config(form, model, tiles, folder) for form in FORMS}
-    material.tiles(min(tiles, 400), folder)  # made before anything is measured
+    workloads.tiles(min(tiles, 400), folder)  # made before anything is measured
     contenders = {
         "the runtime's own": partial(apart, _alone, configs["png"], tiles, folder),
         **{f"a worker, {form}": partial(apart, _worker, configs[form], tiles) for form in FORMS},
@@ -78,9 +78,9 @@ def main(
 
 def _config(form: str, model: dict[str, str], tiles: int, folder: Path) -> dict[str, Any]:
     if form == "png":
-        source = {"images": str(material.image_folder(tiles, folder))}
+        source = {"images": str(workloads.image_folder(tiles, folder))}
     else:
-        source = {"rasters": str(material.scene(form, tiles, folder))}
+        source = {"rasters": str(workloads.scene(form, tiles, folder))}
     return {"source": source, "model": model, "backend": "local"}
 
 
@@ -88,7 +88,7 @@ def _alone(config: dict[str, Any], tiles: int, folder: Path) -> float:
     whole = load_config(config, {"output.path": "unused"})
     model = open_model(make_recipe(whole.model), usable_cpus())
     model.recipe = tuned(model, usable_cpus())
-    pixels, batch = material.tiles(min(tiles, 400), folder)[:64], model.batch
+    pixels, batch = workloads.tiles(min(tiles, 400), folder)[:64], model.batch
     batches = [np.ascontiguousarray(pixels[:batch])] * max(4, tiles // (4 * batch))
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(model.network.run, batches))

@@ -23,17 +23,17 @@ _KERAS = pytest.mark.skipif(find_spec("keras") is None, reason="needs the extra 
 
 
 @pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where generated imagery and networks are kept."""
-    return tmp_path_factory.mktemp("material")
+    return tmp_path_factory.mktemp("workloads")
 
 
 @pytest.fixture
-def measured(material: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+def measured(workloads: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Runs a benchmark and returns what it wrote."""
 
     def run(name: str, *arguments: str) -> dict[str, Any]:
-        _run("-m", f"benchmarks.{name}", "--folder", str(material), *arguments, results=tmp_path)
+        _run("-m", f"benchmarks.{name}", "--folder", str(workloads), *arguments, results=tmp_path)
         assert (tmp_path / f"{name}.png").stat().st_size > 1000
         found: dict[str, Any] = json.loads((tmp_path / f"{name}.json").read_text())
         assert found["machine"]["cpus"] >= 1 and found["commit"] and found["versions"]["landcover"]
@@ -107,8 +107,8 @@ def test_worker_compares_memory_with_the_network_s_own(
     assert all(50 < row["peak_mb"] < 5000 for row in rows) and len(rows) == 4
 
 
-def test_large_tells_the_map_s_share_of_the_work(material: Path, tmp_path: Path) -> None:
-    told = ("--edge", "1500", "--tile", "256", "--folder", str(material))
+def test_large_tells_the_map_s_share_of_the_work(workloads: Path, tmp_path: Path) -> None:
+    told = ("--edge", "1500", "--tile", "256", "--folder", str(workloads))
     _run("-m", "benchmarks.large", *told, results=tmp_path)
     [row] = json.loads((tmp_path / "large.json").read_text())["rows"]
     assert row["tiles"]["scored"] == 36 and row["map_bytes"] > 1000
@@ -136,12 +136,12 @@ def test_peers_measures_start_and_steady_state(measured: Callable[..., dict[str,
 
 
 @pytest.fixture(scope="module")
-def asked(material: Path) -> tuple[str, ...]:
+def asked(workloads: Path) -> tuple[str, ...]:
     """What contenders are asked for: a folder of tiles, a network, and how many."""
-    made = "import sys; from pathlib import Path; from benchmarks import material; "
-    made += "here = Path(sys.argv[1]); print(material.image_folder(8, here)); "
-    made += "print(material.keras_network('small', here))"
-    return (*_run("-c", made, str(material)).split(), "8")
+    made = "import sys; from pathlib import Path; from benchmarks import workloads; "
+    made += "here = Path(sys.argv[1]); print(workloads.image_folder(8, here)); "
+    made += "print(workloads.keras_network('small', here))"
+    return (*_run("-c", made, str(workloads)).split(), "8")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 CORES = len(os.sched_getaffinity(0))
 BATCH = 32
 
-# Red, green, blue; see benchmarks.material.
+# Red, green, blue; see benchmarks.workloads.
 MEANS = np.array([123.68, 116.779, 103.939], np.float32)
 
 

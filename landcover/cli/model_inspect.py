@@ -9,7 +9,7 @@ import click
 from landcover.cli.model_head import head_option
 from landcover.cli.tables import new_table, show
 from landcover.models.graph_analysis.onnx_layers import Layer
-from landcover.models.inspection.insides import Port
+from landcover.models.inspection.description import Port
 from landcover.models.inspection.inspection import Inspection, inspect_model
 from landcover.redaction import printable
 
@@ -44,21 +44,21 @@ def _say(text: str) -> None:
 
 
 def _tell(found: Inspection) -> None:
-    insides = found.insides
+    network = found.network
     _say(f"file      {found.path}, {found.size:,} bytes, SHA-256 {found.digest[:12]}...")
     _say(f"format    {found.written_by} ({found.format})")
-    for port in insides.inputs:
+    for port in network.inputs:
         _say(f"input     {_port(port)}")
-    for port in insides.outputs:
-        _say(f"output    {_port(port)}{_field(port, insides.window)}")
-    for note in insides.notes:
+    for port in network.outputs:
+        _say(f"output    {_port(port)}{_field(port, network.window)}")
+    for note in network.notes:
         _say(f"note      {note}")
-    for name, count in insides.not_numbers.items():
+    for name, count in network.not_numbers.items():
         _say(f"NaN       {name!r} holds {count:,} NaN: the training diverged")
-    if insides.layers:
+    if network.layers:
         _tell_layers(found)
-    if insides.refusal:
-        _say(f"\nThis network cannot be run: {insides.refusal}")
+    if network.refusal:
+        _say(f"\nThis network cannot be run: {network.refusal}")
     _tell_sidecar(found)
 
 
@@ -81,11 +81,11 @@ def _field(port: Port, window: tuple[int, ...]) -> str:
 
 def _tell_layers(found: Inspection) -> None:
     table = new_table(("layer", "operation", "output"), ("parameters", "multiply-adds"))
-    for layer in found.insides.layers:
+    for layer in found.network.layers:
         table.add_row(layer.name, layer.operation, *_numbers(layer))
-    window = _shape(found.insides.window)
+    window = _shape(found.network.window)
     total = _count(found.multiply_adds)
-    table.add_row(f"{len(found.insides.layers)} layers", "", "", f"{found.parameters:,}", total)
+    table.add_row(f"{len(found.network.layers)} layers", "", "", f"{found.parameters:,}", total)
     _say(f"\nlayers for an input of {window}:")
     show(table)
 

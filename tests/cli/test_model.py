@@ -75,7 +75,7 @@ def test_inspect_tells_what_is_in_a_cntk_file(landcover: Any, cntk: Path) -> Non
 def test_inspect_counts_multiply_adds_of_every_layer(landcover: Any, shared: Path) -> None:
     path = shared / "models/public/resnet20_meanimage_159.dnn"
     found = json.loads(landcover("inspect", path, "--json").out)
-    layers = {layer["name"]: layer for layer in found["insides"]["layers"]}
+    layers = {layer["name"]: layer for layer in found["network"]["layers"]}
     first = next(layer for layer in layers.values() if layer["operation"] == "Conv")
     assert first["shape"] == [1, 16, 32, 32]
     assert first["parameters"] == 16 * 3 * 3 * 3 + 16
@@ -179,7 +179,7 @@ def test_inspect_knows_the_formats_of_others(
     found = json.loads(said.out)
     assert found["written_by"].startswith(written)
     assert found["parameters"] == parameters
-    assert found["insides"]["refusal"] is None
+    assert found["network"]["refusal"] is None
     assert yaml.safe_load(found["proposal"]["text"])["input_size"] == 32
 
 

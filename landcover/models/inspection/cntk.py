@@ -15,13 +15,13 @@ from landcover.models.cntk.reader.graph import Graph, Output
 from landcover.models.cntk.reader.model_file import read
 from landcover.models.cntk.reader.outputs import choose
 from landcover.models.formats.detection import ModelFile
-from landcover.models.inspection.insides import Insides, Port, refused
-from landcover.models.inspection.onnx import onnx_insides
+from landcover.models.inspection.description import NetworkDescription, Port, refused
+from landcover.models.inspection.onnx import describe_onnx
 
 _MOST_OPERATIONS: Final = 8
 
 
-def cntk_insides(file: ModelFile, head: str | int | None, window: int) -> Insides:
+def describe_cntk(file: ModelFile, head: str | int | None, window: int) -> NetworkDescription:
     """What a CNTK file tells: its inputs, and its network as it is converted.
 
     Args:
@@ -41,14 +41,14 @@ def cntk_insides(file: ModelFile, head: str | int | None, window: int) -> Inside
         return refused(inputs, notes, error, nan)
     outputs = [chosen] if head is not None else _alike(graph, chosen)
     try:
-        insides = onnx_insides(to_onnx(graph, outputs), window)
+        network = describe_onnx(to_onnx(graph, outputs), window)
     except ModelError as error:
         return refused(inputs, notes, error, nan)
     left_out = [o.name for o in graph.outputs if o not in outputs]
     if left_out:
         named = ", ".join(map(repr, left_out[:_MOST_OPERATIONS]))
         notes = (*notes, f"its other outputs: {named}")
-    return replace(insides, inputs=inputs, not_numbers=nan, notes=(*insides.notes, *notes))
+    return replace(network, inputs=inputs, not_numbers=nan, notes=(*network.notes, *notes))
 
 
 def _port_of(name: str, shape: tuple[int, ...], dtype: str) -> Port:

@@ -9,8 +9,8 @@ from typing import Any
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import ModelFile, detect
 from landcover.models.formats.onnx_file import read_onnx, valid_onnx
-from landcover.models.inspection.insides import Insides
-from landcover.models.inspection.onnx import onnx_insides
+from landcover.models.inspection.description import NetworkDescription
+from landcover.models.inspection.onnx import describe_onnx
 from landcover.models.inspection.producer import written_by
 from landcover.models.proposal import Proposal, propose
 
@@ -25,7 +25,7 @@ class Inspection:
         written_by: the format in words, with the version of what wrote it.
         size: bytes of all its files.
         digest: SHA-256 of its content.
-        insides: its network.
+        network: its network.
         proposal: for its sidecar; None where the network cannot be run.
     """
 
@@ -34,18 +34,18 @@ class Inspection:
     written_by: str
     size: int
     digest: str
-    insides: Insides
+    network: NetworkDescription
     proposal: Proposal | None
 
     @property
     def parameters(self) -> int:
         """How many numbers the network holds."""
-        return sum(layer.parameters for layer in self.insides.layers)
+        return sum(layer.parameters for layer in self.network.layers)
 
     @property
     def multiply_adds(self) -> int | None:
         """For one image; None where one layer's are not known."""
-        counts = [layer.multiply_adds for layer in self.insides.layers]
+        counts = [layer.multiply_adds for layer in self.network.layers]
         return None if None in counts else sum(count for count in counts if count is not None)
 
     def as_dict(self) -> dict[str, Any]:
@@ -70,10 +70,10 @@ def inspect_model(path: str, head: str | int | None = None, window: int = 256) -
         MissingExtra: a library that reads it is not installed.
     """
     file = detect(local_path(path), shown(path))
-    insides = _insides(file, head, window)
+    network = _network(file, head, window)
     proposal = None
-    if insides.refusal is None:
-        heads = [output.name for output in insides.outputs]
+    if network.refusal is None:
+        heads = [output.name for output in network.outputs]
         proposal = propose(file, path, head, window, heads)
     return Inspection(
         path=shown(path),
@@ -81,20 +81,20 @@ def inspect_model(path: str, head: str | int | None = None, window: int = 256) -
         written_by=written_by(file),
         size=sum(each.stat().st_size for each in file.files),
         digest=file.digest,
-        insides=insides,
+        network=network,
         proposal=proposal,
     )
 
 
-def _insides(file: ModelFile, head: str | int | None, window: int) -> Insides:
+def _network(file: ModelFile, head: str | int | None, window: int) -> NetworkDescription:
     if file.format in ("cntk", "cntk-v1"):
-        from landcover.models.inspection.cntk import cntk_insides
+        from landcover.models.inspection.cntk import describe_cntk
 
-        return cntk_insides(file, head, window)
+        return describe_cntk(file, head, window)
     if file.format == "onnx":
         name = str(file.path)
         with valid_onnx(name):
-            return onnx_insides(read_onnx(file.path, name), window)
-    from landcover.models.inspection.tensorflow import tensorflow_insides
+            return describe_onnx(read_onnx(file.path, name), window)
+    from landcover.models.inspection.tensorflow import describe_tensorflow
 
-    return tensorflow_insides(file, head, window)
+    return describe_tensorflow(file, head, window)

@@ -11,12 +11,12 @@ from onnx import helper
 
 from landcover.models.graph_analysis.onnx_layers import layers_of, not_numbers, shapes_of
 from landcover.models.graph_analysis.receptive_field import receptive_fields
-from landcover.models.inspection.insides import Insides, Port, fixed_shape
+from landcover.models.inspection.description import NetworkDescription, Port, fixed_shape
 
 _IMAGE_RANKS = (3, 4)
 
 
-def onnx_insides(model: onnx.ModelProto, window: int) -> Insides:
+def describe_onnx(model: onnx.ModelProto, window: int) -> NetworkDescription:
     """What an ONNX network tells.
 
     Args:
@@ -28,7 +28,7 @@ def onnx_insides(model: onnx.ModelProto, window: int) -> Insides:
     images = [port for port in inputs if port.shape and len(port.shape) in _IMAGE_RANKS]
     if not images:
         listed = ", ".join(f"{p.name!r} {p.shape}" for p in inputs) or "none"
-        return Insides(inputs, refusal=f"reads no batch of images; its inputs: {listed}")
+        return NetworkDescription(inputs, refusal=f"reads no batch of images; its inputs: {listed}")
     fixed = {port.name: fixed_shape(port.shape, window) for port in (images[0], *inputs)}
     shapes = shapes_of(model, fixed)
     fields = receptive_fields(model, fixed, space_axes(fixed[images[0].name]))
@@ -38,7 +38,7 @@ def onnx_insides(model: onnx.ModelProto, window: int) -> Insides:
     )
     layers = tuple(layers_of(model, fixed))
     shape = fixed[images[0].name]
-    return Insides(
+    return NetworkDescription(
         inputs, outputs, layers, shape, not_numbers(model), _arithmetic(model, images[0])
     )
 

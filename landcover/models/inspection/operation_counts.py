@@ -7,7 +7,7 @@ from collections import Counter
 import onnx
 
 from landcover.models.formats.detection import ModelFile
-from landcover.models.inspection.insides import fixed_shape
+from landcover.models.inspection.description import fixed_shape
 
 _WINDOW = 256  # where a network reads windows of any size: no operation depends on it
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from landcover.errors import ModelError
 from landcover.models.formats.detection import ModelFile
-from landcover.models.inspection.insides import Insides, Port, fixed_shape
+from landcover.models.inspection.description import NetworkDescription, Port, fixed_shape
 from landcover.models.inspection.tensorflow_layers import (
     measured_field,
     tensorflow_layers,
@@ -15,7 +15,7 @@ from landcover.models.runtimes.tensorflow.graph import TensorflowGraph
 from landcover.models.runtimes.tensorflow.runtime import TensorflowRuntime
 
 
-def tensorflow_insides(file: ModelFile, head: str | int | None, window: int) -> Insides:
+def describe_tensorflow(file: ModelFile, head: str | int | None, window: int) -> NetworkDescription:
     """What a file of TensorFlow or Keras tells of the one output that would be run.
 
     Args:
@@ -26,7 +26,7 @@ def tensorflow_insides(file: ModelFile, head: str | int | None, window: int) -> 
     try:
         graph = TensorflowRuntime().open(file, head)
     except ModelError as error:
-        return Insides((), refusal=error.reason)
+        return NetworkDescription((), refusal=error.reason)
     shape = fixed_shape(graph.signature.shape, window)
     layers = tuple(tensorflow_layers(graph, shape))
     returned = _returned(graph, shape)
@@ -39,7 +39,9 @@ def tensorflow_insides(file: ModelFile, head: str | int | None, window: int) -> 
         field = shape[rows], shape[columns]
     output = Port("output" if head is None else str(head), returned, None, field)
     inputs = (Port("images", graph.signature.shape, graph.signature.dtype),)
-    return Insides(inputs, (output,), layers, shape, tensorflow_not_numbers(graph, shape))
+    return NetworkDescription(
+        inputs, (output,), layers, shape, tensorflow_not_numbers(graph, shape)
+    )
 
 
 def _returned(graph: TensorflowGraph, shape: tuple[int, ...]) -> Shape | None:

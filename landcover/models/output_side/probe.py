@@ -10,12 +10,12 @@ import numpy as np
 from landcover.classes import classes_of, scheme
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
-from landcover.models.graph_analysis.cells import Cells, followed, tried
 from landcover.models.graph_analysis.facts import Facts
+from landcover.models.graph_analysis.output_stride import Cells, followed, tried
 from landcover.models.network import Graph, Network
 from landcover.models.output_side.activations import activation_of
-from landcover.models.output_side.cells import Place, place_of
 from landcover.models.output_side.forms import form_of
+from landcover.models.output_side.stride_and_halo import Place, place_of
 from landcover.models.preprocessing.numpy import NumpyOperations
 from landcover.models.preprocessing.rendering import arranged
 from landcover.models.preprocessing.specification import Output, Pixels, Probabilities, Steps

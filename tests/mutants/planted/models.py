@@ -311,7 +311,7 @@ ACTIVATIONS = planted(
 )
 
 CELLS = planted(
-    "landcover/models/output_side/cells.py",
+    "landcover/models/output_side/stride_and_halo.py",
     "tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py",
     (
         "every smaller output is a halo",

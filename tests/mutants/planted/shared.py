@@ -101,23 +101,8 @@ CLASSES = planted(
 )
 
 CONFIG = planted(
-    "landcover/config.py",
+    "landcover/config/settings.py",
     "tests/test_config.py",
-    (
-        "the environment wins over arguments",
-        "later = {**_from_environment(environment), **(overrides or {})}",
-        "later = {**(overrides or {}), **_from_environment(environment)}",
-    ),
-    (
-        "paths count from where the command is given",
-        "        _anchor(values, base)\n",
-        "        pass\n",
-    ),
-    (
-        "URLs are paths",
-        'return path if "://" in path else str(base / Path(path).expanduser())',
-        "return str(base / Path(path).expanduser())",
-    ),
     (
         "secrets are recorded",
         "redacted_values(\n            {**values",
@@ -154,6 +139,26 @@ CONFIG = planted(
         "threshold: float | None = Field(None, gt=0, lt=1)",
         "threshold: float | None = Field(None, ge=0, le=1)",
     ),
+)
+
+CONFIG_FILE = planted(
+    "landcover/config/reading.py",
+    "tests/test_config.py",
+    (
+        "the environment wins over arguments",
+        "later = {**_from_environment(environment), **(overrides or {})}",
+        "later = {**(overrides or {}), **_from_environment(environment)}",
+    ),
+    (
+        "paths count from where the command is given",
+        "        _anchor(values, base)\n",
+        "        pass\n",
+    ),
+    (
+        "URLs are paths",
+        'return path if "://" in path else str(base / Path(path).expanduser())',
+        "return str(base / Path(path).expanduser())",
+    ),
     (
         "the mean image counts from where the command is given",
         'PATHS_OF_A_MODEL = {"path", "mean_image"}',
@@ -161,8 +166,8 @@ CONFIG = planted(
     ),
     (
         "sections that are none pass",
-        "        if section not in Config.model_fields:\n            near",
-        "        if False:\n            near",
+        "        if section not in Config.model_fields:\n            nearest",
+        "        if False:\n            nearest",
     ),
 )
 

@@ -8,7 +8,7 @@ from math import ceil
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
-from landcover.models.graph_analysis.cells import Cells
+from landcover.models.graph_analysis.output_stride import Cells
 from landcover.models.preprocessing.interpolation import first_centre
 from landcover.models.preprocessing.specification import Size
 

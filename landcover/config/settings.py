@@ -1,38 +1,17 @@
-"""The configuration of a run: strict, frozen, every mistake named at once.
-
-A configuration is read from YAML; single keys may be overridden by dotted names
-(``backend.workers=4``), given as arguments or as environment variables
-(``LANDCOVER_BACKEND__WORKERS=4``). Relative paths count from the file that names them.
-"""
+"""The sections of a configuration: strict and frozen."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from landcover.errors import ConfigError
 from landcover.redaction import redacted_values
-from landcover.small_files import load_yaml, read_regular
-
-ENVIRONMENT_PREFIX = "LANDCOVER_"
 
 # Sections that their first key alone may stand for.
-_FIRST = {"model": "path", "backend": "name", "output": "path", "region": "path"}
-
-_SUBDATASET = re.compile(
-    r'(?P<driver>[A-Z][A-Z0-9_]{2,}):(?:"(?P<quoted>[^"]+)"|(?P<file>(?!//)[^:"]+))(?P<rest>:.+)',
-    re.IGNORECASE,
-)
-
-# Relative ones count from the file that names them.
-PATHS_OF_A_MODEL = {"path", "mean_image"}
+FIRST_KEYS = {"model": "path", "backend": "name", "output": "path", "region": "path"}
 
 Device: TypeAlias = Literal["auto", "cpu", "gpu"]
 Precision: TypeAlias = Literal["f32", "bf16", "f16"]
@@ -228,7 +207,7 @@ class Config(_Section):
         """``model: path``, ``backend: name`` and ``output: path`` stand for their first keys."""
         if not isinstance(values, Mapping):
             raise ValueError("must hold the keys source, model, backend, output")  # noqa: TRY004
-        return _with_first(values, _FIRST)
+        return _with_first(values, FIRST_KEYS)
 
     def recorded(self) -> dict[str, Any]:
         """All that is set as plain JSON values, for ``run.json``.
@@ -242,162 +221,6 @@ class Config(_Section):
             {**values, "backend": {"name": self.backend.name, **options}}
         )
         return found
-
-
-def load_config(
-    source: str | Path | Mapping[str, Any],
-    overrides: Mapping[str, Any] | None = None,
-    environment: Mapping[str, str] = os.environ,
-) -> Config:
-    """Read a configuration and apply overrides to it.
-
-    Args:
-        source: a YAML file, or the same as nested mappings.
-        overrides: values by dotted key, as in ``{"backend.name": "spark"}``; they win over
-            environment variables, which win over the file.
-        environment: variables of which those that begin with ``LANDCOVER_`` and hold two
-            underscores (``LANDCOVER_BACKEND__NAME``) are taken as overrides.
-
-    Raises:
-        ConfigError: naming every mistake.
-    """
-    origin = str(source) if isinstance(source, (str, Path)) else "the arguments"
-    values = _read(Path(source)) if isinstance(source, (str, Path)) else _copy(source)
-    base = Path(source).resolve().parent if isinstance(source, (str, Path)) else Path.cwd()
-    if isinstance(source, (str, Path)):
-        _anchor(values, base)
-    later = {**_from_environment(environment), **(overrides or {})}
-    for key, value in later.items():
-        _set(values, key, value)
-    try:
-        return Config.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError([_sentence(e) for e in error.errors()], origin) from None
-
-
-def parse_override(text: str) -> tuple[str, Any]:
-    """Split ``key.path=value`` of the command line; the value is read as YAML.
-
-    Raises:
-        ConfigError: if there is no ``=`` or the value is not YAML.
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise ConfigError([f"{text!r} is not of the form key.path=value"], "--set")
-    try:
-        return key.strip(), load_yaml(value)
-    except yaml.YAMLError:
-        raise ConfigError([f"the value of {key!r} is not YAML: {value!r}"], "--set") from None
-
-
-def place_of(error: yaml.YAMLError | UnicodeDecodeError) -> str:
-    """What is wrong with a YAML file, and in which line."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
-    return str(error).splitlines()[0]
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = load_yaml(read_regular(path).decode("utf-8"))
-    except OSError as error:
-        raise ConfigError([f"cannot be read: {error.strerror}"], str(path)) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([f"is not YAML: {place_of(error)}"], str(path)) from None
-    if not isinstance(values, dict):
-        raise ConfigError(["must hold the keys source, model, backend, output"], str(path))
-    return values
-
-
-def _copy(values: Any) -> Any:
-    return {k: _copy(v) for k, v in values.items()} if isinstance(values, Mapping) else values
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    found = {}
-    for key, value in environment.items():
-        # Variables without a section, such as LANDCOVER_CACHE, are not of the configuration.
-        if not key.startswith(ENVIRONMENT_PREFIX) or "__" not in key:
-            continue
-        section, *_ = path = key.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-        if section not in Config.model_fields:
-            near = _near(section, Config.model_fields)
-            reason = f"no section of the configuration is called {section!r}{near}"
-            raise ConfigError([reason], f"the environment variable {key}")
-        try:
-            found[".".join(path)] = load_yaml(value)
-        except yaml.YAMLError:
-            raise ConfigError([f"its value is not YAML: {value!r}"], key) from None
-    return found
-
-
-def _set(values: dict[str, Any], key: str, value: Any) -> None:
-    *parents, last = key.split(".")
-    for parent in parents:
-        inner = values.setdefault(parent, {})
-        if parent in _FIRST and isinstance(inner, (str, Path)):
-            inner = values[parent] = {_FIRST[parent]: str(inner)}
-        if not isinstance(inner, dict):
-            raise ConfigError([f"{key!r}: {parent!r} holds a value, not keys"], "--set")
-        values = inner
-    values[last] = value
-
-
-def _anchor(values: dict[str, Any], base: Path) -> None:
-    """Make the relative paths of a file absolute, in place."""
-    source = values.get("source")
-    if isinstance(source, dict):
-        for key in ("rasters", "images"):
-            source[key] = _anchored(source.get(key) or [], base)
-    else:
-        source = {}
-    for holder, section in ((values, "model"), (values, "output"), (source, "region")):
-        inner = holder.get(section)
-        if isinstance(inner, str):
-            holder[section] = _anchored(inner, base)
-        elif isinstance(inner, dict):
-            for key in PATHS_OF_A_MODEL & inner.keys():
-                inner[key] = _anchored(inner[key], base)
-
-
-def _anchored(path: Any, base: Path) -> Any:
-    if isinstance(path, list):
-        return [_anchored(item, base) for item in path]
-    if not isinstance(path, str):
-        return path
-    if found := subdataset(path):
-        return found._replace(file=_anchored(found.file, base)).text
-    return path if "://" in path else str(base / Path(path).expanduser())
-
-
-class Subdataset(NamedTuple):
-    """One of the rasters that a local file holds, as GDAL names it: ``NETCDF:"a.nc":red``.
-
-    Args:
-        driver: of GDAL.
-        file: that holds it.
-        rest: what tells it from the others, with the colon.
-    """
-
-    driver: str
-    file: str
-    rest: str
-
-    @property
-    def text(self) -> str:
-        """The name, which GDAL takes without quotes unless the file's has a colon."""
-        file = f'"{self.file}"' if ":" in self.file else self.file
-        return f"{self.driver}:{file}{self.rest}"
-
-
-def subdataset(text: str) -> Subdataset | None:
-    """Take the name of a subdataset apart; None for a path or URL that is none."""
-    found = _SUBDATASET.fullmatch(text)
-    return (
-        Subdataset(found["driver"], found["quoted"] or found["file"], found["rest"])
-        if found
-        else None
-    )
 
 
 def _recorded(value: Any) -> Any:
@@ -429,34 +252,3 @@ def _with_first(values: Any, first: Mapping[str, str]) -> Any:
         key: {first[key]: str(value)} if key in first and isinstance(value, (str, Path)) else value
         for key, value in values.items()
     }
-
-
-def _known(section: Sequence[Any]) -> Iterable[str]:
-    """The keys of a section of the configuration, or of the configuration itself."""
-    fields = Config.model_fields
-    for key in section:
-        kind = fields[str(key)].annotation
-        kinds = [one for one in (kind, *get_args(kind)) if isinstance(one, type)]
-        inner = [one for one in kinds if issubclass(one, BaseModel)]
-        if not inner:
-            return ()
-        fields = inner[0].model_fields
-    return fields
-
-
-def _near(word: str, known: Iterable[str]) -> str:
-    """The known word that was probably meant, as the end of a sentence; empty if none is near."""
-    near = get_close_matches(word, list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _sentence(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"])
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        return f"{where}: no such key{_near(str(error['loc'][-1]), _known(error['loc'][:-1]))}"
-    if error["type"] == "missing":
-        return f"{where}: is missing"
-    if "input" in error and not isinstance(error["input"], Mapping):
-        message += f" (found {error['input']!r})"
-    return f"{where}: {message}" if where else message

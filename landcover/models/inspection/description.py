@@ -29,7 +29,7 @@ class Port:
 
 
 @dataclass(frozen=True)
-class Insides:
+class NetworkDescription:
     """What a format tells of its network.
 
     Args:
@@ -61,6 +61,6 @@ def fixed_shape(shape: Shape | None, window: int) -> tuple[int, ...]:
 
 def refused(
     inputs: tuple[Port, ...], notes: tuple[str, ...], error: ModelError, nan: dict[str, int]
-) -> Insides:
+) -> NetworkDescription:
     """What is left to tell of a network that cannot be run."""
-    return Insides(inputs, not_numbers=nan, notes=notes, refusal=error.reason)
+    return NetworkDescription(inputs, not_numbers=nan, notes=notes, refusal=error.reason)

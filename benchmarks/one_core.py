@@ -16,8 +16,8 @@ from pathlib import Path
 import rasterio
 from rasterio.windows import Window
 
-from benchmarks.material import EDGE
 from benchmarks.measuring import peak_memory
+from benchmarks.workloads import EDGE
 
 
 def bare(path: str) -> dict[str, float]:

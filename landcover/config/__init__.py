@@ -1,0 +1,42 @@
+"""The configuration of a run: strict, frozen, every mistake named at once.
+
+A configuration is read from YAML; single keys may be overridden by dotted names
+(``backend.workers=4``), given as arguments or as environment variables
+(``LANDCOVER_BACKEND__WORKERS=4``). Relative paths count from the file that names them.
+"""
+
+from landcover.config.mistakes import place_of
+from landcover.config.reading import PATHS_OF_A_MODEL, load_config, parse_override
+from landcover.config.settings import (
+    PRECISIONS,
+    Alpha,
+    Config,
+    Device,
+    Inside,
+    ModelSettings,
+    PerBand,
+    Precision,
+    RegionSettings,
+    Resize,
+    SourceSettings,
+)
+from landcover.config.subdataset import subdataset
+
+__all__ = [
+    "PATHS_OF_A_MODEL",
+    "PRECISIONS",
+    "Alpha",
+    "Config",
+    "Device",
+    "Inside",
+    "ModelSettings",
+    "PerBand",
+    "Precision",
+    "RegionSettings",
+    "Resize",
+    "SourceSettings",
+    "load_config",
+    "parse_override",
+    "place_of",
+    "subdataset",
+]

@@ -1,0 +1,141 @@
+"""Reading a configuration: the file, then environment variables, then arguments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from landcover.config.mistakes import near, place_of, sentence
+from landcover.config.settings import FIRST_KEYS, Config
+from landcover.config.subdataset import subdataset
+from landcover.errors import ConfigError
+from landcover.small_files import load_yaml, read_regular
+
+ENVIRONMENT_PREFIX = "LANDCOVER_"
+
+# Relative ones count from the file that names them.
+PATHS_OF_A_MODEL = {"path", "mean_image"}
+
+
+def load_config(
+    source: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Config:
+    """Read a configuration and apply overrides to it.
+
+    Args:
+        source: a YAML file, or the same as nested mappings.
+        overrides: values by dotted key, as in ``{"backend.name": "spark"}``; they win over
+            environment variables, which win over the file.
+        environment: variables of which those that begin with ``LANDCOVER_`` and hold two
+            underscores (``LANDCOVER_BACKEND__NAME``) are taken as overrides.
+
+    Raises:
+        ConfigError: naming every mistake.
+    """
+    origin = str(source) if isinstance(source, (str, Path)) else "the arguments"
+    values = _read(Path(source)) if isinstance(source, (str, Path)) else _copy(source)
+    base = Path(source).resolve().parent if isinstance(source, (str, Path)) else Path.cwd()
+    if isinstance(source, (str, Path)):
+        _anchor(values, base)
+    later = {**_from_environment(environment), **(overrides or {})}
+    for key, value in later.items():
+        _set(values, key, value)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError([sentence(e) for e in error.errors()], origin) from None
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Split ``key.path=value`` of the command line; the value is read as YAML.
+
+    Raises:
+        ConfigError: if there is no ``=`` or the value is not YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ConfigError([f"{text!r} is not of the form key.path=value"], "--set")
+    try:
+        return key.strip(), load_yaml(value)
+    except yaml.YAMLError:
+        raise ConfigError([f"the value of {key!r} is not YAML: {value!r}"], "--set") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = load_yaml(read_regular(path).decode("utf-8"))
+    except OSError as error:
+        raise ConfigError([f"cannot be read: {error.strerror}"], str(path)) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([f"is not YAML: {place_of(error)}"], str(path)) from None
+    if not isinstance(values, dict):
+        raise ConfigError(["must hold the keys source, model, backend, output"], str(path))
+    return values
+
+
+def _copy(values: Any) -> Any:
+    return {k: _copy(v) for k, v in values.items()} if isinstance(values, Mapping) else values
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    found = {}
+    for key, value in environment.items():
+        # Variables without a section, such as LANDCOVER_CACHE, are not of the configuration.
+        if not key.startswith(ENVIRONMENT_PREFIX) or "__" not in key:
+            continue
+        section, *_ = path = key.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+        if section not in Config.model_fields:
+            nearest = near(section, Config.model_fields)
+            reason = f"no section of the configuration is called {section!r}{nearest}"
+            raise ConfigError([reason], f"the environment variable {key}")
+        try:
+            found[".".join(path)] = load_yaml(value)
+        except yaml.YAMLError:
+            raise ConfigError([f"its value is not YAML: {value!r}"], key) from None
+    return found
+
+
+def _set(values: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = values.setdefault(parent, {})
+        if parent in FIRST_KEYS and isinstance(inner, (str, Path)):
+            inner = values[parent] = {FIRST_KEYS[parent]: str(inner)}
+        if not isinstance(inner, dict):
+            raise ConfigError([f"{key!r}: {parent!r} holds a value, not keys"], "--set")
+        values = inner
+    values[last] = value
+
+
+def _anchor(values: dict[str, Any], base: Path) -> None:
+    """Make the relative paths of a file absolute, in place."""
+    source = values.get("source")
+    if isinstance(source, dict):
+        for key in ("rasters", "images"):
+            source[key] = _anchored(source.get(key) or [], base)
+    else:
+        source = {}
+    for holder, section in ((values, "model"), (values, "output"), (source, "region")):
+        inner = holder.get(section)
+        if isinstance(inner, str):
+            holder[section] = _anchored(inner, base)
+        elif isinstance(inner, dict):
+            for key in PATHS_OF_A_MODEL & inner.keys():
+                inner[key] = _anchored(inner[key], base)
+
+
+def _anchored(path: Any, base: Path) -> Any:
+    if isinstance(path, list):
+        return [_anchored(item, base) for item in path]
+    if not isinstance(path, str):
+        return path
+    if found := subdataset(path):
+        return found._replace(file=_anchored(found.file, base)).text
+    return path if "://" in path else str(base / Path(path).expanduser())
