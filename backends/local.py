@@ -52,7 +52,8 @@ class LocalBackend:
         """Yield ``function(item)`` for every item, as items finish."""
         # As many again wait their turn, so that no thread idles while the caller is busy.
         work = partial(_done_or_lost, function)
-        results = in_threads(work, items, self._workers, lambda: 2 * self._workers)
+        cancel: Callable[[], None] = getattr(function, "cancel", lambda: None)
+        results = in_threads(work, items, self._workers, lambda: 2 * self._workers, cancel)
         self._maps.add(results)
         return results
 

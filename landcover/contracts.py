@@ -151,6 +151,23 @@ class Strip:
     decode: float = 0.0
 
 
+@dataclass(frozen=True)
+class Read:
+    """One read of a task; to be called, on any thread.
+
+    Args:
+        bring: reads; it never raises for a tile that cannot be read.
+        tiles: which tiles it brings, without reading anything.
+    """
+
+    bring: Callable[[], Strip]
+    tiles: Callable[[], Iterable[Tile]]
+
+    def __call__(self) -> Strip:
+        """What the read brings."""
+        return self.bring()
+
+
 class Task(Protocol):
     """Some tiles done by one worker in one go: a reference of a few hundred bytes that pickles."""
 
@@ -173,7 +190,7 @@ class Task(Protocol):
         """
         ...
 
-    def reads(self) -> Sequence[Callable[[], Strip]]:
+    def reads(self) -> Sequence[Read]:
         """The reads that bring the task's tiles, in order; each may run on a thread of its own.
 
         Calling one never raises for a tile that cannot be read: that tile is in ``failures``.

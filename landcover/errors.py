@@ -114,6 +114,10 @@ class OutputError(_Located, OSError):
     """The output cannot be written, or belongs to another run."""
 
 
+class RunReplaced(OutputError):
+    """Another run has taken over the directory that this one was writing to."""
+
+
 class BackendUnavailable(_Located, ConnectionError):
     """A cluster does not answer, or cannot be started (``where`` is its address)."""
 
@@ -163,6 +167,44 @@ class ReadFailed(_Located, OSError):
         super().__init__(where, reason)
         self.args = (str(where), reason, retryable)
         self.retryable = retryable
+
+
+class StoreError(_Located, OSError):
+    """A store (web server, object store) did not do what it was asked, also when asked again.
+
+    Args:
+        where: the URL.
+        reason: one sentence; it names the status that the store answered with.
+        retryable: asking later may help.
+        status: of HTTP; None where no answer came.
+    """
+
+    def __init__(
+        self, where: str, reason: str, retryable: bool = False, status: int | None = None
+    ) -> None:
+        super().__init__(where, reason)
+        self.args = (str(where), reason, retryable, status)
+        self.retryable, self.status = retryable, status
+
+
+class StoreDown(LandcoverError):
+    """A store has not answered for so long that the run has stopped; the same command goes on.
+
+    Args:
+        store: which.
+        seconds: how long it was waited for.
+        reason: what it said last.
+    """
+
+    def __init__(self, store: str, seconds: float, reason: str) -> None:
+        super().__init__(store, seconds, reason)
+        self.store, self.seconds, self.reason = redacted(store), seconds, redacted(reason)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.store} is down, and was waited for {self.seconds:.0f} s (failures.patience); "
+            f"{self.reason}; the run has stopped: once the store answers, the same command goes on"
+        )
 
 
 class TooManyFailures(LandcoverError):

@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # A part of a package may import the parts before it (docs/adr/0002-import-order.md).
 ORDERS = {
     "landcover": [
-        *("redaction", "small_files", "errors", "machine", "devices", "contracts", "classes"),
+        *("redaction", "small_files", "errors", "store_errors", "stores", "machine", "devices"),
+        *("contracts", "classes"),
         *("config", "plugins"),
         *(
             "tiles",
@@ -36,7 +37,7 @@ ORDERS = {
     ],
     "landcover/models/cntk": ["reader", "conversion", "onnx_file", "library"],
     "landcover/runs": [
-        *("storage", "lock", "directory", "counts", "geoparquet"),
+        *("local_files", "storage", "lock", "directory", "counts", "geoparquet"),
         *("map_format", "pixels", "tables", "parts", "maps"),
     ],
 }

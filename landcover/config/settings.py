@@ -186,10 +186,20 @@ class OutputSettings(_Section):
 
 
 class FailureSettings(_Section):
-    """What to do with tiles that fail: set them aside up to a share of the plan, or stop."""
+    """What to do with tiles that fail: set them aside up to a share of the plan, or stop.
+
+    Args:
+        policy: whether a tile that fails is set aside, or ends the run.
+        at_most: share of the plan that may fail.
+        timeout: seconds that one read may take; its tiles are then set aside, to be tried again.
+        patience: seconds for which workers wait for a store that is down before the run stops; 0:
+            not at all, and its tiles are set aside, to be tried again.
+    """
 
     policy: Literal["quarantine", "fail"] = "quarantine"
     at_most: float = Field(0.01, ge=0, le=1)
+    timeout: float = Field(600, gt=0)
+    patience: float = Field(120, ge=0)
 
 
 class Config(_Section):

@@ -7,11 +7,13 @@ import hashlib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from landcover.errors import ModelError
+from landcover.errors import ModelError, SourceError, StoreError
 from landcover.models.cache import cached
 from landcover.models.formats import checkpoints
 from landcover.redaction import redacted
 from landcover.small_files import MOST_BYTES, read_regular
+from landcover.stores import Store
+from landcover.tiles.storage import file_system
 
 # What storages call the version of a file; the first that is there decides with the size.
 _VERSIONS = (
@@ -37,16 +39,18 @@ def local_path(path: str) -> Path:
     """
     if "://" not in path:
         return Path(path).expanduser()
-    import fsspec
-
     try:
-        files, inside = fsspec.core.url_to_fs(path)
+        files, inside = file_system(path)
         if "file" in files.protocol:
             return Path(inside)
         return _fetched(files, inside, path)
     except FileNotFoundError:
         raise ModelError(shown(path), "no such file or folder") from None
-    except (OSError, ValueError, ImportError) as error:
+    except (StoreError, ModelError):
+        raise
+    except SourceError as error:
+        raise ModelError(shown(path), error.reason) from error
+    except (OSError, ValueError) as error:
         reason = str(error).splitlines() or [type(error).__name__]
         raise ModelError(shown(path), f"cannot be fetched: {reason[0]}") from error
 
@@ -58,22 +62,20 @@ def read_text(path: str) -> str | None:
         OSError: it is there but cannot be read, or is too large.
         UnicodeDecodeError: it is no text in UTF-8.
     """
-    import fsspec
-
     try:
         if "://" not in path:
             return read_regular(path).decode("utf-8")
-        with fsspec.open(path, "rb") as stream:
-            content: bytes = stream.read(MOST_BYTES + 1)
-            if len(content) > MOST_BYTES:
-                reason = f"has more than the {MOST_BYTES:,} bytes of such a file"
-                raise OSError(errno.EFBIG, reason)
-            return content.decode("utf-8")
+        files, inside = file_system(path)
+        content: bytes = files.cat_file(inside, start=0, end=MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            reason = f"has more than the {MOST_BYTES:,} bytes of such a file"
+            raise OSError(errno.EFBIG, reason)
+        return content.decode("utf-8")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
 
 
-def _fetched(files: Any, inside: str, url: str) -> Path:
+def _fetched(files: Store, inside: str, url: str) -> Path:
     inside = inside.rstrip("/")
     folder = _is_folder(files, inside)
     found = _listed(files, inside, folder)
@@ -96,7 +98,7 @@ def _fetched(files: Any, inside: str, url: str) -> Path:
     return kept if folder else kept / name
 
 
-def _is_folder(files: Any, inside: str) -> bool:
+def _is_folder(files: Store, inside: str) -> bool:
     """Web servers have none: to ask fsspec would fetch the whole file and look for links in it."""
     return "http" not in files.protocol and bool(files.isdir(inside))
 
@@ -106,7 +108,7 @@ def _plain(path: str) -> str:
     return path.split("?")[0] if "://" in path else path
 
 
-def _listed(files: Any, inside: str, folder: bool) -> dict[str, Any]:
+def _listed(files: Store, inside: str, folder: bool) -> dict[str, Any]:
     """The files of a model by their paths: a file, those below a folder, or of a checkpoint."""
     parent, _, name = inside.rpartition("/")
     if folder or name == "saved_model.pb":

@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from landcover.config import ModelSettings, place_of
-from landcover.errors import ConfigError
+from landcover.errors import ConfigError, StoreError
 from landcover.models.fetch import read_text, shown
 from landcover.models.formats.detection import ModelFile
 from landcover.models.formats.metadata import stated_in
@@ -81,6 +81,8 @@ def _text(path: str) -> str | None:
         return read_text(path)
     except UnicodeDecodeError:
         raise ConfigError(["is not text in UTF-8"], shown(path)) from None
+    except StoreError:
+        raise
     except OSError as error:
         raise ConfigError([f"cannot be read: {error.strerror or error}"], shown(path)) from None
 

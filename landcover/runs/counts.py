@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from landcover.errors import StoreError
 from landcover.runs.directory import RunDirectory
 
 _log = logging.getLogger(__name__)
@@ -54,6 +55,8 @@ def counts_of(run: RunDirectory, index: int) -> Counts | None:
         return Counts(**values)
     except FileNotFoundError:
         return None
+    except StoreError:
+        raise  # whether the task is done is not known
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         _log.warning("%s is damaged, its task is done again: %s", run.storage.where(name), error)
         return None

@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -39,10 +39,12 @@ class RunDirectory:
     Args:
         path: a local folder or an fsspec URL.
         scheme: the classes, in the order of the model's output.
+        token: of the run that holds it, behind a URL; "" for others.
     """
 
     path: str
     scheme: Scheme
+    token: str = field(default="", compare=False)
 
     @classmethod
     def open(cls, path: str) -> RunDirectory:
@@ -61,7 +63,7 @@ class RunDirectory:
     @property
     def storage(self) -> Storage:
         """The files of the directory."""
-        return Storage(self.path)
+        return Storage(self.path, self.token)
 
     def part(self, kind: Kind, index: int, mark: str = "") -> str:
         """The name of the part that a task writes, relative to the directory.
@@ -156,10 +158,9 @@ def claim(
     run = RunDirectory(path, scheme)
     whole = _whole(fingerprint, scheme)
     run.storage.prepare()
-    with only_run(run.storage, beat):
+    with only_run(run.storage, beat) as token:
+        run = replace(run, token=token)
         started = _started(run, whole)
-        run.storage.prepare("tiles", "quarantine", "pixels")
-        run.storage.sweep("", "tiles", "quarantine", "pixels", "maps")
         digest = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
         run._write(
             {
@@ -170,6 +171,9 @@ def claim(
                 "fingerprint": {"digest": digest, **fingerprint},
             }
         )
+        # Not before run.json: whose a directory is must be known, wherever a run is killed.
+        run.storage.prepare("tiles", "quarantine", "pixels")
+        run.storage.sweep("", "tiles", "quarantine", "pixels", "maps")
         yield run
 
 

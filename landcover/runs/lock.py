@@ -9,14 +9,13 @@ import socket
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from landcover.errors import OutputError
-from landcover.runs.storage import Storage
+from landcover.errors import OutputError, StoreError
+from landcover.runs.storage import LOCK, Storage
 from landcover.small_files import open_lock
 
-LOCK = ".lock"
 BEAT = 10.0
 
 _log = logging.getLogger(__name__)
@@ -26,27 +25,30 @@ _held_guard = threading.Lock()
 
 
 @contextmanager
-def only_run(storage: Storage, beat: float = BEAT) -> Iterator[None]:
+def only_run(storage: Storage, beat: float = BEAT) -> Iterator[str]:
     """Hold a run directory while the ``with`` block lasts.
 
     A local directory is held by a lock of the operating system, which dies with the process. Behind
     a URL there is no such thing: a file there is written anew every ``beat`` seconds, and one that
-    stands still for two beats and a half is held to be left over. Two runs that start within the
-    same second behind a URL may, if the store is slow, both go on: their parts are the same.
+    stands still for two beats and a half is held to be left over. A holder that could not renew it
+    for so long may have been replaced: the token is what its writes are told apart by.
 
     Args:
         storage: the directory; a local one exists.
         beat: seconds, used behind URLs.
 
+    Yields:
+        the token of this run, with which the file begins (``Storage.fence``); "" for a local directory.
+
     Raises:
-        OutputError: if another run holds it.
+        OutputError: if another run holds it, or its file system knows no locks.
     """
     if storage.local is None:
-        with _heartbeat(storage, beat):
-            yield
+        with _heartbeat(storage, beat) as token:
+            yield token
     else:
         with _held_here(str(storage.local.resolve())), _system_lock(storage.local / LOCK):
-            yield
+            yield ""
 
 
 @contextmanager
@@ -66,21 +68,26 @@ def _held_here(name: str) -> Iterator[None]:
 @contextmanager
 def _system_lock(path: Path) -> Iterator[None]:
     try:
-        file = os.fdopen(open_lock(path, 0o666), "r+")
+        handle = open_lock(path, 0o666)
     except OSError as error:
         raise OutputError(str(path.parent), f"cannot be written: {error.strerror}") from error
-    with file:
+    with os.fdopen(handle, "r") as file:
         try:
             # lockf, not flock: forked workers that outlive the run must not go on holding it.
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not path.exists() or not os.path.samestat(os.fstat(handle), path.stat()):
                 raise BlockingIOError  # its holder removed the file while this one opened it
-        except OSError:
-            file.seek(0)
+        except (BlockingIOError, PermissionError):
             raise _busy(str(path.parent), file.read().strip() or "elsewhere") from None
-        file.truncate(0)
-        file.write(_holder())
-        file.flush()
+        except OSError as error:
+            reason = (
+                f"files cannot be locked there ({error.strerror}), and without locks two runs may "
+                "mix: name an output on another file system"
+            )
+            raise OutputError(str(path.parent), reason) from error
+        with suppress(OSError):  # where the disk is full, others are not told whose lock it is
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, _holder().encode(), 0)
         try:
             yield
         finally:
@@ -88,23 +95,26 @@ def _system_lock(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _heartbeat(storage: Storage, beat: float) -> Iterator[None]:
-    _wait_for_silence(storage, beat)
+def _heartbeat(storage: Storage, beat: float) -> Iterator[str]:
     mark = f"{_holder()} #{uuid.uuid4().hex}"
     stop = threading.Event()
-    storage.put(LOCK, f"{mark} 0".encode())
+    first = f"{mark} 0".encode()
+    if _content(storage) or not storage.put_new(LOCK, first):
+        _wait_for_silence(storage, beat)
+        storage.put(LOCK, first)
     thread = threading.Thread(target=_beat, args=(storage, mark, beat, stop), daemon=True)
     thread.start()
     try:
         stop.wait(beat / 10)  # of two that start together the one that wrote last goes on
         if not (now := _content(storage)).startswith(mark):
             raise _busy(storage.root, now.split(" #")[0])
-        yield
+        yield mark
     finally:
         stop.set()
         thread.join()
-        if _content(storage).startswith(mark):
-            storage.remove(LOCK)
+        with suppress(StoreError, OutputError):  # one that is left over holds nobody up for long
+            if _content(storage).startswith(mark):
+                storage.remove(LOCK)
 
 
 def _wait_for_silence(storage: Storage, beat: float) -> None:
@@ -118,13 +128,14 @@ def _wait_for_silence(storage: Storage, beat: float) -> None:
 
 
 def _beat(storage: Storage, mark: str, beat: float, stop: threading.Event) -> None:
+    """Renew the lock until the run ends or is replaced, whatever the store does meanwhile."""
     count = 1
     while not stop.wait(beat):
         try:
             if _content(storage).startswith(mark):
                 storage.put(LOCK, f"{mark} {count}".encode())
-        except OutputError as error:
-            _log.warning("the lock could not be kept fresh: %s", error)
+        except Exception as error:  # noqa: BLE001  (a thread that ends would give the lock away)
+            _log.warning("the lock could not be kept fresh, and is tried again: %s", error)
         count += 1
 
 

@@ -6,23 +6,19 @@ import errno
 import os
 import shutil
 import tempfile
-import uuid
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from landcover.errors import OutputError, SourceError
+from landcover.errors import OutputError, RunReplaced, SourceError
+from landcover.runs.local_files import TEMPORARY, flush_folder, linked, neighbour, write_checked
+from landcover.stores import Store
 from landcover.tiles.storage import file_system, refuse_secrets
 
-TEMPORARY = ".writing-"
-_CHUNK = 2**22
-
-# What file systems without hard links say: FAT, FUSE (blobfuse), some shares.
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -33,9 +29,12 @@ class Storage:
         root: a local folder (a path or ``file://``) or an fsspec URL such as
             ``abfs://container/folder``. Credentials come from the environment of the process that
             uses it.
+        fence: the token of the run that holds it (:func:`landcover.runs.lock.only_run`); where
+            another run has taken it over, nothing is written any more. "": not looked at.
     """
 
     root: str
+    fence: str = ""
 
     @property
     def local(self) -> Path | None:
@@ -83,15 +82,15 @@ class Storage:
         Raises:
             OutputError: if it cannot be written; nothing is left behind then.
         """
-        with _writing(self.where(name)):
+        with self._writing(name):
             if self.local is None:
                 self._send(name, chunks)
                 return
             path = self.local / name
-            with _neighbour(path) as temporary:
-                _write(temporary, chunks)
+            with neighbour(path) as temporary:
+                write_checked(temporary, chunks)
                 temporary.replace(path)
-                _flush_folder(path.parent)
+                flush_folder(path.parent)
 
     def put_new(self, name: str, content: bytes) -> bool:
         """Write a file as :meth:`put` does, unless there is one: of two writers the first one wins.
@@ -105,13 +104,13 @@ class Storage:
         Raises:
             OutputError: if it cannot be written; nothing is left behind then.
         """
-        with _writing(self.where(name)):
+        with self._writing(name):
             if self.local is None:
                 return self._send_new(name, content)
             path = self.local / name
-            with _neighbour(path) as temporary:
-                _write(temporary, [content])
-                return _linked(temporary, path)
+            with neighbour(path) as temporary:
+                write_checked(temporary, [content])
+                return linked(temporary, path)
 
     def read(self, name: str) -> bytes:
         """The content of a file.
@@ -131,7 +130,7 @@ class Storage:
             with (self.local / name).open("rb") as file:
                 yield file
         else:
-            with self._filesystem.open(self._key(name), "rb", block_size=65536) as remote:
+            with self._filesystem.open(self._key(name)) as remote:
                 yield remote
 
     def names(self, folder: str = "") -> list[str]:
@@ -154,26 +153,31 @@ class Storage:
 
     def remove(self, name: str) -> None:
         """Remove a file if there is one."""
-        with _writing(self.where(name)):
+        with self._writing(name):
             if self.local is not None:
                 (self.local / name).unlink(missing_ok=True)
             elif self.exists(name):
-                self._filesystem.rm_file(self._key(name))
+                self._check_held()
+                with suppress(FileNotFoundError):  # the answer to a first try may have been lost
+                    self._filesystem.rm_file(self._key(name))
 
     def remove_folder(self, folder: str) -> None:
         """Remove a folder with all its files, if there is one."""
-        with _writing(self.where(folder)):
+        with self._writing(folder):
             if self.local is not None:
                 shutil.rmtree(self.local / folder, ignore_errors=True)
             elif names := self.names(folder):
+                self._check_held()
                 self._filesystem.rm([self._key(f"{folder}/{name}") for name in names])
 
     def sweep(self, *folders: str) -> None:
         """Remove what processes that were killed left half-written."""
         for folder in folders if self.local else ():
             self._refuse_link(folder)
-            for path in Path(self.where(folder)).glob(f"{TEMPORARY}*"):
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            with self._writing(folder):
+                for path in Path(self.where(folder)).glob(f"{TEMPORARY}*"):
+                    folded = path.is_dir() and not path.is_symlink()
+                    shutil.rmtree(path) if folded else path.unlink()
 
     def _refuse_link(self, folder: str) -> None:
         """Whoever made the run directory must not choose where else is written and removed."""
@@ -181,20 +185,49 @@ class Storage:
             reason = "is a link out of the run directory: remove it, or name another output"
             raise OutputError(self.where(folder), reason)
 
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[None]:
+        """Turn what a disk or a store raises into an error that says where."""
+        try:
+            yield
+        except OutputError:
+            raise
+        except OSError as error:
+            reason = f"cannot be written: {error.strerror or error}{_remedy(error)}"
+            raise OutputError(self.where(name), reason) from error
+
+    def _check_held(self) -> None:
+        """Write nothing where another run has taken the directory over."""
+        if not self.fence:
+            return
+        try:
+            held = self.read(LOCK).startswith(self.fence.encode())
+        except FileNotFoundError:
+            held = False
+        if not held:
+            reason = (
+                "another run has taken this directory over, or removed it, as this one could not "
+                "renew its lock for too long: the same command goes on once that run has ended"
+            )
+            raise RunReplaced(self.root, reason)
+
     def _send(self, name: str, chunks: Iterable[bytes]) -> None:
         with tempfile.NamedTemporaryFile(prefix=TEMPORARY) as file:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()
             size = file.tell()
+            self._check_held()
             self._filesystem.put_file(file.name, self._key(name))
         self._check_size(name, size)
 
     def _send_new(self, name: str, content: bytes) -> bool:
+        self._check_held()
         try:
             self._filesystem.pipe_file(self._key(name), content, mode="create")
         except FileExistsError:
-            return False
+            # The store's answer to the first of several tries may have been lost on its way.
+            return self.read(name) == content
         self._check_size(name, len(content))
         return True
 
@@ -208,7 +241,7 @@ class Storage:
         return self.root.startswith("file://")
 
     @property
-    def _filesystem(self) -> Any:
+    def _filesystem(self) -> Store:
         return _filesystem_of(self.root)[0]
 
     def _key(self, name: str) -> str:
@@ -216,7 +249,7 @@ class Storage:
 
 
 @cache
-def _filesystem_of(root: str) -> tuple[Any, str]:
+def _filesystem_of(root: str) -> tuple[Store, str]:
     try:
         refuse_secrets(root)
         filesystem, key = file_system(root)
@@ -225,73 +258,12 @@ def _filesystem_of(root: str) -> tuple[Any, str]:
     return filesystem, key.rstrip("/")
 
 
-@contextmanager
-def _writing(where: str) -> Iterator[None]:
-    """Turn what a disk or a store raises into an error that says where."""
-    try:
-        yield
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(where, f"cannot be written: {error.strerror or error}") from error
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise OutputError(where, f"cannot be written: {reason}") from error
-
-
-@contextmanager
-def _neighbour(path: Path) -> Iterator[Path]:
-    """A temporary neighbour of a file, to take its place; else it is removed at the end."""
-    temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _linked(temporary: Path, path: Path) -> bool:
-    """Give a file its name, unless there is one of that name; whether that was done."""
-    try:
-        path.hardlink_to(temporary)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if path.exists():
-            return False
-        temporary.replace(path)
-    _flush_folder(path.parent)
-    return True
-
-
-def _write(path: Path, chunks: Iterable[bytes]) -> None:
-    """Write a file, and make sure that it holds what was meant.
-
-    Raises:
-        OSError: if it does not.
-    """
-    meant = found = 0
-    with path.open("wb") as file:
-        for chunk in chunks:
-            file.write(chunk)
-            meant = zlib.crc32(chunk, meant)
-        file.flush()
-        os.fsync(file.fileno())  # else a power cut may leave a name without content
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            found = zlib.crc32(chunk, found)
-    if found != meant:
-        raise OSError(errno.EIO, "what is read back is not what was written")
-
-
-def _flush_folder(path: Path) -> None:
-    """Make the names in a folder last; some file systems know no such thing."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(folder)
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ": make room there, then give the same command again"
+    if error.errno == errno.ENOENT:
+        return (
+            ": its folder is gone, perhaps removed while the run was writing to it; the same command "
+            "begins it anew"
+        )
+    return ""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import rasterio
 import rioxarray  # noqa: F401  (gives arrays their .rio accessor)
 import xarray as xr
 
 from landcover.errors import ConfigError, OutputError, SourceError
 from landcover.scoring.array_input import array_input
+from landcover.tiles.gdal import FAILURES, cause
 
 
 def write_source(array: Any, output: str) -> str:
@@ -51,11 +56,30 @@ def _write(array: xr.DataArray, path: Path) -> None:
         array.rio.to_raster(
             temporary, driver="GTiff", tiled=True, windowed=True, BIGTIFF="IF_SAFER"
         )
+        _check(array, temporary)
         temporary.replace(path)
-    except OSError as error:
-        raise OutputError(str(path), f"cannot be written: {error}") from error
+    except FAILURES as error:
+        raise OutputError(str(path), f"cannot be written: {cause(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _check(array: xr.DataArray, path: Path) -> None:
+    """Read back what was written, block by block: GDAL may write on closing, and then tells nobody.
+
+    Raises:
+        OSError: it is not what was meant.
+    """
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+    with rasterio.open(path) as file:
+        for _, window in file.block_windows(1):
+            rows, columns = (slice(*side) for side in window.toranges())
+            meant = array.isel(y=rows, x=columns).values
+            if not np.array_equal(
+                file.read(window=window), meant, equal_nan=meant.dtype.kind in "fc"
+            ):
+                raise OSError(errno.EIO, "what is read back is not what was written")
 
 
 def _digest(array: xr.DataArray) -> str:

@@ -34,6 +34,7 @@ from landcover.scoring.plan import (
     task_size,
 )
 from landcover.scoring.precision import check_precision
+from landcover.scoring.readers import Limits
 from landcover.scoring.tasks import nothing_left
 from landcover.scoring.totals import Tiles, Totals
 from landcover.scoring.worker import Job
@@ -84,6 +85,8 @@ def run(
                 crop=cropped(config.source, recipe),
                 alone=here,
                 driver=installation(recipe.runtime),
+                limits=Limits(config.failures.timeout),
+                patience=config.failures.patience,
             )
             with _explained(directory, totals):
                 checked = _precision(own, job, source)

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from landcover.contracts import Failure, Strip, Tile
+from landcover.contracts import Failure, Read, Strip, Tile
+from landcover.scoring.readers import Limits, Readers, TooSlow, Under
 from landcover.tiles import buffers
 
 A = TypeVar("A")
@@ -25,6 +26,8 @@ A_co = TypeVar("A_co", covariant=True)
 
 Pixels = npt.NDArray[Any]
 Valid = npt.NDArray[np.bool_]
+
+_NO_LIMITS = Limits()
 
 STAGES = ("read", "decode", "wait", "infer", "write")
 """Where a task's time goes: the fields of :class:`Tally` that hold seconds."""
@@ -36,6 +39,7 @@ class Tally:
 
     Args:
         failures: tiles that could not be read.
+        slow: how many of these were given up, as reading them took too long.
         skipped: tiles with nothing but nodata.
         read: seconds that reader threads spent on fetching and decoding, summed over threads.
         decode: the part of ``read`` spent on decoding, where the source can tell them apart.
@@ -45,6 +49,7 @@ class Tally:
     """
 
     failures: list[Failure] = field(default_factory=list)
+    slow: int = 0
     skipped: int = 0
     read: float = 0.0
     decode: float = 0.0
@@ -89,65 +94,89 @@ class Pipeline:
     def __init__(self, readers: int, runs: int = 2) -> None:
         self._ahead = readers + 1
         self._runs = runs
-        self._readers = ThreadPoolExecutor(readers, "landcover-read")
+        self._readers = Readers(readers)
         self._runners = ThreadPoolExecutor(runs, "landcover-infer")
 
     def score(
-        self, reads: Sequence[Callable[[], Strip]], infer: Inference[A], tally: Tally
+        self, reads: Sequence[Read], infer: Inference[A], tally: Tally, limits: Limits = _NO_LIMITS
     ) -> Iterator[tuple[Batch, A]]:
         """Yield each batch of a task with what the network says of it, in the order of the reads.
 
         ``tally`` is added to as the reads come in.
+
+        Raises:
+            Stopped: the task is not wanted any more.
         """
-        pending: deque[tuple[Batch, Future[A]]] = deque()
+        pending: deque[tuple[Batch, Under[A]]] = deque()
         try:
-            for batch in _batches(self._strips(reads, tally), infer):
-                pending.append((batch, self._runners.submit(infer, batch)))
+            for batch in _batches(self._strips(reads, tally, limits), infer):
+                pending.append((batch, Under(self._runners.submit(infer, batch))))
                 if len(pending) > self._runs:
-                    yield _first(pending, tally)
+                    yield _first(pending, tally, limits)
             while pending:
-                yield _first(pending, tally)
+                yield _first(pending, tally, limits)
         finally:
-            for _, future in pending:
-                future.cancel()
+            for _, under in pending:
+                under.future.cancel()
 
     def close(self) -> None:
-        """End the threads; reads and runs under way are waited for."""
-        self._readers.shutdown(cancel_futures=True)
+        """End the threads; runs under way are waited for, reads not for long."""
+        self._readers.close()
         self._runners.shutdown(cancel_futures=True)
 
-    def _strips(self, reads: Sequence[Callable[[], Strip]], tally: Tally) -> Iterator[Strip]:
+    def _strips(self, reads: Sequence[Read], tally: Tally, limits: Limits) -> Iterator[Strip]:
         """The strips of the reads in order, a bounded number of them read ahead."""
-        coming: deque[Future[Strip]] = deque()
+        coming: deque[tuple[Read, Under[Strip]]] = deque()
         try:
             for read in reads:
-                coming.append(self._readers.submit(read))
+                coming.append((read, self._readers.submit(read)))
                 if len(coming) >= self._ahead:
-                    yield _arrived(coming, tally)
+                    yield self._arrived(coming, tally, limits)
             while coming:
-                yield _arrived(coming, tally)
+                yield self._arrived(coming, tally, limits)
         finally:
-            for future in coming:
-                future.cancel()
+            for _, under in coming:
+                under.future.cancel()
+
+    def _arrived(
+        self, coming: deque[tuple[Read, Under[Strip]]], tally: Tally, limits: Limits
+    ) -> Strip:
+        started = time.perf_counter()
+        read, under = coming.popleft()
+        try:
+            strip = under.result(limits)
+        except TooSlow:
+            self._readers.replace_one()
+            strip = _given_up(read, limits.timeout)
+            tally.slow += len(strip.failures)
+        tally.wait += time.perf_counter() - started
+        _add(tally, strip)
+        return strip
 
 
-def _first(pending: deque[tuple[Batch, Future[A]]], tally: Tally) -> tuple[Batch, A]:
-    batch, future = pending.popleft()
+def _first(pending: deque[tuple[Batch, Under[A]]], tally: Tally, limits: Limits) -> tuple[Batch, A]:
+    batch, under = pending.popleft()
     started = time.perf_counter()
-    result = future.result()
+    result = under.result(limits)
     tally.infer += time.perf_counter() - started
     return batch, result
 
 
-def _arrived(coming: deque[Future[Strip]], tally: Tally) -> Strip:
-    started = time.perf_counter()
-    strip = coming.popleft().result()
-    tally.wait += time.perf_counter() - started
+def _given_up(read: Read, timeout: float) -> Strip:
+    """The tiles of a read that does not come back, as failures."""
+    reason = (
+        f"was not read within {timeout:g} s (failures.timeout): the mount or store that holds it "
+        "does not answer"
+    )
+    failures = [Failure(tile, f"{tile.source}: {reason}", True, True) for tile in read.tiles()]
+    return Strip([], np.empty((0, 0, 0, 0), np.uint8), failures=failures)
+
+
+def _add(tally: Tally, strip: Strip) -> None:
     tally.failures.extend(strip.failures)
     tally.skipped += strip.skipped
     tally.read += strip.seconds
     tally.decode += strip.decode
-    return strip
 
 
 def _batches(strips: Iterator[Strip], infer: Inference[object]) -> Iterator[Batch]:

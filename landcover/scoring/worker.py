@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from landcover.contracts import Failure, Task, Tile
-from landcover.errors import OutputError, WorkerUnfit
+from landcover.errors import OutputError, RunReplaced, StoreDown, StoreError, WorkerUnfit
 from landcover.models.recipe import Recipe
 from landcover.runs.counts import Counts
 from landcover.runs.directory import RunDirectory
@@ -23,9 +24,17 @@ from landcover.scoring.canvas import Canvas, codes_of, pixel_block
 from landcover.scoring.inference import Labelling
 from landcover.scoring.installation import Installation, installation
 from landcover.scoring.labels import Labels
-from landcover.scoring.model import open_models
+from landcover.scoring.model import OpenModel, open_models
 from landcover.scoring.pipeline import STAGES, Tally
+from landcover.scoring.readers import Limits
+from landcover.stores import down
 from landcover.tiles.rasters import RasterTask
+from landcover.tiles.reach import alive
+
+_log = logging.getLogger(__name__)
+
+# How often a task is tried again whose store answers, though what it was asked for has failed.
+_AGAIN = 2
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,8 @@ class Job:
         crop: pixels on each side of what a network labels that are not written.
         alone: tasks are done in the driver's own process: what cannot be done here cannot be done.
         driver: what the driver computes with; a worker that has another does no work.
+        limits: how long a read may take.
+        patience: seconds to wait for a store that is down before the run stops; 0: not at all.
     """
 
     recipe: Recipe
@@ -78,6 +89,8 @@ class Job:
     crop: int = 0
     alone: bool = False
     driver: Installation | None = None
+    limits: Limits = field(default_factory=Limits, compare=False)
+    patience: float = 0.0
 
     def __str__(self) -> str:
         return self.run.storage.root
@@ -92,23 +105,10 @@ class Job:
         started, here = time.time(), installation(self.recipe.runtime)
         if self.driver is not None:
             self.driver.check(this_worker(), here)
-        tally = Tally()
-        canvas = self._canvas(task)
-        found: Found = []
-        refused: list[Failure] = []
         with open_models().use(self.recipe, self.threads) as opened:
             load = opened.take_load()
-            infer = Labelling(opened, None if self.tuned else self.recipe.batch, self.crop)
-            for batch, labels in opened.pipeline.score(task.reads(), infer, tally):
-                if canvas is not None and labels.pixels is not None:
-                    canvas.put(batch.tiles, codes_of(labels.pixels, self.run.scheme))
-                tiles, kept = _kept(batch.tiles, labels, refused)
-                # What is on the canvas need not wait here for the end of the task.
-                found.append((tiles, replace(kept, pixels=None, pixel_scores=None)))
-        if not (self.alone or found or refused or tally.skipped):
-            _check_reach(tally.failures)
-        tally.failures += refused  # in this order, however far reading was ahead
-        part = self._part(task, found, tally, canvas)
+            done = self._waited(task, opened)
+        tally, part = done.tally, self._part(task, done.found, done.tally, done.canvas)
         before = time.perf_counter()
         counts = self._written(part)
         tally.write = time.perf_counter() - before
@@ -124,11 +124,55 @@ class Job:
             seconds={"load": load, **{stage: getattr(tally, stage) for stage in STAGES}},
         )
 
+    def _waited(self, task: Task, opened: OpenModel) -> _Scored:
+        """What came of a task; while a store that it needs is down, it is tried again.
+
+        Raises:
+            StoreDown: it is down for longer than this waits.
+            WorkerUnfit: nothing of it can be read here.
+        """
+        waited, again = 0.0, 0
+        while True:
+            done = self._scored(task, opened)
+            passing = [one.reason for one in done.tally.failures if one.retryable]
+            if not self.patience or len(passing) == done.tally.slow:
+                break
+            still = [store for store in down() if not alive(store)]
+            if not still and again == _AGAIN:
+                break  # it is these files that fail, and not their store
+            again += not still  # the store has come back just now
+            if still and waited >= self.patience:
+                raise StoreDown(still[0], waited, passing[0])
+            if still:
+                pause = min(max(1.0, waited), 30.0, self.patience - waited)
+                _log.warning("%s is down: it is asked again in %.0f s", still[0], pause)
+                self.limits.stop.wait(pause)
+                waited += pause
+        if not (self.alone or done.found or done.refused or done.tally.skipped):
+            _check_reach(done.tally.failures)
+        done.tally.failures += done.refused  # in this order, however far reading was ahead
+        return done
+
+    def _scored(self, task: Task, opened: OpenModel) -> _Scored:
+        done = _Scored([], Tally(), [], self._canvas(task))
+        infer = Labelling(opened, None if self.tuned else self.recipe.batch, self.crop)
+        for batch, labels in opened.pipeline.score(task.reads(), infer, done.tally, self.limits):
+            if done.canvas is not None and labels.pixels is not None:
+                done.canvas.put(batch.tiles, codes_of(labels.pixels, self.run.scheme))
+            tiles, kept = _kept(batch.tiles, labels, done.refused)
+            # What is on the canvas need not wait here for the end of the task.
+            done.found.append((tiles, replace(kept, pixels=None, pixel_scores=None)))
+        return done
+
+    def cancel(self) -> None:
+        """End what is under way in this process: its results are not wanted any more."""
+        self.limits.stop.ask()
+
     def _written(self, part: Part) -> Counts:
         try:
             return write_part(self.run, part)
-        except OutputError as error:
-            if self.alone:
+        except (OutputError, StoreError) as error:
+            if self.alone or isinstance(error, RunReplaced):
                 raise
             raise WorkerUnfit(this_worker(), str(error)) from error
 
@@ -186,6 +230,15 @@ def _check_reach(failures: Sequence[Failure]) -> None:
 
 
 Found: TypeAlias = list[tuple[Sequence[Tile], Labels]]
+
+
+class _Scored(NamedTuple):
+    """What came of a task: tiles with labels, and those that the network refused."""
+
+    found: Found
+    tally: Tally
+    refused: list[Failure]
+    canvas: Canvas | None
 
 
 def _undefined(labels: Sequence[Labels]) -> npt.NDArray[np.intp]:

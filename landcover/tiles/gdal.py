@@ -40,11 +40,15 @@ _REMOTE = {
     "GDAL_HTTP_RETRY_DELAY": "1",
     "GDAL_HTTP_CONNECTTIMEOUT": "20",
     "GDAL_HTTP_TIMEOUT": "120",
+    "GDAL_HTTP_LOW_SPEED_TIME": "30",  # of a store that has answered and then sends nothing
+    "GDAL_HTTP_LOW_SPEED_LIMIT": "1",
     "GDAL_HTTP_MERGE_CONSECUTIVE_RANGES": "YES",
     "GDAL_HTTP_MULTIPLEX": "YES",
     "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
     "VSI_CACHE": "TRUE",
 }
+
+_SIGNATURE = "AZURE_STORAGE_SAS_TOKEN"
 
 # Filters of warnings belong to the process: threads take turns.
 _FILTERS = threading.Lock()
@@ -67,7 +71,7 @@ class Address(NamedTuple):
         """Arguments of ``rasterio.open``: the fsspec file system, where GDAL needs it."""
         if self.url is None:
             return {}
-        return {"opener": file_system(self.url)[0]}
+        return {"opener": file_system(self.url)[0].system}
 
 
 def address(path: str) -> Address:
@@ -101,11 +105,15 @@ def unplaced_allowed() -> AbstractContextManager[None]:
     return without_warnings(NotGeoreferencedWarning)
 
 
-def gdal_settings(file: Address) -> AbstractContextManager[Any]:
+def gdal_settings(file: Address, fresh: bool = False) -> AbstractContextManager[Any]:
     """GDAL's options for opening and reading a file, for the ``with`` block in this thread.
 
     What the environment of the process sets stays as it is. Credentials come from the environment
     alone.
+
+    Args:
+        file: which.
+        fresh: forget what GDAL knows of a remote file, also that there was none a moment ago.
     """
     options: dict[str, Any] = dict(_ALWAYS)
     if file.path.startswith("/vsi"):
@@ -117,6 +125,10 @@ def gdal_settings(file: Address) -> AbstractContextManager[Any]:
     options = {key: value for key, value in options.items() if key not in os.environ}
     if file.account:
         options["AZURE_STORAGE_ACCOUNT"] = file.account
+    if (signature := os.environ.get(_SIGNATURE, "")).startswith("?"):
+        options[_SIGNATURE] = signature[1:]  # portals show it so, and fsspec takes it either way
+    if fresh:
+        options["CPL_VSIL_CURL_NON_CACHED"] = file.path
     return rasterio.Env(**options)  # type: ignore[no-any-return]
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from landcover.config import subdataset
-from landcover.errors import SourceError
+from landcover.errors import SourceError, StoreError
 from landcover.tiles.states import state_told
 from landcover.tiles.storage import file_system, is_remote, refuse_secrets
 
@@ -158,7 +158,10 @@ def _parse_url(text: str) -> Entry:
 def _is_folder(url: str) -> bool:
     system, path = file_system(url)
     try:
-        return bool(system.isdir(path)) and not url.startswith("http")
+        # Web servers have none: to ask would fetch the file and look for links in it.
+        return not url.startswith("http") and system.isdir(path)
+    except StoreError:
+        raise
     except OSError as error:
         raise SourceError(url, f"cannot be looked up: {error}") from error
 
@@ -209,6 +212,8 @@ def _listed(folder: str, wanted: frozenset[str], entry: Entry) -> _Listed:
         if folder != entry.root:
             raise SourceError(folder, "the folder vanished while it was listed") from None
         return iter(()), []
+    except StoreError:
+        raise
     except OSError as error:
         raise SourceError(folder, f"the folder cannot be listed: {error}") from error
 

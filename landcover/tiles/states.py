@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from landcover.errors import SourceError
 from landcover.tiles.storage import file_of, file_system, is_remote
 
 # What file systems of fsspec tell of a file that changes with its content; the first one counts.
@@ -45,7 +46,7 @@ def state_of(path: str) -> str:
             told = system.info(inside)
             return state_told(told) or str(told.get("size"))
         found = os.stat(file_of(path))  # noqa: PTH116  (a million times)
-    except Exception:  # noqa: BLE001  (libraries of stores raise errors of their own kinds)
+    except (OSError, SourceError):
         return ""
     return f"{found.st_size} {found.st_mtime_ns}"
 

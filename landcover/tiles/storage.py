@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from landcover.config import subdataset
 from landcover.errors import SourceError
+from landcover.stores import Store
 
 AZURE_PROTOCOLS = frozenset({"abfs", "abfss", "az"})
 
@@ -31,8 +31,8 @@ def file_of(path: str) -> str:
     return path if found is None else found.file
 
 
-def file_system(url: str) -> tuple[Any, str]:
-    """The fsspec file system of a URL, and the path inside it.
+def file_system(url: str) -> tuple[Store, str]:
+    """The file system of a URL, and the path inside it.
 
     Raises:
         SourceError: if no file system has this protocol, or its library is not installed.
@@ -50,7 +50,13 @@ def file_system(url: str) -> tuple[Any, str]:
         system, path = url_to_fs(url, **options)
     except (ImportError, ValueError) as error:
         raise SourceError(url, f"cannot be reached: {error}") from error
-    return system, path
+    return Store(system, store_of(url)), path
+
+
+def store_of(url: str) -> str:
+    """The store of a URL: what answers as a whole or not at all."""
+    protocol, _, rest = url.partition("://")
+    return f"{protocol}://{rest.split('/', 1)[0]}"
 
 
 def refuse_secrets(path: str) -> None:

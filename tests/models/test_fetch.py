@@ -71,7 +71,7 @@ def test_a_model_behind_a_url_is_scored(store: fsspec.AbstractFileSystem, tmp_pa
 def test_what_is_not_there_is_refused(store: fsspec.AbstractFileSystem) -> None:
     with pytest.raises(ModelError, match=r"memory://m/absent\.onnx: no such file or folder"):
         local_path("memory://m/absent.onnx")
-    with pytest.raises(ModelError, match="cannot be fetched"):
+    with pytest.raises(ModelError, match="cannot be reached"):
         local_path("nosuchprotocol://m/net.onnx")
 
 

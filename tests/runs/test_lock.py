@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from landcover.errors import OutputError
-from landcover.runs.lock import LOCK, only_run
-from landcover.runs.storage import Storage
+from landcover.runs.lock import only_run
+from landcover.runs.storage import LOCK, Storage
 
 BEAT = 0.02
 OTHER = b"by process 1 on another #abc "
@@ -67,6 +67,10 @@ class Watched(Storage):
         super().put(name, content)
         self.later(len(self.written))
         self.beats.release()
+
+    def put_new(self, name: str, content: bytes) -> bool:
+        self.put(name, content)
+        return True
 
     def read(self, name: str) -> bytes:
         content = super().read(name)

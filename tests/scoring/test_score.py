@@ -15,6 +15,7 @@ from support.colours import blobs, expected_pixels, expected_probabilities, writ
 from support.web import FolderServer, serving
 
 import landcover
+from landcover import stores
 from landcover.backends.local import LocalBackend
 from landcover.contracts import Lost
 from landcover.errors import ConfigError, OutputError, TooManyFailures
@@ -202,6 +203,7 @@ def test_a_run_goes_on_with_the_images_that_are_in_the_folder_now(
 @pytest.fixture
 def web(scene: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FolderServer]:
     """Serves the scene; nothing of it is kept by GDAL, and no request is made twice."""
+    monkeypatch.setattr(stores, "_WAITS", (0.01,) * 3)
     monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "0")
     monkeypatch.setenv("CPL_VSIL_CURL_NON_CACHED", "/vsicurl/http://127.0.0.1")
     with serving(scene.parent) as server:
@@ -219,6 +221,7 @@ def test_tiles_that_failed_for_want_of_the_store_are_tried_again(
             return super().map(function, items)
 
     told = {"rasters": f"{web.url}/{scene.name}", "model": tile_model, "output": tmp_path / "run"}
+    told["overrides"] = {"failures.patience": 0}
     with StoreFails() as backend, pytest.raises(TooManyFailures, match="tries 35 of them again"):
         landcover.score(**told, backend=backend)
     assert landcover.open_run(tmp_path / "run").summary["retryable"] == 35

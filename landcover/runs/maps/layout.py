@@ -7,7 +7,7 @@ from functools import cached_property
 
 from landcover.runs.map_format.area import BLOCK, Area, Size, level_sizes
 from landcover.runs.map_format.overviews import sources
-from landcover.runs.storage import TEMPORARY
+from landcover.runs.local_files import TEMPORARY
 
 FOLDER = f"{TEMPORARY}maps"
 """Where pieces lie until the maps are made of them."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from landcover.errors import SourceError, StoreError
 from landcover.small_files import read_regular
+from landcover.store_errors import PASSING_ERRNOS
+from landcover.stores import Store
 from landcover.tiles.storage import file_system, is_remote
 
 
@@ -41,22 +44,31 @@ def fetch(paths: Sequence[str]) -> list[Content]:
         system, _ = file_system(paths[0])
         inside = [system._strip_protocol(path) for path in paths]
         found = system.cat(inside, on_error="return")
-    except Exception as error:  # noqa: BLE001 (libraries of stores raise errors of their own kinds)
+    except (OSError, SourceError) as error:
         return [_unreachable(error)] * len(paths)
     return [
-        part if isinstance(part, bytes) else _unreachable(part)
-        for part in (found[path] for path in inside)
+        part if isinstance(part, bytes) else _again(system, path)
+        for path, part in ((path, found.get(path)) for path in inside)
     ]
+
+
+def _again(system: Store, path: str) -> Content:
+    """Ask for a file by itself, as often as may help."""
+    try:
+        content: bytes = system.cat_file(path)
+    except OSError as error:
+        return _unreachable(error)
+    return content
 
 
 def _local(path: str) -> Content:
     try:
         return read_regular(path, _MOST_BYTES)
     except OSError as error:
-        return Unreachable(f"cannot be read: {error.strerror or error}", retryable=False)
+        passing = error.errno in PASSING_ERRNOS
+        return Unreachable(f"cannot be read: {error.strerror or error}", passing)
 
 
-def _unreachable(error: BaseException) -> Unreachable:
-    final = isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError))
-    said = " ".join(str(error).split()) or type(error).__name__
-    return Unreachable(f"cannot be read: {said}", retryable=not final)
+def _unreachable(error: Exception) -> Unreachable:
+    reason = error.reason if isinstance(error, (StoreError, SourceError)) else "no such file"
+    return Unreachable(f"cannot be read: {reason}", getattr(error, "retryable", False))

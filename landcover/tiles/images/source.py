@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from landcover.classes import Scheme
 from landcover.config import Alpha, Resize
-from landcover.contracts import Failure, Strip, Tile
+from landcover.contracts import Failure, Read, Strip, Tile
 from landcover.errors import ConfigError, SourceError
 from landcover.tiles import buffers
 from landcover.tiles.grid import Size, plain
@@ -212,12 +212,13 @@ class ImageTask:
         """How many images the task has."""
         return sum(len(names) for _, names in self.groups)
 
-    def reads(self) -> Sequence[Callable[[], Strip]]:
+    def reads(self) -> Sequence[Read]:
         """Reads of a few images each."""
         images, expected = iter(list(self._images())), self.expected
         few = max(_FEWEST, _READ_BYTES // expected.bytes)
         return [
-            partial(_strip, part, expected) for part in iter(lambda: [*islice(images, few)], [])
+            Read(partial(_strip, part, expected), partial(_tiles, part))
+            for part in iter(lambda: [*islice(images, few)], [])
         ]
 
     def planned(self) -> Iterator[Tile]:
@@ -240,6 +241,10 @@ def _state(part: Sequence[Found]) -> str:
     unknown = [found.path for found in part if not found.state]
     looked_up = iter(states_of(unknown))
     return digest_of([found.state or next(looked_up) for found in part])
+
+
+def _tiles(images: list[_Image]) -> list[Tile]:
+    return [image.tile for image in images]
 
 
 def _strip(images: list[_Image], expected: Expected) -> Strip:

@@ -35,7 +35,7 @@ def reopen(scene: Scene) -> None:
     Raises:
         OSError: (one of FAILURES) if that fails, too.
     """
-    with gdal_settings(address(scene.files[0])):
+    with gdal_settings(address(scene.files[0]), fresh=True):
         _handles.forget(scene)
         _handles.get(scene)
 

@@ -12,10 +12,11 @@ import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 
-from landcover.errors import SourceError
+from landcover.errors import SourceError, StoreError
 from landcover.tiles.gdal import Address, address, cause, gdal_settings, unplaced_allowed
 from landcover.tiles.grid import Transform
 from landcover.tiles.rasters.crs import name_of, unit_of
+from landcover.tiles.reach import readable
 from landcover.tiles.states import state_of, state_told
 from landcover.tiles.storage import file_of, file_system, is_remote
 
@@ -174,6 +175,7 @@ def _looked_up(file: str) -> tuple[int, str]:
     """The size of a file, 0 where it is not known, and its state."""
     try:
         if not is_remote(file):
+            readable(file)
             return os.stat(file_of(file)).st_size, state_of(file)  # noqa: PTH116
         system, path = file_system(file)
         told = system.info(path)
@@ -183,6 +185,8 @@ def _looked_up(file: str) -> tuple[int, str]:
     except SourceError:
         if address(file).url is None:
             return 0, ""  # GDAL reaches it by itself, without the library that fsspec would need
+        raise
+    except StoreError:
         raise
     except OSError as error:
         raise SourceError(file, f"cannot be looked up: {cause(error)}") from error

@@ -16,6 +16,8 @@ from landcover.tiles import buffers
 from landcover.tiles.gdal import address
 from landcover.tiles.rasters.metadata import holdable
 from landcover.tiles.rasters.scene import Scene
+from landcover.tiles.reach import readable
+from landcover.tiles.storage import is_remote
 
 
 class MaskedPixels(NamedTuple):
@@ -136,6 +138,9 @@ def open_scene(scene: Scene) -> SceneReader:
     Raises:
         OSError: (rasterio's, too) if that fails.
     """
+    for file in scene.files:
+        if not is_remote(file):
+            readable(file)
     places = [address(file) for file in scene.files]
     return SceneReader(
         scene, tuple(rasterio.open(where.path, **where.opener()) for where in places)

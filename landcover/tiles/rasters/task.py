@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
@@ -12,7 +12,7 @@ from time import perf_counter
 import numpy as np
 import numpy.typing as npt
 
-from landcover.contracts import Strip, Tile
+from landcover.contracts import Read, Strip, Tile
 from landcover.tiles.grid import Block, Rectangle
 from landcover.tiles.rasters.neighbours import Neighbour
 from landcover.tiles.rasters.scene import Scene
@@ -65,9 +65,12 @@ class RasterTask:
         """The pixels inside the scene that the block's tiles write."""
         return self.scene.grid.written(self.block)
 
-    def reads(self) -> Sequence[Callable[[], Strip]]:
+    def reads(self) -> Sequence[Read]:
         """Reads of whole rows of the block, a few rows each; of part of one where it is wide."""
-        return [partial(self._strip, block) for block in self._parts()]
+        return [
+            Read(partial(self._strip, block), partial(self._tiles, block))
+            for block in self._parts()
+        ]
 
     def planned(self) -> Iterator[Tile]:
         """The tiles of the block that are chosen, row after row."""
@@ -108,6 +111,10 @@ class RasterTask:
         for run in runs:
             reader.add(run)
         return reader.strip(perf_counter() - start)
+
+    def _tiles(self, block: Block) -> Iterator[Tile]:
+        """The chosen tiles of a block."""
+        return (tile for run in self._runs(block) for tile in tiles_of(self.scene, run))
 
     def _runs(self, block: Block) -> Iterator[Block]:
         """The chosen tiles of a block, as many of a row together as lie side by side."""

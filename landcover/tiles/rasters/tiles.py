@@ -19,12 +19,8 @@ from landcover.tiles.rasters.inside import pixels_inside
 from landcover.tiles.rasters.neighbours import Neighbour
 from landcover.tiles.rasters.scene import Scene
 from landcover.tiles.rasters.windows import read_window
+from landcover.tiles.reach import Trouble, known_trouble, trouble
 from landcover.tiles.regions import RegionAt
-from landcover.tiles.storage import is_remote
-
-# What GDAL says where asking the server again brings the same answer, or the bytes are there but
-# cannot be decoded.
-_FINAL = ("404", "403", "401", "not exist", "denied", "no such", "decod", "inflate", "zlib")
 
 
 def tiles_of(scene: Scene, block: Block) -> Iterator[Tile]:
@@ -66,10 +62,13 @@ class TileReader:
 
     def add(self, block: Block) -> None:
         """Read a block of tiles at once; where that fails, tile by tile."""
+        if found := known_trouble(self._files):
+            self._fail(block, found, unreached=True)
+            return
         try:
             self._read(block)
-        except FAILURES as error:
-            self._recover(block, error)
+        except FAILURES:
+            self._recover(block)
 
     def strip(self, seconds: float) -> Strip:
         """All tiles that were read, and how long that took."""
@@ -107,26 +106,49 @@ class TileReader:
             self._valid = np.ones((len(self._pixels), *written.shape[1:]), dtype=bool)
         self._valid[start : start + len(written)] = written
 
-    def _recover(self, block: Block, error: Exception) -> None:
+    def _recover(self, block: Block) -> None:
         """Go on after a failure, so that only the tiles are lost that really cannot be read."""
-        try:
-            reopen(self._scene)
-        except FAILURES as again:
-            self._fail(block, again, unreached=True)
-        else:
-            if block.tiles == 1:
-                self._fail(block, error)
-            else:
-                for one in block.singles():
-                    self.add(one)
+        if found := self._reopened():
+            self._fail(block, found, unreached=True)
+        elif block.tiles > 1:
+            for one in block.singles():
+                self.add(one)
+        elif found := self._once_more(block):
+            self._fail(block, found)
 
-    def _fail(self, block: Block, error: Exception, unreached: bool = False) -> None:
-        files = self._scene.files
-        reason = f"{files[0]}: pixels could not be read: {cause(error)}"
-        final = any(word in reason.lower() for word in _FINAL)
-        retryable = any(is_remote(file) for file in files) and not final
+    def _reopened(self) -> Trouble | None:
+        """Open the scene anew; what keeps it from that, if something does."""
+        for _ in range(2):  # its store may have answered again in between
+            try:
+                reopen(self._scene)
+            except FAILURES as error:
+                if found := trouble(self._files):
+                    return found
+                last = Trouble(cause(error), passing=False)
+            else:
+                return None
+        return last
+
+    def _once_more(self, block: Block) -> Trouble | None:
+        """Read a block again while its files answer; what keeps it from that, if something does."""
+        if found := trouble(self._files):
+            return found
+        try:
+            self._read(block)
+        except FAILURES as error:
+            return trouble(self._files) or Trouble(cause(error), passing=False)
+        return None
+
+    @property
+    def _files(self) -> list[str]:
+        """All files that a block may be read from, the scene's own first."""
+        beside = [file for one in self._neighbours for file in one.scene.files]
+        return [*self._scene.files, *beside]
+
+    def _fail(self, block: Block, found: Trouble, unreached: bool = False) -> None:
+        reason = f"{self._scene.files[0]}: pixels could not be read: {found.reason}"
         self._failures += [
-            Failure(tile, reason, retryable, unreached) for tile in tiles_of(self._scene, block)
+            Failure(tile, reason, found.passing, unreached) for tile in tiles_of(self._scene, block)
         ]
 
 

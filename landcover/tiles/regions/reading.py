@@ -72,8 +72,6 @@ def _opened(path: str) -> tuple[str | bytes, Any]:
             content: str | bytes = system.cat_file(inside)
         except FileNotFoundError:
             raise SourceError(path, "no such file; correct source.region") from None
-        except Exception as error:  # libraries of stores raise errors of their own kinds
-            raise SourceError(path, f"cannot be read: {error}") from error
     elif Path(path).exists():
         content = path
     else:

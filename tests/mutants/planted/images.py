@@ -181,8 +181,8 @@ FETCHING = planted(
     "tests/tiles/images/test_source.py",
     (
         "what is gone may come back",
-        'return Unreachable(f"cannot be read: {said}", retryable=not final)',
-        'return Unreachable(f"cannot be read: {said}", retryable=True)',
+        'return Unreachable(f"cannot be read: {reason}", getattr(error, "retryable", False))',
+        'return Unreachable(f"cannot be read: {reason}", True)',
     ),
     (
         "a missing file stops the others",
@@ -191,7 +191,7 @@ FETCHING = planted(
     ),
     (
         "contents in another order",
-        "for part in (found[path] for path in inside)",
-        "for part in (found[path] for path in sorted(inside, reverse=True))",
+        "found.get(path)) for path in inside)",
+        "found.get(path)) for path in sorted(inside, reverse=True))",
     ),
 )

@@ -354,18 +354,18 @@ PIPELINE = planted(
     ("all strips are read ahead", "if len(coming) >= self._ahead:", "if len(coming) >= 10**6:"),
     (
         "the last strips are lost",
-        "            while coming:\n                yield _arrived(coming, tally)",
-        "            if coming:\n                yield _arrived(coming, tally)",
+        "            while coming:\n                yield self._arrived(coming, tally, limits)",
+        "            if coming:\n                yield self._arrived(coming, tally, limits)",
     ),
     (
         "the last results are lost",
-        "            while pending:\n                yield _first(pending, tally)",
-        "            if pending:\n                yield _first(pending, tally)",
+        "            while pending:\n                yield _first(pending, tally, limits)",
+        "            if pending:\n                yield _first(pending, tally, limits)",
     ),
     (
         "results in another order",
-        "batch, future = pending.popleft()",
-        "batch, future = pending.pop()",
+        "batch, under = pending.popleft()",
+        "batch, under = pending.pop()",
     ),
     (
         "pixels of the first part for all",

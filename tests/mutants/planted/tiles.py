@@ -439,7 +439,7 @@ TILES = planted(
         "valid[halo : len(valid) - halo, halo : valid.shape[1] - halo]",
         "valid[halo : len(valid) - halo, : valid.shape[1] - 2 * halo]",
     ),
-    ("a damaged block costs the whole read", "if block.tiles == 1:", "if block.tiles >= 1:"),
+    ("a damaged block costs the whole read", "elif block.tiles > 1:", "elif block.tiles > 99:"),
     (
         "ids name the column first",
         'f"{name}/{row}/{col}", name, row, col',
@@ -450,16 +450,16 @@ TILES = planted(
         "windows[..., :: stride.rows, :: stride.cols, :, :]",
         "windows[..., :: stride.rows, :: stride.rows, :, :]",
     ),
-    ("all failures are final", "any(is_remote(file) for file in files) and not final", "False"),
 )
 
 TILES_ELSEWHERE = planted(
     "landcover/tiles/rasters/tiles.py",
     "tests/tiles/test_storage.py tests/scoring/test_tasks.py",
-    ("what is gone is worth another try", "and not final\n", "\n"),
+    ("all failures are final", "reason, found.passing, unreached", "reason, False, unreached"),
+    ("what is gone is worth another try", "reason, found.passing,", "reason, True,"),
     (
         "a file that cannot be opened is like one that cannot be read",
-        "self._fail(block, again, unreached=True)",
-        "self._fail(block, again)",
+        "        if found := self._reopened():\n            self._fail(block, found, unreached=True)",
+        "        if found := self._reopened():\n            self._fail(block, found)",
     ),
 )

@@ -1,0 +1,75 @@
+"""Files of a local disk: written under another name, flushed, read back, and only then given theirs."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TEMPORARY = ".writing-"
+_CHUNK = 2**22
+
+# What file systems without hard links say: FAT, FUSE (blobfuse), some shares.
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+
+
+@contextmanager
+def neighbour(path: Path) -> Iterator[Path]:
+    """A temporary neighbour of a file, to take its place; else it is removed at the end."""
+    temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def linked(temporary: Path, path: Path) -> bool:
+    """Give a file its name, unless there is one of that name; whether that was done."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if path.exists():
+            return False
+        temporary.replace(path)
+    flush_folder(path.parent)
+    return True
+
+
+def write_checked(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a file, and make sure that it holds what was meant.
+
+    Raises:
+        OSError: if it does not.
+    """
+    meant = found = 0
+    with path.open("wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+            meant = zlib.crc32(chunk, meant)
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut may leave a name without content
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            found = zlib.crc32(chunk, found)
+    if found != meant:
+        raise OSError(errno.EIO, "what is read back is not what was written")
+
+
+def flush_folder(path: Path) -> None:
+    """Make the names in a folder last; some file systems know no such thing."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(folder)

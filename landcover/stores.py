@@ -1,0 +1,148 @@
+"""Stores behind URLs: asked again where that may help, and failing in one way, whatever their library."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from landcover.store_errors import as_ours, retry_after
+
+R = TypeVar("R")
+
+_log = logging.getLogger(__name__)
+
+# Seconds before a store is asked again. Where one request in five fails, one call in 80,000 still does
+# after these.
+_WAITS = (0.1, 0.3, 1.0, 2.0, 4.0, 8.0)
+# The most that is waited because a store says so (Retry-After).
+_LONGEST = 60.0
+
+# Stores that failed to the last when they were asked before: until one answers, it is asked once.
+_down: set[str] = set()
+
+
+class Store:
+    """A file system of fsspec whose methods ask again, and raise what :func:`asked` raises.
+
+    Args:
+        system: of fsspec.
+        name: the store, as in "https://host" or "abfs://account".
+    """
+
+    def __init__(self, system: Any, name: str) -> None:
+        self.system, self.name = system, name
+        _ask_once(system)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.system, name)
+        if not callable(found):
+            return found
+
+        def ask(*arguments: Any, **options: Any) -> Any:
+            path = arguments[name == "put_file"] if arguments else None
+            where = self.system.unstrip_protocol(path) if isinstance(path, str) else self.name
+            return asked(self.name, where, lambda: found(*arguments, **options))
+
+        return ask
+
+    def exists(self, path: str) -> bool:
+        """Whether there is something; some libraries say no where the store has not answered."""
+        try:
+            self.info(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def isdir(self, path: str) -> bool:
+        """Whether there is a folder, or what stands for one."""
+        try:
+            return bool(self.info(path)["type"] == "directory")
+        except FileNotFoundError:
+            return False
+
+    def open(self, path: str) -> io.BufferedReader:
+        """A file to read from at any place; a request brings at least 64 KiB."""
+        return io.BufferedReader(_File(self, path), 65536)
+
+
+class _File(io.RawIOBase):
+    """A file in a store, read by ranges."""
+
+    def __init__(self, store: Store, path: str) -> None:
+        self._store, self._path, self._at = store, path, 0
+        self._size = int(store.info(path)["size"])
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, start + offset)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        start, stop = self._at, min(self._at + len(buffer), self._size)
+        if stop <= start:
+            return 0
+        content = self._store.cat_file(self._path, start=start, end=stop)
+        if len(content) > stop - start:  # a server that knows no ranges sends all of it
+            content = content[start:stop]
+        buffer[: len(content)] = content
+        self._at += len(content)
+        return len(content)
+
+
+def is_down(store: str) -> bool:
+    """Whether a store failed to the last when it was asked before."""
+    return store in _down
+
+
+def down() -> list[str]:
+    """The stores that failed to the last when they were asked before."""
+    return sorted(_down)
+
+
+def asked(store: str, where: str, call: Callable[[], R]) -> R:
+    """What a call to a store returns; it is called again where the store fails for a moment.
+
+    Args:
+        store: its name; one that is down is asked once until it answers again.
+        where: what it is asked for, for messages.
+        call: with one effect, however often it is called.
+
+    Raises:
+        FileNotFoundError: the store says that there is no such thing.
+        StoreError: it fails, also after half a minute, or says no.
+        OSError: what else is no fault of the store, such as FileExistsError.
+    """
+    waits = iter(() if store in _down else _WAITS)
+    while True:
+        try:
+            result = call()
+        except Exception as error:
+            found = as_ours(error, where)
+            if found is error:
+                raise
+            wait = next(waits, None) if getattr(found, "retryable", False) else None
+            if wait is None:
+                (_down.add if getattr(found, "retryable", False) else _down.discard)(store)
+                raise found from error
+            _log.debug("asked again: %s", found)
+            time.sleep(max(wait, min(retry_after(error), _LONGEST)))
+        else:
+            _down.discard(store)
+            return result
+
+
+def _ask_once(system: Any) -> None:
+    """Let Azure's client not ask again by itself: it would for 90 s, whatever Retry-After says."""
+    client = getattr(system, "service_client", None)
+    for policy in getattr(getattr(client, "_pipeline", None), "_impl_policies", ()):
+        if hasattr(policy, "total_retries"):
+            policy.total_retries = 0
