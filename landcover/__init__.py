@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from landcover.analysis.stratified import stratified_estimates as stratified_estimates
+    from landcover.changes import Change as Change
+    from landcover.changes import change as change
+    from landcover.changes import open_change as open_change
     from landcover.config import load_config as load_config
     from landcover.errors import LandcoverError as LandcoverError
     from landcover.run import Run as Run
@@ -19,9 +22,12 @@ if TYPE_CHECKING:
     from landcover.scoring.score import score as score
 
 _HOMES = {
+    "Change": "landcover.changes",
     "LandcoverError": "landcover.errors",
     "Run": "landcover.run",
+    "change": "landcover.changes",
     "load_config": "landcover.config",
+    "open_change": "landcover.changes",
     "open_run": "landcover.run",
     "score": "landcover.scoring.score",
     "score_array": "landcover.scoring.array",
@@ -29,9 +35,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "Change",
     "LandcoverError",
     "Run",
+    "change",
     "load_config",
+    "open_change",
     "open_run",
     "score",
     "score_array",

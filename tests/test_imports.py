@@ -24,6 +24,7 @@ ORDERS = {
             "analysis",
             "report",
             "run",
+            "changes",
             "scoring",
             "datasets",
             "training",

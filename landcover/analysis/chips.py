@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import rasterio
+import shapely
 from PIL import Image, ImageDraw
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
@@ -30,47 +31,92 @@ if TYPE_CHECKING:
 _PIXELS = 384  # along the sides of a picture
 _OPEN = 16  # scenes that are held open at a time
 _MARK = (255, 255, 0)
+_SMALL = 5  # half the side of the smallest outline in pixels of a picture
 
 
 def chips(
-    run: RunDirectory, points: gpd.GeoSeries, edge: float, mark: float
+    run: RunDirectory,
+    points: gpd.GeoSeries,
+    edges: float | Sequence[float] | npt.NDArray[np.float64],
+    outlines: gpd.GeoSeries,
+    missing: Callable[[SourceError], None] | None = None,
 ) -> Iterator[bytes | None]:
     """Pictures of the imagery that a run has scored, around points.
 
     Args:
         run: the directory.
         points: in the CRS of the map.
-        edge: how far across a picture is, in units of that CRS.
-        mark: how large the square is that is drawn around the point, likewise: what is to be labelled.
+        edges: how far across a picture is, in units of that CRS; one for all points, or one each.
+        outlines: what is drawn around each point, in the same CRS: what is to be looked at.
+        missing: told once of each scene that cannot be read, which is left out then; None: an error.
 
     Yields:
         a PNG file of 384 x 384 pixels a point; None where no scene shows it.
 
     Raises:
-        SourceError: if a scene cannot be read.
+        SourceError: if a scene cannot be read, and nobody is told of it.
         OutputError: if a part of the run cannot be read.
     """
-    scenes = list(dict.fromkeys(_scenes(run)))
-    with ExitStack() as stack:
-        opened: dict[str, DatasetReader] = {}
-        bounds: dict[str, tuple[float, ...]] = {}
-        for point in points:
-            box = (point.x - edge / 2, point.y - edge / 2, point.x + edge / 2, point.y + edge / 2)
-            picture = None
-            for name in scenes:
-                if name in bounds and not _meets(bounds[name], box):
-                    continue
-                if name not in opened:
-                    if len(opened) >= _OPEN:
-                        stack.close()
-                        opened.clear()
-                    opened[name] = _open(name, stack)
-                    bounds[name] = _bounds(opened[name], points.crs)
-                if _meets(bounds[name], box):
-                    picture = _picture(name, opened[name], points.crs.to_wkt(), box)
+    sizes = np.broadcast_to(np.asarray(edges, np.float64), len(points)).tolist()
+    with _Scenes(run, points.crs, missing) as scenes:
+        for point, edge, outline in zip(points, sizes, outlines, strict=True):
+            half = edge / 2
+            box = (point.x - half, point.y - half, point.x + half, point.y + half)
+            picture = scenes.picture(box)
+            yield None if picture is None else _marked(picture, outline, box)
+
+
+class _Scenes:
+    """The imagery of a run, of which some files are held open.
+
+    Args:
+        run: the directory.
+        crs: of the pictures that are asked for.
+        missing: as for :func:`chips`.
+    """
+
+    def __init__(
+        self, run: RunDirectory, crs: Any, missing: Callable[[SourceError], None] | None
+    ) -> None:
+        self._names = list(dict.fromkeys(_scenes(run)))
+        self._crs, self._missing = crs, missing
+        self._stack = ExitStack()
+        self._opened: dict[str, DatasetReader] = {}
+        self._bounds: dict[str, tuple[float, ...]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def picture(self, box: tuple[float, ...]) -> npt.NDArray[np.uint8] | None:
+        """Natural colours: dims (y, x, rgb), of the first scene that shows the middle of a box."""
+        for name in list(self._names):
+            try:
+                picture = self._picture_of(name, box)
+            except SourceError as error:
+                if self._missing is None:
+                    raise
+                self._names.remove(name)
+                self._missing(error)
+            else:
                 if picture is not None:
-                    break
-            yield None if picture is None else _marked(picture, mark / edge)
+                    return picture
+        return None
+
+    def _picture_of(self, name: str, box: tuple[float, ...]) -> npt.NDArray[np.uint8] | None:
+        if name in self._bounds and not _meets(self._bounds[name], box):
+            return None
+        if name not in self._opened:
+            if len(self._opened) >= _OPEN:
+                self._stack.close()
+                self._opened.clear()
+            self._opened[name] = _open(name, self._stack)
+            self._bounds[name] = _bounds(self._opened[name], self._crs)
+        if not _meets(self._bounds[name], box):
+            return None
+        return _picture(name, self._opened[name], self._crs.to_wkt(), box)
 
 
 def usual_sizes(run: RunDirectory) -> tuple[float, float]:
@@ -146,14 +192,19 @@ def _picture(
     return natural
 
 
-def _marked(pixels: npt.NDArray[np.uint8], share: float) -> bytes:
-    """A PNG with a square around the middle, which covers a share of the width, but is seen."""
+def _marked(pixels: npt.NDArray[np.uint8], outline: Any, box: tuple[float, ...]) -> bytes:
+    """A PNG with an outline, which is seen however small it is, and cut where the picture ends."""
     image = Image.fromarray(pixels)
-    half = min(max(share * _PIXELS / 2, 5), _PIXELS / 2 - 2)
-    middle = _PIXELS / 2
-    ImageDraw.Draw(image).rectangle(
-        (middle - half, middle - half, middle + half, middle + half), outline=_MARK, width=1
-    )
+    scale = _PIXELS / (box[2] - box[0])
+    left, low, right, high = outline.bounds
+    if max(right - left, high - low) * scale < 2 * _SMALL:
+        middle, half = outline.centroid, _SMALL / scale
+        outline = shapely.box(middle.x - half, middle.y - half, middle.x + half, middle.y + half)
+    drawn = ImageDraw.Draw(image)
+    for part in shapely.get_parts(outline):
+        for ring in (part.exterior, *part.interiors):
+            places = [((x - box[0]) * scale, (box[3] - y) * scale) for x, y in ring.coords]
+            drawn.line(places, fill=_MARK, width=1)
     content = io.BytesIO()
     image.save(content, "PNG")
     return content.getvalue()

@@ -21,7 +21,7 @@ from landcover.classes import Scheme
 from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
-from landcover.runs.maps.maker import INDEX, MAP
+from landcover.runs.maps.maker import CHANGE, INDEX, MAP
 from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings
 from landcover.tiles.rasters.crs import name_of
 
@@ -99,7 +99,7 @@ def map_names(run: RunDirectory) -> list[str]:
         OutputError: if the run is not done, or has no map.
     """
     files = finished(run).get("files", [])
-    whole = [name for name in (MAP, INDEX) if name in files]
+    whole = [name for name in (MAP, INDEX, CHANGE) if name in files]
     names = whole[:1] or [name for name in files if name.startswith("maps/")]
     if not names:
         reason = "has no map: image files have no place on the ground"

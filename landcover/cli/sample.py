@@ -147,7 +147,9 @@ def _draw(
         edge = edge_of(drawn.crs, metres)
     names: list[str | None] = []
     with progress_of("looking", "places") as progress:
-        for number, picture in enumerate(chips(run.directory, drawn.geometry, edge, mark), 1):
+        outlines = drawn.geometry.buffer(mark / 2, cap_style="square")
+        pictures = chips(run.directory, drawn.geometry, edge, outlines)
+        for number, picture in enumerate(pictures, 1):
             name = f"{number:05d}.png"
             if picture is not None:
                 (folder / name).write_bytes(picture)

@@ -81,11 +81,11 @@ class MapGrid:
         return MapGrid(self.crs, (a, b, x, d, e, y), width, height)
 
 
-def file_names(scenes: Sequence[SceneGrid]) -> list[str]:
+def file_names(scenes: Sequence[str]) -> list[str]:
     """A short name for the map of each scene: the last part of its name, numbered if taken."""
     names: dict[str, str] = {}
     for scene in scenes:
-        last = re.sub(r"\.tiff?$", "", PurePosixPath(scene.name).name, flags=re.IGNORECASE)
+        last = re.sub(r"\.tiff?$", "", PurePosixPath(scene).name, flags=re.IGNORECASE)
         stem = re.sub(r"[^\w.-]+", "_", last) or "scene"
         numbered = (f"{stem}-{number}" for number in count(2))
         # Some file systems take names that differ in case for the same.

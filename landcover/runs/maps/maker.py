@@ -21,6 +21,8 @@ from landcover.runs.maps.origins import Mosaic, Origin, PartPlace, Pieces, Pixel
 from landcover.runs.maps.pieces import Assemble, Assembly, CountPiece, MakePiece, Piece
 
 MAP, INDEX = "map.tif", "map.vrt"
+CHANGE = "change.tif"
+"""The map of a comparison of several runs, whose classes are transitions."""
 Form = Literal["index", "cog"]
 T = TypeVar("T")
 R = TypeVar("R")
@@ -73,7 +75,8 @@ class MapMaker:
         """
         storage = self.run.storage
         storage.prepare(FOLDER, *(["maps"] if len(scenes) > 1 else []))
-        names = [f"maps/{name}.tif" for name in file_names(scenes)] if len(scenes) > 1 else [MAP]
+        own = file_names([scene.name for scene in scenes])
+        names = [f"maps/{name}.tif" for name in own] if len(scenes) > 1 else [MAP]
         grids = [scene.map_grid(self.output) for scene in scenes]
         items = [
             Assembly(name, Layout(str(number), Size(grid.height, grid.width)), grid)

@@ -284,7 +284,7 @@ def test_scenes_of_one_name_get_files_of_different_names() -> None:
     scenes = [
         scene_at(0, 0, grid, name) for name in ("2016/m_1", "2018/m_1", "M_1.TIF", "a b,c.v2")
     ]
-    assert file_names(scenes) == ["m_1", "m_1-2", "M_1-3", "a_b_c.v2"]
+    assert file_names([scene.name for scene in scenes]) == ["m_1", "m_1-2", "M_1-3", "a_b_c.v2"]
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(500, marks=pytest.mark.faults)])

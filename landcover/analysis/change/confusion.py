@@ -1,0 +1,69 @@
+"""How often each label is given to each class, from what ``landcover accuracy --json`` has said."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from landcover.analysis.change.evidence import Rates
+from landcover.classes import Scheme
+from landcover.errors import SourceError
+from landcover.runs.storage import Storage
+
+
+def measured_rates(path: str | os.PathLike[str], scheme: Scheme, accuracy: float) -> Rates:
+    """The rates of a confusion matrix.
+
+    To the counts of each class one is added, shared as with labels of an assumed accuracy: a matrix
+    of few points does not say that an error cannot be.
+
+    Args:
+        path: JSON of a confusion matrix: ``classes`` (names) and ``matrix`` (dims (reference, label)),
+            by itself or at one of the ``levels`` that ``landcover accuracy --json`` prints.
+        scheme: the classes of the runs; the matrix may have more, which count as errors.
+        accuracy: in (0, 1), as said of labels of which nothing is known.
+
+    Raises:
+        SourceError: if it cannot be read, or lacks a class.
+    """
+    name = str(path)
+    found = _matrix(name, _values(name), scheme)
+    listed = [str(one) for one in found["classes"]]
+    order = [listed.index(one) for one in scheme.names]
+    try:
+        counts = np.array(found["matrix"], np.float64)
+        kept = counts[np.ix_(order, order)]
+    except (IndexError, TypeError, ValueError) as error:
+        raise SourceError(name, f"has no square matrix of its classes: {error}") from error
+    usual = np.array(Rates.assumed(len(scheme), accuracy).rates)
+    known = kept + usual
+    return Rates(tuple(map(tuple, (known / known.sum(axis=1, keepdims=True)).tolist())))
+
+
+def _values(name: str) -> Any:
+    folder, _, last = name.rpartition("/")
+    try:
+        return json.loads(Storage(folder or ".").read(last))
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise SourceError(name, f"cannot be read as JSON: {reason}") from error
+
+
+def _matrix(name: str, values: Any, scheme: Scheme) -> Mapping[str, Any]:
+    """The matrix that has all classes of a scheme, the first of several.
+
+    Raises:
+        SourceError: if there is none.
+    """
+    levels = values.get("levels", {"": values}) if isinstance(values, Mapping) else {}
+    matrices = [one for one in levels.values() if isinstance(one, Mapping)]
+    for one in matrices:
+        if {"classes", "matrix"} <= {*one} and {*scheme.names} <= {*map(str, one["classes"])}:
+            return one
+    listed = ", ".join(scheme.names[:6]) + (", ..." if len(scheme) > 6 else "")
+    reason = f"has no confusion matrix of the classes {listed}"
+    raise SourceError(name, f"{reason}: expected what 'landcover accuracy RUN --json' prints")

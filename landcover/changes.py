@@ -1,0 +1,183 @@
+"""What changed between runs of different dates, as scripts see it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from landcover.analysis.change.candidates import FILES
+from landcover.analysis.change.compare import SAID, Wanted, Watch, compare
+from landcover.analysis.change.decision import Rule
+from landcover.analysis.map_blocks import Progress, no_progress
+from landcover.contracts import Backend
+from landcover.errors import MissingExtra, OutputError
+from landcover.plugins import load_backend
+from landcover.report.figures import map_figure
+from landcover.run import Run
+from landcover.runs.directory import RunDirectory
+from landcover.runs.maps.maker import CHANGE, Maps
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+RunPath = str | os.PathLike[str] | Run
+
+
+@dataclass(frozen=True)
+class Change:
+    """A directory that says what changed; what :func:`landcover.change` returns.
+
+    Args:
+        directory: where it lies: a run directory whose classes are transitions, so that ``areas``
+            and ``sample`` take it too.
+        summary: what ``change.json`` says.
+    """
+
+    directory: RunDirectory
+    summary: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Change:
+        """Open a directory that ``landcover change`` has written.
+
+        Raises:
+            OutputError: if it is none, or not done.
+        """
+        directory = RunDirectory.open(os.fspath(path))
+        try:
+            values = json.loads(directory.storage.read(SAID))
+        except FileNotFoundError:
+            reason = f"holds no {SAID}: it is no comparison of runs, or one that is not done"
+            raise OutputError(directory.path, reason) from None
+        except (OSError, ValueError) as error:
+            raise OutputError(directory.storage.where(SAID), f"cannot be read: {error}") from error
+        return cls(directory, values)
+
+    @property
+    def path(self) -> str:
+        """The directory."""
+        return self.directory.path
+
+    @property
+    def transitions(self) -> pd.DataFrame:
+        """How much ground went from one class to another between the first date and the last.
+
+        Returns:
+            a row a pair of classes that occurs, indexed by ``from`` and ``to``; ``pixels`` and
+            ``hectares`` by the labels, ``decided_pixels`` and ``decided_hectares`` of what changed
+            by probability.
+        """
+        return pd.DataFrame(self.summary["transitions"]).set_index(["from", "to"])
+
+    @property
+    def areas(self) -> pd.DataFrame:
+        """Pixels and hectares of each class at each date, where all dates have a class.
+
+        Returns:
+            a row a date and class, indexed by ``run`` and ``class``.
+        """
+        return pd.DataFrame(self.summary["areas"]).set_index(["run", "class"])
+
+    def candidates(self) -> gpd.GeoDataFrame:
+        """The places that changed, the most probable first.
+
+        Raises:
+            MissingExtra: if geopandas is not installed.
+            OutputError: if they cannot be read.
+        """
+        try:
+            import geopandas
+        except ModuleNotFoundError as error:
+            raise MissingExtra("Change.candidates", "report", "geopandas") from error
+        name = FILES[1]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, name)
+            try:
+                path.write_bytes(self.directory.storage.read(name))
+                return geopandas.read_parquet(path)
+            except (OSError, ValueError) as error:
+                where = self.directory.storage.where(name)
+                raise OutputError(where, f"cannot be read: {error}") from error
+
+
+def change(
+    before: RunPath,
+    after: RunPath,
+    *more: RunPath,
+    output: str | os.PathLike[str],
+    before_classes: Collection[str] = (),
+    after_classes: Collection[str] = (),
+    threshold: float = Rule.threshold,
+    changing: float = Rule.changing,
+    accuracy: float = Rule.accuracy,
+    confusions: Sequence[str | os.PathLike[str]] = (),
+    chips: int = Wanted.chips,
+    backend: Backend | None = None,
+    watch: Watch | None = None,
+) -> Change:
+    """Say what changed between runs of different dates.
+
+    Differences of labels are mostly errors. A change counts where it is likelier than these, given
+    what the labels of every date are worth, and what changed around it
+    (:mod:`landcover.analysis.change.decision` has the formula). With three dates or more it also has
+    to hold at all dates after it; what comes back (A-B-A) is reported apart, as flicker.
+
+    Args:
+        before: the run of the first date, or its directory; all are seen on the grid of its map.
+        after: of the second one.
+        more: of later ones, in their order.
+        output: the directory to be made.
+        before_classes: candidates are changes from these classes; none: from any.
+        after_classes: likewise to these.
+        threshold: how probable a change has to be to count, in [0, 1].
+        changing: which share of the ground is thought to have changed, in (0, 1).
+        accuracy: how often labels are right of which nothing else is known (maps of pixels), in (0, 1).
+        confusions: files that ``landcover accuracy --json`` printed, in place of probabilities: one
+            for all runs, or one each.
+        chips: candidates that get pictures, the most probable first.
+        backend: whose workers do it; None: threads of this process.
+        watch: shows how far it has come.
+
+    Returns:
+        what was found, which stands in ``output``.
+
+    Raises:
+        ConfigError: if numbers or classes cannot be, or the runs have different classes.
+        SourceError: if the runs have no ground in common.
+        OutputError: if a run is not done, has no map, or cannot be read; or ``output`` not be written.
+        MissingExtra: if geopandas is not installed.
+    """
+    paths = [one.path if isinstance(one, Run) else os.fspath(one) for one in (before, after, *more)]
+    rule = Rule(threshold=threshold, changing=changing, accuracy=accuracy)
+    wanted = Wanted(before_classes, after_classes, chips)
+    with backend or load_backend("local") as pool:
+        made = compare(
+            *(paths, os.fspath(output), rule, wanted, confusions, pool, watch or _quietly),
+            _picture,
+        )
+    return Change.open(made.path)
+
+
+open_change = Change.open
+
+
+def _picture(made: RunDirectory, maps: Maps) -> str:
+    """Draw the map of changes."""
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder, "change.png")
+        map_figure(made.storage.where(CHANGE), made.scheme, maps.counts, picture, "change")
+        made.storage.put(picture.name, picture.read_bytes())
+    return picture.name
+
+
+@contextmanager
+def _quietly(what: str, unit: str) -> Iterator[Progress]:
+    yield no_progress
