@@ -22,8 +22,8 @@ from rasterio.transform import Affine
 from landcover.analysis.change.decision import Judged
 from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
+from landcover.runs.local_files import TEMPORARY
 from landcover.runs.map_format.area import Area, Codes
-from landcover.runs.storage import TEMPORARY
 
 FOLDER = f"{TEMPORARY}places"
 """Where the polygons of blocks lie until they are joined."""
