@@ -22,6 +22,7 @@ from landcover.datasets.class_map import (
     Layout,
     Lots,
 )
+from landcover.datasets.later import Later
 from landcover.datasets.noise import Floats, Noise
 
 _Color = tuple[float, float, float, float]
@@ -61,12 +62,20 @@ _HALLS: Sequence[_Color] = ((224, 224, 222, 214), (184, 184, 188, 176), (146, 14
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """A block of ground to be painted: coordinates in metres, dims (y, x), and what lies there."""
+    """A block of ground to be painted: coordinates in metres, dims (y, x), and what lies there.
+
+    On a later date than the first one it looks otherwise.
+    """
 
     x: Floats
     y: Floats
     noise: Noise
     layout: Layout
+    later: Later | None = None
+
+    def dated(self, name: str) -> str:
+        """The name of a field of noise that is another one on a later date."""
+        return name if self.later is None else f"{name} later"
 
 
 def paint(ground: Ground) -> Floats:
@@ -77,7 +86,11 @@ def paint(ground: Ground) -> Floats:
         here = label == index
         if here.any():
             picture[:, here] = painter(ground)[:, here]
-    picture *= 1 + 0.05 * ground.noise.fractal("light", ground.x, ground.y, 1200, 2)
+    light = ground.noise.fractal(ground.dated("light"), ground.x, ground.y, 1200, 2)
+    picture *= 1 + 0.05 * light
+    if ground.later is not None:
+        plants = ~np.isin(label, (BARREN, DEVELOPED))
+        picture[:, plants] *= ground.later.drought(ground.noise, ground.x, ground.y)[:, plants]
     return picture
 
 
@@ -121,7 +134,7 @@ def _barren(ground: Ground) -> Floats:
 def _cultivated(ground: Ground) -> Floats:
     x, y, noise = ground.x, ground.y, ground.noise
     parcel = ground.layout.parcels
-    crop = _pick(_CROPS, noise, "crop", parcel)
+    crop = _pick(_CROPS, noise, ground.dated("crop"), parcel)
     period = 5 + 5 * noise.of_cell("drill", parcel.column, parcel.row)
     # Rows run along the plot; at its ends, where machines turn, they run across.
     along = np.where(parcel.length / 2 - np.abs(parcel.u) < 12, parcel.u, parcel.v)

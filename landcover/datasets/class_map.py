@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from landcover.datasets.later import Later
 from landcover.datasets.noise import Floats, Noise, turned
 
 # The order of the classes in this module and in ``landcover.classes.scheme("nlcd6")``.
@@ -76,10 +77,11 @@ class ClassMap:
     Args:
         noise: the random numbers.
         size: edge of the scene, in metres.
+        later: what differs on a later date; None: the first one.
     """
 
-    def __init__(self, noise: Noise, size: int) -> None:
-        self.noise, self.size = noise, size
+    def __init__(self, noise: Noise, size: int, later: Later | None = None) -> None:
+        self.noise, self.size, self.later = noise, size, later
         strength = _strengths(noise, size)
         self._any = strength.argmax(0).astype(np.uint8)
         strength[[CULTIVATED, DEVELOPED]] = -np.inf
@@ -99,7 +101,10 @@ class ClassMap:
         tear = 22 * self.noise.fractal("fray y", x, y, 130, 5)
         label = self._at(self._wild, x + fray, y + tear)
         label[self._at(self._any, *_middle(x, y, parcels)) == CULTIVATED] = CULTIVATED
-        town = self._at(self._any, *_middle(x, y, lots)) == DEVELOPED
+        middle = _middle(x, y, lots)
+        town = self._at(self._any, *middle) == DEVELOPED
+        if self.later is not None:
+            town |= self.later.sites(self.noise, *middle)
         label[town | road] = DEVELOPED
         return Layout(label, parcels, lots, (street & town) | road, dense)
 

@@ -17,6 +17,7 @@ from rasterio.windows import Window
 from landcover.classes import scheme
 from landcover.datasets.appearance import Ground, paint
 from landcover.datasets.class_map import ClassMap
+from landcover.datasets.later import Later
 from landcover.datasets.noise import Floats, Noise, turned
 from landcover.machine import usable_cpus
 
@@ -40,7 +41,9 @@ class Landscape(NamedTuple):
     reference: Path
 
 
-def write_landscape(folder: str | os.PathLike[str], size: int = 3072, seed: int = 1) -> Landscape:
+def write_landscape(
+    folder: str | os.PathLike[str], size: int = 3072, seed: int = 1, later: Later | None = None
+) -> Landscape:
     """Generate a scene with forest, shrubs, meadows, fields, barren land and towns.
 
     The imagery has a tilted outline with nodata around it, as quarter quadrangles have. The same
@@ -52,6 +55,7 @@ def write_landscape(folder: str | os.PathLike[str], size: int = 3072, seed: int 
             made where it is absent.
         size: edge of the scene, in pixels of 1 m.
         seed: another seed gives another landscape.
+        later: how the landscape of that seed looks on a later date; None: on the first one.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +67,7 @@ def write_landscape(folder: str | os.PathLike[str], size: int = 3072, seed: int 
     ):
         imagery.descriptions = _BANDS
         reference.write_colormap(1, {item.code: item.rgb for item in scheme("nlcd6")})
-        for window, pixels, codes in _blocks(size, seed):
+        for window, pixels, codes in _blocks(ClassMap(Noise(seed), size, later)):
             imagery.write(pixels, window=window)
             reference.write(codes, 1, window=window)
     return paths
@@ -86,9 +90,9 @@ def _profile(size: int) -> dict[str, Any]:
 
 
 def _blocks(
-    size: int, seed: int
+    classes: ClassMap,
 ) -> Iterator[tuple[Window, npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
-    classes = ClassMap(Noise(seed), size)
+    size = classes.size
     starts = range(0, size, _BLOCK)
     windows = [
         Window(left, top, min(_BLOCK, size - left), min(_BLOCK, size - top))
@@ -109,9 +113,9 @@ def _block(
     rows = np.arange(window.row_off - 2, window.row_off + window.height + 2, dtype=np.float32)
     x, y = np.meshgrid(columns + 0.5, rows + 0.5)
     layout = classes.layout(x, y)
-    light = _blurred(paint(Ground(x, y, classes.noise, layout)))[:, 1:-1, 1:-1]
+    light = _blurred(paint(Ground(x, y, classes.noise, layout, classes.later)))[:, 1:-1, 1:-1]
     inner = np.s_[2:-2, 2:-2]
-    light += _sensor_noise(classes.noise, window, light.shape)
+    light += _sensor_noise(classes, window, light.shape)
     codes = np.array(scheme("nlcd6").codes, np.uint8)[layout.label[inner]]
     flown = _flown(x[inner], y[inner], classes.size)
     pixels = np.where(flown, np.clip(np.round(light), 1, 255), 0).astype(np.uint8)
@@ -124,8 +128,9 @@ def _blurred(light: Floats) -> Floats:
     return (wide[:, :-2] + 3 * wide[:, 1:-1] + wide[:, 2:]) / 5
 
 
-def _sensor_noise(noise: Noise, window: Window, shape: tuple[int, ...]) -> Floats:
-    generator = np.random.default_rng([noise.seed, window.col_off, window.row_off])
+def _sensor_noise(classes: ClassMap, window: Window, shape: tuple[int, ...]) -> Floats:
+    date = [] if classes.later is None else [1]
+    generator = np.random.default_rng([classes.noise.seed, window.col_off, window.row_off, *date])
     return generator.normal(0, 2.0, shape).astype(np.float32)
 
 

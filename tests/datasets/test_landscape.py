@@ -8,6 +8,7 @@ import rasterio
 
 from landcover.classes import scheme
 from landcover.datasets.landscape import Landscape, write_landscape
+from landcover.datasets.later import Later
 
 SIZE = 1000  # not a multiple of the blocks
 
@@ -71,3 +72,29 @@ def test_the_same_seed_gives_the_same_pixels_and_another_seed_does_not(
 def _read(landscape: Landscape) -> tuple[np.ndarray, np.ndarray]:
     with rasterio.open(landscape.imagery) as imagery, rasterio.open(landscape.reference) as codes:
         return imagery.read(), codes.read(1)
+
+
+def test_on_a_later_date_there_are_new_towns_other_crops_and_drier_plants(
+    landscape: Landscape, tmp_path: Path
+) -> None:
+    before, old = _read(landscape)
+    after, new = _read(write_landscape(tmp_path, SIZE, seed=1, later=Later()))
+    built = old != new
+    codes = {item.name: item.code for item in scheme("nlcd6")}
+    assert 0.005 < built.mean() < 0.08
+    assert set(np.unique(new[built])) == {codes["Developed"]}
+    assert codes["Forest"] in old[built]
+    shift = after.astype(float) - before
+    for name, least in (("Herbaceous", 8), ("Developed", 0)):
+        here = ~built & (old == codes[name])
+        red, near = shift[0][here].mean(), shift[3][here].mean()
+        assert (red > least and near < -least) if least else abs(red) < 4 > abs(near)
+    fields = ~built & (old == codes["Cultivated"])
+    assert np.abs(shift[0][fields]).mean() > 20
+
+
+def test_where_nothing_was_built_and_the_summer_is_no_drier_the_classes_stay(
+    landscape: Landscape, tmp_path: Path
+) -> None:
+    same = write_landscape(tmp_path, SIZE, seed=1, later=Later(built=0, dryness=0))
+    assert np.array_equal(_read(landscape)[1], _read(same)[1])
