@@ -52,6 +52,8 @@ class Backend(AbstractContextManager["Backend"], Protocol):
     * any other exception raised by ``function`` reaches the caller with its own type;
     * leaving the ``with`` block frees whatever the backend started, and nothing that was handed to
       it: a running cluster or an existing session goes on;
+    * where items are worked on in the caller's own process and ``function`` has a method ``cancel``,
+      that is called when no more results are wanted, so that what is under way ends soon;
     * options are named arguments of the constructor; it never falls back to another backend.
 
     ``function``, the items and the results must pickle.

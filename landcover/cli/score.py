@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from landcover.cli.signals import GOES_ON, interruptible
 from landcover.config import parse_override
 from landcover.errors import TooManyFailures
 from landcover.run import Run, open_run
@@ -41,12 +42,12 @@ def score(
     """
     settings: dict[str, Any] = dict(parse_override(text) for text in overrides)
     try:
-        with _progress(quiet) as progress:
+        with interruptible(), _progress(quiet) as progress:
             run = run_score(
                 config, backend=backend, output=output, overrides=settings, progress=progress
             )
     except KeyboardInterrupt:
-        click.echo("interrupted: the same command goes on where this run stopped", err=True)
+        click.echo(GOES_ON, err=True)
         sys.exit(1)
     except TooManyFailures as error:
         ended = open_run(error.run)

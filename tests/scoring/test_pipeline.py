@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from landcover.contracts import Failure, Strip, Tile
+from landcover.contracts import Failure, Read, Strip, Tile
 from landcover.scoring.pipeline import Batch, Pipeline, Tally
+from landcover.scoring.readers import Limits, Stopped
 
 
 def _strip(start: int, count: int, masked: bool = False) -> Strip:
@@ -124,3 +125,43 @@ def test_batches_shrink_while_a_task_is_under_way(pipeline: Pipeline) -> None:
     results = list(pipeline.score(_reads(_strip(0, 4), _strip(4, 40)), Shrinking(), Tally()))
     assert [number for _, result in results for number in result] == list(range(44))
     assert {len(result) for _, result in results[-10:]} == {2}
+
+
+def test_a_read_that_never_returns_costs_its_tiles_and_not_the_task() -> None:
+    never = threading.Event()
+    tiles = [Tile("9", "gone.tif", 0, 9)]
+
+    def hangs() -> Strip:
+        never.wait()
+        return _strip(9, 1)
+
+    pipeline = Pipeline(readers=1)
+    tally = Tally()
+    reads = [
+        Read(lambda: _strip(0, 3), list),
+        Read(hangs, lambda: tiles),
+        Read(lambda: _strip(3, 2), list),
+    ]
+    found = pipeline.score(reads, _Infer(), tally, Limits(timeout=0.05))
+    assert [number for _, numbers in found for number in numbers] == [0, 1, 2, 3, 4]
+    [failure] = tally.failures
+    assert (failure.tile.tile, failure.retryable, tally.slow) == ("9", True, 1)
+    assert failure.reason.startswith("gone.tif: was not read within 0.05 s (failures.timeout)")
+    never.set()
+    pipeline.close()
+
+
+def test_a_task_that_is_not_wanted_any_more_ends_while_a_read_hangs() -> None:
+    never = threading.Event()
+    limits = Limits()
+
+    def hangs() -> Strip:
+        limits.stop.ask()
+        never.wait()
+        return _strip(0, 1)
+
+    pipeline = Pipeline(readers=1)
+    with pytest.raises(Stopped):
+        list(pipeline.score([Read(hangs, list)], _Infer(), Tally(), limits))
+    never.set()
+    pipeline.close()

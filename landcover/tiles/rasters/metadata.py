@@ -189,7 +189,7 @@ def _looked_up(file: str) -> tuple[int, str]:
     except StoreError:
         raise
     except OSError as error:
-        raise SourceError(file, f"cannot be looked up: {cause(error)}") from error
+        raise SourceError(file, f"cannot be looked up: {error.strerror or error}") from error
 
 
 def _beside(dataset: Any, file: str) -> list[str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -384,3 +385,9 @@ def test_a_band_that_is_described_as_infrared_is_no_mask(tmp_path: Path, name: s
     assert scene.bands.read == (1, 2, 3, 4) and scene.bands.validity == "all"
     other = write(tmp_path / "b.tif", imagery(4, 70, 70), colours=RGBA, names=(*names[:3], "4"))
     assert described(other).bands.alpha == 4
+
+
+def test_a_pipe_is_no_scene_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.tif")
+    with pytest.raises(SourceError, match=r"a\.tif: .*is no regular file"):
+        described(str(tmp_path / "a.tif"))
