@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from landcover.changes import open_change as open_change
     from landcover.config import load_config as load_config
     from landcover.errors import LandcoverError as LandcoverError
+    from landcover.report.page.write import write_report as write_report
     from landcover.run import Run as Run
     from landcover.run import open_run as open_run
     from landcover.scoring.array import score_array as score_array
@@ -32,6 +33,7 @@ _HOMES = {
     "score": "landcover.scoring.score",
     "score_array": "landcover.scoring.array",
     "stratified_estimates": "landcover.analysis.stratified",
+    "write_report": "landcover.report.page.write",
 }
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "score",
     "score_array",
     "stratified_estimates",
+    "write_report",
 ]
 
 

@@ -26,6 +26,8 @@ from landcover.contracts import Backend
 from landcover.errors import MissingExtra, OutputError
 from landcover.plugins import load_backend
 from landcover.report.figures import map_figure
+from landcover.report.notebook import run_html
+from landcover.report.plot import plot_map
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
 from landcover.runs.maps.maker import INDEX, MAP, Maps
@@ -35,6 +37,7 @@ from landcover.tiles.gdal import address, gdal_settings
 if TYPE_CHECKING:
     import geopandas as gpd
     import xarray as xr
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,13 @@ class Run:
         :func:`landcover.analysis.labelled_sample.estimates` has the details.
         """
         return estimates(self.directory, sample, scheme, field)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the map on axes of matplotlib: :func:`landcover.report.plot.plot_map` has the details."""
+        return plot_map(self.directory, ax)
+
+    def _repr_html_(self) -> str:
+        return run_html(self.directory, self.summary)
 
 
 open_run = Run.open

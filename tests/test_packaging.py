@@ -21,6 +21,19 @@ def test_every_package_is_declared() -> None:
     )
 
 
+def test_every_file_beside_the_modules_is_in_the_wheel() -> None:
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    held = {
+        path
+        for package, patterns in config["options.package_data"].items()
+        for pattern in patterns.split()
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    beside = (path for path in (ROOT / "landcover").rglob("*") if path.is_file())
+    assert {path for path in beside if path.suffix not in (".py", ".pyc")} == held
+
+
 def test_backends_are_imported_from_the_top_level_folder() -> None:
     assert landcover.backends.__file__ is not None
     assert Path(landcover.backends.__file__).resolve() == ROOT / "backends" / "__init__.py"

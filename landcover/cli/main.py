@@ -21,6 +21,7 @@ COMMANDS = {
     "sample": ("landcover.cli.sample", "Draw points of a map for people to look at."),
     "smooth": ("landcover.cli.smooth", "Give every pixel the class that is commonest around it."),
     "change": ("landcover.cli.change", "Say what changed between runs of different dates."),
+    "report": ("landcover.cli.report", "Write one HTML file about runs that opens offline."),
     "plan": ("landcover.cli.plan", "Say what a run would do, without doing it."),
     "bench": ("landcover.cli.bench", "Try all ways of scoring, and say which is the fastest."),
     "demo": ("landcover.cli.demo", "Generate imagery, train a small network and map it."),

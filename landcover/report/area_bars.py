@@ -51,7 +51,7 @@ def _draw_classes(axes: Axes, table: pd.DataFrame, scheme: Scheme) -> None:
     axes.barh(range(len(names)), table["hectares"], 0.72, color=colors, edgecolor=QUIET, lw=0.5)
     for at, (hectares, share) in enumerate(zip(table["hectares"], table["share"], strict=True)):
         axes.text(hectares, at, f" {hectares:,.0f} ({share:.1%})", va="center", color=QUIET, size=8)
-    axes.set_yticks(range(len(names)), _literal(names))
+    axes.set_yticks(range(len(names)), literal(names))
     axes.set_xlim(0, 1.22 * float(table["hectares"].max()) if len(table) else 1)
 
 
@@ -59,7 +59,7 @@ def _draw_zones(axes: Axes, wide: pd.DataFrame, scheme: Scheme) -> None:
     left = pd.Series(0.0, wide.index)
     for item in scheme:
         if item.name in wide.columns:
-            label = _literal([item.name])[0]
+            label = literal([item.name])[0]
             look: dict[str, Any] = {
                 "color": item.color,
                 "edgecolor": QUIET,
@@ -68,10 +68,10 @@ def _draw_zones(axes: Axes, wide: pd.DataFrame, scheme: Scheme) -> None:
             }
             axes.barh(range(len(wide)), wide[item.name], 0.72, left=left, **look)
             left = left + wide[item.name]
-    axes.set_yticks(range(len(wide)), _literal([str(name) for name in wide.index]))
+    axes.set_yticks(range(len(wide)), literal([str(name) for name in wide.index]))
 
 
-def _literal(names: list[str]) -> list[str]:
+def literal(names: list[str]) -> list[str]:
     """Names as matplotlib writes them as they are: a dollar would begin a formula."""
     shown = (name if len(name) <= 40 else f"{name[:39]}…" for name in names)
     return [name.replace("$", r"\$").lstrip("_") or name for name in shown]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from landcover.classes import Scheme
-from landcover.contracts import Tile
+from landcover.contracts import Failure, Tile
 from landcover.runs.directory import RunDirectory, claim
 from landcover.runs.map_format.grid import SceneGrid
 from landcover.runs.parts import Part, write_part
@@ -62,6 +62,9 @@ def tile_run(
     transform: tuple[float, ...],
     tile: int,
     source: str = "scene.tif",
+    scores: npt.NDArray[np.float32] | None = None,
+    failures: Sequence[Failure] = (),
+    **said: Any,
 ) -> RunDirectory:
     """Write a run that labels tiles.
 
@@ -73,6 +76,9 @@ def tile_run(
         transform: of the scene's pixels.
         tile: pixels along the side of one.
         source: the scene, as tiles name it.
+        scores: of the tiles, dims (row, col); None: all are 1.
+        failures: more tiles, in quarantine.
+        said: more of ``run.json``.
     """
     rows, cols = codes.shape
     size = Size.of(tile)
@@ -90,11 +96,12 @@ def tile_run(
             for row, col in np.ndindex(rows, cols)
         ]
         labels = np.array([scheme.codes.index(int(code)) for code in codes.ravel()])
-        write_part(
-            run, Part(0, len(tiles), tiles, labels, np.ones(len(tiles), np.float32), crs=crs)
-        )
+        given = np.ones(codes.shape, np.float32) if scores is None else scores
+        counted = (0, len(tiles) + len(failures), tiles, labels, given.ravel())
+        write_part(run, Part(*counted, crs=crs, failures=failures))
         maps = write_maps(run, [scene], "tile", "index")
-        run.finish({"files": list(maps.files), "tiles": {"quarantined": 0}})
+        quarantined = {"quarantined": len(failures)}
+        run.finish({"files": list(maps.files), "tiles": quarantined, **said})
     return run
 
 

@@ -1,0 +1,91 @@
+"""``landcover report``: one file about runs that opens offline in any browser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from landcover.classes import scheme_names
+from landcover.cli.progress import progress_of
+from landcover.report.page.write import write_report
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN [RUN ...]")
+@click.option(
+    "-o",
+    "--output",
+    default="report.html",
+    show_default=True,
+    metavar="FILE.html",
+    help="The file to be written; an older one is replaced.",
+)
+@click.option(
+    "--reference",
+    multiple=True,
+    metavar="FILE",
+    help="What is held to be true, for a confusion matrix: a raster of class codes, points, or the "
+    "word 'folders'. Once for all runs, or once for each, in their order.",
+)
+@click.option(
+    "--sample",
+    multiple=True,
+    metavar="FILE",
+    help="A labelled sample that 'landcover sample' drew, for areas and accuracies with intervals. "
+    "Once for all runs, or once for each.",
+)
+@click.option(
+    "--scheme",
+    type=click.Choice(scheme_names()),
+    help="The classes of references and samples.  [default: those of the run]",
+)
+@click.option("--field", metavar="NAME", help="Of points: the column that has their classes.")
+@click.option(
+    "--ignore",
+    multiple=True,
+    type=int,
+    metavar="CODE",
+    help="A code of a reference raster that counts as no reference. May be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: the file and its size.")
+def report(
+    runs: tuple[str, ...],
+    output: str,
+    reference: tuple[str, ...],
+    sample: tuple[str, ...],
+    scheme: str | None,
+    field: str | None,
+    ignore: tuple[int, ...],
+    as_json: bool,
+) -> None:
+    """Write one HTML file about one or several RUNs, run directories that are done.
+
+    It opens in any browser without a network, and can be sent by mail: the maps of all runs side by
+    side, moved and zoomed together, with label and score under the pointer; hectares of each class;
+    accuracy where a reference or a sample is given; what could not be scored and why; how each run
+    was made. Runs of one place at different dates lie above one another, whatever their grids.
+
+    Large maps are shown by their overviews, so that the file stays below 20 MB. Areas and accuracies
+    count every pixel.
+    """
+    path = write_report(
+        runs,
+        output,
+        reference=reference or None,
+        sample=sample or None,
+        scheme=scheme,
+        field=field,
+        ignored=ignore,
+        phase=progress_of,
+    )
+    _tell(path, as_json)
+
+
+def _tell(path: Path, as_json: bool) -> None:
+    size = path.stat().st_size
+    if as_json:
+        click.echo(json.dumps({"report": str(path), "bytes": size}))
+    else:
+        click.echo(f"{path} ({size / 1e6:.1f} MB)")

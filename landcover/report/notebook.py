@@ -1,0 +1,49 @@
+"""What notebooks show of a run: a small table, and its picture where there is one."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from landcover.redaction import printable, redacted
+from landcover.report.facts import facts
+from landcover.runs.directory import RunDirectory
+
+_SHOWN = (
+    *("Status", "Finished", "Model", "Runtime", "Labels", "Tiles planned", "Tiles scored"),
+    *("Tiles in quarantine", "Backend", "Tiles a second", "Smoothed from", "Note"),
+)
+_PICTURES = ("map.png", "confusion.png")
+_LARGEST = 3_000_000  # bytes of a picture that a notebook may hold without becoming slow
+
+
+def run_html(run: RunDirectory, said: Mapping[str, Any]) -> str:
+    """A run as HTML, every text escaped.
+
+    Args:
+        run: its directory.
+        said: what ``run.json`` says.
+    """
+    told = facts(said)
+    rows = "".join(
+        f'<tr><th style="text-align:left">{name}</th>'
+        f'<td style="text-align:left">{escape(told[name])}</td></tr>'
+        for name in _SHOWN
+        if told[name]
+    )
+    title = escape(printable(redacted(run.path)))
+    return f"<div><b>Run {title}</b><table>{rows}</table>{_picture(run, said)}</div>"
+
+
+def _picture(run: RunDirectory, said: Mapping[str, Any]) -> str:
+    listed = said.get("files")
+    name = next((one for one in _PICTURES if isinstance(listed, list) and one in listed), None)
+    if name is None or not run.storage.exists(name):
+        return ""
+    content = run.storage.read(name)
+    if len(content) > _LARGEST:
+        return ""
+    encoded = base64.b64encode(content).decode()
+    return f'<img alt="{name}" style="max-width:640px" src="data:image/png;base64,{encoded}">'
