@@ -23,6 +23,11 @@ from landcover.report.page.write import write_report
     help="The file to be written; an older one is replaced.",
 )
 @click.option(
+    "--change",
+    metavar="DIR",
+    help="What 'landcover change' has written: transitions, and candidates before and after.",
+)
+@click.option(
     "--reference",
     multiple=True,
     metavar="FILE",
@@ -53,6 +58,7 @@ from landcover.report.page.write import write_report
 def report(
     runs: tuple[str, ...],
     output: str,
+    change: str | None,
     reference: tuple[str, ...],
     sample: tuple[str, ...],
     scheme: str | None,
@@ -65,7 +71,7 @@ def report(
     It opens in any browser without a network, and can be sent by mail: the maps of all runs side by
     side, moved and zoomed together, with label and score under the pointer; hectares of each class;
     accuracy where a reference or a sample is given; what could not be scored and why; how each run
-    was made. Runs of one place at different dates lie above one another, whatever their grids.
+    was made. With --change also what changed, and where to go and look. Runs of one place at different dates lie above one another, whatever their grids.
 
     Large maps are shown by their overviews, so that the file stays below 20 MB. Areas and accuracies
     count every pixel.
@@ -73,6 +79,7 @@ def report(
     path = write_report(
         runs,
         output,
+        change=change,
         reference=reference or None,
         sample=sample or None,
         scheme=scheme,

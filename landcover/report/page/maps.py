@@ -26,9 +26,10 @@ Phase = Callable[[str, str], AbstractContextManager[Progress]]
 
 @dataclass(frozen=True)
 class MapPicture:
-    """The map of a run.
+    """A map.
 
     Args:
+        name: what it is called.
         classes: data URI of the classes.
         scores: data URI of the scores; "" where there are none.
         width: pixels of the map itself.
@@ -36,6 +37,7 @@ class MapPicture:
         step: how many of its pixels, along a side, one of the picture stands for.
     """
 
+    name: str
     classes: str
     scores: str
     width: int
@@ -50,7 +52,7 @@ class MapsOfReport:
     Args:
         frame: the grid that all pictures have.
         classes: those that occur.
-        pictures: one a run.
+        pictures: one a run, then that of changes.
         data: plain JSON values for the script.
     """
 
@@ -61,13 +63,14 @@ class MapsOfReport:
 
 
 def maps_of(
-    runs: Sequence[RunDirectory], names: Sequence[str], phase: Phase
+    runs: Sequence[RunDirectory], names: Sequence[str], change: RunDirectory | None, phase: Phase
 ) -> MapsOfReport | None:
     """Draw the maps of runs on one grid.
 
     Args:
         runs: directories of runs that are done, with maps.
         names: what they are called.
+        change: a directory with a map of changes.
         phase: shows how far the work has come.
 
     Returns:
@@ -76,6 +79,8 @@ def maps_of(
     Raises:
         OutputError: if a map or a table cannot be read, or the maps have no grid in common.
     """
+    if change:
+        runs, names = [*runs, change], [*names, "change"]
     if not runs:
         return None
     frame = frame_of(runs, min(PIXELS // len(runs), MOST))
@@ -86,9 +91,10 @@ def maps_of(
             progress(done, len(runs))
     shown = ShownClasses.of([run.scheme for run in runs], views)
     pictures = []
-    for run, view in zip(runs, views, strict=True):
+    for run, name, view in zip(runs, names, views, strict=True):
         picture = class_picture(shown.picture(view, run.scheme), shown.classes)
-        pictures.append(_picture(run, frame, picture, phase))
+        scores = "" if run is change else _scores(run, frame, phase)
+        pictures.append(MapPicture(name, picture, scores, *_size(run, frame)))
     metres = ground_width(frame)
     data = {
         "width": frame.width,
@@ -103,17 +109,17 @@ def maps_of(
     return MapsOfReport(frame, shown.classes, pictures, data)
 
 
-def _picture(run: RunDirectory, frame: MapGrid, classes: str, phase: Phase) -> MapPicture:
-    scores = None
-    if not labels_pixels(run):
-        with phase("reading scores", "parts") as progress:
-            scores = scores_on(run, frame, progress)
+def _scores(run: RunDirectory, frame: MapGrid, phase: Phase) -> str:
+    """A picture of the scores; "" where a run has none on the ground."""
+    if labels_pixels(run):
+        return ""
+    with phase("reading scores", "parts") as progress:
+        scores = scores_on(run, frame, progress)
+    return "" if scores is None else score_picture(scores)
+
+
+def _size(run: RunDirectory, frame: MapGrid) -> tuple[int, int, float]:
+    """Width and height of a map, and how many of its pixels one of a frame stands for."""
     grid = map_grids(run)[0]
     west, _, east, _ = bounds_in(grid, frame.crs)
-    return MapPicture(
-        classes,
-        "" if scores is None else score_picture(scores),
-        grid.width,
-        grid.height,
-        max(1.0, frame.transform[0] / ((east - west) / grid.width)),
-    )
+    return grid.width, grid.height, max(1.0, frame.transform[0] / ((east - west) / grid.width))

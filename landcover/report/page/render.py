@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from landcover.errors import MissingExtra, OutputError
+from landcover.report.page.changes import ChangeTold
 from landcover.report.page.content import Told
 from landcover.report.page.maps import MapsOfReport
 from landcover.report.page.tables import MOST_CLASSES, area_rows, estimate, matrix_rows
@@ -44,12 +45,15 @@ class Page:
         self._environment.filters |= forms
         self._environment.globals |= forms
 
-    def rendered(self, runs: Sequence[Told], maps: MapsOfReport | None) -> str:
+    def rendered(
+        self, runs: Sequence[Told], maps: MapsOfReport | None, change: ChangeTold | None
+    ) -> str:
         """The page as HTML.
 
         Args:
             runs: what it says of each run.
             maps: of those that have one.
+            change: what changed between runs.
 
         Raises:
             OutputError: if the page would be larger than 20 MB.
@@ -62,6 +66,7 @@ class Page:
             runs=runs,
             mapped=[one for one in runs if one.has_map],
             maps=maps,
+            change=change,
             area_rows=_area_rows(runs),
             fact_rows=_fact_rows(runs),
             matrix_rows=matrix_rows,

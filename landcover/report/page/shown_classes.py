@@ -17,6 +17,9 @@ NOTHING = 255
 """In a picture: a pixel without a class."""
 _MOST = NOTHING - 1
 _REST = ("rarer classes", "#808080")
+TRANSITIONS = "transitions"
+"""The name of the scheme of a map of changes."""
+_QUIET = ("unchanged", "flicker")
 
 # M. Okabe and K. Ito, "Color universal design" (2008): told apart in all forms of colour blindness.
 _OKABE_ITO = (
@@ -33,11 +36,13 @@ class ShownClass:
         name: as the runs have it.
         color: "#rrggbb", of its scheme.
         safe: "#rrggbb", of a palette whose colours differ to colour-blind people too.
+        transition: whether it says what became of a place, and not what it is.
     """
 
     name: str
     color: str
     safe: str
+    transition: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,15 +80,26 @@ class ShownClasses:
         indices = {name: names.index(name) if name in names else len(names) for name in colors}
         pairs = [(name, colors[name]) for name in names]
         pairs += [_REST] if len(names) < len(colors) else []
-        safe = _safe_colors(len(pairs))
-        shown = (ShownClass(*pair, own) for pair, own in zip(pairs, safe, strict=True))
-        return cls(tuple(shown), indices)
+        changes = {item.name for scheme in schemes if scheme.name == TRANSITIONS for item in scheme}
+        return cls(tuple(_with_safe_colors(pairs, changes)), indices)
 
     def picture(self, view: Classes, scheme: Scheme) -> npt.NDArray[np.uint8]:
         """A view by places in ``classes``: dims (y, x), 255 where there is no class."""
         table = [self.indices.get(name, NOTHING) for name in scheme.names]
         found: npt.NDArray[np.uint8] = np.array([*table, NOTHING], np.uint8)[view]
         return found
+
+
+def _with_safe_colors(pairs: Sequence[tuple[str, str]], changes: set[str]) -> list[ShownClass]:
+    """Classes of names and colours; what did not change keeps its grey."""
+    kinds = [
+        "" if name not in changes else "quiet" if name in _QUIET else "change" for name, _ in pairs
+    ]
+    safe = {kind: iter(_safe_colors(kinds.count(kind))) for kind in ("", "change")}
+    return [
+        ShownClass(name, color, color if kind == "quiet" else next(safe[kind]), kind != "")
+        for kind, (name, color) in zip(kinds, pairs, strict=True)
+    ]
 
 
 def _safe_colors(count: int) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from landcover.analysis.map_blocks import Progress, finished, no_progress
 from landcover.errors import ConfigError, OutputError
+from landcover.report.page.changes import change_said, change_told
 from landcover.report.page.content import Wanted, names_of, told
 from landcover.report.page.maps import Phase, maps_of
 from landcover.report.page.render import Page
@@ -38,6 +39,7 @@ def write_report(
     runs: File | Opened | Sequence[File | Opened],
     output: File,
     *,
+    change: File | Opened | None = None,
     reference: File | Sequence[File] | None = None,
     sample: File | Sequence[File] | None = None,
     scheme: str | None = None,
@@ -53,6 +55,8 @@ def write_report(
     Args:
         runs: one or several that are done: directories, or what :func:`landcover.open_run` returns.
         output: the file, replaced as a whole where there is one.
+        change: what changed between runs: a directory that ``landcover change`` has written, or what
+            :func:`landcover.change` returned.
         reference: what the labels are held against, as :meth:`landcover.Run.accuracy` takes it: one
             for all runs, or one for each, in their order.
         sample: a labelled sample, likewise, as :meth:`landcover.Run.estimates` takes it.
@@ -76,6 +80,9 @@ def write_report(
         raise ConfigError(["name at least one run"], "the report")
     for directory in directories:
         finished(directory)
+    compared = None if change is None else _directory(change)
+    if compared:
+        change_said(compared)
     place = Path(output)
     if not place.parent.is_dir():
         raise OutputError(str(place.parent), "is no folder: the report cannot be written there")
@@ -85,8 +92,9 @@ def write_report(
     columns = zip(directories, names_of(directories), *several, strict=True)
     found = [told(Wanted(*one, *how), phase) for one in columns]
     mapped = [one for one in found if one.has_map]
-    maps = maps_of([one.run for one in mapped], [one.name for one in mapped], phase)
-    Storage(str(place.parent)).put(place.name, page.rendered(found, maps).encode())
+    maps = maps_of([one.run for one in mapped], [one.name for one in mapped], compared, phase)
+    changes = change_told(compared, maps.frame) if compared and maps else None
+    Storage(str(place.parent)).put(place.name, page.rendered(found, maps, changes).encode())
     return place
 
 

@@ -124,7 +124,9 @@ class Maps {
       view.layer = painted(scores || view.values, this.width, this.height, scores ? ramp : table);
       view.mask = this.hatched >= 0 && painted(view.values, this.width, this.height, mask);
     }
-    this.section.querySelectorAll("#classes .swatch rect").forEach((rect, i) => rect.setAttribute("fill", this.classes[i][this.palette]));
+    this.section.querySelectorAll("fieldset label").forEach((label) => {
+      label.querySelector("rect").setAttribute("fill", this.classes[label.querySelector("input").value][this.palette]);
+    });
     this.draw();
   }
 
@@ -328,14 +330,16 @@ class Maps {
       document.getElementById("ramp").hidden = this.shown !== "scores";
       this.paint();
     });
-    const boxes = [...document.querySelectorAll("#classes input")];
-    const set = (wanted) => {
-      boxes.forEach((box, i) => { box.checked = this.on[i] = wanted(i); });
-      this.paint();
-    };
-    on("all", "click", () => set(() => true));
-    on("none", "click", () => set(() => false));
-    boxes.forEach((box) => box.addEventListener("change", () => set((i) => boxes[i].checked)));
+    for (const field of this.section.querySelectorAll("fieldset")) {
+      const boxes = [...field.querySelectorAll("input")];
+      const set = (wanted) => {
+        for (const box of boxes) box.checked = this.on[box.value] = wanted(box);
+        this.paint();
+      };
+      field.querySelector(".all").addEventListener("click", () => set(() => true));
+      field.querySelector(".none").addEventListener("click", () => set(() => false));
+      boxes.forEach((box) => box.addEventListener("change", () => set((one) => one.checked)));
+    }
     on("copy-place", "click", (event) => copy(this.copied, event.target));
   }
 }
@@ -367,8 +371,45 @@ function makeSortable(table) {
   });
 }
 
+// Cards of candidates: filtered, ordered, shown on the maps.
+function makeGallery(section, maps) {
+  const cards = [...section.querySelectorAll(".cards > li")];
+  const field = (id) => document.getElementById(id);
+  const show = () => {
+    const wanted = ["before", "after"].map((kind) => [kind, field(`filter-${kind}`).value]);
+    const least = ["score", "hectares"].map((kind) => [kind, Number(field(`filter-${kind}`).value)]);
+    let count = 0;
+    for (const card of cards) {
+      const fits = wanted.every(([kind, name]) => !name || card.dataset[kind] === name)
+        && least.every(([kind, value]) => Number(card.dataset[kind]) >= value);
+      card.hidden = !fits;
+      count += fits;
+    }
+    field("filtered").textContent = `${count} of ${cards.length} candidates`;
+  };
+  const order = () => {
+    const key = field("order").value, sign = key === "id" ? 1 : -1;
+    const sorted = [...cards].sort((a, b) => sign * (a.dataset[key] - b.dataset[key]));
+    section.querySelector(".cards").append(...sorted);
+  };
+  section.querySelectorAll(".tools select, .tools input").forEach((one) => one.addEventListener("input", one.id === "order" ? order : show));
+  for (const card of cards) {
+    const button = card.querySelector(".copy");
+    button.addEventListener("click", () => copy(card.querySelector("code").textContent, button));
+    card.querySelector(".go")?.addEventListener("click", () => {
+      maps.goTo(...card.dataset.at.split(" ").map(Number));
+      maps.views[0].element.focus({ preventScroll: true });
+      maps.section.querySelector(".maps").scrollIntoView();
+    });
+  }
+  section.classList.add("live");
+  show();
+}
+
 document.querySelectorAll("table.sortable").forEach(makeSortable);
 const data = JSON.parse(document.getElementById("data").textContent);
 const maps = data && new Maps(data, document.getElementById("maps"));
 // A browser without DecompressionStream shows the maps standing still.
-if (maps) maps.start().catch((error) => console.error(error));
+const ready = maps ? maps.start().catch((error) => console.error(error)) : Promise.resolve();
+const gallery = document.getElementById("candidates");
+if (gallery?.querySelector(".cards")) ready.then(() => makeGallery(gallery, maps));
