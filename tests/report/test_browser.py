@@ -139,6 +139,32 @@ def test_tables_sort_by_their_headings(page: Any) -> None:
     assert first.last.text_content().strip() == "Cultivated"
 
 
+def test_candidates_are_filtered_ordered_and_shown_on_the_maps(
+    browser: Any, change: tuple[str, str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "report.html"
+    landcover.write_report(change[:2], path, change=change[2])
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.goto(path.as_uri())
+    cards = page.locator(".cards > li:visible")
+    page.locator("#candidates.live").wait_for()
+    assert page.locator("#filtered").text_content() == "2 of 2 candidates"
+    page.get_by_label("From").select_option(BREAKOUT)
+    assert cards.count() == 1 and BREAKOUT in cards.first.text_content()
+    page.get_by_label("From").select_option("")
+    page.get_by_label("Order").select_option("hectares")
+    assert HOSTILE in cards.first.text_content()
+    page.get_by_label("Hectares at least").fill("0.3")
+    assert page.locator("#filtered").text_content() == "1 of 2 candidates"
+    cards.first.get_by_role("button", name="on the maps").click()
+    assert _here(page)[0].startswith(HOSTILE) and _here(page)[1].startswith("Developed")
+    assert _here(page)[2] == f"{HOSTILE} to Developed"
+    found = _serious(page)
+    context.close()
+    assert found == []
+
+
 def test_names_stay_text_in_the_page_that_scripts_have_made(page: Any) -> None:
     assert page.get_by_label(HOSTILE, exact=True).is_checked()
     assert page.locator("img:not(.view img)").count() == 0
@@ -156,15 +182,21 @@ def test_the_page_fits_the_screen(page: Any, width: int) -> None:
 def test_axe_finds_nothing_serious(page: Any) -> None:
     if not AXE.is_file():
         pytest.skip("needs axe-core: npm install --no-save axe-core")
+    assert _serious(page) == []
+
+
+def _serious(page: Any) -> list[Any]:
+    """What the rules of accessibility find; nothing where they are not there."""
+    if not AXE.is_file():
+        return []
     page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run()")
-    serious = [
+    assert len(found["passes"]) > 20
+    return [
         (one["id"], [node["html"] for node in one["nodes"]])
         for one in found["violations"]
         if one["impact"] in ("serious", "critical")
     ]
-    assert serious == []
-    assert len(found["passes"]) > 20
 
 
 def test_without_scripts_the_maps_stand_still_and_tables_are_there(

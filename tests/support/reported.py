@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 from rasterio.transform import from_origin
 
+import landcover
 from landcover.classes import LandClass, Scheme, scheme
 from landcover.contracts import Failure, Tile
 from landcover.runs.directory import RunDirectory
+from support.colours import blobs, write_scene
 from support.finished import pixel_run, tile_run
 
 UTM = "EPSG:26914"
@@ -56,6 +58,28 @@ def write_later_run(folder: Path) -> RunDirectory:
     codes[:3, :3] = 255
     placed = tuple(from_origin(5e5 + 25, 4.5e6 - 25, 20, 20))[:6]
     return pixel_run(folder / "2018", scheme("nlcd6"), [(codes, UTM, placed)])
+
+
+def write_change(folder: Path) -> tuple[str, str, str]:
+    """Two dates of 12 x 16 tiles with imagery, and what changed between them, as directories.
+
+    Two blocks became developed: 3 x 3 tiles of the first class, 2 x 3 of the second.
+    """
+    codes = np.zeros((12, 16), np.uint8)
+    codes[:, 8:] = 1
+    later = codes.copy()
+    later[2:5, 3:6] = 2
+    later[8:10, 10:13] = 2
+    placed = tuple(from_origin(5e5, 4.5e6, 1, 1))[:6]
+    runs = []
+    for name, of_date in (("2010", codes), ("2016", later)):
+        scene = write_scene(folder / f"{name}.tif", blobs(int(name), 12 * 20, 16 * 20))
+        scores = np.where(of_date == 2, 0.99, 0.98).astype(np.float32)
+        scores[8:10] -= np.float32(0.03)
+        tiles = (of_date, "EPSG:26918", placed, 20, str(scene), scores)
+        runs.append(tile_run(folder / f"run-{name}", STRANGE, *tiles).path)
+    made = landcover.change(*runs, output=folder / "change")
+    return runs[0], runs[1], made.path
 
 
 class Elements(HTMLParser):
