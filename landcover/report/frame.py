@@ -61,11 +61,11 @@ def places_on(frame: MapGrid) -> list[list[float]] | None:
     Returns:
         (lon, lat) in degrees (WGS 84), 17 x 17 of them; None where the frame is not on the earth.
     """
-    cols, rows = (np.linspace(0, size, NODES) for size in (frame.width, frame.height))
-    x, y = np.meshgrid(*(np.asarray(one) for one in (cols, rows)))
+    west, south, east, north = frame.bounds
+    x, y = np.meshgrid(np.linspace(west, east, NODES), np.linspace(north, south, NODES))
     try:
         to_degrees = pyproj.Transformer.from_crs(frame.crs, "EPSG:4326", always_xy=True)
-        lon, lat = to_degrees.transform(*frame.position(x, y), errcheck=True)
+        lon, lat = to_degrees.transform(x, y, errcheck=True)
     except pyproj.exceptions.ProjError:
         return None
     return np.stack([lon.ravel(), lat.ravel()], axis=1).round(7).tolist()  # type: ignore[no-any-return]

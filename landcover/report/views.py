@@ -90,7 +90,8 @@ def scores_on(run: RunDirectory, frame: MapGrid, progress: Progress = no_progres
     for done, index in enumerate(parts, 1):
         table.add(read_part(run, index, _PLACED))
         progress(done, len(parts))
-    return _laid(table.means, own, frame, np.nan)
+    found: Scores = _laid(table.means, own, frame, np.nan)
+    return found
 
 
 class _Means:

@@ -150,10 +150,10 @@ def test_candidates_are_filtered_ordered_and_shown_on_the_maps(
     cards = page.locator(".cards > li:visible")
     page.locator("#candidates.live").wait_for()
     assert page.locator("#filtered").text_content() == "2 of 2 candidates"
-    page.get_by_label("From").select_option(BREAKOUT)
+    page.get_by_label("From", exact=True).select_option(BREAKOUT)
     assert cards.count() == 1 and BREAKOUT in cards.first.text_content()
-    page.get_by_label("From").select_option("")
-    page.get_by_label("Order").select_option("hectares")
+    page.get_by_label("From", exact=True).select_option("")
+    page.get_by_label("Order", exact=True).select_option("hectares")
     assert HOSTILE in cards.first.text_content()
     page.get_by_label("Hectares at least").fill("0.3")
     assert page.locator("#filtered").text_content() == "1 of 2 candidates"
@@ -161,6 +161,8 @@ def test_candidates_are_filtered_ordered_and_shown_on_the_maps(
     assert _here(page)[0].startswith(HOSTILE) and _here(page)[1].startswith("Developed")
     assert _here(page)[2] == f"{HOSTILE} to Developed"
     found = _serious(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
     assert found == []
 

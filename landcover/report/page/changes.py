@@ -40,7 +40,7 @@ class Candidate:
         after: class at the last one.
         score: how probable the change is, in [0, 1].
         hectares: how large it is.
-        neighbours: share of the places around that changed likewise, in [0, 1].
+        neighbours: how many of the 8 around each of its pixels changed likewise, on average.
         lon: of a place inside, degrees (WGS 84).
         lat: likewise.
         pictures: data URIs of the imagery at the first and the last date; "" where there is none.
