@@ -1,4 +1,4 @@
-"""What the networks say, worked out in double precision."""
+"""What the networks say, worked out in double precision, and what single precision may make of it."""
 
 from __future__ import annotations
 
@@ -7,37 +7,41 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+from oracle.rounding import Floats, Rounded
+
 Weights: TypeAlias = dict[str, npt.NDArray[np.float32]]
 
 # What a window's spread is at least, so that a window of one colour is no division by zero.
 LEAST = 0.25
 
 
-def _convolved(images: Floats, kernel: npt.NDArray[np.float32], pad: int) -> Floats:
-    padded = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-    windows = sliding_window_view(padded, kernel.shape[2:], axis=(2, 3))
-    return np.einsum("nbyxij,cbij->ncyx", windows, kernel.astype(np.float64), optimize=True)
-
-
-def probable(logits: Floats, ending: str) -> Floats:
+def probable(logits: Rounded, ending: str) -> Rounded:
+    """Probabilities of logits, dims (n, class, ...)."""
+    z, error = logits.value, logits.error
     if "sigmoid" in ending:
-        return np.asarray(1 / (1 + np.exp(-logits)))
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+        p = 1 / (1 + np.exp(-z))
+        return Rounded(p, p * (1 - p) * error)
+    raised = np.exp(z - z.max(axis=1, keepdims=True))
+    p = raised / raised.sum(axis=1, keepdims=True)
+    # Of p_i the derivative is p_i (dz_i - sum of p_j dz_j), the latter off by 1 - p_i of twice dz.
+    return Rounded(p, 2 * p * (1 - p) * error.max(axis=1, keepdims=True))
 
 
-def moved(second: Floats, threshold: float) -> Floats:
+def moved(second: Rounded, threshold: float) -> Rounded:
     """Of the probability of the second class those of both, which meet at the threshold."""
-    yes, no = second * (1 - threshold), (1 - second) * threshold
+    yes, no = second.value * (1 - threshold), (1 - second.value) * threshold
     share = yes / (yes + no)
-    return np.concatenate([1 - share, share], axis=1)
+    error = second.error * threshold * (1 - threshold) / (yes + no) ** 2
+    return Rounded(np.concatenate([1 - share, share], axis=1), np.concatenate([error, error], 1))
 
 
-def interpolated(found: Floats, step: int) -> Floats:
+def interpolated(found: Rounded, step: int) -> Rounded:
     """Between the centres of labels that stand for ``step`` pixels, dims (n, class, y, x)."""
+    return Rounded(*(_interpolated(one, step) for one in (found.value, found.error)))
+
+
+def _interpolated(found: Floats, step: int) -> Floats:
     for axis in (2, 3):
         size = found.shape[axis]
         at = ((np.arange(size * step) + 0.5) / step - 0.5).clip(0, size - 1)
@@ -48,33 +52,33 @@ def interpolated(found: Floats, step: int) -> Floats:
     return found
 
 
-def _strided(images: Floats, weights: Weights) -> Floats:
-    features = np.maximum(_convolved(images, weights["first"], 1), 0)
+def _strided(images: Rounded, weights: Weights) -> Rounded:
+    features = images.convolved(weights["first"], 1).positive()
     step = weights["second"].shape[2]
-    return _convolved(features, weights["second"], 0)[:, :, ::step, ::step]
+    return features.convolved(weights["second"], 0)[:, :, ::step, ::step]
 
 
-def _flat(images: Floats, weights: Weights) -> Floats:
-    return np.asarray(images.reshape(len(images), -1) @ weights["dense"].astype(np.float64))
+def _flat(images: Rounded, weights: Weights) -> Rounded:
+    return images.weighted(weights["dense"])
 
 
-def _pooled(images: Floats, weights: Weights) -> Floats:
-    features = np.maximum(_convolved(images, weights["first"], 0), 0).mean(axis=(2, 3))
-    return np.asarray(features @ weights["dense"].astype(np.float64))
+def _pooled(images: Rounded, weights: Weights) -> Rounded:
+    features = images.convolved(weights["first"], 0).positive()
+    return features.mean((2, 3), keep=False).weighted(weights["dense"])
 
 
-def _convolutions(images: Floats, weights: Weights, pad: int) -> Floats:
-    features = np.maximum(_convolved(images, weights["first"], pad), 0)
-    return _convolved(features, weights["second"], pad)
+def _convolutions(images: Rounded, weights: Weights, pad: int) -> Rounded:
+    features = images.convolved(weights["first"], pad).positive()
+    return features.convolved(weights["second"], pad)
 
 
-def _standardised(images: Floats, weights: Weights) -> Floats:
-    centred = images - images.mean(axis=(2, 3), keepdims=True)
-    spread = np.abs(centred).mean(axis=(2, 3), keepdims=True) + LEAST
+def _standardised(images: Rounded, weights: Weights) -> Rounded:
+    centred = images - images.mean((2, 3), keep=True)
+    spread = abs(centred).mean((2, 3), keep=True).more(LEAST)
     return _convolutions(centred / spread, weights, 1)
 
 
-ANSWERS: dict[str, Callable[[Floats, Weights], Floats]] = {
+ANSWERS: dict[str, Callable[[Rounded, Weights], Rounded]] = {
     "flat": _flat,
     "pooled": _pooled,
     "same": lambda images, weights: _convolutions(images, weights, 1),

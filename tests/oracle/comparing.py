@@ -24,7 +24,6 @@ from oracle.cases import Case
 from oracle.mosaics import mosaic, share
 from oracle.reference import NO_CLASS, Expected, Map, Tile, expected
 
-_SCORE = 1e-5
 _PLACE = 1e-6  # of a pixel, beside what a double of this size can tell
 _FAR_APART = 20  # maps with more gap than this have no mosaic
 _NEVER = 65535
@@ -119,8 +118,8 @@ def _tile(case: Case, name: str, on: Map, tile: Tile, row: dict[str, Any]) -> It
     label = options[row["label"]]
     if row["code"] != case.codes[label]:
         yield f"code {row['code']} for {row['label']!r}, not {case.codes[label]}"
-    score = tile.scores[tile.labels.index(label)]
-    if abs(row["score"] - score) > _SCORE:
+    score, slack = (one[tile.labels.index(label)] for one in (tile.scores, tile.slacks))
+    if abs(row["score"] - score) > slack:
         yield f"score {row['score']}, not {score}"
     bounds = [row[key] for key in ("xmin", "ymin", "xmax", "ymax")]
     if not _same_place(bounds, tile.bounds, on):
@@ -132,7 +131,7 @@ def _tile(case: Case, name: str, on: Map, tile: Tile, row: dict[str, Any]) -> It
     asked = case.settings["output.probabilities"]
     if (row.get("probabilities") is not None) != asked:
         yield f"probabilities are {row.get('probabilities')}, asked is {asked}"
-    elif asked and not np.allclose(row["probabilities"], tile.probabilities, rtol=0, atol=_SCORE):
+    elif asked and not (np.abs(row["probabilities"] - tile.probabilities) <= tile.apart).all():
         yield f"probabilities {row['probabilities']}, not {tile.probabilities}"
 
 
@@ -197,9 +196,9 @@ def _dataset(case: Case, found: xr.Dataset, wanted: Map) -> Iterator[str]:
     yield from _codes(case, "label", found.label.values, wanted, empty)
     held = (wanted.classes != NO_CLASS) & ~wanted.open
     if found.score.shape == held.shape:
-        away = np.abs(found.score.values - wanted.scores)[held]
-        if not (away <= _SCORE).all():
-            yield f"score: {int((~(away <= _SCORE)).sum())} of {away.size} differ"
+        near = np.abs(found.score.values - wanted.scores) <= wanted.slack
+        if not near[held].all():
+            yield f"score: {int((~near[held]).sum())} of {int(held.sum())} differ"
         if not np.isnan(found.score.values[wanted.classes == NO_CLASS]).all():
             yield "score: is a number where there is no label"
     wide, left, high, top = wanted.transform

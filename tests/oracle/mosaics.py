@@ -34,7 +34,8 @@ def mosaic(maps: list[Map]) -> Map:
         unsure |= free & (ties | (beside & _touched(one, row, col)))
         classes = np.where(free, codes, classes)
     corner = (wide, left + wide * first_col, high, top - high * first_row)
-    return Map(classes, unsure, np.full(classes.shape, np.nan), corner, maps[0].crs)
+    unknown = np.full(classes.shape, np.nan)
+    return Map(classes, unsure, unknown, unknown, corner, maps[0].crs)
 
 
 def share(maps: list[Map]) -> float:

@@ -10,7 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from oracle.answers import ANSWERS, LEAST, Floats, Weights, interpolated, moved, probable
+from oracle.answers import ANSWERS, LEAST, Weights, interpolated, moved, probable
+from oracle.rounding import Rounded
 
 KINDS = ("flat", "pooled", "same", "valid", "standardised", "strided")
 PIXEL_KINDS = ("same", "valid", "standardised", "strided")
@@ -77,7 +78,7 @@ class Network:
         """Numbers that it returns of a tile or pixel."""
         return 1 if self.single else self.classes
 
-    def probabilities(self, images: Floats) -> Floats:
+    def probabilities(self, images: Rounded) -> Rounded:
         """Of images (n, band, y, x): (n, class), or (n, class, y, x)."""
         found = probable(ANSWERS[self.kind](images, self.weights()), self.ending)
         if self.single:

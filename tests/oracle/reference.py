@@ -12,13 +12,14 @@ import numpy.typing as npt
 from oracle.cases import Case
 from oracle.networks import Size
 from oracle.reading import Read, read
+from oracle.rounding import UNIT, Rounded
 from oracle.surroundings import surrounded
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Whole: TypeAlias = npt.NDArray[np.int64]
 
-# Two classes so near to one another may change places in single precision.
-_TIE = 2e-5
+# "The same scores to 1e-5", beside what single precision leaves open.
+_SCORE = 1e-5
 NO_CLASS = -1
 
 
@@ -32,7 +33,9 @@ class Tile:
         bounds: xmin, ymin, xmax, ymax.
         labels: indices of the classes that may be told: several where two are as probable.
         scores: of each of them.
-        probabilities: of all classes; None where a tie leaves them open.
+        slacks: how far off each of these may be.
+        probabilities: of all classes.
+        apart: how far off each of these may be.
     """
 
     row: int
@@ -40,7 +43,9 @@ class Tile:
     bounds: tuple[float, float, float, float]
     labels: tuple[int, ...]
     scores: tuple[float, ...]
+    slacks: tuple[float, ...]
     probabilities: Floats
+    apart: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +56,7 @@ class Map:
         classes: dims (y, x), indices of classes, ``NO_CLASS`` for none.
         open: dims (y, x), where two classes are as probable.
         scores: dims (y, x).
+        slack: dims (y, x): how far off these may be.
         transform: (width of a pixel, left, height of a pixel, top).
         crs: of the scene.
     """
@@ -58,6 +64,7 @@ class Map:
     classes: Whole
     open: npt.NDArray[np.bool_]
     scores: Floats
+    slack: Floats
     transform: tuple[float, float, float, float]
     crs: Any
 
@@ -125,17 +132,20 @@ def _window(row: int, col: int, stride: Size, size: Size) -> tuple[Any, ...]:
     return ..., slice(y, y + size.rows), slice(x, x + size.cols)
 
 
-def _answers(case: Case, around: Floats, cells: list[tuple[int, int]]) -> Floats:
+def _answers(case: Case, around: Floats, cells: list[tuple[int, int]]) -> Rounded:
     """Probabilities of the tiles at these places of the grid."""
     window = case.network.window
     images = [around[_window(row, col, case.stride, window)] for row, col in cells]
     if not images:
-        return np.zeros((0, len(case.codes)))
+        return Rounded(*(np.zeros((0, len(case.codes))) for _ in range(2)))
     mean, scale = (np.array(v)[:, None, None] for v in (case.mean, case.scale))
-    given = (np.stack(images) - mean) * scale
+    pixels = np.stack(images)
+    given = (pixels - mean) * scale
+    error = UNIT * (np.abs(pixels) + np.abs(mean)) * np.abs(scale)
     if case.reverse:
-        given[:, :3] = given[:, 2::-1]
-    return case.network.probabilities(given)
+        for one in (given, error):
+            one[:, :3] = one[:, 2::-1]
+    return case.network.probabilities(Rounded(given, error))
 
 
 def _bounds(case: Case, scene: Read, row: int, col: int) -> tuple[float, float, float, float]:
@@ -148,75 +158,102 @@ def _tiles(
     case: Case,
     scene: Read,
     cells: list[tuple[int, int]],
-    answers: Floats,
+    answers: Rounded,
     shape: tuple[int, int],
 ) -> tuple[list[Tile], Map]:
     """The table of a network that labels tiles, and a map with one pixel a tile."""
     classes = np.full(shape, NO_CLASS, np.int64)
     ties, scores = np.zeros(shape, bool), np.full(shape, np.nan)
-    tiles = []
-    for (row, col), shares in zip(cells, answers, strict=True):
-        labels = tuple(int(i) for i in np.argsort(-shares) if shares[i] > shares.max() - _TIE)
-        found = tuple(float(shares[label]) for label in labels)
-        tiles.append(Tile(row, col, _bounds(case, scene, row, col), labels, found, shares))
-        classes[row, col], scores[row, col], ties[row, col] = labels[0], found[0], len(labels) > 1
+    slacks, tiles = np.full(shape, np.nan), []
+    for place, (row, col) in enumerate(cells):
+        shares, apart = answers.value[place], _SCORE + answers.error[place]
+        best = int(shares.argmax())
+        near = shares[best] - shares < apart[best] + apart
+        labels = tuple(int(i) for i in np.argsort(-shares) if near[i])
+        found, off = (tuple(float(one[i]) for i in labels) for one in (shares, apart))
+        bounds = _bounds(case, scene, row, col)
+        tiles.append(Tile(row, col, bounds, labels, found, off, shares, apart))
+        classes[row, col], scores[row, col], slacks[row, col] = labels[0], found[0], off[0]
+        ties[row, col] = len(labels) > 1
     core, stride = case.core, case.stride
     down, aside = (core.rows - stride.rows) / 2, (core.cols - stride.cols) / 2
     wide, high = scene.wide * stride.cols, scene.high * stride.rows
     corner = scene.left + aside * scene.wide, scene.top - down * scene.high
     transform = (wide, corner[0], high, corner[1])
-    return tiles, Map(classes, ties, scores, transform, scene.crs)
+    return tiles, Map(classes, ties, scores, slacks, transform, scene.crs)
 
 
 def _pixel_tiles(
     case: Case,
     scene: Read,
     cells: list[tuple[int, int]],
-    answers: Floats,
+    answers: Rounded,
     held: npt.NDArray[np.bool_],
 ) -> tuple[list[Tile], Map]:
     """The table of a network that labels pixels, and a map with one pixel a pixel."""
     classes, scores = np.full(held.shape, NO_CLASS, np.int64), np.full(held.shape, np.nan)
-    ties, tiles = np.zeros(held.shape, bool), []
+    slacks, ties, tiles = np.full(held.shape, np.nan), np.zeros(held.shape, bool), []
     core, cut = case.core, case.halo - case.network.halo
-    for (row, col), whole in zip(cells, answers, strict=True):
-        shares = whole[:, cut : cut + core.rows, cut : cut + core.cols]
+    inner = (..., slice(cut, cut + core.rows), slice(cut, cut + core.cols))
+    for place, (row, col) in enumerate(cells):
         square = _window(row, col, case.stride, core)
-        data = held[square]
-        best, top = shares.argmax(axis=0), shares.max(axis=0)
-        ordered = np.sort(shares, axis=0)
-        near = data & (ordered[-1] - ordered[-2] < _TIE)
-        classes[square], scores[square] = (
-            np.where(data, best, NO_CLASS),
-            np.where(data, top, np.nan),
-        )
-        ties[square] = near
-        bounds = _bounds(case, scene, row, col)
-        tiles.append(_most_frequent(row, col, bounds, shares, best, top, data, near))
+        found = Labelled.of(answers[place][inner], held[square])
+        classes[square] = np.where(found.data, found.best, NO_CLASS)
+        scores[square] = np.where(found.data, found.top, np.nan)
+        slacks[square], ties[square] = found.slack, found.near
+        tiles.append(_most_frequent(row, col, _bounds(case, scene, row, col), found))
     height, width = scene.size
     transform = (scene.wide, scene.left, scene.high, scene.top)
     inside = (slice(height), slice(width))
-    found = Map(classes[inside], ties[inside], scores[inside], transform, scene.crs)
-    return tiles, found
+    planes = (one[inside] for one in (classes, ties, scores, slacks))
+    return tiles, Map(*planes, transform, scene.crs)
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """The pixels that a tile writes, all but the first two with dims (y, x).
+
+    Args:
+        shares: of all classes, dims (class, y, x).
+        apart: how far off each may be.
+        best: the most probable class.
+        top: how probable it is.
+        slack: how far off that may be.
+        near: another class may be as probable.
+        data: there is any.
+    """
+
+    shares: Floats
+    apart: Floats
+    best: Whole
+    top: Floats
+    slack: Floats
+    near: npt.NDArray[np.bool_]
+    data: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, answers: Rounded, data: npt.NDArray[np.bool_]) -> Labelled:
+        """Label pixels of which the network says this, dims (class, y, x)."""
+        shares, apart = answers.value, _SCORE + answers.error
+        best, top = shares.argmax(axis=0), shares.max(axis=0)
+        slack = np.take_along_axis(apart, best[None], axis=0)[0]
+        near = data & ((top - shares < slack + apart).sum(axis=0) > 1)
+        return cls(shares, apart, best, top, slack, near, data)
 
 
 def _most_frequent(
-    row: int,
-    col: int,
-    bounds: tuple[float, float, float, float],
-    shares: Floats,
-    best: Whole,
-    top: Floats,
-    data: npt.NDArray[np.bool_],
-    near: npt.NDArray[np.bool_],
+    row: int, col: int, bounds: tuple[float, float, float, float], found: Labelled
 ) -> Tile:
     """The tile's label is the most frequent of its pixels with data, its score their mean."""
-    counts = np.bincount(best[data], minlength=len(shares))
+    counts = np.bincount(found.best[found.data], minlength=len(found.shares))
     labels = [int(i) for i in np.argsort(-counts, kind="stable")]
-    slack = 2 * int(near.sum())
-    labels = [i for i in labels if counts[i] and counts[i] >= counts.max() - slack]
-    scores = [float(top[data & (best == i)].mean()) for i in labels]
-    if near.any():  # a pixel of another class more or less: the mean is open
-        scores = [np.nan] * len(labels)
-    mean = shares[:, data].mean(axis=1)
-    return Tile(row, col, bounds, tuple(labels), tuple(scores), mean)
+    unsure = 2 * int(found.near.sum())
+    labels = [i for i in labels if counts[i] and counts[i] >= counts.max() - unsure]
+    scores, slacks = (
+        tuple(float(one[found.data & (found.best == i)].mean()) for i in labels)
+        for one in (found.top, found.slack)
+    )
+    if found.near.any():  # a pixel of another class more or less: the mean is open
+        scores = (np.nan,) * len(labels)
+    mean, apart = (one[:, found.data].mean(axis=1) for one in (found.shares, found.apart))
+    return Tile(row, col, bounds, tuple(labels), scores, slacks, mean, apart)

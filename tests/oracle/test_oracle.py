@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from oracle.__main__ import replay
 from oracle.cases import draw
 from oracle.comparing import differences
 from oracle.networks import KINDS
+from oracle.rounding import UNIT, Rounded
 
 CASES = 40
 HERE = Path(__file__).resolve().parent
@@ -101,3 +103,18 @@ def test_the_cases_are_as_irregular_as_the_world() -> None:
         )
         >= 5
     )
+
+
+@pytest.mark.parametrize("size", [1.0, 100.0])
+def test_single_precision_stays_within_what_is_left_to_it(size: float) -> None:
+    """In eight lanes, in any order; what is left open is large for numbers such as a fill value's."""
+    rng = np.random.default_rng(1)
+    images = rng.normal(0, size, (50, 528))
+    weights = rng.normal(0, 0.13, (528, 3)).astype(np.float32)
+    found = Rounded(images, UNIT * np.abs(images)).weighted(weights)
+    terms = images.astype(np.float32)[:, :, None] * weights
+    for order in (slice(None), slice(None, None, -1), rng.permutation(528)):
+        lanes = terms[:, order].reshape(50, 66, 8, 3)
+        summed = np.add.accumulate(lanes, axis=1, dtype=np.float32)[:, -1].sum(axis=1)
+        assert (np.abs(summed - found.value) <= found.error).all()
+    assert size * 4e-6 < found.error.min() <= found.error.max() < size * 8e-6
