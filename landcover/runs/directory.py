@@ -40,11 +40,13 @@ class RunDirectory:
         path: a local folder or an fsspec URL.
         scheme: the classes, in the order of the model's output.
         token: of the run that holds it, behind a URL; "" for others.
+        date: which of its maps is meant, of a run over scenes of several dates.
     """
 
     path: str
     scheme: Scheme
     token: str = field(default="", compare=False)
+    date: str = ""
 
     @classmethod
     def open(cls, path: str) -> RunDirectory:
@@ -146,7 +148,7 @@ def claim(
     Args:
         path: a local folder, made where there is none, or an fsspec URL.
         fingerprint: what decides what the run writes (model, recipe, grid, inputs), as plain JSON
-            values by name; the scheme is added.
+            values by name, none of them "digest"; the scheme and a digest of all are added.
         scheme: the classes, in the order of the model's output.
         manifest: what else ``run.json`` says from the start (configuration, versions), no secrets.
         beat: seconds between signs of life behind URLs.
@@ -168,7 +170,7 @@ def claim(
                 "started": started or _now(),
                 **manifest,
                 "classes": scheme.to_json(),
-                "fingerprint": {"digest": digest, **fingerprint},
+                "fingerprint": {**fingerprint, "digest": digest},
             }
         )
         # Not before run.json: whose a directory is must be known, wherever a run is killed.
@@ -195,6 +197,10 @@ def _started(run: RunDirectory, fingerprint: Mapping[str, Any]) -> str | None:
 
 def _whole(fingerprint: Mapping[str, object], scheme: Scheme) -> dict[str, Any]:
     """A fingerprint with the classes, as it comes back from ``run.json``."""
+    if "digest" in fingerprint:
+        raise ValueError(
+            "'digest' stands for the whole fingerprint: call what goes into it otherwise"
+        )
     values = {**fingerprint, "classes": scheme.to_json()}
     whole: dict[str, Any] = redacted_values(json.loads(json.dumps(values)))
     return whole

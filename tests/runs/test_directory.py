@@ -84,6 +84,15 @@ def test_another_job_is_refused_and_told_what_differs(
     assert Storage(place).read(MANIFEST) == before
 
 
+def test_what_goes_into_a_fingerprint_is_not_called_like_the_whole(place: str) -> None:
+    """It would be taken for it, and not be compared."""
+    with (
+        pytest.raises(ValueError, match="'digest' stands for the whole fingerprint"),
+        claim(place, {**MINE, "digest": "d"}, CLASSES, {}),
+    ):
+        pass
+
+
 def test_a_run_that_is_done_is_told_from_all_others(place: str) -> None:
     assert ended_run(place, MINE, CLASSES) is None
     with claim(place, MINE, CLASSES, {}) as run:

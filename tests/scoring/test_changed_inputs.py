@@ -58,7 +58,7 @@ def again(run: Path, told: dict[str, Any], **settings: Any) -> tuple[set[int], d
     """
     before = written(run)
     found = landcover.score(**told, output=run, **settings)
-    fresh = run.with_name("fresh")
+    fresh = run.with_name(f"fresh-{run.name}")
     landcover.score(**told, output=fresh, **settings)
     assert parts(run) == parts(fresh)
     now = written(run)

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
+from rasterio.transform import from_origin
 from support.colours import blobs, expected_pixels, expected_probabilities, write_scene
+from support.rasters import write
 from support.web import FolderServer, serving
 
 import landcover
@@ -134,6 +136,21 @@ def test_another_job_is_not_mixed_into_a_run(
     landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "run")
     with pytest.raises(OutputError, match="another run"):
         landcover.score(rasters=str(scene), model=pixel_model, output=tmp_path / "run")
+
+
+@pytest.mark.parametrize("other", [{"name": "b.tif"}, {"left": 500300.0}, {"crs": "EPSG:26915"}])
+def test_a_run_over_other_scenes_is_another_run_though_they_are_as_many_and_as_large(
+    tile_model: Path, tmp_path: Path, other: dict[str, Any]
+) -> None:
+    def scored(name: str = "a.tif", left: float = 500000.0, crs: str = "EPSG:26914") -> Any:
+        where = from_origin(left, 4000000.0, 1, 1)
+        file = write(tmp_path / name, blobs(1, 40, 50), transform=where, crs=crs)
+        return landcover.score(rasters=file, model=tile_model, output=tmp_path / "run")
+
+    first = scored()
+    with pytest.raises(OutputError, match="belongs to another run, with another imagery"):
+        scored(**other)
+    assert landcover.open_run(tmp_path / "run").summary == first.summary
 
 
 def test_a_run_that_was_killed_goes_on_where_it_stopped(

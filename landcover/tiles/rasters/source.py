@@ -218,7 +218,7 @@ class RasterSource:
         return {
             "kind": "rasters",
             "scenes": number,
-            "digest": digest.hexdigest(),
+            "imagery": digest.hexdigest(),
             **{key: plain(value) for key, value in self._tiling._asdict().items()},
             "task": self._task_tiles,
             **({"grid": "ground"} if self._read["lattice"] else {}),
