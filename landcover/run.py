@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from rasterio.io import DatasetReader
 
 from landcover.analysis.areas import areas
 from landcover.analysis.labelled_sample import estimates
-from landcover.analysis.map_blocks import Progress, no_progress
+from landcover.analysis.map_blocks import Progress, map_names, no_progress
 from landcover.analysis.reference import FOLDERS, Comparison, compare
 from landcover.analysis.sampling import draw_sample
 from landcover.analysis.smoothing import Plurality, smooth
@@ -53,14 +53,22 @@ class Run:
     summary: dict[str, Any] = field(repr=False)
 
     @classmethod
-    def open(cls, path: str | Path) -> Run:
+    def open(cls, path: str | Path, date: str = "") -> Run:
         """Open a run directory: a local folder or an fsspec URL.
 
+        Args:
+            path: where it is.
+            date: whose map is meant, of a run over scenes of several dates (``source.date``): a key of
+                ``summary["dates"]``, such as "2016-09-15".
+
         Raises:
-            OutputError: if it is none.
+            OutputError: if it is none, or has no such date.
         """
-        directory = RunDirectory.open(str(path))
-        return cls(directory, directory.manifest())
+        directory = replace(RunDirectory.open(str(path)), date=date)
+        opened = cls(directory, directory.manifest())
+        if date:
+            map_names(directory)
+        return opened
 
     @property
     def path(self) -> str:
@@ -89,7 +97,7 @@ class Run:
 
         Args:
             name: one of ``summary["files"]``, such as ``maps/m_3607824_se.tif``; None: the map of
-                all scenes.
+                all scenes, or of those of the date that the run was opened with.
 
         Returns:
             codes with dims (y, x), coordinates and a CRS; ``attrs`` holds ``class_codes`` and
@@ -102,7 +110,9 @@ class Run:
         import rioxarray
 
         storage = self.directory.storage
-        if name is None:
+        if name is None and (self.directory.date or len(self.summary.get("dates", {})) > 1):
+            [name, *_] = map_names(self.directory)
+        elif name is None:
             name = next((one for one in (MAP, INDEX) if storage.exists(one)), MAP)
         if not storage.exists(name):
             reason = "there is no such map: image files have none, and neither have unfinished runs"

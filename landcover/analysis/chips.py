@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -143,7 +144,7 @@ def edge_of(crs: Any, metres: float) -> float:
 def _scenes(run: RunDirectory) -> Iterator[str]:
     smoothed = run.manifest().get("smoothed")
     if smoothed:  # a run that was made of another one has no imagery of its own
-        run = RunDirectory.open(smoothed["from"])
+        run = replace(RunDirectory.open(smoothed["from"]), date=smoothed.get("date", ""))
     for table in read_parts(run, columns=["source"]):
         yield from table.column("source").unique().to_pylist()
 

@@ -96,9 +96,18 @@ def map_names(run: RunDirectory) -> list[str]:
         names relative to the directory; where places lie in several, the first one counts.
 
     Raises:
-        OutputError: if the run is not done, or has no map.
+        OutputError: if the run is not done, has no map, or maps of several dates, of which none is
+            named.
     """
-    files = finished(run).get("files", [])
+    said = finished(run)
+    files, dates = said.get("files", []), said.get("dates", {})
+    if run.date or len(dates) > 1:
+        if run.date not in dates:
+            reason = f"has no map of {run.date!r}" if run.date else "has a map for each date"
+            listed = ", ".join(dates) or "none"
+            what = "say which (--date of areas, accuracy, sample, smooth)"
+            raise OutputError(run.path, f"{reason}: {what}; there are: {listed}")
+        return list(dates[run.date])
     whole = [name for name in (MAP, INDEX, CHANGE) if name in files]
     names = whole[:1] or [name for name in files if name.startswith("maps/")]
     if not names:

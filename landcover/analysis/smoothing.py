@@ -29,7 +29,7 @@ from landcover.errors import ConfigError, OutputError
 from landcover.runs.directory import RunDirectory, claim
 from landcover.runs.geoparquet import crs_of
 from landcover.runs.map_format.area import Area, Codes, Size
-from landcover.runs.maps.maker import INDEX, MAP, MapMaker, Maps
+from landcover.runs.maps.maker import MAP, MapMaker, Maps
 from landcover.runs.maps.origins import Known
 from landcover.runs.parts import read_part
 
@@ -167,7 +167,8 @@ def smooth(
     if run.path.rstrip("/") == output.rstrip("/"):
         raise OutputError(output, "is the run that is to be smoothed: name another output")
     digest = said.get("fingerprint", {}).get("digest")
-    smoothed = {"run": digest, "rule": asdict(rule)}
+    dated = {"date": run.date} if run.date else {}
+    smoothed = {"run": digest, "rule": asdict(rule), **dated}
     told: dict[str, Any] = {
         "smoothed": {"from": run.path, **smoothed},
         **{key: said[key] for key in ("config", "model", "tiles") if key in said},
@@ -175,10 +176,10 @@ def smooth(
     wanted = []
     for name in names:
         with opened_map(run, name) as file:
-            target = MAP if name == INDEX else name
+            target = MAP if len(names) == 1 else name
             wanted.append((target, grid_of(file), SmoothedMap(run, name, rule)))
     with claim(output, {"smoothed": smoothed}, run.scheme, told) as made:
-        note = None if names[0] in (MAP, INDEX) else said.get("note")
+        note = None if len(names) == 1 else said.get("note")
         maps = MapMaker(made, pool, "tile").remake(wanted, note)
         if not labels_pixels(run):
             _relabel(run, made, maps)

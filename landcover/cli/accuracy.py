@@ -12,6 +12,7 @@ import pandas as pd
 from landcover.analysis.reference import Comparison
 from landcover.analysis.stratified import Estimates
 from landcover.classes import scheme_names
+from landcover.cli.dates import date_option
 from landcover.cli.files import plain, write_file
 from landcover.cli.progress import progress_of
 from landcover.cli.tables import new_table, show
@@ -21,6 +22,7 @@ from landcover.run import open_run
 
 @click.command()
 @click.argument("run")
+@date_option
 @click.option(
     "--reference",
     metavar="FILE",
@@ -49,6 +51,7 @@ from landcover.run import open_run
 @click.option("--figure", metavar="FILE.png", help="Draw the confusion matrix.")
 def accuracy(
     run: str,
+    date: str,
     reference: str | None,
     scheme: str | None,
     field: str | None,
@@ -70,7 +73,7 @@ def accuracy(
     intervals (Olofsson et al. 2014; Stehman 2014). The sample is one that 'landcover sample' drew,
     with a class written into its column 'reference' for every point.
     """
-    opened = open_run(run)
+    opened = open_run(run, date)
     if sample is not None:
         clash = {"--reference": reference, "--ignore": ignore or None, "--figure": figure}
         given = [name for name, value in clash.items() if value is not None]

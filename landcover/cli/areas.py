@@ -9,6 +9,7 @@ from typing import Any
 import click
 import pandas as pd
 
+from landcover.cli.dates import date_option
 from landcover.cli.files import plain, write_file
 from landcover.cli.progress import progress_of
 from landcover.cli.tables import new_table, show
@@ -18,6 +19,7 @@ from landcover.run import Run, open_run
 
 @click.command()
 @click.argument("run")
+@date_option
 @click.option("--by", metavar="FILE", help="Zones: a vector file of polygons, in any CRS.")
 @click.option(
     "--field",
@@ -29,6 +31,7 @@ from landcover.run import Run, open_run
 @click.option("--figure", metavar="FILE.png", help="Draw the areas as bars.")
 def areas(
     run: str,
+    date: str,
     by: str | None,
     field: str | None,
     as_json: bool,
@@ -48,7 +51,7 @@ def areas(
     These are areas of the map, with its errors in them. What the ground really has, with confidence
     intervals, takes a sample: landcover sample, then landcover accuracy --sample.
     """
-    opened = open_run(run)
+    opened = open_run(run, date)
     with progress_of("measuring", "blocks of the map") as progress:
         table = opened.areas(by, field, progress)
     if output:

@@ -12,6 +12,7 @@ import click
 from landcover.analysis.chips import chips, edge_of, usual_sizes
 from landcover.analysis.sample_size import FEWEST
 from landcover.analysis.sampling import EXPECTED
+from landcover.cli.dates import date_option
 from landcover.cli.progress import progress_of
 from landcover.cli.tables import new_table, show
 from landcover.errors import OutputError
@@ -36,6 +37,7 @@ def _pairs(
 
 @click.command()
 @click.argument("run")
+@date_option
 @click.option("-o", "--output", required=True, metavar="FILE.gpkg", help="Where the points go.")
 @click.option("--size", type=click.IntRange(min=2), help="Points of the whole sample.")
 @click.option(
@@ -70,6 +72,7 @@ def _pairs(
 @click.option("--no-chips", is_flag=True, help="Draw points only, no pictures of the imagery.")
 def sample(
     run: str,
+    date: str,
     output: str,
     size: int | None,
     standard_error: float | None,
@@ -92,7 +95,7 @@ def sample(
 
       landcover accuracy RUN --sample FILE.gpkg
     """
-    opened = open_run(run)
+    opened = open_run(run, date)
     _check(Path(output))
     with progress_of("drawing", "blocks of the map") as progress:
         drawn = opened.sample(

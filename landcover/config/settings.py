@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -18,6 +19,7 @@ Precision: TypeAlias = Literal["f32", "bf16", "f16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Alpha: TypeAlias = Literal["mask", "imagery"]
 Inside: TypeAlias = Literal["whole", "centre", "touch"]
+Palette: TypeAlias = Literal["expand"]
 Resize: TypeAlias = Literal["none", "fit", "crop", "pad"]
 PerBand: TypeAlias = float | tuple[float, ...]
 
@@ -40,6 +42,38 @@ class RegionSettings(_Section):
     where: str | None = None
 
 
+class DateSettings(_Section):
+    """Where the date of a scene stands; neither: in its file's name, as 20160915 or 2016-09-15.
+
+    Args:
+        pattern: a regular expression that is looked for in the path of the scene's first file; its
+            group ``date`` is YYYY, YYYYMM or YYYYMMDD, with or without ``-`` between.
+        tag: of the file, whose text is such a date, such as TIFFTAG_DATETIME.
+    """
+
+    pattern: str | None = None
+    tag: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, values: Any) -> Any:
+        """``auto`` stands for neither, any other text for a pattern."""
+        if isinstance(values, str):
+            return {} if values == "auto" else {"pattern": values}
+        return values
+
+    @model_validator(mode="after")
+    def _one_place(self) -> DateSettings:
+        if self.pattern is not None and self.tag is not None:
+            raise ValueError("needs 'pattern' or 'tag', not both")
+        if self.pattern is not None and "date" not in _groups(self.pattern):
+            raise ValueError(
+                f"{self.pattern!r} is neither 'auto' nor a regular expression with a group 'date', "
+                r"such as '_(?P<date>\d{8})_'"
+            )
+        return self
+
+
 class SourceSettings(_Section):
     """Which imagery is scored, and how tiles cover it.
 
@@ -60,8 +94,11 @@ class SourceSettings(_Section):
             the labels of pixels whose centre lies in the region are kept.
         alpha: what a band is that its file declares alpha: a "mask" of the pixels, or "imagery";
             default: imagery if the network reads it, else a mask.
+        palette: "expand": rasters of indices into a palette are read as the colours that these stand
+            for; default: they are refused.
         resize: what to do with images of another size than the network's window: "none" (they are
             not scored), "fit" (resampled), "crop" (their middle), "pad" (mirrored at their edges).
+        date: rasters only: where the date of a scene stands; scenes of several dates get a map a date.
         labels: "parent": the true label of an image is the name of its folder.
         task: tiles a task; default: chosen for the model.
     """
@@ -77,7 +114,9 @@ class SourceSettings(_Section):
     region: RegionSettings | None = None
     inside: Inside | None = None
     alpha: Alpha | None = None
+    palette: Palette | None = None
     resize: Resize = "none"
+    date: DateSettings | None = None
     labels: Literal["parent"] | None = None
     task: int | None = Field(None, ge=1)
 
@@ -94,6 +133,8 @@ class SourceSettings(_Section):
             raise ValueError("'labels' goes with 'images': a raster has no folder per class")
         if self.region and self.images:
             raise ValueError("'region' goes with 'rasters': image files have no place on earth")
+        if self.date and self.images:
+            raise ValueError("'date' goes with 'rasters': image files have no map")
         if self.inside and not self.region:
             raise ValueError(
                 "'inside' says which tiles of a 'region' are scored, and there is none"
@@ -242,6 +283,14 @@ def _recorded(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _recorded(item) for key, item in value.items()}
     return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def _groups(pattern: str) -> Iterable[str]:
+    """The names of a regular expression's groups; none where it is no such expression."""
+    try:
+        return re.compile(pattern).groupindex
+    except re.error:
+        return ()
 
 
 def _listed(values: Any, *keys: str) -> Any:

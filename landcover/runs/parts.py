@@ -106,7 +106,7 @@ def read_parts(
     """The tables of the tasks that are done, one after the other, in the order of the plan.
 
     Args:
-        run: the directory.
+        run: the directory; where it is of a date, only tiles of that date are read.
         kind: scored tiles, or those that failed.
         columns: all, unless some are named.
 
@@ -137,7 +137,11 @@ def read_part(run: RunDirectory, index: int, columns: Sequence[str] | None = Non
 def _read(run: RunDirectory, name: str, columns: Sequence[str] | None) -> pa.Table:
     try:
         content = pa.BufferReader(run.storage.read(name))
-        return pq.read_table(content, columns=list(columns) if columns else None)
+        if not run.date:
+            return pq.read_table(content, columns=list(columns) if columns else None)
+        asked = [*columns, "date"] if columns else None
+        table = pq.read_table(content, columns=asked, filters=[("date", "==", run.date)])
+        return table.select(list(columns)) if columns else table
     except (OSError, pa.ArrowException) as error:
         raise OutputError(run.storage.where(name), f"cannot be read: {error}") from error
 

@@ -40,6 +40,7 @@ class Part:
         scores: dims (n,), in [0, 1]: how probable that label is.
         probabilities: dims (n, class), in [0, 1]; None where they were not asked for.
         crs: of the tiles' bounds; None for image files.
+        date: of the scene; "" where scenes have none.
         failures: those that could not be scored.
         skipped: how many hold nothing but nodata.
         pixels: labels of pixels, from a network that labels pixels.
@@ -58,6 +59,7 @@ class Part:
     scores: npt.NDArray[np.float32]
     probabilities: npt.NDArray[np.float32] | None = None
     crs: str | None = None
+    date: str = ""
     failures: Sequence[Failure] = ()
     skipped: int = 0
     pixels: PixelBlock | None = None
@@ -70,12 +72,15 @@ class Part:
             raise ValueError(f"task {self.index}: {self.planned} tiles planned, {ended} ended")
 
     @classmethod
-    def failed(cls, task: Task, failures: Sequence[Failure], crs: str | None = None) -> Part:
+    def failed(
+        cls, task: Task, failures: Sequence[Failure], crs: str | None = None, date: str = ""
+    ) -> Part:
         """The part of a task of which every tile has failed."""
         labels, scores = np.zeros(0, np.intp), np.zeros(0, np.float32)
         return cls(
             *(task.index, task.tiles, (), labels, scores),
             crs=crs,
+            date=date,
             failures=failures,
             digest=task.digest,
         )
@@ -110,6 +115,8 @@ def tiles_table(part: Part, counts: Counts, scheme: Scheme) -> bytes:
         values = np.ascontiguousarray(part.probabilities, np.float32)
         ends = np.arange(0, values.size + 1, max(values.shape[-1], 1), dtype=np.int32)
         more["probabilities"] = pa.ListArray.from_arrays(ends, pa.array(values.ravel()))
+    if part.date:
+        more["date"] = _same(part.date, table.num_rows)
     if part.undefined is not None:
         more["undefined_pixels"] = pa.array(np.asarray(part.undefined, np.int32))
     metadata = counts.metadata(part.index)
@@ -127,7 +134,14 @@ def failures_table(part: Part) -> bytes:
     table = _where(tiles, bounds_of(tiles))
     reasons = pa.array([redacted(failure.reason) for failure in part.failures], pa.string())
     retryable = pa.array([failure.retryable for failure in part.failures], pa.bool_())
-    return _encoded(table.append_column("reason", reasons).append_column("retryable", retryable))
+    table = table.append_column("reason", reasons).append_column("retryable", retryable)
+    if part.date:
+        table = table.append_column("date", _same(part.date, table.num_rows))
+    return _encoded(table)
+
+
+def _same(text: str, rows: int) -> pa.Array:
+    return pa.array([text] * rows, pa.string())
 
 
 def _where(tiles: Sequence[Tile], bounds: npt.NDArray[np.float64]) -> pa.Table:

@@ -103,5 +103,5 @@ def _give_up(directory: RunDirectory, lost: Lost[Task]) -> Counts:
     """Put the tiles of a task that no worker survived into quarantine."""
     task = lost.item
     failures = [Failure(tile, lost.reason, True) for tile in task.planned()]
-    crs = task.scene.crs if isinstance(task, RasterTask) else None
-    return write_part(directory, Part.failed(task, failures, crs))
+    of_scene = (task.scene.crs, task.scene.date) if isinstance(task, RasterTask) else ()
+    return write_part(directory, Part.failed(task, failures, *of_scene))

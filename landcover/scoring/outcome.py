@@ -40,11 +40,12 @@ def write_outcome(
 
     Returns:
         what ``run.json`` says of them: ``files``, relative to the directory, ``accuracy`` where the
-        true labels are known, and ``note``: what could not be made, and why.
+        true labels are known, ``dates``: which maps show a date, where scenes have dates, and
+        ``note``: what could not be made, and why.
     """
     if isinstance(source, ImageSource):
         return _accuracy(run)
-    scenes = [SceneGrid(s.name, s.crs, s.transform, s.grid) for s in source.scenes()]
+    scenes = [SceneGrid(s.name, s.crs, s.transform, s.grid, s.date) for s in source.scenes()]
     maps = MapMaker(run, pool, recipe.output).write(scenes, _places(source, recipe.output), mosaic)
     return _told(run, maps, scenes)
 
@@ -57,14 +58,29 @@ def _places(source: RasterSource, output: Output) -> Iterator[PartPlace]:
 
 
 def _told(run: RunDirectory, maps: Maps, scenes: list[SceneGrid]) -> dict[str, Any]:
-    files, notes = list(maps.files), [maps.note] if maps.note else []
-    if not maps.note:
+    files, notes = list(maps.files), []
+    if len(maps.dates) > 1:
+        for date, of_date in maps.dates.items():
+            notes += _drawn(run, of_date, f"maps/{date}.png", date, files)
+    else:
         title = scenes[0].name if len(scenes) == 1 else f"{len(scenes)} scenes"
-        path = run.storage.where(files[0])
-        notes += _picture(
-            run, "map.png", lambda png: map_figure(path, run.scheme, maps.counts, png, title), files
-        )
-    return {"files": files, **({"note": "; ".join(notes)} if notes else {})}
+        notes += _drawn(run, maps, "map.png", title, files)
+    dates = {date: list(of_date.shown) for date, of_date in maps.dates.items()}
+    return {
+        "files": files,
+        **({"dates": dates} if dates else {}),
+        **({"note": "; ".join(notes)} if notes else {}),
+    }
+
+
+def _drawn(run: RunDirectory, maps: Maps, name: str, title: str, files: list[str]) -> list[str]:
+    """Draw the map of several scenes; the reason why there is none, or no picture of it."""
+    if maps.note:
+        return [maps.note]
+    path = run.storage.where(maps.files[0])
+    return _picture(
+        run, name, lambda png: map_figure(path, run.scheme, maps.counts, png, title), files
+    )
 
 
 def _accuracy(run: RunDirectory) -> dict[str, Any]:
@@ -91,7 +107,7 @@ def _picture(
     """
     try:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, name)
+            path = Path(folder, "picture.png")
             draw(path)
             run.storage.put(name, path.read_bytes())
     except Exception as error:  # noqa: BLE001

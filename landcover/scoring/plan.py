@@ -90,6 +90,8 @@ def _rasters(settings: SourceSettings, recipe: Recipe) -> RasterSource:
         mask=recipe.output == "pixel",
         alpha=settings.alpha,
         lattice=settings.grid == "ground",
+        date=settings.date,
+        palette=settings.palette,
         region=_region(settings.region),
         inside=settings.inside or ("touch" if recipe.output == "pixel" else "centre"),
     )
@@ -134,5 +136,6 @@ def _images(settings: SourceSettings, recipe: Recipe) -> ImageSource:
         labels=settings.labels,
         known=classes_of(recipe.classes, recipe.scheme),
         alpha=settings.alpha,
+        palette=settings.palette,
         resize=settings.resize,
     )

@@ -195,6 +195,7 @@ class Job:
             scores=_stacked([one.scores for one in labels]),
             probabilities=probabilities if self.probabilities else None,
             crs=task.scene.crs if isinstance(task, RasterTask) else None,
+            date=task.scene.date if isinstance(task, RasterTask) else "",
             failures=tally.failures,
             skipped=tally.skipped,
             pixels=None if canvas is None else pixel_block(canvas),

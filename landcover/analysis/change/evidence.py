@@ -171,9 +171,10 @@ def tiles_of(run: RunDirectory) -> tuple[SceneTiles, ...]:
         found = _part(run, index)
         if found is not None:
             scenes.setdefault(found[0], []).append((index, *found[1:]))
-    files = run.manifest().get("files", [])
+    said = run.manifest()
+    files, dates = said.get("files", []), said.get("dates", {})
     own = [name for name in files if name.startswith("maps/") and name.endswith(".tif")]
-    names = [f"maps/{name}.tif" for name in file_names(list(scenes))] if own else [MAP]
+    names = [f"maps/{name}.tif" for name in file_names(list(scenes), dates)] if own else [MAP]
     pairs = zip(names, scenes.values(), strict=False)
     return tuple(SceneTiles(name, tuple(parts)) for name, parts in pairs if name in files)
 

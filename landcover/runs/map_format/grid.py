@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import PurePosixPath
@@ -23,12 +23,14 @@ class SceneGrid:
         crs: what rasterio and pyproj understand.
         transform: of the scene's first pixel at the resolution of the grid; not rotated.
         grid: its tiles.
+        date: when it was taken; "" where scenes have none.
     """
 
     name: str
     crs: str
     transform: Transform
     grid: Grid
+    date: str = ""
 
     def map_grid(self, output: Output) -> MapGrid:
         """The grid of the scene's map.
@@ -81,9 +83,14 @@ class MapGrid:
         return MapGrid(self.crs, (a, b, x, d, e, y), width, height)
 
 
-def file_names(scenes: Sequence[str]) -> list[str]:
-    """A short name for the map of each scene: the last part of its name, numbered if taken."""
-    names: dict[str, str] = {}
+def file_names(scenes: Sequence[str], taken: Iterable[str] = ()) -> list[str]:
+    """A short name for the map of each scene: the last part of its name, numbered if taken.
+
+    Args:
+        scenes: their names.
+        taken: names that maps of something else have.
+    """
+    names = {name.casefold(): "" for name in taken}
     for scene in scenes:
         last = re.sub(r"\.tiff?$", "", PurePosixPath(scene).name, flags=re.IGNORECASE)
         stem = re.sub(r"[^\w.-]+", "_", last) or "scene"
@@ -91,4 +98,4 @@ def file_names(scenes: Sequence[str]) -> list[str]:
         # Some file systems take names that differ in case for the same.
         name = next(n for n in chain((stem,), numbered) if n.casefold() not in names)
         names[name.casefold()] = name
-    return list(names.values())
+    return [name for name in names.values() if name]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
 from typing import Literal, TypeVar
@@ -23,6 +23,7 @@ from landcover.runs.maps.pieces import Assemble, Assembly, CountPiece, MakePiece
 MAP, INDEX = "map.tif", "map.vrt"
 CHANGE = "change.tif"
 """The map of a comparison of several runs, whose classes are transitions."""
+_FORMS = ("tif", "vrt")  # of the map of several scenes: a raster of its own, or an index
 Form = Literal["index", "cog"]
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,11 +37,18 @@ class Maps:
         files: names relative to the run directory, that of the whole first where there is one.
         note: why there is no mosaic; None where there is one.
         counts: how many pixels of the whole have each code; where there is no whole, of all maps.
+        dates: where scenes have dates, the maps of each; where these are several, there is no whole.
     """
 
     files: tuple[str, ...]
     note: str | None = None
     counts: Counter[int] = field(default_factory=Counter, compare=False)
+    dates: Mapping[str, Maps] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The names of the maps that together show everything: the whole, or those of scenes."""
+        return self.files if self.note else self.files[:1]
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,8 @@ class MapMaker:
         One scene becomes ``map.tif``. Several become ``maps/NAME.tif`` each, and ``map.vrt``, an
         index of them all: in the CRS and on the grid of the first scene, begun at the upper-left
         corner of the whole, the nearest pixel taken, the first listed scene winning where scenes
-        overlap. Scenes too far apart for one map have none.
+        overlap. Scenes too far apart for one map have none. Scenes of several dates become such a map
+        for each date, ``maps/DATE.vrt`` or ``maps/DATE.tif``.
 
         Args:
             scenes: all that the run was to score, in the order they were listed.
@@ -75,7 +84,7 @@ class MapMaker:
         """
         storage = self.run.storage
         storage.prepare(FOLDER, *(["maps"] if len(scenes) > 1 else []))
-        own = file_names([scene.name for scene in scenes])
+        own = file_names([scene.name for scene in scenes], {scene.date for scene in scenes})
         names = [f"maps/{name}.tif" for name in own] if len(scenes) > 1 else [MAP]
         grids = [scene.map_grid(self.output) for scene in scenes]
         items = [
@@ -85,8 +94,13 @@ class MapMaker:
         origins = _areas_of(scenes, parts, TileParts if self.output == "tile" else PixelParts)
         counts = self._make(items, origins)
         maps = Maps(tuple(names), counts=counts)
-        if len(scenes) > 1:
+        dates = list(dict.fromkeys(scene.date for scene in scenes))
+        if len(dates) > 1:
+            maps = self._of_dates(maps, items, scenes, mosaic)
+        elif len(scenes) > 1:
             maps = self._mosaic(maps, items, [scene.name for scene in scenes], mosaic)
+        if dates != [""] and not maps.dates:
+            maps = replace(maps, dates={dates[0]: maps})
         storage.remove_folder(FOLDER)
         self._tidy(maps)
         return maps
@@ -113,32 +127,55 @@ class MapMaker:
 
     def _tidy(self, maps: Maps) -> None:
         """Remove what an earlier attempt with another mosaic has left."""
-        if INDEX not in maps.files:
+        if not any(name.endswith(".vrt") for name in maps.files):
             views = [name for name in self.run.storage.names("maps") if name.endswith(".vrt")]
-            for name in (INDEX, *(f"maps/{view}" for view in views)):
-                self.run.storage.remove(name)
-        if MAP not in maps.files:
-            self.run.storage.remove(MAP)
-            self.run.storage.remove(f"{MAP}.aux.xml")
+            for view in views:
+                self.run.storage.remove(f"maps/{view}")
+        wholes = {MAP, INDEX} | {f"maps/{date}.{form}" for date in maps.dates for form in _FORMS}
+        for name in wholes - set(maps.files):
+            self.run.storage.remove(name)
+            self.run.storage.remove(f"{name}.aux.xml")
+
+    def _of_dates(
+        self, maps: Maps, items: Sequence[Assembly], scenes: Sequence[SceneGrid], form: Form
+    ) -> Maps:
+        """A mosaic for each date: a map of all would show one of them only."""
+        dates, files = {}, list(maps.files)
+        for date in sorted({scene.date for scene in scenes}):
+            places = [place for place, scene in enumerate(scenes) if scene.date == date]
+            own = Maps(tuple(maps.files[place] for place in places))
+            names = [scenes[place].name for place in places]
+            found = self._mosaic(own, [items[place] for place in places], names, form, date)
+            dates[date] = found
+            files = [*files, *found.shown] if found.note is None else files
+        wholes = files[len(maps.files) :]
+        return replace(maps, files=(*wholes, *maps.files), dates=dates)
 
     def _mosaic(
-        self, maps: Maps, items: Sequence[Assembly], scenes: Sequence[str], form: Form
+        self,
+        maps: Maps,
+        items: Sequence[Assembly],
+        scenes: Sequence[str],
+        form: Form,
+        date: str = "",
     ) -> Maps:
+        """One map of several scenes, or of those of a date."""
+        target, shown = (f"maps/{date}.{end}" if date else f"map.{end}" for end in _FORMS)
         try:
-            places, whole = placed([item.grid for item in items], scenes, MAP)
+            places, whole = placed([item.grid for item in items], scenes, target)
         except SourceError as error:
             return Maps(maps.files, str(error), maps.counts)
         index = Index(maps.files, places, whole)
-        layout = Layout("mosaic", Size(whole.height, whole.width))
+        layout = Layout(f"mosaic{date}", Size(whole.height, whole.width))
         if form == "index":
-            index.write(self.run, INDEX, "maps")
+            index.write(self.run, shown, "maps")
             # Scenes overlap, and their pixels differ in size: only the whole tells what one sees.
-            pieces = _pieces(layout, 0, partial(_same, Mosaic(INDEX)))
-            return Maps((INDEX, *maps.files), None, self._counts(CountPiece(self.run), pieces))
-        name = f"{FOLDER}/mosaic.vrt"
+            pieces = _pieces(layout, 0, partial(_same, Mosaic(shown)))
+            return Maps((shown, *maps.files), None, self._counts(CountPiece(self.run), pieces))
+        name = f"{FOLDER}/mosaic{date}.vrt"
         index.write(self.run, name, FOLDER)
-        counts = self._make([Assembly(MAP, layout, whole)], iter([partial(_same, Mosaic(name))]))
-        return Maps((MAP, *maps.files), None, counts)
+        counts = self._make([Assembly(target, layout, whole)], iter([partial(_same, Mosaic(name))]))
+        return Maps((target, *maps.files), None, counts)
 
     def _make(
         self, items: Sequence[Assembly], origins: Iterator[Callable[[Area], Origin]]

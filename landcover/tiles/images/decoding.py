@@ -16,7 +16,7 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
-from landcover.config import Alpha, Resize
+from landcover.config import Alpha, Palette, Resize
 from landcover.tiles.gdal import cause, unplaced_allowed
 from landcover.tiles.grid import Size
 from landcover.tiles.images.fetching import Content, Unreachable
@@ -47,6 +47,7 @@ class Wanted:
         alpha: what a band that is declared alpha is; None: imagery if it is read, else a mask,
             which must be opaque.
         resize: what to do with images of another size.
+        palette: "expand": a TIFF of indices into a palette is read as their colours, as a PNG is.
     """
 
     tile: Size
@@ -54,6 +55,7 @@ class Wanted:
     band_count: int | None = None
     alpha: Alpha | None = None
     resize: Resize = "none"
+    palette: Palette | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def _pixels(content: Content, path: str, wanted: Wanted, last: int, only: Size |
     """
     if isinstance(content, Unreachable):
         raise content
-    bands, alpha = _opened(content, path, only)
+    bands, alpha = _opened(content, path, only, colours=wanted.palette == "expand")
     if not alpha or wanted.alpha == "imagery":
         return bands
     if last >= len(bands):
@@ -172,11 +174,11 @@ def _pixels(content: Content, path: str, wanted: Wanted, last: int, only: Size |
     return bands[:-1]
 
 
-def _opened(content: bytes, path: str, tile: Size | None) -> tuple[Pixels, bool]:
+def _opened(content: bytes, path: str, tile: Size | None, *, colours: bool) -> tuple[Pixels, bool]:
     """All bands of an image, and whether the last is a mask."""
     try:
         if PurePosixPath(path).suffix.lower() in (".tif", ".tiff"):
-            return _by_rasterio(content, tile)
+            return _by_rasterio(content, tile, colours=colours)
         image = Image.open(BytesIO(content))
         _check_size(image.width, image.height, tile)
         if image.mode in ("LA", "RGB", "RGBA") and _deep(image):
@@ -205,16 +207,34 @@ def _by_pillow(image: Image.Image) -> tuple[Pixels, bool]:
     return bands, image.mode in ("LA", "RGBA")
 
 
-def _by_rasterio(content: bytes, tile: Size | None) -> tuple[Pixels, bool]:
+def _by_rasterio(
+    content: bytes, tile: Size | None, *, colours: bool = False
+) -> tuple[Pixels, bool]:
     with MemoryFile(content) as file, _unplaced(file) as dataset:
         _check_size(dataset.width, dataset.height, tile)
         if dataset.colorinterp[0] == ColorInterp.palette:
-            raise Unusable("holds indices into a palette; convert it to RGB")
+            if colours:
+                return _expanded(dataset)
+            raise Unusable(
+                "holds indices into a palette; where its colours are imagery, set source.palette: expand"
+            )
         bands = dataset.read()
         alpha = dataset.colorinterp[-1] == ColorInterp.alpha
     if bands.dtype.kind not in "iuf":
         raise Unusable(f"holds {bands.dtype} pixels; the network reads real numbers")
     return bands, alpha
+
+
+def _expanded(dataset: Any) -> tuple[Pixels, bool]:
+    """The colours that indices into a palette stand for, and whether some are transparent."""
+    indices, entries = dataset.read(1), dataset.colormap(1)
+    table = np.zeros((max(*entries, int(indices.max())) + 1, 4), np.uint8)
+    table[list(entries)] = list(entries.values())
+    if dataset.nodata in entries:
+        table[int(dataset.nodata), 3] = 0
+    bands = np.moveaxis(table[indices], 2, 0)
+    opaque = bool((bands[3] == _OPAQUE["uint8"]).all())
+    return (bands[:3] if opaque else bands), not opaque
 
 
 def _unplaced(file: MemoryFile) -> Any:

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Literal, NamedTuple
 
 from landcover.classes import Scheme
-from landcover.config import Alpha, Resize
+from landcover.config import Alpha, Palette, Resize
 from landcover.contracts import Failure, Read, Strip, Tile
 from landcover.errors import ConfigError, SourceError
 from landcover.tiles import buffers
@@ -60,6 +60,7 @@ class ImageSource:
         alpha: what a band that is declared alpha is; None: imagery if it is read, else a mask,
             which must be opaque everywhere.
         resize: what to do with images of another size than the window.
+        palette: "expand": TIFFs of indices into a palette are read as their colours.
 
     Raises:
         ConfigError: if the bands do not fit together.
@@ -78,6 +79,7 @@ class ImageSource:
         task_tiles: int = 64,
         alpha: Alpha | None = None,
         resize: Resize = "none",
+        palette: Palette | None = None,
     ) -> None:
         if bands is not None and band_count is not None and len(bands) != band_count:
             raise ConfigError(
@@ -93,7 +95,7 @@ class ImageSource:
         self._labels, self._task_tiles = labels, task_tiles
         self._known = known if labels else None
         numbers = None if bands is None else tuple(_numbered(band) for band in bands)
-        self._wanted = Wanted(Size.of(tile), numbers, band_count, alpha, resize)
+        self._wanted = Wanted(Size.of(tile), numbers, band_count, alpha, resize, palette)
         self._expected: Expected | None = None
 
     @property
@@ -144,6 +146,7 @@ class ImageSource:
             "labels": self._labels,
             **({"alpha": wanted.alpha} if wanted.alpha else {}),
             **({"resize": wanted.resize} if wanted.resize != "none" else {}),
+            **({"palette": wanted.palette} if wanted.palette else {}),
             "bands": None if wanted.bands is None else list(wanted.bands),
         }
 

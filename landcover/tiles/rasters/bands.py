@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -27,6 +27,7 @@ class BandPlan:
         validity: what tells pixels without data.
         alpha: the band that does where ``validity`` is "alpha", else 0.
         declared: the band that is declared alpha, mask or not; 0 where none is.
+        colours: indices into a palette are read as the colours that these stand for.
     """
 
     read: tuple[int, ...]
@@ -35,6 +36,7 @@ class BandPlan:
     validity: Validity
     alpha: int
     declared: int = 0
+    colours: bool = field(default=False, repr=False)  # what is refused without it has no results
 
     @property
     def pixel_bytes(self) -> int:
@@ -47,6 +49,8 @@ def plan_bands(
     bands: Sequence[int | str] | None,
     band_count: int | None,
     alpha: Alpha | None = None,
+    *,
+    colours: bool = False,
 ) -> BandPlan:
     """Choose the bands of a scene.
 
@@ -59,6 +63,7 @@ def plan_bands(
         bands: from 1 or by name, in the order of the network; None: the first ``band_count``.
         band_count: how many bands the network reads; None: all but a mask.
         alpha: what a band that is declared alpha is; None: as its use tells.
+        colours: indices into a palette are read as the colours that these stand for.
 
     Raises:
         SourceError: if bands are missing, differ in dtype, or hold no real numbers.
@@ -66,8 +71,8 @@ def plan_bands(
     if any(metadata.palette for metadata in files):
         raise SourceError(
             files[0].file,
-            "holds indices into a palette, which are no brightness; expand them: gdal_translate "
-            "-expand rgb FILE EXPANDED.tif",
+            "holds indices into a palette, which are no brightness; where its colours are imagery, set "
+            "source.palette: expand",
         )
     declared = files[0].alpha if len(files) == 1 else 0
     masking = (
@@ -83,7 +88,8 @@ def plan_bands(
     masking = 0 if masking in chosen else masking
     validity: Validity = "alpha" if masking else _validity(files)
     others = _others(files, chosen) if validity == "value" else ()
-    return BandPlan(chosen, others, _common_dtype(files, chosen), validity, masking, declared)
+    dtype = _common_dtype(files, chosen)
+    return BandPlan(chosen, others, dtype, validity, masking, declared, colours)
 
 
 def _is_imagery(files: list[Metadata], band_count: int | None) -> bool:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 
 from landcover.errors import SourceError, StoreError
-from landcover.tiles.gdal import Address, address, cause, gdal_settings, unplaced_allowed
+from landcover.tiles.gdal import Address, address, cause, gdal_settings
 from landcover.tiles.grid import Transform
 from landcover.tiles.rasters.crs import name_of, unit_of
+from landcover.tiles.rasters.palettes import has_palette, open_raster
 from landcover.tiles.reach import readable
 from landcover.tiles.states import state_of, state_told
 from landcover.tiles.storage import file_of, file_system, is_remote
@@ -56,6 +57,7 @@ class Metadata:
         state: tells the file, and those that it needs, from others of the same names.
         placed_by: "ground control points" or "RPCs" where it has some; else "".
         palette: its first band holds indices into a palette.
+        tags: of the file, in the domain that needs no name.
     """
 
     file: str
@@ -75,10 +77,15 @@ class Metadata:
     state: str
     placed_by: str
     palette: bool
+    tags: Mapping[str, str]
 
 
-def read_metadata(file: str) -> Metadata:
+def read_metadata(file: str, *, colours: bool = False) -> Metadata:
     """Open a raster file and read its metadata.
+
+    Args:
+        file: path or URL.
+        colours: where it holds indices into a palette, those of the colours that these stand for.
 
     Raises:
         SourceError: if it is no raster, holds no band, or ends before its last block.
@@ -86,19 +93,23 @@ def read_metadata(file: str) -> Metadata:
     where = address(file)
     size, state = _looked_up(file)
     try:
-        with gdal_settings(where), _opened(where) as dataset:
+        with gdal_settings(where), open_raster(where, colours=False) as dataset:
             if dataset.count == 0:
                 raise SourceError(file, _no_band(dataset))
             _check_complete(dataset, file, size)
-            return _metadata(dataset, file, " ".join([state, *_beside(dataset, file)]))
+            told = _metadata(dataset, file, " ".join([state, *_beside(dataset, file)]))
+            return _of_colours(where, told) if colours and told.palette else told
     except (RasterioError, OSError) as error:
         remedy = "" if is_remote(file) else "; copy it again, or correct source.rasters"
         raise SourceError(file, f"cannot be read as a raster: {cause(error)}{remedy}") from error
 
 
-def _opened(where: Address) -> Any:
-    with unplaced_allowed():
-        return rasterio.open(where.path, **where.opener())
+def _of_colours(where: Address, indices: Metadata) -> Metadata:
+    """What a raster says of its colours that says this of its indices."""
+    with open_raster(where, colours=True) as dataset:
+        found = _metadata(dataset, indices.file, indices.state)
+    own = ("block", "placed_by", "tags")
+    return replace(found, **{name: getattr(indices, name) for name in own})
 
 
 def holdable(value: float | None, dtype: str) -> float | None:
@@ -129,7 +140,8 @@ def _metadata(dataset: Any, file: str, state: str) -> Metadata:
         block=dataset.block_shapes[0],
         state=state,
         placed_by=_placed_by(dataset),
-        palette=dataset.colorinterp[0] == ColorInterp.palette,
+        palette=has_palette(dataset),
+        tags=dataset.tags(),
     )
 
 

@@ -53,8 +53,8 @@ class Neighbourhood:
     def of(self, place: int) -> tuple[Neighbour, ...]:
         """The neighbours of a scene, those listed first first: where two could serve, they do.
 
-        They are in the same CRS, have pixels of the same size and as many bands of the same dtype,
-        and some of their pixels lie within a halo of the scene. (Its last tiles may read further,
+        They are in the same CRS and of the same date, have pixels of the same size and as many bands
+        of the same dtype, and some of their pixels lie within a halo of the scene. (Its last tiles may read further,
         but nothing that they write inside the scene needs that.)
 
         Args:
@@ -92,11 +92,11 @@ def hidden(scenes: Sequence[Scene]) -> list[tuple[Scene, Scene]]:
 
     Returns:
         (first, later) for each later one that shares more than half of its ground, or of that of
-        the first, in the same CRS; one pair for each, with the first of those that it lies over.
+        the first, in the same CRS and of the same date; one pair for each, with the first of those that it lies over.
     """
     found: dict[int, int] = {}
-    for crs in dict.fromkeys(scene.crs for scene in scenes):
-        places = [place for place, scene in enumerate(scenes) if scene.crs == crs]
+    for kind in dict.fromkeys((scene.crs, scene.date) for scene in scenes):
+        places = [place for place, one in enumerate(scenes) if (one.crs, one.date) == kind]
         outlines = np.array([_outline(scenes[place]) for place in places])
         later, first = shapely.STRtree(outlines).query(outlines, predicate="intersects")
         before = first < later
@@ -116,6 +116,7 @@ def _placed(other: Scene, scene: Scene) -> Neighbour | None:
     (a, _, c, _, e, f), (a2, _, c2, _, e2, f2) = scene.transform, other.transform
     alike = (
         other.crs == scene.crs
+        and other.date == scene.date
         and np.allclose((a2, e2), (a, e), rtol=_SAME_SIZE, atol=0)
         and len(other.bands.read) == len(scene.bands.read)
         and other.bands.dtype == scene.bands.dtype

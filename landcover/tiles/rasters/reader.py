@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from rasterio.windows import Window
 
 from landcover.tiles import buffers
 from landcover.tiles.gdal import address
 from landcover.tiles.rasters.metadata import holdable
+from landcover.tiles.rasters.palettes import open_raster
 from landcover.tiles.rasters.scene import Scene
 from landcover.tiles.reach import readable
 from landcover.tiles.storage import is_remote
@@ -143,5 +143,5 @@ def open_scene(scene: Scene) -> SceneReader:
             readable(file)
     places = [address(file) for file in scene.files]
     return SceneReader(
-        scene, tuple(rasterio.open(where.path, **where.opener()) for where in places)
+        scene, tuple(open_raster(where, colours=scene.bands.colours) for where in places)
     )

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from landcover.config import Alpha
+from landcover.config import Alpha, DateSettings
 from landcover.tiles.grid import Grid, Tiling, Transform
 from landcover.tiles.rasters.bands import BandPlan, plan_bands
+from landcover.tiles.rasters.dates import date_of
 from landcover.tiles.rasters.georeference import (
     check_agreement,
     north_up,
@@ -40,6 +41,7 @@ class Scene:
         finer: edge of the file's pixels in pixels of the grid: above 1 where there are more of these.
         block: (rows, columns) of a block of the file, in pixels of the grid.
         state: tells the files from others of the same names.
+        date: when it was taken, as far as it is told; "" where nobody has asked.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Scene:
     finer: float
     block: tuple[int, int]
     state: str
+    date: str
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -59,6 +62,7 @@ class Scene:
         return (
             *(self.name, self.grid, self.transform, self.crs),
             *(self.bands, self.native, self.state),
+            *([self.date] if self.date else []),
         )
 
     def transform_at(self, row: int, col: int) -> Transform:
@@ -77,6 +81,8 @@ def describe(
     band_count: int | None = None,
     alpha: Alpha | None = None,
     lattice: bool = False,
+    date: DateSettings | None = None,
+    colours: bool = False,
 ) -> Scene:
     """Read the metadata of a scene and decide how it is going to be read.
 
@@ -90,11 +96,13 @@ def describe(
         band_count: how many bands the network reads; None: as many as there are.
         alpha: what a band that is declared alpha is; None: imagery if it is read, else a mask.
         lattice: tiles lie on a lattice that begins at the origin of the CRS.
+        date: where its date stands; None: it needs none.
+        colours: indices into a palette are read as the colours that these stand for.
 
     Raises:
         SourceError: if it cannot be scored as asked; the sentence says what to do.
     """
-    held = [read_metadata(file) for file in files]
+    held = [read_metadata(file, colours=colours) for file in files]
     check_agreement(held)
     first = held[0]
     own = north_up(first)
@@ -107,7 +115,7 @@ def describe(
         ),
         transform=transform,
         crs=first.crs,
-        bands=plan_bands(held, bands, band_count, alpha),
+        bands=plan_bands(held, bands, band_count, alpha, colours=colours),
         native=native,
         finer=1.0 if native else sqrt(own[0] * own[4] / (transform[0] * transform[4])),
         block=(
@@ -115,6 +123,7 @@ def describe(
             round(first.block[1] * own[0] / transform[0]),
         ),
         state=" ".join(metadata.state for metadata in held),
+        date="" if date is None else date_of(first, date),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from landcover.config import Alpha, Inside
+from landcover.config import Alpha, DateSettings, Inside, Palette
 from landcover.errors import ConfigError, SourceError
 from landcover.tiles.grid import Block, Size, plain, spacing
 from landcover.tiles.rasters.bands import alpha_note
@@ -49,6 +49,8 @@ class RasterSource:
             it. Where ``mask``, pixels whose centre lies outside hold no data.
         lattice: tiles of all scenes of one CRS and resolution lie on one lattice, which begins at
             the origin of the CRS; otherwise they begin at each scene's corner.
+        date: where the dates of scenes stand; None: they have none.
+        palette: "expand": indices into a palette are read as the colours that these stand for.
 
     Raises:
         ConfigError: if tile, halo, stride and bands do not fit together.
@@ -71,6 +73,8 @@ class RasterSource:
         lattice: bool = False,
         region: Region | None = None,
         inside: Inside = "touch",
+        date: DateSettings | None = None,
+        palette: Palette | None = None,
     ) -> None:
         if bands is not None and band_count is not None and len(bands) != band_count:
             raise ConfigError(
@@ -84,6 +88,8 @@ class RasterSource:
             "band_count": band_count,
             "alpha": alpha,
             "lattice": lattice,
+            "date": date,
+            "colours": palette == "expand",
         }
         self._region, self._inside = region, inside
         self._region_at = None if region is None else known(region)
@@ -199,11 +205,13 @@ class RasterSource:
         if pairs:
             first, later = pairs[0]
             others = f" (and so do {len(pairs) - 1} more)" if pairs[1:] else ""
+            dated = self._read["date"] is not None
+            advice = "leave one of them out" if dated else "source.date makes a map of each date"
             self._say(
                 later,
                 f"shows the place that {first.name} shows{others}: each scene has its "
                 "own map, but of those over one another the map of all shows the first that is "
-                "listed; score each date in a run of its own",
+                f"listed; {advice}",
             )
 
     def fingerprint(self) -> dict[str, object]:
@@ -213,6 +221,7 @@ class RasterSource:
             grid, bands = scene.grid, scene.bands
             held = [scene.name, grid.width, grid.height, scene.transform, scene.crs]
             held += [bands.read, bands.dtype, bands.validity, bands.alpha]
+            held += [scene.date] if scene.date else []
             digest.update(json.dumps(held).encode() + b"\n")
             number += 1
         return {

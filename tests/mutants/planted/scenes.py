@@ -448,3 +448,42 @@ BUFFERS = planted(
         "        self._kept.append(buffer)",
     ),
 )
+
+DATES = planted(
+    "landcover/tiles/rasters/dates.py",
+    "tests/tiles/rasters/test_dates.py",
+    ("one of several dates will do", "    if len(found) > 1:", "    if False:"),
+    ("a date within a number", r"(?<!\d)(?:19|20)", "(?:19|20)"),
+    ("a date in a folder", "PurePosixPath(metadata.file).name", "metadata.file"),
+    (
+        "a day that is none",
+        "        calendar_date(*numbers, *[1] * (3 - len(numbers)))",
+        "        pass",
+    ),
+)
+
+NEIGHBOURS_OF_A_DATE = planted(
+    "landcover/tiles/rasters/neighbours.py",
+    "tests/tiles/rasters/test_dates.py tests/scoring/test_dates.py",
+    ("another date is no reason", "\n        and other.date == scene.date", ""),
+)
+
+DATES_OF_A_RUN = planted(
+    "landcover/tiles/rasters/source.py",
+    "tests/scoring/test_dates.py",
+    ("dates are left out of the fingerprint", "[scene.date] if scene.date else []", "[]"),
+)
+
+MAPS_OF_DATES = planted(
+    "landcover/analysis/map_blocks.py",
+    "tests/scoring/test_dates.py",
+    ("all dates are added up", "if run.date or len(dates) > 1:", "if run.date:"),
+)
+
+PALETTES = planted(
+    "landcover/tiles/rasters/palettes.py",
+    "tests/tiles/rasters/test_palettes.py",
+    ("the declared index is a colour", "if dataset.nodata in entries:", "if False:"),
+    ("transparent entries are colours", "any(colour[3] == 0", "any(colour[3] == 1"),
+    ("bands in reverse", "colour[place]}", "colour[2 - place]}"),
+)

@@ -220,6 +220,22 @@ def test_pixels_come_as_they_are_in_the_file(
     assert (pixels == expected).all()
 
 
+def test_a_tiff_of_indices_is_read_as_colours_where_that_is_asked_for(tmp_path: Path) -> None:
+    import rasterio
+
+    indices = imagery(1, 20, 20)
+    file = write(tmp_path / "a.tif", indices)
+    entries = {n: (255 - n, n // 2, 7 * n % 256, 255) for n in range(256)}
+    with rasterio.open(file, "r+") as dataset:
+        dataset.write_colormap(1, entries)
+    with pytest.raises(SourceError, match=r"where its colours are imagery, set source\.palette"):
+        scored(source(tmp_path))
+    _, [pixels], failures = scored(source(tmp_path, palette="expand"))
+    table = np.array(list(entries.values()), np.uint8)
+    assert not failures
+    assert np.array_equal(pixels, np.moveaxis(table[indices[0]], 2, 0)[:3])
+
+
 def test_a_network_of_four_bands_reads_the_fourth_of_an_rgba_image(tmp_path: Path) -> None:
     pixels = imagery(4, 20, 20)
     save(tmp_path / "a.png", pixels)

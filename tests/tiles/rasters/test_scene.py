@@ -347,7 +347,7 @@ def test_indices_into_a_palette_are_never_brightness(tmp_path: Path) -> None:
     file = write(tmp_path / "a.tif", imagery(1, 70, 70))
     with rasterio.open(file, "r+") as dataset:
         dataset.write_colormap(1, {n: (n, 0, 255 - n, 255) for n in range(256)})
-    with pytest.raises(SourceError, match=r"indices into a palette.* gdal_translate -expand rgb"):
+    with pytest.raises(SourceError, match=r"indices into a palette.* set source\.palette: expand"):
         described(file, bands=(1,))
 
 

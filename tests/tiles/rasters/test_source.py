@@ -347,8 +347,8 @@ def test_scenes_over_one_another_are_said_and_those_beside_one_another_are_not(
     [said] = told_of(source(*over), caplog)
     assert said == (
         "d2018: shows the place that d2016 shows (and so do 1 more): each scene has its own map, "
-        "but of those over one another the map of all shows the first that is listed; score each "
-        "date in a run of its own"
+        "but of those over one another the map of all shows the first that is listed; "
+        "source.date makes a map of each date"
     )
     assert told_of(source(scene("whole", 0), scene("part", 30, 20)), caplog)[0].startswith("part: ")
 

@@ -1,0 +1,121 @@
+"""Several dates of one place in one run: a map a date, and no map that shows one of them only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+from support.colours import blobs
+from support.rasters import write
+
+import landcover
+from landcover.errors import OutputError
+
+DATES = {"20160915": "2016-09-15", "20180804": "2018-08-04"}
+SIDE = 100
+
+
+@pytest.fixture(scope="module")
+def county(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The left and the right half of a place, both at two dates, between which all has changed."""
+    folder = tmp_path_factory.mktemp("county")
+    for seed, date in enumerate(DATES, 1):
+        pixels = blobs(seed, SIDE, 2 * SIDE)
+        for name, left in (("left", 0), ("right", SIDE)):
+            where = from_origin(500000.0 + left, 4000000.0, 1, 1)
+            write(folder / f"{name}_{date}.tif", pixels[:, :, left : left + SIDE], transform=where)
+    return folder
+
+
+def scored(model: Path, output: Path, rasters: Any, **overrides: Any) -> Any:
+    keys = {key.replace("__", "."): value for key, value in overrides.items()}
+    return landcover.score(rasters=rasters, model=model, output=output, overrides=keys)
+
+
+def codes(path: Path) -> np.ndarray[Any, Any]:
+    with rasterio.open(path) as file:
+        return np.asarray(file.read(1))
+
+
+@pytest.mark.parametrize("form", ["index", "cog"])
+def test_each_date_has_the_map_that_a_run_of_its_own_would_have(
+    pixel_model: Path, county: Path, tmp_path: Path, form: str
+) -> None:
+    mosaic = {"output__mosaic": form}
+    run = scored(pixel_model, tmp_path / "all", str(county), source__date="auto", **mosaic)
+    end = {"index": "vrt", "cog": "tif"}[form]
+    assert run.summary["dates"] == {date: [f"maps/{date}.{end}"] for date in DATES.values()}
+    assert not list((tmp_path / "all").glob("map.*"))
+    table = run.tiles()
+    for written, date in DATES.items():
+        alone = scored(pixel_model, tmp_path / date, str(county / f"*_{written}.tif"), **mosaic)
+        assert np.array_equal(codes(tmp_path / f"all/maps/{date}.{end}"), alone.map().values)
+        assert f"maps/{date}.png" in run.summary["files"]
+        assert (tmp_path / f"all/maps/{date}.png").exists()
+        of_date = landcover.open_run(tmp_path / "all", date)
+        assert np.array_equal(of_date.map().values, alone.map().values)
+        assert of_date.areas().equals(alone.areas())
+        assert of_date.tiles()["label"].tolist() == alone.tiles()["label"].tolist()
+        assert set(table["source"][table["date"] == date]) == {
+            f"{half}_{written}" for half in ("left", "right")
+        }
+    again = scored(pixel_model, tmp_path / "all", str(county), source__date="auto", **mosaic)
+    assert again.summary == run.summary
+
+
+def test_what_looks_at_a_run_of_several_dates_asks_which_is_meant(
+    tile_model: Path, county: Path, tmp_path: Path
+) -> None:
+    pattern = r"_(?P<date>\d{4})\d{4}\.tif"
+    run = scored(tile_model, tmp_path / "run", str(county), source__date=pattern)
+    assert list(run.summary["dates"]) == ["2016", "2018"]
+    asked = r"has a map for each date: say which \(--date of .*\); there are: 2016, 2018"
+    for look in (run.areas, run.map, lambda: run.sample(size=20)):
+        with pytest.raises(OutputError, match=asked):
+            look()
+    with pytest.raises(OutputError, match="has no map of '2017'"):
+        landcover.open_run(tmp_path / "run", "2017")
+    of_date = landcover.open_run(tmp_path / "run", "2018")
+    assert len(of_date.sample(size=12, fewest=2)) == 12
+    smooth = of_date.smooth(tmp_path / "smooth")
+    assert smooth.map().shape == of_date.map().shape
+    assert set(smooth.tiles()["date"]) == {"2018"}
+    with pytest.raises(OutputError, match="belongs to another run, with another imagery"):
+        scored(tile_model, tmp_path / "run", str(county))
+    with pytest.raises(OutputError, match="belongs to another run, with another imagery"):
+        scored(tile_model, tmp_path / "run", str(county), source__date="auto")
+
+
+def test_scenes_of_one_date_have_a_map_as_ever(
+    tile_model: Path, county: Path, tmp_path: Path
+) -> None:
+    both = scored(tile_model, tmp_path / "a", str(county / "*_20160915.tif"), source__date="auto")
+    assert both.summary["dates"] == {"2016-09-15": ["map.vrt"]}
+    assert (
+        both.areas()["hectares"].sum()
+        == landcover.open_run(both.path, "2016-09-15").areas()["hectares"].sum()
+    )
+    one = scored(tile_model, tmp_path / "b", str(county / "left_20180804.tif"), source__date="auto")
+    assert one.summary["dates"] == {"2018-08-04": ["map.tif"]}
+    assert set(one.tiles()["date"]) == {"2018-08-04"}
+
+
+def test_scenes_of_a_date_that_lie_far_apart_have_their_own_maps_and_the_other_date_one(
+    tile_model: Path, county: Path, tmp_path: Path
+) -> None:
+    far = from_origin(900000.0, 4400000.0, 1, 1)
+    files = [str(county / f"{half}_20180804.tif") for half in ("left", "right")]
+    files += [str(county / "left_20160915.tif")]
+    files += [write(tmp_path / "far_20160915.tif", blobs(3, 40, 40), transform=far)]
+    run = scored(tile_model, tmp_path / "run", files, source__date="auto")
+    assert run.summary["dates"] == {
+        "2016-09-15": ["maps/left_20160915.tif", "maps/far_20160915.tif"],
+        "2018-08-04": ["maps/2018-08-04.vrt"],
+    }
+    assert "lie far apart" in run.summary["note"]
+    alone = scored(tile_model, tmp_path / "alone", files[2:])
+    assert landcover.open_run(run.path, "2016-09-15").areas().equals(alone.areas())
