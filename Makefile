@@ -35,7 +35,7 @@ faults: $(VENV)/.dev java ## run the long forms of clusters that fail, grow and 
 SLOW := tests/analysis/test_stratified.py $(wildcard tests/backends/test_[ds]*.py) tests/cli tests/models/cntk tests/models/test_keras_parts.py \
 	tests/models/test_keras_runtimes.py tests/models/test_mean_image.py tests/models/test_published.py tests/models/test_runtimes.py \
 	tests/models/test_scaling.py tests/models/test_tensorflow.py tests/models/test_tensorflow_programs.py tests/oracle tests/report/test_browser.py tests/runs/maps \
-	tests/scoring/test_copies_of_tasks.py tests/scoring/test_everywhere.py tests/scoring/test_failing_calls.py tests/scoring/test_failing_stores.py tests/scoring/test_installation.py tests/scoring/test_model.py \
+	tests/scoring/test_azure.py tests/scoring/test_copies_of_tasks.py tests/scoring/test_everywhere.py tests/scoring/test_failing_calls.py tests/scoring/test_failing_stores.py tests/scoring/test_installation.py tests/scoring/test_model.py \
 	tests/scoring/test_real_imagery.py tests/scoring/test_runs_together.py tests/test_benchmarks.py tests/test_examples.py tests/training
 
 quick: $(VENV)/.dev ## the same without clusters, most of TensorFlow, and what takes long

@@ -20,7 +20,7 @@ from distributed.deploy.utils import nprocesses_nthreads
 
 from landcover.backends.dask_tasks import Tasks
 from landcover.backends.dask_workers import addresses
-from landcover.backends.options import check_counts
+from landcover.backends.options import check_counts, check_seconds
 from landcover.contracts import Lost
 from landcover.errors import BackendUnavailable, ConfigError
 from landcover.machine import usable_cpus
@@ -70,6 +70,8 @@ class DaskBackend:
             running one was given.
         address: address of a running scheduler, as in "tcp://10.0.0.5:8786".
         client: a client of a running cluster; it stays open.
+        patience: seconds that a cluster may be without a worker that can do the work; default:
+            Dask's distributed.scheduler.no-workers-timeout, else 600.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -82,8 +84,11 @@ class DaskBackend:
         threads: int | None = None,
         address: str | None = None,
         client: Client | None = None,
+        patience: float | None = None,
     ) -> None:
         check_counts("dask", workers=workers, threads=threads)
+        check_seconds("dask", patience=patience)
+        self._patience = patience
         _check_cluster(address, client)
         self._workers, self._threads = workers, threads
         self._address, self._given = address, client
@@ -129,7 +134,7 @@ class DaskBackend:
     def _map(
         self, function: Callable[[T], R], items: Iterable[T]
     ) -> Generator[R | Lost[T], None, None]:
-        tasks: Tasks[T, R] = Tasks(self._client(), function, self._workers)
+        tasks: Tasks[T, R] = Tasks(self._client(), function, self._workers, self._patience)
         yield from tasks.results(items)
 
     @property

@@ -62,11 +62,18 @@ class Tasks(Generic[T, R]):
         client: a client of the cluster.
         function: what is applied to the items.
         limit: most workers to use; None for all of them.
+        patience: seconds that the cluster may be without workers of use; None: as Dask says.
     """
 
-    def __init__(self, client: Client, function: Callable[[T], R], limit: int | None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        function: Callable[[T], R],
+        limit: int | None,
+        patience: float | None = None,
+    ) -> None:
         self._client, self._limit = client, limit
-        self._workers = Workers(client, limit)
+        self._workers = Workers(client, limit, patience)
         self._serializer = Serializer("cloudpickle")
         self._function = self._serializer.pack(function)
         self._keys = map(f"landcover-{uuid4().hex}-{{}}".format, count())

@@ -41,13 +41,15 @@ class Workers:
     Args:
         client: a client of the cluster.
         limit: the most of them; None for all.
+        patience: seconds without any of use; None: as Dask's own setting says.
 
     Raises:
         BackendUnavailable: the scheduler is gone.
     """
 
-    def __init__(self, client: Client, limit: int | None) -> None:
+    def __init__(self, client: Client, limit: int | None, patience: float | None = None) -> None:
         self._client, self._limit = client, limit
+        self._patience = _without_workers() if patience is None else patience
         self._used: dict[str, None] = {}  # in the order of their first result
         self._unfit: dict[str, str] = {}  # and what they lack
         self._alive = addresses(client)
@@ -69,12 +71,12 @@ class Workers:
             self._changed = now
         if self.fit():
             self._there = now
-        elif now - self._there > _without_workers():
+        elif now - self._there > self._patience:
             lack = f"; {'; '.join(self._unfit.values())}" if self._unfit else ""
             raise BackendUnavailable(
                 where(self._client),
                 f"no worker that can do the work came within {now - self._there:.0f} s{lack}: start "
-                "workers, or wait longer by Dask's distributed.scheduler.no-workers-timeout",
+                "workers, or wait longer by backend.patience",
             )
         return True
 

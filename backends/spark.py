@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
 
-from landcover.backends.options import check_counts
+from landcover.backends.options import check_counts, check_seconds
 from landcover.backends.spark_map import ATTEMPTS, SparkMap
 from landcover.backends.spark_sessions import (
+    PATIENCE,
     AnySession,
     Cluster,
     classic_session,
@@ -53,6 +54,7 @@ class SparkBackend:
         address: a running cluster: its master ("spark://host:7077", "yarn", "k8s://...") or its
             Spark Connect server ("sc://host:15002").
         session: a session, classic or of Spark Connect; it goes on after the run.
+        patience: seconds that a cluster which answers may leave a run without workers; default 600.
 
     Raises:
         ConfigError: an option makes no sense.
@@ -66,8 +68,11 @@ class SparkBackend:
         threads: int | None = None,
         address: str | None = None,
         session: AnySession | None = None,
+        patience: float | None = None,
     ) -> None:
         check_counts("spark", workers=workers, threads=threads)
+        check_seconds("spark", patience=patience)
+        self._patience = PATIENCE if patience is None else patience
         _check_cluster(address, session)
         self._workers, self._threads = workers, threads
         self._address, self._given = address, session
@@ -130,7 +135,7 @@ class SparkBackend:
     def _cluster(self) -> Cluster:
         with self._opening:
             if self._opened is None:
-                self._opened = Cluster(*self._session())
+                self._opened = Cluster(*self._session(), self._patience)
             return self._opened
 
     def _session(self) -> tuple[AnySession, str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from queue import Empty
 from typing import Generic, TypeVar, cast
 
+from py4j.protocol import Py4JNetworkError
+
 from landcover.backends.serialization import Serializer
 from landcover.backends.spark_jobs import MOST_JOBS, Ended, Jobs
-from landcover.backends.spark_sessions import Cluster, gist
+from landcover.backends.spark_sessions import Cluster, gist, why_gone
 from landcover.backends.spark_worker import Outcome
 from landcover.contracts import Lost
 from landcover.errors import BackendUnavailable, WorkerUnfit
@@ -80,6 +82,7 @@ class SparkMap(Generic[T, R]):
         self._offers = 0
         self._fit_hosts: set[str] = set()
         self._left_out: set[str] = set()  # workers and whole hosts
+        self._there = time.monotonic()  # when there was a worker, or the map began
 
     def results(self, items: Iterable[T]) -> Generator[R | Lost[T], None, None]:
         """Yield what comes of each item.
@@ -135,14 +138,30 @@ class SparkMap(Generic[T, R]):
 
     def _next(self) -> Iterator[R | Lost[T]]:
         """Wait for news, but not for longer than new workers may go unnoticed."""
-        with suppress(Empty):
+        try:
             news = self._jobs.home.get(timeout=_REFRESH)
+        except Empty:
+            self._look_for_workers()
+        else:
             if isinstance(news, Ended):
                 yield from self._ended(news)
             elif one := self._running.get(news.job, {}).pop(news.place, None):
                 yield from self._arrived(one, news)
         if self._refused and not any(self._running.values()):
             yield from self._offer()
+
+    def _look_for_workers(self) -> None:
+        """Give up a cluster that is there, but leaves this run without workers for too long."""
+        now = time.monotonic()
+        if self._cluster.has_workers():
+            self._there = now
+        elif now - self._there > self._cluster.patience:
+            raise BackendUnavailable(
+                self._cluster.where,
+                f"answers, but has given this run no worker for {now - self._there:.0f} s: none has "
+                "joined it, or others hold all of its cores; start workers (start-worker.sh), or wait "
+                "longer by backend.patience",
+            )
 
     def _arrived(self, one: _Item[T], outcome: Outcome) -> Iterator[R | Lost[T]]:
         if outcome.packed is None:
@@ -206,7 +225,7 @@ class SparkMap(Generic[T, R]):
         left = list(self._running.pop(ended.job).values())
         said = str(ended.error or "its result did not come home")
         if left and ended.error and not any(sign in said for sign in _DEATHS):
-            raise BackendUnavailable(self._cluster.where, _explained(said)) from ended.error
+            raise BackendUnavailable(self._cluster.where, _explained(ended.error)) from ended.error
         if len(left) == 1:
             reason = f"its worker died each time that it was tried: {gist(said)}"
             yield Lost(left[0].item, reason)
@@ -225,13 +244,14 @@ def _unfit(one: _Item[T]) -> Lost[T]:
     )
 
 
-def _explained(said: str) -> str:
+def _explained(error: Exception) -> str:
+    said = str(error)
     if "No module named 'landcover" in said:
         return (
             "its workers cannot import landcover: install the same version there, with "
             "everything that the model needs"
         )
-    return gist(said)
+    return why_gone(error) if isinstance(error, (Py4JNetworkError, OSError)) else gist(said)
 
 
 def _host(worker: str) -> str:

@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from py4j.protocol import Py4JNetworkError
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
@@ -35,6 +36,9 @@ _PATIENCE = 60
 
 # A whole session on this machine, or a cluster that must find room first, may take its time.
 _PATIENCE_OF_OTHERS = 300
+
+# Seconds that a master which answers may leave a run without workers.
+PATIENCE = 600.0
 
 _CONNECT_PORT = 15002
 
@@ -67,10 +71,11 @@ class Cluster:
     Args:
         session: classic or of Spark Connect.
         where: what the cluster is called in messages.
+        patience: seconds that it may leave a run without workers.
     """
 
-    def __init__(self, session: AnySession, where: str) -> None:
-        self.session, self.where = session, where
+    def __init__(self, session: AnySession, where: str, patience: float = PATIENCE) -> None:
+        self.session, self.where, self.patience = session, where, patience
         self._slots, self._looked = 0, 0.0
 
     def task_cpus(self) -> int:
@@ -89,10 +94,25 @@ class Cluster:
             try:
                 self._slots = max(1, _cores(self.session) // self.task_cpus())
             except Exception as error:
-                said = f"does not answer: {gist(str(error))}"
-                raise BackendUnavailable(self.where, said) from error
+                raise BackendUnavailable(self.where, why_gone(error)) from error
             self._looked = now
         return self._slots
+
+    def has_workers(self) -> bool:
+        """Whether there are executors, as far as that can be seen: over Spark Connect it cannot.
+
+        Raises:
+            BackendUnavailable: the cluster is gone.
+        """
+        if not isinstance(self.session, SparkSession):
+            return True
+        context = self.session.sparkContext
+        if (context.master or "").startswith("local"):
+            return True
+        try:  # one of them is the driver
+            return int(context._jsc.sc().getExecutorMemoryStatus().size()) > 1
+        except Exception as error:
+            raise BackendUnavailable(self.where, why_gone(error)) from error
 
 
 @contextmanager
@@ -194,6 +214,10 @@ def _answer(address: str, ask: Callable[[], S]) -> S:
         answer = answers.get(timeout=patience)
     except Empty:
         answer = TimeoutError(f"no answer within {patience} s")
+    if isinstance(answer, TimeoutError):
+        raise BackendUnavailable(
+            address, f"is there, but slow: {answer}; try again once it has less to do"
+        ) from answer
     if isinstance(answer, Exception):
         raise BackendUnavailable(
             address, f"no Spark that speaks with this one answers here: {gist(str(answer))}"
@@ -226,6 +250,16 @@ def _cores(session: AnySession) -> int:
 def _hush() -> None:
     """PySpark 4 warns of pandas 3 wherever it touches Arrow; no data frame of pandas is used."""
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+
+
+def why_gone(error: Exception) -> str:
+    """What an error says of a session that cannot be used any more."""
+    if isinstance(error, (Py4JNetworkError, ConnectionError, EOFError)):
+        return (
+            "the Java VM of its driver is gone (ended by somebody, or for want of memory?): the same "
+            "command goes on with the run"
+        )
+    return f"does not answer: {gist(str(error))}"
 
 
 def gist(text: str) -> str:

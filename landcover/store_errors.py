@@ -68,7 +68,9 @@ def _passes(chain: list[BaseException], status: int | None) -> bool:
 
 def _sentence(error: Exception, chain: list[BaseException], status: int | None) -> str:
     codes = (getattr(one, "error_code", None) for one in chain)  # of azure
-    code = next((str(code) for code in codes if code), "")
+    code = next((str(getattr(code, "value", code)) for code in codes if code), "")
+    if any(isinstance(one, socket.gaierror) and _unknown_host(one) for one in chain):
+        return "there is no host of this name: correct the URL, or the name of the account"
     if status in _DENIED or (status is None and not _passes(chain, status)):
         said = f"HTTP {status}{f', {code}' if code else ''}" if status else _words(error)
         return (

@@ -91,8 +91,8 @@ def _remote(file: str) -> Trouble | None:
         return Trouble("no such file", passing=False)
     except StoreError as error:
         return Trouble(error.reason, error.retryable)
-    except SourceError:
-        return Trouble("its store cannot be asked why", passing=True)
+    except SourceError as error:  # here; another worker may have what is missing
+        return Trouble(error.reason, passing=True)
     except OSError as error:
         return Trouble(error.strerror or str(error), passing=False)
     return None

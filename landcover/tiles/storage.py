@@ -17,6 +17,12 @@ AZURE_NAMES = (
     ("AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_ACCOUNT_KEY", "account_key"),
 )
 
+_NO_AZURE = (
+    "cannot be reached, as this process has no credentials that Azure takes: set "
+    "AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, or "
+    "AZURE_STORAGE_CONNECTION_STRING, in the environment of every worker"
+)
+
 _SIGNATURES = {"sig", "signature", "token", "access_token", "x-amz-signature", "x-goog-signature"}
 
 
@@ -40,7 +46,8 @@ def file_system(url: str) -> tuple[Store, str]:
     from fsspec.core import url_to_fs
 
     options: dict[str, str] = {}
-    if url.split("://", 1)[0] in AZURE_PROTOCOLS:
+    protocol = url.split("://", 1)[0]
+    if protocol in AZURE_PROTOCOLS:
         for gdal, adlfs, argument in AZURE_NAMES:
             if gdal in os.environ and adlfs not in os.environ:
                 options[argument] = os.environ[gdal]
@@ -49,7 +56,9 @@ def file_system(url: str) -> tuple[Store, str]:
     try:
         system, path = url_to_fs(url, **options)
     except (ImportError, ValueError) as error:
-        raise SourceError(url, f"cannot be reached: {error}") from error
+        azure = isinstance(error, ValueError) and protocol in AZURE_PROTOCOLS
+        reason = _NO_AZURE if azure else f"cannot be reached: {error}"
+        raise SourceError(url, reason) from error
     return Store(system, store_of(url)), path
 
 

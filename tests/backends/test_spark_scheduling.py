@@ -25,7 +25,7 @@ from support.clusters import spark_session as session
 
 from landcover.backends.spark import SparkBackend
 from landcover.contracts import Lost
-from landcover.errors import WorkerUnfit
+from landcover.errors import BackendUnavailable, WorkerUnfit
 
 # Seconds after which a test gives up what it waits for.
 PATIENCE = 120
@@ -281,3 +281,30 @@ def _where_mounted(folder: Path, item: int) -> int:
 
 def _never_mounted(item: int) -> int:
     raise WorkerUnfit(f"{socket.gethostname()}:{os.getpid()}", "no mount")
+
+
+@pytest.mark.faults
+def test_a_master_that_gives_no_worker_is_told_from_one_that_is_down(tmp_path: Path) -> None:
+    with (
+        clusters.spark_master(tmp_path) as master,
+        SparkBackend(address=master, patience=3) as backend,
+        pytest.raises(BackendUnavailable, match=r"answers, but has given this run no worker for"),
+    ):
+        next(iter(backend.map(abs, [1])))
+    with (
+        SparkBackend(address=master) as backend,
+        pytest.raises(BackendUnavailable, match="nothing answers here"),
+    ):
+        next(iter(backend.map(abs, [1])))
+
+
+@pytest.mark.faults
+def test_a_java_vm_that_is_gone_is_told() -> None:
+    with (
+        SparkBackend(workers=1) as backend,
+        pytest.raises(BackendUnavailable, match="Java VM of its driver is gone"),
+    ):
+        for _ in backend.map(_after_a_moment, count()):
+            for child in psutil.Process().children():
+                if "java" in child.name():
+                    child.kill()
