@@ -138,4 +138,7 @@ def _anchored(path: Any, base: Path) -> Any:
         return path
     if found := subdataset(path):
         return found._replace(file=_anchored(found.file, base)).text
+    inside, chained, archive = path.partition("::")
+    if chained and inside.startswith(("zip://", "tar://")):
+        return f"{inside}::{_anchored(archive, base)}"
     return path if "://" in path else str(base / Path(path).expanduser())

@@ -19,13 +19,17 @@ import numpy.typing as npt
 from landcover.config import subdataset
 from landcover.errors import SourceError, StoreError
 from landcover.tiles.states import state_told
-from landcover.tiles.storage import file_system, is_remote, refuse_secrets
+from landcover.tiles.storage import file_system, in_archive, is_remote, refuse_secrets
 
 RASTERS = frozenset({".tif", ".tiff", ".jp2", ".img", ".vrt", ".ntf"})
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 
 _SIDECARS = frozenset({".xml", ".ovr", ".msk", ".aux", ".tfw", ".prj", ".txt", ".md5"})
 _MAGIC = re.compile(r"[*?\[]")
+# Other ways to name an archive, or a file of one, than ours: zip://INSIDE.tif::ARCHIVE.zip
+_ARCHIVES = re.compile(
+    r"^(/vsi(zip|tar|7z|rar)/|(zip|tar)[:+])|\.(zip|tar|tgz|tar\.gz|7z|rar)$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -80,9 +84,12 @@ def parse(text: str) -> Entry:
     """Read an entry: the path of a file or folder, a glob, or an fsspec URL of either.
 
     Raises:
-        SourceError: if it is no glob and nothing is there, or holds a secret.
+        SourceError: if it is no glob and nothing is there, or holds a secret, or stands for more than
+            one file of an archive.
     """
     refuse_secrets(text)
+    if in_archive(text) or (_ARCHIVES.search(text) and not Path(text).is_dir()):
+        return _parse_archived(text)
     if is_remote(text) and not text.startswith("file://"):
         return _parse_url(text)
     if (found := subdataset(text)) and Path(found.file).exists():
@@ -153,6 +160,23 @@ def _parse_url(text: str) -> Entry:
     if named or (url == text and not _is_folder(url)):
         return _literal(text, url)
     return Entry(text, url, ("**", "*"))
+
+
+def _parse_archived(text: str) -> Entry:
+    """A file of an archive, the one way in which it may be named."""
+    inside, _, archive = text.partition("::")
+    name = inside.partition("://")[2]
+    if not in_archive(text) or _MAGIC.search(name) or not PurePosixPath(name).suffix:
+        reason = (
+            "is an archive, or several files of one: name each as zip://INSIDE.tif::ARCHIVE.zip, or "
+            "unpack it"
+        )
+        raise SourceError(text, reason)
+    if "://" not in archive:
+        archive = os.path.abspath(os.path.expanduser(archive))  # noqa: PTH100,PTH111
+        if not Path(archive).exists():
+            raise SourceError(text, f"there is no archive {archive}")
+    return _literal(text, f"{inside}::{archive}")
 
 
 def _is_folder(url: str) -> bool:

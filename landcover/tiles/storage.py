@@ -31,6 +31,11 @@ def is_remote(path: str) -> bool:
     return "://" in path and subdataset(path) is None
 
 
+def in_archive(path: str) -> bool:
+    """Whether a path names a file of an archive: ``zip://INSIDE.tif::ARCHIVE.zip``."""
+    return path.startswith(("zip://", "tar://")) and "::" in path
+
+
 def file_of(path: str) -> str:
     """The file that a path names: of a subdataset, the one that holds it."""
     found = subdataset(path)

@@ -31,7 +31,7 @@ from landcover.tiles.listing import (
     told,
 )
 from landcover.tiles.states import digest_of, states_of
-from landcover.tiles.storage import is_remote
+from landcover.tiles.storage import in_archive, is_remote
 
 # Bytes of pixels that one read aims at, and how many images it has at least.
 _READ_BYTES, _FEWEST = 2 * 2**20, 8
@@ -87,6 +87,8 @@ class ImageSource:
             )
         self._entries = [parse(entry) for entry in entries]
         self._root = common_root(self._entries)
+        if archived := [entry.text for entry in self._entries if in_archive(entry.text)]:
+            raise SourceError(archived[0], "is an image in an archive: unpack it")
         if not self._root and any(is_remote(entry.root) for entry in self._entries):
             raise SourceError(
                 self._entries[-1].text,

@@ -19,7 +19,7 @@ from landcover.tiles.rasters.crs import name_of, unit_of
 from landcover.tiles.rasters.palettes import has_palette, open_raster
 from landcover.tiles.reach import readable
 from landcover.tiles.states import state_of, state_told
-from landcover.tiles.storage import file_of, file_system, is_remote
+from landcover.tiles.storage import file_of, file_system, in_archive, is_remote
 
 _COLOURS = {
     ColorInterp.red: "red",
@@ -191,7 +191,9 @@ def _looked_up(file: str) -> tuple[int, str]:
             return os.stat(file_of(file)).st_size, state_of(file)  # noqa: PTH116
         system, path = file_system(file)
         told = system.info(path)
-        return int(told["size"] or 0), state_told(told)
+        # A file of an archive is another when the archive is.
+        archive = file.partition("::")[2] if in_archive(file) else ""
+        return int(told["size"] or 0), state_of(archive) if archive else state_told(told)
     except FileNotFoundError as error:
         raise SourceError(file, "no such file") from error
     except SourceError:

@@ -8,14 +8,15 @@ from operator import itemgetter
 from pathlib import PurePosixPath
 
 from landcover.errors import SourceError
-from landcover.tiles.listing import RASTERS, common_root, parse, placed_files, relative
+from landcover.tiles.listing import RASTERS, common_root, parse, placed_files, relative, told
+from landcover.tiles.storage import in_archive
 
 
 def named_scenes(entries: Sequence[str | tuple[str, ...]]) -> list[tuple[str, tuple[str, ...]]]:
     """List the scenes of all entries with their names.
 
     A name is the path below the folder that all entries share, without the suffix (with it, where
-    two files differ in nothing else); a scene with a file per band goes by its first file.
+    two files differ in nothing else; in an archive, the path there); a scene with a file per band goes by its first file.
 
     Args:
         entries: paths, globs, folders or fsspec URLs; a tuple names the files of one scene.
@@ -24,7 +25,7 @@ def named_scenes(entries: Sequence[str | tuple[str, ...]]) -> list[tuple[str, tu
         (name, files) of each scene, in the order of entries and file names.
 
     Raises:
-        SourceError: if an entry brings nothing, or a scene is given twice.
+        SourceError: if an entry brings nothing, a scene is given twice, or a name is not UTF-8.
     """
     single = {place: parse(one) for place, one in enumerate(entries) if isinstance(one, str)}
     several = {p: _bandwise(one) for p, one in enumerate(entries) if not isinstance(one, str)}
@@ -33,9 +34,11 @@ def named_scenes(entries: Sequence[str | tuple[str, ...]]) -> list[tuple[str, tu
     places, found = list(single), placed_files(list(single.values()), RASTERS)
     placed = [(places[one.place], (one.path,)) for one in found] + list(several.items())
     scenes = [paths for _, paths in sorted(placed, key=itemgetter(0))]
-    plain = [
-        str(PurePosixPath(relative(paths[0], root).lstrip("/")).with_suffix("")) for paths in scenes
-    ]
+    for path in (path for paths in scenes for path in paths):
+        if path != told(path):
+            reason = "its name is not UTF-8, as GDAL and tables need it: rename it"
+            raise SourceError(told(path), reason)
+    plain = [str(PurePosixPath(_below(paths[0], root)).with_suffix("")) for paths in scenes]
     often = Counter(plain)
     names = [
         name if often[name] == 1 else relative(paths[0], root).lstrip("/")
@@ -45,6 +48,13 @@ def named_scenes(entries: Sequence[str | tuple[str, ...]]) -> list[tuple[str, tu
     if twice:
         raise SourceError(twice[0], "is given twice; leave one of them out")
     return list(zip(names, scenes, strict=True))
+
+
+def _below(path: str, root: str) -> str:
+    """A path below the folder that all entries share; of an archive, the path in it."""
+    if in_archive(path):
+        return path.partition("::")[0].partition("://")[2].lstrip("/")
+    return relative(path, root).lstrip("/")
 
 
 def _bandwise(entry: tuple[str, ...]) -> tuple[str, ...]:

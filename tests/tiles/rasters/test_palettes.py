@@ -32,8 +32,8 @@ def coloured(path: Path, *, nodata: int | None = None, clear: int | None = None)
     if path.suffix == ".vrt":
         rasterio.shutil.copy(stored, path, driver="VRT")
         tree = ElementTree.parse(path)
-        if clear is not None:
-            tree.findall(".//Entry")[clear].set("c4", "0")
+        for place, entry in enumerate(tree.findall(".//Entry")):
+            entry.set("c4", "0" if place == clear else "255")
         tree.write(path)
     return indices[0]
 
