@@ -76,6 +76,28 @@ def test_pixel_maps_are_cut_at_the_region_and_are_as_without_one_inside(
     assert len(run.tiles()) == tiles["scored"]
 
 
+def test_pixels_without_data_have_no_label_inside_of_a_region(
+    pixel_model: Path, tmp_path: Path
+) -> None:
+    """Tiles that lie inside as a whole, and tiles that its edge cuts."""
+    pixels = blobs(1, 150, 200)
+    pixels[:, 33:61, 47:90] = 0
+    scene = write(tmp_path / "holes.tif", pixels, nodata=0)
+    for name, ground in (
+        ("county", COUNTY),
+        ("all", shapely.box(WEST - 500, NORTH - 500, WEST + 500, NORTH + 500)),
+    ):
+        run = landcover.score(
+            rasters=scene,
+            model=pixel_model,
+            output=tmp_path / name,
+            overrides={"source.region": write_vectors(tmp_path / f"{name}.gpkg", ground)},
+        )
+        y, x = np.mgrid[:150, :200] + 0.5
+        held = shapely.contains_xy(ground, WEST + x, NORTH - y) & pixels.any(axis=0)
+        assert np.array_equal(run.map().values != 255, held)
+
+
 def test_tile_maps_hold_the_tiles_whose_centre_lies_inside(
     tile_model: Path, tmp_path: Path, scenes: tuple[np.ndarray[Any, Any], list[str]]
 ) -> None:

@@ -22,6 +22,8 @@ from landcover.tiles.rasters.windows import read_window
 from landcover.tiles.reach import Trouble, known_trouble, trouble
 from landcover.tiles.regions import RegionAt
 
+Mask = npt.NDArray[np.bool_]
+
 
 def tiles_of(scene: Scene, block: Block) -> Iterator[Tile]:
     """The tiles of a block of a scene, row after row."""
@@ -81,7 +83,7 @@ class TileReader:
         pixels, valid = read_window(self._scene, grid.read(block), self._neighbours)
         if self._region is not None:
             inside = pixels_inside(self._region.region(), self._scene, grid.read(block))
-            valid = inside if valid is None or inside is None else valid & inside
+            valid = _both(valid, inside)
         windows = np.moveaxis(_windows(pixels, grid.tile, grid.stride), 0, 2)
         start = len(self._tiles)
         if valid is None:
@@ -150,6 +152,13 @@ class TileReader:
         self._failures += [
             Failure(tile, reason, found.passing, unreached) for tile in tiles_of(self._scene, block)
         ]
+
+
+def _both(one: Mask | None, other: Mask | None) -> Mask | None:
+    """Where two masks hold; None is one that holds everywhere."""
+    if one is None or other is None:
+        return one if other is None else other
+    return one & other
 
 
 def _windows(array: npt.NDArray[Any], size: Size, stride: Size) -> npt.NDArray[Any]:

@@ -487,3 +487,9 @@ PALETTES = planted(
     ("transparent entries are colours", "any(colour[3] == 0", "any(colour[3] == 1"),
     ("bands in reverse", "colour[place]}", "colour[2 - place]}"),
 )
+
+MASKS = planted(
+    "landcover/tiles/rasters/tiles.py",
+    "tests/scoring/test_region.py",
+    ("a region hides the mask", "return one if other is None else other", "return other"),
+)
