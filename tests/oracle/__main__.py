@@ -9,8 +9,8 @@ import time
 import traceback
 import warnings
 
-from oracle.cases import draw
 from oracle.comparing import differences
+from oracle.worlds import draw
 
 
 def replay(seed: int) -> str:

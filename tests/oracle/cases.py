@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import shapely
 
 from oracle.drawing import Drawn, draw_scenes
 from oracle.networks import ENDINGS, KINDS, PIXEL_KINDS, Network, Size
@@ -44,6 +45,7 @@ class Case:
         resolution: metres a pixel; None: the scenes' own.
         sidecar: what stands beside the model's file.
         settings: further keys of the configuration, dotted.
+        region: only tiles in it are scored, in the CRS of the scenes; None: all are.
         by_folder: scenes are not listed, but found in their folder, in the order of their names.
     """
 
@@ -62,6 +64,7 @@ class Case:
     sidecar: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     by_folder: bool = False
+    region: shapely.Geometry | None = None
 
     @property
     def core(self) -> Size:
@@ -77,7 +80,7 @@ class Case:
         [first, *others] = self.scenes
         plain = first.mask is None and not (first.alpha or first.apart) and self.resolution is None
         own = self.halo == self.network.halo and self.stride == self.core
-        return not others and plain and own
+        return not others and plain and own and self.region is None
 
     def __str__(self) -> str:
         scenes = ", ".join(
@@ -86,7 +89,8 @@ class Case:
             for s in self.scenes
         )
         asked = {**self.sidecar, **self.settings}
-        return f"{self.network}; bands {self.bands}; {asked}; scenes: {scenes}"
+        ground = f"; region {self.region.wkt}" if self.region else ""
+        return f"{self.network}; bands {self.bands}; {asked}; scenes: {scenes}{ground}"
 
 
 def draw(seed: int) -> Case:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import landcover as lc
 from oracle.cases import Case
 from oracle.mosaics import mosaic, share
 from oracle.reference import NO_CLASS, Expected, Map, Tile, expected
+from oracle.regions import save
 
 _PLACE = 1e-6  # of a pixel, beside what a double of this size can tell
 _FAR_APART = 20  # maps with more gap than this have no mosaic
@@ -57,9 +58,14 @@ def _of_run(
     if not case.by_folder:
         named = [[str(path) for path in files] for files in paths]
         rasters = [files[0] if len(files) == 1 else files for files in named]
-    lc.score(rasters=rasters, model=model, output=output, overrides=scored.settings)
-    scenes = expected(case, paths)
-    names = [scene.called for scene in case.scenes]
+    asked = dict(scored.settings)
+    if scored.region is not None:
+        asked["source.region"] = str(output.with_name("region.gpkg"))
+        save(scored, output.with_name("region.gpkg"))
+    lc.score(rasters=rasters, model=model, output=output, overrides=asked)
+    found = zip((scene.called for scene in case.scenes), expected(case, paths), strict=True)
+    # Scenes without a tile in the region are no part of the run.
+    names, scenes = zip(*((name, one) for name, one in found if one.planned), strict=True)
     yield from _counts(json.loads((output / "run.json").read_text()), scenes)
     tables = [pq.read_table(path) for path in sorted((output / "tiles").glob("*.parquet"))]
     rows = _rows(tables)
@@ -78,7 +84,7 @@ def _of_run(
         yield from _map(case, output / "map.vrt", mosaic(maps))
 
 
-def _counts(manifest: dict[str, Any], scenes: list[Expected]) -> Iterator[str]:
+def _counts(manifest: dict[str, Any], scenes: Sequence[Expected]) -> Iterator[str]:
     planned = sum(scene.planned for scene in scenes)
     scored = sum(len(scene.tiles) for scene in scenes)
     wanted = {"planned": planned, "scored": scored, "quarantined": 0, "skipped": planned - scored}

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from oracle.cases import Case
 from oracle.networks import Size
 from oracle.reading import Read, read
+from oracle.regions import TILES_ARE_SMALLER, Frame
 from oracle.rounding import UNIT, Rounded
 from oracle.surroundings import surrounded
 
@@ -105,10 +106,16 @@ def _scene(case: Case, reads: list[Read], place: int) -> Expected:
     whole = (rows - 1) * stride.rows + core.rows, (cols - 1) * stride.cols + core.cols
     held = np.zeros(whole, bool)
     held[:height, :width] = scene.valid[: held.shape[0], : held.shape[1]]
+    asked = np.ones((rows, cols), bool)
+    if case.region is not None:
+        frame = Frame(scene.left, scene.top, scene.wide, scene.high, height, width)
+        asked = frame.tiles(case, case.region, TILES_ARE_SMALLER)
+        if case.network.pixel:
+            inside = frame.pixels(case.region)
+            held[:height, :width] &= inside[: held.shape[0], : held.shape[1]]
     cells = [
         (row, col)
-        for row in range(rows)
-        for col in range(cols)
+        for row, col in np.argwhere(asked).tolist()
         if held[_window(row, col, stride, core)].any()
     ]
     answers = _answers(case, around, cells)
@@ -116,7 +123,7 @@ def _scene(case: Case, reads: list[Read], place: int) -> Expected:
         tiles, found = _pixel_tiles(case, scene, cells, answers, held)
     else:
         tiles, found = _tiles(case, scene, cells, answers, (rows, cols))
-    return Expected(tiles, rows * cols, found)
+    return Expected(tiles, int(asked.sum()), found)
 
 
 def _count(size: int, core: int, stride: int) -> int:

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from oracle.__main__ import replay
-from oracle.cases import draw
 from oracle.comparing import differences
 from oracle.networks import KINDS
 from oracle.rounding import UNIT, Rounded
+from oracle.worlds import draw
 
 CASES = 40
 HERE = Path(__file__).resolve().parent
@@ -83,6 +83,7 @@ def test_the_cases_are_as_irregular_as_the_world() -> None:
         ),
         "codes": Counter(case.codes[0] > 0 for case in cases),
         "in memory": Counter(case.in_memory() for case in cases),
+        "region": Counter(case.region is not None for case in cases),
     }
     expected = {
         "kinds": len(KINDS),
@@ -93,6 +94,7 @@ def test_the_cases_are_as_irregular_as_the_world() -> None:
         "nodata": 4,
         "codes": 2,
         "in memory": 2,
+        "region": 2,
     }
     assert {name: len(found) for name, found in seen.items()} == expected
     assert (
