@@ -25,6 +25,7 @@ from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import read_parts
 from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings
 from landcover.tiles.rasters.crs import unit_of
+from landcover.tiles.rasters.naming import named_scenes
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -142,11 +143,21 @@ def edge_of(crs: Any, metres: float) -> float:
 
 
 def _scenes(run: RunDirectory) -> Iterator[str]:
-    smoothed = run.manifest().get("smoothed")
+    """The files that a run has scored: its tables name scenes, and its configuration says where these are."""
+    said = run.manifest()
+    smoothed = said.get("smoothed")
     if smoothed:  # a run that was made of another one has no imagery of its own
         run = replace(RunDirectory.open(smoothed["from"]), date=smoothed.get("date", ""))
+        said = run.manifest()
+    entries = said.get("config", {}).get("source", {}).get("rasters", [])
+    try:
+        listed = named_scenes([tuple(one) if isinstance(one, list) else one for one in entries])
+    except SourceError:  # it is gone, or elsewhere: whoever opens a scene says so
+        listed = []
+    files = {name: paths[0] for name, paths in listed}
     for table in read_parts(run, columns=["source"]):
-        yield from table.column("source").unique().to_pylist()
+        for name in table.column("source").unique().to_pylist():
+            yield files.get(name, name)
 
 
 def _open(name: str, stack: ExitStack) -> DatasetReader:

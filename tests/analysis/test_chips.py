@@ -1,0 +1,44 @@
+"""Pictures of the imagery that a run has scored, found where its configuration says it is."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import onnx
+import pytest
+import shapely
+from PIL import Image
+from support.colours import SIDECAR, blobs, network, write_scene
+
+import landcover
+from landcover.analysis.chips import chips
+from landcover.errors import SourceError
+
+
+@pytest.mark.parametrize("rasters", ["imagery/*.tif", "imagery", "imagery/*/*.tif"])
+def test_scenes_are_found_by_the_patterns_that_a_run_was_given(
+    tmp_path: Path, rasters: str
+) -> None:
+    folder = tmp_path / "imagery" / ("2016" if rasters.count("*") == 2 else "")
+    folder.mkdir(parents=True)
+    pixels = blobs(1, 64, 64)
+    for number in range(2):
+        write_scene(folder / f"scene-{number}.tif", pixels, left=5e5 + 64 * number)
+    onnx.save(network(pixel=False, halo=0, size=32), tmp_path / "colours.onnx")
+    (tmp_path / "colours.yaml").write_text(SIDECAR)
+    run = landcover.score(
+        rasters=str(tmp_path / rasters), model=tmp_path / "colours.onnx", output=tmp_path / "run"
+    )
+    points = geopandas.GeoSeries([shapely.Point(5e5 + 96, 4.5e6 - 32)], crs="EPSG:26918")
+    (picture,) = chips(run.directory, points, 64.0, points.buffer(4))
+    assert picture is not None
+    with Image.open(io.BytesIO(picture)) as image:
+        corner = np.asarray(image.convert("RGB"))[2, 2]
+    assert corner.tolist() == pixels[:, 0, 0].tolist()
+    for scene in folder.iterdir():
+        scene.unlink()
+    with pytest.raises(SourceError, match=r"cannot be read for pictures"):
+        list(chips(run.directory, points, 64.0, points.buffer(4)))
