@@ -371,28 +371,29 @@ function makeSortable(table) {
   });
 }
 
-// Cards of candidates: filtered, ordered, shown on the maps.
+// Cards of candidates: filtered, ordered, a page of them at a time, shown on the maps.
 function makeGallery(section, maps) {
   const cards = [...section.querySelectorAll(".cards > li")];
   const field = (id) => document.getElementById(id);
+  const more = field("more"), page = 48;
+  let most = page;
   const show = () => {
-    const wanted = ["before", "after"].map((kind) => [kind, field(`filter-${kind}`).value]);
+    const names = ["before", "after"].map((kind) => [kind, field(`filter-${kind}`).value]);
     const least = ["score", "hectares"].map((kind) => [kind, Number(field(`filter-${kind}`).value)]);
-    let count = 0;
-    for (const card of cards) {
-      const fits = wanted.every(([kind, name]) => !name || card.dataset[kind] === name)
-        && least.every(([kind, value]) => Number(card.dataset[kind]) >= value);
-      card.hidden = !fits;
-      count += fits;
-    }
-    field("filtered").textContent = `${count} of ${cards.length} candidates`;
-  };
-  const order = () => {
     const key = field("order").value, sign = key === "id" ? 1 : -1;
-    const sorted = [...cards].sort((a, b) => sign * (a.dataset[key] - b.dataset[key]));
-    section.querySelector(".cards").append(...sorted);
+    const fits = ({ dataset }) => names.every(([kind, name]) => !name || dataset[kind] === name)
+      && least.every(([kind, value]) => Number(dataset[kind]) >= value);
+    const found = cards.filter(fits).sort((a, b) => sign * (a.dataset[key] - b.dataset[key]));
+    for (const card of cards) card.hidden = true;
+    for (const card of found.slice(0, most)) card.hidden = false;
+    section.querySelector(".cards").append(...found);
+    more.hidden = found.length <= most;
+    const shown = more.hidden ? "" : `, ${most} of them shown`;
+    field("filtered").textContent = `${found.length} of ${cards.length} candidates${shown}`;
   };
-  section.querySelectorAll(".tools select, .tools input").forEach((one) => one.addEventListener("input", one.id === "order" ? order : show));
+  const anew = () => { most = page; show(); };
+  section.querySelectorAll(".tools select, .tools input").forEach((one) => one.addEventListener("input", anew));
+  more.addEventListener("click", () => { most += page; show(); });
   for (const card of cards) {
     const button = card.querySelector(".copy");
     button.addEventListener("click", () => copy(card.querySelector("code").textContent, button));
