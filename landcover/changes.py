@@ -21,12 +21,15 @@ from landcover.contracts import Backend
 from landcover.errors import MissingExtra, OutputError
 from landcover.plugins import load_backend
 from landcover.report.figures import map_figure
+from landcover.report.notebook import change_html
+from landcover.report.plot import plot_map
 from landcover.run import Run
 from landcover.runs.directory import RunDirectory
 from landcover.runs.maps.maker import CHANGE, Maps
 
 if TYPE_CHECKING:
     import geopandas as gpd
+    from matplotlib.axes import Axes
 
 RunPath = str | os.PathLike[str] | Run
 
@@ -85,6 +88,13 @@ class Change:
             a row a date and class, indexed by ``run`` and ``class``.
         """
         return pd.DataFrame(self.summary["areas"]).set_index(["run", "class"])
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the map of changes: :func:`landcover.report.plot.plot_map` has the details."""
+        return plot_map(self.directory, ax)
+
+    def _repr_html_(self) -> str:
+        return change_html(self.directory, self.summary, self.transitions)
 
     def candidates(self) -> gpd.GeoDataFrame:
         """The places that changed, the most probable first.

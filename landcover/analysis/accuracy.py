@@ -9,6 +9,7 @@ it (then :func:`landcover.stratified_estimates` says how sure one can be).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,9 @@ class Accuracy:
             **{name: [_plain(value) for value in values] for name, values in per_class.items()},
             "text": self.text,
         }
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.text)}</pre>"
 
     @property
     def _seen(self) -> npt.NDArray[np.int64]:

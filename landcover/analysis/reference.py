@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import rasterio
@@ -65,8 +66,6 @@ class Comparison:
         }
 
     def _repr_html_(self) -> str:
-        from html import escape
-
         return f"<pre>{escape(self.text)}</pre>"
 
 

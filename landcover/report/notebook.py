@@ -1,4 +1,4 @@
-"""What notebooks show of a run: a small table, and its picture where there is one."""
+"""What notebooks show of runs and of changes: a small table, and a picture where there is one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import base64
 from collections.abc import Mapping
 from html import escape
 from typing import Any
+
+import pandas as pd
 
 from landcover.redaction import printable, redacted
 from landcover.report.facts import facts
@@ -15,7 +17,8 @@ _SHOWN = (
     *("Status", "Finished", "Model", "Runtime", "Labels", "Tiles planned", "Tiles scored"),
     *("Tiles in quarantine", "Backend", "Tiles a second", "Smoothed from", "Note"),
 )
-_PICTURES = ("map.png", "confusion.png")
+_PICTURES = ("map.png", "confusion.png", "change.png")
+_PNG = b"\x89PNG\r\n\x1a\n"
 _LARGEST = 3_000_000  # bytes of a picture that a notebook may hold without becoming slow
 
 
@@ -33,8 +36,24 @@ def run_html(run: RunDirectory, said: Mapping[str, Any]) -> str:
         for name in _SHOWN
         if told[name]
     )
-    title = escape(printable(redacted(run.path)))
-    return f"<div><b>Run {title}</b><table>{rows}</table>{_picture(run, said)}</div>"
+    return _block("Run", run, f"<table>{rows}</table>{_picture(run, said)}")
+
+
+def change_html(run: RunDirectory, said: Mapping[str, Any], transitions: pd.DataFrame) -> str:
+    """What changed as HTML, every text escaped.
+
+    Args:
+        run: the directory.
+        said: what ``change.json`` says.
+        transitions: indexed by ``from`` and ``to``.
+    """
+    other = transitions[[before != after for before, after in transitions.index]]
+    table = other.sort_values("decided_hectares", ascending=False).to_html()
+    return _block("Change", run, f"{table}{_picture(run, said)}")
+
+
+def _block(kind: str, run: RunDirectory, inside: str) -> str:
+    return f"<div><b>{kind} {escape(printable(redacted(run.path)))}</b>{inside}</div>"
 
 
 def _picture(run: RunDirectory, said: Mapping[str, Any]) -> str:
@@ -43,7 +62,7 @@ def _picture(run: RunDirectory, said: Mapping[str, Any]) -> str:
     if name is None or not run.storage.exists(name):
         return ""
     content = run.storage.read(name)
-    if len(content) > _LARGEST:
+    if len(content) > _LARGEST or not content.startswith(_PNG):
         return ""
     encoded = base64.b64encode(content).decode()
     return f'<img alt="{name}" style="max-width:640px" src="data:image/png;base64,{encoded}">'
