@@ -39,7 +39,7 @@ ORDERS = {
     "landcover/models/cntk": ["reader", "conversion", "onnx_file", "library"],
     "landcover/runs": [
         *("local_files", "storage", "lock", "directory", "counts", "geoparquet"),
-        *("map_format", "pixels", "tables", "parts", "maps"),
+        *("map_format", "pixels", "tables", "parts", "rearranging", "maps"),
     ],
 }
 # These stand outside the order: backends know nothing of tiles or models, and the conformance

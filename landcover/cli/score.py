@@ -31,9 +31,19 @@ from landcover.scoring.totals import Tiles
     metavar="KEY.PATH=VALUE",
     help="Set one key of the config, as in --set backend.workers=4. May be repeated.",
 )
+@click.option("--extend", is_flag=True, help="Score only inputs that are new or have changed.")
+@click.option("--restart", is_flag=True, help="Remove what the run has written, and begin anew.")
+@click.option("--yes", is_flag=True, help="With --restart: do not ask.")
 @click.option("--quiet", is_flag=True, help="Show no progress, only what came out.")
 def score(
-    config: str, backend: str | None, output: str | None, overrides: tuple[str, ...], quiet: bool
+    config: str,
+    backend: str | None,
+    output: str | None,
+    overrides: tuple[str, ...],
+    extend: bool,
+    restart: bool,
+    yes: bool,
+    quiet: bool,
 ) -> None:
     """Score the imagery that CONFIG names with the model that it names.
 
@@ -41,10 +51,20 @@ def score(
     that was interrupted goes on when the same command is given again.
     """
     settings: dict[str, Any] = dict(parse_override(text) for text in overrides)
+    if extend and restart:
+        raise click.UsageError("--extend and --restart exclude one another.")
+    if restart and not yes:
+        click.confirm("Remove what an earlier run has written there, and begin anew?", abort=True)
     try:
         with interruptible(), _progress(quiet) as progress:
             run = run_score(
-                config, backend=backend, output=output, overrides=settings, progress=progress
+                config,
+                backend=backend,
+                output=output,
+                overrides=settings,
+                progress=progress,
+                extend=extend,
+                restart=restart,
             )
     except KeyboardInterrupt:
         click.echo(GOES_ON, err=True)

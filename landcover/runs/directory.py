@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -30,6 +30,23 @@ MANIFEST = "run.json"
 Kind = Literal["tiles", "quarantine", "pixels"]
 _PART = re.compile(r"part-(\d+)(?:-(\w+))?\.(\w+)")
 _SUFFIX: Mapping[Kind, str] = {"tiles": "parquet", "quarantine": "parquet", "pixels": "tif"}
+
+
+# What lies in a run's folder beside what its run.json lists.
+_BESIDE_PARTS = (
+    "map.tif",
+    "map.tif.aux.xml",
+    "map.vrt",
+    "map.png",
+    "confusion.png",
+    "region.parquet",
+)
+
+_ERASED = "erased"
+_A_MAP = re.compile(r"map[\w.\-]*\.(tif|vrt|png)")
+
+# Characters of a value that a message tells.
+_LONGEST = 40
 
 
 @dataclass(frozen=True)
@@ -139,6 +156,7 @@ def claim(
     scheme: Scheme,
     manifest: Mapping[str, Any],
     beat: float = BEAT,
+    extended: Collection[str] = (),
 ) -> Iterator[RunDirectory]:
     """Begin a run in a directory, or go on with one that was interrupted.
 
@@ -152,6 +170,7 @@ def claim(
         scheme: the classes, in the order of the model's output.
         manifest: what else ``run.json`` says from the start (configuration, versions), no secrets.
         beat: seconds between signs of life behind URLs.
+        extended: what of the fingerprint may be another than it was: the run goes on with that.
 
     Raises:
         OutputError: if the directory cannot be written, holds other files, belongs to another run,
@@ -162,7 +181,7 @@ def claim(
     run.storage.prepare()
     with only_run(run.storage, beat) as token:
         run = replace(run, token=token)
-        started = _started(run, whole)
+        started = _started(run, whole, extended)
         digest = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
         run._write(
             {
@@ -179,7 +198,34 @@ def claim(
         yield run
 
 
-def _started(run: RunDirectory, fingerprint: Mapping[str, Any]) -> str | None:
+def erase(path: str) -> None:
+    """Remove all that a run has written, and nothing else, so that any run may begin there.
+
+    Args:
+        path: of its directory; where there is no run, nothing is done.
+
+    Raises:
+        OutputError: if a run is writing there, or something cannot be removed.
+    """
+    storage = Storage(path)
+    if not storage.exists(MANIFEST):
+        return
+    with only_run(storage):
+        found = _manifest(storage)
+        # Whoever wrote run.json must not choose what else is removed.
+        files = [name for name in map(str, found.get("files", ())) if _A_MAP.fullmatch(name)]
+        for folder in (*_SUFFIX, "maps"):
+            storage.remove_folder(folder)
+        for name in (*files, *(f"{name}.aux.xml" for name in files), *_BESIDE_PARTS):
+            storage.remove(name)
+        # Last, as parts without it would be those of another run; what else lies there is no run's.
+        left = {"status": _ERASED, "classes": found["classes"]}
+        storage.put(MANIFEST, json.dumps(left).encode() + b"\n")
+
+
+def _started(
+    run: RunDirectory, fingerprint: Mapping[str, Any], extended: Collection[str]
+) -> str | None:
     """When the interrupted run in the directory began; None where there was none."""
     names = [name for name in run.storage.names() if not name.startswith(".")]
     if MANIFEST not in names:
@@ -188,9 +234,19 @@ def _started(run: RunDirectory, fingerprint: Mapping[str, Any]) -> str | None:
             raise OutputError(run.path, reason)
         return None
     found = run.manifest()
-    other = _other(found, fingerprint)
+    if found.get("status") == _ERASED:
+        return None
+    other = [key for key in _other(found, fingerprint) if key not in extended]
     if other:
-        reason = f"belongs to another run, with another {', '.join(other)}: name another output"
+        theirs = _theirs(found)
+        told = "; ".join(
+            f"{key}: {was} there, {new} here"
+            for key, was, new in _differences(theirs, fingerprint, other)
+        )
+        reason = (
+            f"belongs to another run, with another {', '.join(other)}{told and f' ({told})'}: name "
+            "another output, or begin this one anew (--restart)"
+        )
         raise OutputError(run.path, reason)
     return str(found.get("started", "")) or None
 
@@ -208,9 +264,32 @@ def _whole(fingerprint: Mapping[str, object], scheme: Scheme) -> dict[str, Any]:
 
 def _other(found: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> list[str]:
     """What is another in a run's manifest than in a fingerprint."""
-    theirs = {**found.get("fingerprint", {}), "classes": found.get("classes")}
+    theirs = _theirs(found)
     keys = {*theirs, *fingerprint} - {"digest"}
     return sorted(key for key in keys if _differ(theirs, fingerprint, key))
+
+
+def _theirs(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The fingerprint that a run's manifest tells, with the classes."""
+    return {**found.get("fingerprint", {}), "classes": found.get("classes")}
+
+
+def _differences(
+    one: Mapping[str, Any], other: Mapping[str, Any], keys: Iterable[str]
+) -> Iterator[tuple[str, str, str]]:
+    """Key by key, what it is in one and in another; digests and lists say nothing to people."""
+    for key in keys:
+        was, new = one.get(key), other.get(key)
+        if isinstance(was, Mapping) and isinstance(new, Mapping):
+            inner = sorted(k for k in {*was, *new} if was.get(k) != new.get(k))
+            for name, before, now in _differences(was, new, inner):
+                yield f"{key}.{name}", before, now
+        elif all(len(str(value)) <= _LONGEST for value in (was, new)):
+            yield key, _word(was), _word(new)
+
+
+def _word(value: object) -> str:
+    return "nothing" if value is None else json.dumps(value)
 
 
 def _manifest(storage: Storage) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def tiles_table(part: Part, counts: Counts, scheme: Scheme) -> bytes:
         metadata[b"geo"] = geo_metadata(part.crs, bounds)
     for name, values_of in more.items():
         table = table.append_column(name, values_of)
-    return _encoded(table.replace_schema_metadata(metadata))
+    return encoded(table.replace_schema_metadata(metadata))
 
 
 def failures_table(part: Part) -> bytes:
@@ -137,7 +137,7 @@ def failures_table(part: Part) -> bytes:
     table = table.append_column("reason", reasons).append_column("retryable", retryable)
     if part.date:
         table = table.append_column("date", _same(part.date, table.num_rows))
-    return _encoded(table)
+    return encoded(table)
 
 
 def _same(text: str, rows: int) -> pa.Array:
@@ -156,7 +156,8 @@ def _where(tiles: Sequence[Tile], bounds: npt.NDArray[np.float64]) -> pa.Table:
     return pa.Table.from_arrays([*arrays, *sides], schema=_WHERE)
 
 
-def _encoded(table: pa.Table) -> bytes:
+def encoded(table: pa.Table) -> bytes:
+    """A table as the Parquet file of a part: the same bytes for the same table."""
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd", row_group_size=max(table.num_rows, 1))
     return sink.getvalue()

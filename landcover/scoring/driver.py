@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
@@ -43,6 +43,9 @@ from landcover.tiles.rasters import RasterSource
 
 _log = logging.getLogger(__name__)
 
+# What of a run's fingerprint says which inputs it has.
+INPUTS = ("scenes", "imagery", "images")
+
 _VERSIONS = ("landcover", "numpy", "rasterio", "xarray")
 
 
@@ -50,6 +53,7 @@ def run(
     config: Config,
     backend: Backend | None = None,
     progress: Callable[[Tiles], None] = lambda tiles: None,
+    extend: bool = False,
 ) -> Run:
     """Do all of a run that is not done yet, and say in its directory what came out.
 
@@ -57,6 +61,7 @@ def run(
         config: what is asked for.
         backend: a backend made by hand, which is left open; None: the one that ``config`` names.
         progress: called after each task.
+        extend: go on with a run over other inputs: only what is new or has changed is scored.
 
     Raises:
         TooManyFailures: the run has come to its end, but more tiles failed than allowed.
@@ -74,7 +79,7 @@ def run(
         # A cluster that does not answer says so here, before anything is written.
         threads = pool.threads
         source = source.divided(_task_tiles(config, recipe, own, pool, totals.planned))
-        with _claimed(config, recipe, source, totals) as directory:
+        with _claimed(config, recipe, source, totals, INPUTS if extend else ()) as directory:
             source = shared_region(source, directory)
             job = Job(
                 recipe,
@@ -90,7 +95,7 @@ def run(
             )
             with _explained(directory, totals):
                 checked = _precision(own, job, source)
-                changed = score_tasks(pool, job, source, config, totals, progress)
+                changed = score_tasks(pool, job, source, config, totals, progress, extend)
                 summary = totals.summary() | checked | changed
                 form = config.output.mosaic
                 summary |= write_outcome(directory, source, recipe, pool, form)
@@ -176,7 +181,11 @@ def _precision(recipe: Recipe, job: Job, source: Source) -> dict[str, object]:
 
 @contextmanager
 def _claimed(
-    config: Config, recipe: Recipe, source: RasterSource | ImageSource, totals: Totals
+    config: Config,
+    recipe: Recipe,
+    source: RasterSource | ImageSource,
+    totals: Totals,
+    extended: Collection[str],
 ) -> Iterator[RunDirectory]:
     """The run's directory, ours alone, with what ``run.json`` says from the start."""
     manifest = {
@@ -185,7 +194,8 @@ def _claimed(
         "versions": _versions(),
         "plan": {"tiles": totals.planned, "task_tiles": source.task_tiles},
     }
-    with claim(config.output.path, *_identity(recipe, source), manifest) as directory:
+    identity = _identity(recipe, source)
+    with claim(config.output.path, *identity, manifest, extended=extended) as directory:
         yield directory
 
 

@@ -11,6 +11,7 @@ from landcover.errors import TooManyFailures, WorkerDiffers
 from landcover.runs.counts import Counts
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import finished, remove_part, remove_strays, write_part
+from landcover.runs.rearranging import rearrange
 from landcover.runs.tables import Part
 from landcover.scoring.tasks import Tasks
 from landcover.scoring.totals import Tiles, Totals
@@ -27,6 +28,7 @@ def score_tasks(
     config: Config,
     totals: Totals,
     progress: Callable[[Tiles], None],
+    extend: bool = False,
 ) -> dict[str, object]:
     """Hand all tasks that are not done yet to the backend, and see each of them to its end.
 
@@ -37,6 +39,7 @@ def score_tasks(
         config: says what comes of failures, and where the run is.
         totals: what comes home is added to it.
         progress: called after each task.
+        extend: the run had other inputs before: tasks may have other places in the plan.
 
     Returns:
         what ``run.json`` says of those that were done before, of other inputs.
@@ -47,6 +50,8 @@ def score_tasks(
         WorkerDiffers: a worker is too old.
     """
     done = finished(job.run)
+    if extend:
+        done = rearrange(job.run, done, ((task.index, task.digest) for task in source.tasks()))
     totals.add_earlier({index: one for index, one in done.items() if not one.retryable})
 
     def withdraw(index: int) -> None:

@@ -12,6 +12,7 @@ from landcover.config import load_config
 from landcover.contracts import Backend
 from landcover.errors import ConfigError
 from landcover.run import Run
+from landcover.runs.directory import erase
 from landcover.scoring.array_source import write_source
 from landcover.scoring.driver import run
 from landcover.scoring.totals import Tiles
@@ -27,6 +28,8 @@ def score(
     output: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     progress: Callable[[Tiles], None] | None = None,
+    extend: bool = False,
+    restart: bool = False,
 ) -> Run:
     """Score imagery with a model and write a run directory.
 
@@ -41,6 +44,9 @@ def score(
         output: in place of ``output.path``.
         overrides: any other keys, dotted: ``{"source.tile": 128}``.
         progress: called with a :class:`Tiles` after each task.
+        extend: go on with a run that had other inputs: only scenes and images that are new or have
+            changed are scored, and maps are made of all.
+        restart: remove first what a run in this directory has written.
 
     Returns:
         The run, once all of it is done.
@@ -62,7 +68,11 @@ def score(
     elif rasters is not None:
         settings["source.rasters"] = rasters
     resolved = load_config(config if config is not None else {}, settings)
-    return run(resolved, by_hand, progress or (lambda tiles: None))
+    if extend and restart:
+        raise ConfigError(["extend and restart exclude one another"], "the arguments")
+    if restart:
+        erase(resolved.output.path)
+    return run(resolved, by_hand, progress or (lambda tiles: None), extend)
 
 
 def _backend(given: str | Mapping[str, Any] | Backend | None) -> dict[str, Any]:

@@ -329,3 +329,13 @@ def test_a_library_that_is_missing_is_named_with_the_way_to_get_it(
     for word in (*words, f"needs {blocked}", "which is not installed: pip install"):
         assert word in said.stderr, said.stderr
     assert _listing(folder) == before
+
+
+def test_a_run_begins_anew_only_after_asking(folder: Path, score: Score) -> None:
+    assert score().code == 0
+    before = (folder / "run" / "run.json").read_bytes()
+    source = {"rasters": ["scene.tif"], "stride": 16}
+    assert score("--restart", source=source).code == 1  # nobody answers
+    assert (folder / "run" / "run.json").read_bytes() == before
+    assert score("--restart", "--extend", "--yes", source=source).code == 2
+    assert score("--restart", "--yes", source=source).code == 0

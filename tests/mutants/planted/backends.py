@@ -129,7 +129,7 @@ DASK_WORKERS = planted(
     ),
     (
         "a cluster without workers is waited for without end",
-        "        elif now - self._there > _without_workers():\n",
+        "        elif now - self._there > self._patience:\n",
         "        elif False:\n",
     ),
     ("as many as come may be under way", "_A_WORKER, _MORE = 2, 8", "_A_WORKER, _MORE = 200, 800"),

@@ -349,7 +349,7 @@ LOCK = planted(
 DIRECTORY = planted(
     "landcover/runs/directory.py",
     "tests/runs/test_directory.py",
-    ("another model goes on", "    if other:\n        reason", "    if False:\n        reason"),
+    ("another model goes on", "    if other:\n        theirs", "    if False:\n        theirs"),
     (
         "a key that one of them lacks is no difference",
         "return key not in one or key not in other or one[key] != other[key]",
@@ -367,8 +367,8 @@ DIRECTORY = planted(
     ),
     (
         "the lock is taken after the look",
-        "    with only_run(run.storage, beat) as token:\n        run = replace(run, token=token)\n        started = _started(run, whole)",
-        "    started = _started(run, whole)\n    with only_run(run.storage, beat):",
+        "    with only_run(run.storage, beat) as token:\n        run = replace(run, token=token)\n        started = _started(run, whole, extended)",
+        "    started = _started(run, whole, extended)\n    with only_run(run.storage, beat):",
     ),
     (
         "a folder of others' files is taken",
