@@ -22,6 +22,7 @@ from landcover.analysis.reference import FOLDERS, Comparison, compare
 from landcover.analysis.sampling import draw_sample
 from landcover.analysis.smoothing import Plurality, smooth
 from landcover.analysis.stratified import Estimates
+from landcover.analysis.vectorize import vectorize
 from landcover.contracts import Backend
 from landcover.errors import MissingExtra, OutputError
 from landcover.plugins import load_backend
@@ -180,6 +181,15 @@ class Run:
         with backend or load_backend("local") as pool:
             made = smooth(self.directory, folder, rule, pool, _with_picture)
         return Run(made, made.manifest())
+
+    def vectorize(
+        self,
+        output: str | os.PathLike[str],
+        minimum: float = 0.0,
+        progress: Progress = no_progress,
+    ) -> pd.DataFrame:
+        """Write the map as polygons: :func:`landcover.analysis.vectorize.vectorize` has the details."""
+        return vectorize(self.directory, output, minimum, progress)
 
     def sample(self, **wanted: Any) -> gpd.GeoDataFrame:
         """A stratified random sample of the map.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -126,18 +128,61 @@ def map_blocks(run: RunDirectory, progress: Progress = no_progress) -> Iterator[
     Raises:
         OutputError: if the run is not done, has no map, or one that cannot be read.
     """
+    with map_views(run) as views:
+        parts = [(view, window) for view in views for window in _windows(view.grid)]
+        for done, (view, window) in enumerate(parts, 1):
+            yield Block(view.classes(window), view.grid, int(window.col_off), int(window.row_off))
+            progress(done, len(parts))
+
+
+@dataclass(frozen=True, eq=False)
+class MapView:
+    """A map of a run, without the places that a map before it shows.
+
+    Args:
+        run: whose map it is.
+        name: of the map, relative to the directory.
+        file: the map, opened.
+        above: the maps before it.
+    """
+
+    run: RunDirectory
+    name: str
+    file: DatasetReader
+    above: Sequence[DatasetReader]
+
+    @cached_property
+    def grid(self) -> MapGrid:
+        """Its pixels."""
+        return grid_of(self.file)
+
+    def classes(self, window: Window) -> npt.NDArray[np.intp]:
+        """Which class of the scheme each pixel is, ``len(scheme)`` where there is none: dims (y, x).
+
+        Raises:
+            OutputError: if they cannot be read, or hold what is no class of the run.
+        """
+        scheme = self.run.scheme
+        codes = read(self.run.storage.where(self.name), self.file, window)
+        for above in self.above:
+            codes[_covered(above, self.file, window, scheme)] = scheme.nodata
+        return class_index(codes, self.run, self.name)
+
+
+@contextmanager
+def map_views(run: RunDirectory) -> Iterator[list[MapView]]:
+    """The maps that together show a run, each place once.
+
+    Raises:
+        OutputError: if the run is not done, has no map, or one that cannot be read.
+    """
     names = map_names(run)
     with ExitStack() as stack:
         files = [stack.enter_context(opened_map(run, name)) for name in names]
-        parts = [(number, window) for number, file in enumerate(files) for window in _windows(file)]
-        for done, (number, window) in enumerate(parts, 1):
-            file = files[number]
-            codes = read(run.storage.where(names[number]), file, window)
-            for above in files[:number]:
-                codes[_covered(above, file, window, run.scheme)] = run.scheme.nodata
-            index = class_index(codes, run, names[number])
-            yield Block(index, grid_of(file), int(window.col_off), int(window.row_off))
-            progress(done, len(parts))
+        yield [
+            MapView(run, name, file, files[:number])
+            for number, (name, file) in enumerate(zip(names, files, strict=True))
+        ]
 
 
 @contextmanager
@@ -178,11 +223,11 @@ def grid_of(file: DatasetReader) -> MapGrid:
     return MapGrid(name_of(file.crs), (a, b, c, d, e, f), file.width, file.height)
 
 
-def _windows(file: DatasetReader) -> list[Window]:
+def _windows(grid: MapGrid) -> list[Window]:
     return [
-        Window(col, row, min(EDGE, file.width - col), min(EDGE, file.height - row))
-        for row in range(0, file.height, EDGE)
-        for col in range(0, file.width, EDGE)
+        Window(col, row, min(EDGE, grid.width - col), min(EDGE, grid.height - row))
+        for row in range(0, grid.height, EDGE)
+        for col in range(0, grid.width, EDGE)
     ]
 
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "smooth": ("landcover.cli.smooth", "Give every pixel the class that is commonest around it."),
     "change": ("landcover.cli.change", "Say what changed between runs of different dates."),
     "report": ("landcover.cli.report", "Write one HTML file about runs that opens offline."),
+    "vectorize": ("landcover.cli.vectorize", "Write the map as polygons, for GIS programs."),
     "plan": ("landcover.cli.plan", "Say what a run would do, without doing it."),
     "bench": ("landcover.cli.bench", "Try all ways of scoring, and say which is the fastest."),
     "demo": ("landcover.cli.demo", "Generate imagery, train a small network and map it."),

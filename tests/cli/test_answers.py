@@ -200,11 +200,40 @@ def test_a_smoothed_run_is_a_run_that_other_commands_take(
     assert wrong.code == 2 and not (tmp_path / "other").exists()
 
 
+def test_a_map_becomes_polygons_that_gis_programs_open(
+    landcover: Command, run: Path, tmp_path: Path
+) -> None:
+    said = landcover("vectorize", run, "-o", tmp_path / "a.gpkg")
+    assert said.code == 0 and said.err == ""
+    lines = [line.split() for line in said.out.splitlines()]
+    assert lines == [
+        ["class", "polygons", "hectares"],
+        ["Forest", "1", "299.00"],
+        ["Cultivated", "1", "300.00"],
+        ["all", "2", "599.00"],
+        [str(tmp_path / "a.gpkg")],
+    ]
+    rows = json.loads(landcover("vectorize", run, "-o", tmp_path / "b.fgb", "--json").out)
+    assert rows[1] == {
+        "class": "Forest",
+        "code": 40,
+        "polygons": 1,
+        "pixels": 29900,
+        "hectares": 299.0,
+    }
+    wrong = landcover("vectorize", run, "-o", tmp_path / "c.shp")
+    assert wrong.code == 2 and ".gpkg, .fgb, .parquet" in wrong.err
+    assert landcover("vectorize", run, "-o", tmp_path / "no" / "a.gpkg").code == 1
+    assert landcover("vectorize", run, "-o", tmp_path / "a.gpkg", "--minimum", "-1").code == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gpkg", "b.fgb", "b.qml", "run"]
+
+
 COMMANDS: dict[str, tuple[str, ...]] = {
     "areas": (),
     "accuracy": (),
     "sample": ("-o", "{folder}/points.gpkg", "--size", "100"),
     "smooth": ("-o", "{folder}/smooth"),
+    "vectorize": ("-o", "{folder}/polygons.gpkg"),
 }
 
 
