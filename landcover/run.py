@@ -20,7 +20,7 @@ from landcover.analysis.labelled_sample import estimates
 from landcover.analysis.map_blocks import Progress, map_names, no_progress
 from landcover.analysis.reference import FOLDERS, Comparison, compare
 from landcover.analysis.sampling import draw_sample
-from landcover.analysis.smoothing import Plurality, smooth
+from landcover.analysis.smoothing import rule_of, smooth
 from landcover.analysis.stratified import Estimates
 from landcover.analysis.vectorize import vectorize
 from landcover.contracts import Backend
@@ -164,22 +164,33 @@ class Run:
         self,
         output: str | os.PathLike[str],
         window: int = 3,
-        centre: int = 2,
+        centre: int | None = None,
         backend: Backend | None = None,
+        *,
+        rule: str = "plurality",
+        minimum_area: float | None = None,
+        progress: Progress = no_progress,
     ) -> Run:
-        """Another run, whose map is this one's with every pixel as most of those around it are.
+        """Another run, whose map is this one's without its single errors.
 
         :func:`landcover.analysis.smoothing.smooth` has the details.
 
         Args:
             output: the directory to be made.
-            window: pixels along the side of the square that votes, odd.
-            centre: votes of its middle.
+            window: pixels along the side of the square around each, odd.
+            centre: how many times its middle counts; None: twice where pixels vote, else once.
             backend: whose workers do it; None: threads of this process.
+            rule: "plurality": the commonest class of the square. "probability": the most probable in
+                the mean of the square's tiles. "area": no area is smaller than ``minimum_area``.
+            minimum_area: square metres.
+            progress: called with how many steps are done, and how many there are.
+
+        Raises:
+            ConfigError: if a rule is none of these, or its numbers are out of their range.
         """
-        rule, folder = Plurality(window, centre), str(output)
+        wanted = rule_of(rule, window, centre, minimum_area)
         with backend or load_backend("local") as pool:
-            made = smooth(self.directory, folder, rule, pool, _with_picture)
+            made = smooth(self.directory, str(output), wanted, pool, _with_picture, progress)
         return Run(made, made.manifest())
 
     def vectorize(

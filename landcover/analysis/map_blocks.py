@@ -107,7 +107,7 @@ def map_names(run: RunDirectory) -> list[str]:
         if run.date not in dates:
             reason = f"has no map of {run.date!r}" if run.date else "has a map for each date"
             listed = ", ".join(dates) or "none"
-            what = "say which (--date of areas, accuracy, sample, smooth)"
+            what = "say which (--date of areas, accuracy, sample, smooth, vectorize)"
             raise OutputError(run.path, f"{reason}: {what}; there are: {listed}")
         return list(dates[run.date])
     whole = [name for name in (MAP, INDEX, CHANGE) if name in files]

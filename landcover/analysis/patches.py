@@ -55,7 +55,7 @@ class Strip:
     @property
     def width(self) -> int:
         """Of the map, in pixels."""
-        return self.classes.shape[1]
+        return int(self.classes.shape[1])
 
     @cached_property
     def first(self) -> Numbers:
@@ -70,6 +70,13 @@ class Strip:
         return kinds
 
     @cached_property
+    def first_of_patch(self) -> Numbers:
+        """The place of the first pixel of each patch, row by row from the row before: dims (patch,)."""
+        found = np.full(self.patches, self.classes.size, np.intp)
+        np.minimum.at(found, self.patch_of_run, self.first)
+        return found
+
+    @cached_property
     def pixels(self) -> Numbers:
         """How many pixels of the strip itself each patch has: dims (patch,)."""
         ends = np.append(self.first[1:], self.classes.size)
@@ -82,14 +89,15 @@ class Strip:
     def ground(self, ground: Ground) -> npt.NDArray[np.float64]:
         """Square metres of the strip itself that each patch has: dims (patch,)."""
         if ground.planar is not None:
-            return self.pixels * ground.planar
+            return np.asarray(self.pixels * ground.planar, np.float64)
         if not self.rows:
             return np.zeros(self.patches)
         areas = ground.pixels(0, self.row, self.width, self.rows)
         areas = np.broadcast_to(areas, (self.rows, self.width)).ravel()
         own = self.first >= self.width
         sums = np.add.reduceat(areas, self.first[own] - self.width)
-        return np.bincount(self.patch_of_run[own], sums, minlength=self.patches)
+        found = np.bincount(self.patch_of_run[own], sums, minlength=self.patches)
+        return found.astype(np.float64)
 
     @cached_property
     def last(self) -> Numbers:

@@ -39,7 +39,8 @@ class Polygons(NamedTuple):
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> Polygons:
         """Some of them."""
-        return Polygons(*(column[chosen] for column in self))
+        columns: list[Any] = [column[chosen] for column in self]
+        return Polygons(*columns)
 
 
 def polygons(view: MapView, progress: Progress = no_progress) -> Iterator[Polygons]:
@@ -124,7 +125,7 @@ def _shapes(rings: Rings, grid: MapGrid) -> tuple[Numbers, npt.NDArray[Any]]:
     step = turn * (np.arange(sizes.sum()) - np.repeat(ends - sizes, sizes))
     corner = np.repeat(rings.begins, sizes) + step % np.repeat(rings.sizes, sizes)
     col, row = rings.corners[corner].T.astype(np.float64)
-    x, y = grid.position(col, row)  # type: ignore[arg-type]
+    x, y = grid.position(col, row)
     offsets = np.append(0, ends), np.append(first, len(sizes))
     shapes = shapely.from_ragged_array(
         shapely.GeometryType.POLYGON, np.column_stack([x, y]), offsets

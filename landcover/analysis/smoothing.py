@@ -3,103 +3,52 @@
 from __future__ import annotations
 
 import io
+import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+import rasterio
+from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from landcover.analysis.map_blocks import (
+    MapView,
+    Progress,
     class_index,
     finished,
     grid_of,
     labels_pixels,
     map_names,
+    no_progress,
     opened_map,
     read,
 )
+from landcover.analysis.mean_probability import MeanProbability, refuse_without_probabilities
+from landcover.analysis.minimum_area import MinimumArea
+from landcover.analysis.plurality import Plurality
 from landcover.analysis.points import classes_at
-from landcover.classes import Scheme
 from landcover.contracts import Backend
-from landcover.errors import ConfigError, OutputError
+from landcover.errors import ConfigError, LandcoverError, OutputError
 from landcover.runs.directory import RunDirectory, claim
 from landcover.runs.geoparquet import crs_of
-from landcover.runs.map_format.area import Area, Codes, Size
-from landcover.runs.maps.maker import MAP, MapMaker, Maps
-from landcover.runs.maps.origins import Known
+from landcover.runs.map_format.area import Area, Size
+from landcover.runs.maps.layout import FOLDER
+from landcover.runs.maps.maker import MAP, MapMaker, Maps, steps_of
+from landcover.runs.maps.origins import Known, Mosaic, Origin
 from landcover.runs.parts import read_part
+from landcover.runs.storage import Storage
+from landcover.tiles.gdal import address, gdal_settings
 
+Rule = Plurality | MeanProbability | MinimumArea
 _ROWS = 1024  # of a map that are smoothed at once
-_WIDEST = 99
-
-
-@dataclass(frozen=True)
-class Plurality:
-    """Every pixel takes the class that is commonest around it.
-
-    The pixels of a square vote, each for its class, and the one in the middle several times. Where
-    several classes have most votes, the pixel keeps its own if it is among them, else the first of the
-    scheme wins. Pixels without a class neither vote nor get one; at the rim of the map fewer vote.
-
-    Args:
-        window: pixels along the side of the square, odd.
-        centre: how many votes the middle has.
-
-    Raises:
-        ConfigError: if a number is out of its range.
-    """
-
-    window: int = 3
-    centre: int = 2
-
-    def __post_init__(self) -> None:
-        mistakes = []
-        if not (1 < self.window <= _WIDEST and self.window % 2):
-            mistakes.append(
-                f"a window is 3, 5, 7 or more pixels wide, up to {_WIDEST}, not {self.window}"
-            )
-        if not 1 <= self.centre <= self.window**2:
-            mistakes.append(
-                f"the middle of a window of {self.window} x {self.window} has 1 to {self.window**2} "
-                f"votes, not {self.centre}"
-            )
-        if mistakes:
-            raise ConfigError(mistakes, "smoothing")
-
-    @property
-    def margin(self) -> int:
-        """How far around a pixel others decide on it."""
-        return self.window // 2
-
-    def apply(self, codes: Codes, scheme: Scheme) -> Codes:
-        """The smoothed map of codes: dims (y, x), both."""
-        own = np.zeros(codes.shape, np.uint32)
-        present = [item.code for item in scheme if (codes == item.code).any()]
-        for code in present:
-            mask = codes == code
-            own[mask] = self._votes(mask)[mask]
-        best, found = own, codes.copy()
-        for code in present:
-            votes = self._votes(codes == code)
-            more = (votes > best) & (codes != scheme.nodata)
-            best[more], found[more] = votes[more], code
-        return found
-
-    def _votes(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint32]:
-        """How many votes each pixel has for a class: dims (y, x)."""
-        height, width = mask.shape
-        padded = np.pad(mask, self.margin).astype(np.uint16)
-        votes = np.zeros((height, width), np.uint32)
-        down = padded[:height].copy()
-        for row in range(1, self.window):
-            down += padded[row : row + height]
-        for col in range(self.window):
-            votes += down[:, col : col + width]
-        return votes + np.uint32(self.centre - 1) * mask
+_CHUNK = 2**22  # bytes
 
 
 @dataclass(frozen=True)
@@ -139,16 +88,21 @@ class SmoothedMap:
 def smooth(
     run: RunDirectory,
     output: str,
-    rule: Plurality,
+    rule: Rule,
     pool: Backend,
     draw: Callable[[RunDirectory, Maps], dict[str, Any]],
+    progress: Progress = no_progress,
 ) -> RunDirectory:
     """Make a run whose map is that of another run, smoothed.
 
     The map of all scenes is smoothed as one, so that scenes that lie side by side know each other;
     without such a map those of scenes are smoothed one by one. Tiles get the class that the smoothed
-    map has in their middle; their ``score`` stays that of the label they had. ``run.json`` says
-    from which run it came, and how.
+    map has in their middle; their ``score`` is the probability of that class where the table has
+    ``probabilities``, else it stays that of the label they had. ``run.json`` says from which run it
+    came, and how.
+
+    Workers smooth by plurality, piece by piece. What depends on more of the map (areas), or on tables
+    (probabilities), this process reads from top to bottom, and workers make the map of it.
 
     Args:
         run: the directory of a run that is done, with a map.
@@ -156,35 +110,117 @@ def smooth(
         rule: how.
         pool: whose workers do it.
         draw: makes pictures of the maps, and returns what ``run.json`` says of them all.
+        progress: called with how many steps are done, and how many there are.
 
     Returns:
-        the new run, which is done.
+        the new run, which is done. A directory that was not there before is removed on failure.
 
     Raises:
+        ConfigError: if probabilities are wanted and the run has none.
         OutputError: if the run is not done or has no map, or one of the two cannot be read or written.
     """
     said, names = finished(run), map_names(run)
     if run.path.rstrip("/") == output.rstrip("/"):
         raise OutputError(output, "is the run that is to be smoothed: name another output")
+    if isinstance(rule, MeanProbability):
+        refuse_without_probabilities(run)
+    grids = []
+    for name in names:
+        with opened_map(run, name) as file:
+            grids.append(grid_of(file))
     digest = said.get("fingerprint", {}).get("digest")
     dated = {"date": run.date} if run.date else {}
-    smoothed = {"run": digest, "rule": asdict(rule), **dated}
+    smoothed = {"run": digest, "rule": {"name": _NAMES[type(rule)], **asdict(rule)}, **dated}
     told: dict[str, Any] = {
         "smoothed": {"from": run.path, **smoothed},
         **{key: said[key] for key in ("config", "model", "tiles") if key in said},
     }
-    wanted = []
-    for name in names:
-        with opened_map(run, name) as file:
-            target = MAP if len(names) == 1 else name
-            wanted.append((target, grid_of(file), SmoothedMap(run, name, rule)))
-    with claim(output, {"smoothed": smoothed}, run.scheme, told) as made:
-        note = None if len(names) == 1 else said.get("note")
-        maps = MapMaker(made, pool, "tile").remake(wanted, note)
-        if not labels_pixels(run):
-            _relabel(run, made, maps)
-        made.finish(draw(made, maps))
+    fresh = not Storage(output).names()
+    try:
+        with claim(output, {"smoothed": smoothed}, run.scheme, told) as made:
+            made.storage.prepare(FOLDER)
+            wanted = [
+                (MAP if len(names) == 1 else name, grid, _origin(run, name, rule, made, progress))
+                for name, grid in zip(names, grids, strict=True)
+            ]
+            note = None if len(names) == 1 else said.get("note")
+            numbers, total = count(1), steps_of(grids)
+            maker = MapMaker(made, pool, "tile", lambda: progress(next(numbers), total))
+            maps = maker.remake(wanted, note)
+            if not labels_pixels(run):
+                _relabel(run, made, maps)
+            made.finish(draw(made, maps))
+    except LandcoverError:
+        if fresh:
+            Storage(output).remove_folder("")
+        raise
     return made
+
+
+_NAMES = {Plurality: "plurality", MeanProbability: "probability", MinimumArea: "area"}
+
+
+def rule_of(name: str, window: int, centre: int | None, minimum_area: float | None) -> Rule:
+    """A rule by its name.
+
+    Args:
+        name: "plurality", "probability" or "area".
+        window: pixels along the side of the square.
+        centre: how many times its middle counts; None: as the rule has it.
+        minimum_area: square metres, for "area" and for no other.
+
+    Raises:
+        ConfigError: if there is no such rule, or its numbers are wrong.
+    """
+    if name not in _NAMES.values():
+        listed = ", ".join(_NAMES.values())
+        raise ConfigError([f"no rule is called {name!r}; there are {listed}"], "smoothing")
+    if (name == "area") != (minimum_area is not None):
+        raise ConfigError(["rule 'area' takes a minimum area, and no other rule does"], "smoothing")
+    if minimum_area is not None:
+        return MinimumArea(minimum_area)
+    kind = Plurality if name == "plurality" else MeanProbability
+    return kind(window) if centre is None else kind(window, centre)
+
+
+def _origin(
+    run: RunDirectory, name: str, rule: Rule, made: RunDirectory, progress: Progress
+) -> Origin:
+    """What the pixels of a smoothed map come from."""
+    if isinstance(rule, Plurality):
+        return SmoothedMap(run, name, rule)
+    kept = f"{FOLDER}/smoothed-{name.replace('/', '-')}.tif"
+    with opened_map(run, name) as file, tempfile.TemporaryDirectory() as folder:
+        path, view = Path(folder, "smoothed.tif"), MapView(run, name, file, ())
+        scheme, grid = run.scheme, view.grid
+        profile = {
+            "driver": "GTiff",
+            "count": 1,
+            "dtype": scheme.dtype,
+            "nodata": scheme.nodata,
+            "width": grid.width,
+            "height": grid.height,
+            "crs": grid.crs,
+            "tiled": True,
+            "blockxsize": 512,
+            "blockysize": 512,
+            "compress": "deflate",
+            "zlevel": 1,
+            "sparse_ok": True,
+            "bigtiff": "if_safer",
+        }
+        with (
+            gdal_settings(address(os.fspath(path))),
+            rasterio.open(path, "w", transform=Affine(*grid.transform), **profile) as drawn,
+        ):
+            top = 0
+            for rows in rule.rows(view, progress):
+                if len(rows):
+                    drawn.write(rows, 1, window=Window(0, top, grid.width, len(rows)))
+                top += len(rows)
+        with path.open("rb") as content:
+            made.storage.put_chunks(kept, iter(lambda: content.read(_CHUNK), b""))
+    return Mosaic(kept)
 
 
 def _relabel(run: RunDirectory, made: RunDirectory, maps: Maps) -> None:
@@ -202,6 +238,10 @@ def _relabel(run: RunDirectory, made: RunDirectory, maps: Maps) -> None:
         own = np.array([scheme.codes.index(code) for code in table["code"].to_pylist()])
         found = np.where(found < len(scheme), found, own)  # a scene listed before has nodata there
         columns = {"label": pa.array(names[found], pa.string()), "code": pa.array(codes[found])}
+        if "probabilities" in table.column_names:
+            values = table["probabilities"].combine_chunks().flatten().to_numpy()
+            score = values.reshape(len(found), -1)[np.arange(len(found)), found]
+            columns["score"] = pa.array(score.astype(np.float32))
         for name, values in columns.items():
             table = table.set_column(table.schema.get_field_index(name), name, values)
         sink = io.BytesIO()

@@ -20,7 +20,7 @@ import shapely
 
 from landcover.analysis.map_blocks import MapView, Progress, map_views, no_progress
 from landcover.analysis.polygons import Polygons, polygons
-from landcover.errors import ConfigError, OutputError
+from landcover.errors import ConfigError, LandcoverError, OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import geo_metadata
 from landcover.runs.map_format.qgis import polygon_style, style_geopackage
@@ -98,33 +98,43 @@ def _write(
 ) -> dict[str, bytes]:
     """Write the polygons; return what belongs beside the file, by name."""
     driver, style = _DRIVERS[path.suffix.lower()], polygon_style(run.scheme)
-    crs = views[0].grid.crs
-    if driver is None:
-        bounds = np.array([view.grid.bounds for view in views if view.grid.crs == crs])
-        schema = _SCHEMA.with_metadata({b"geo": geo_metadata(crs, bounds)})
-        with pq.ParquetWriter(path, schema, compression="zstd") as file:
-            for batch in written.batches():
-                file.write_batch(batch.replace_schema_metadata(schema.metadata))
-    else:
-        stream = pa.RecordBatchReader.from_batches(_SCHEMA, written.caught())
-        try:
-            pyogrio.write_arrow(
-                stream,
-                path,
-                layer=path.stem,
-                driver=driver,
-                geometry_name="geometry",
-                geometry_type="Polygon",
-                crs=crs,
-            )
-        except Exception as error:
-            if written.error is not None:
-                raise written.error from None
-            raise OutputError(path.name, f"cannot be written: {error}") from error
-        if driver == "GPKG":
-            style_geopackage(path, path.stem, style)
-            return {}
+    try:
+        if driver is None:
+            _write_parquet(views, written, path)
+        else:
+            _write_layer(views, written, path, driver)
+    except LandcoverError:
+        raise
+    except Exception as error:  # of any of several libraries
+        if written.error is not None:
+            raise written.error from None
+        said = " ".join(str(error).split())
+        raise OutputError(path.name, f"cannot be written: {said}") from error
+    if driver == "GPKG":
+        style_geopackage(path, path.stem, style)
+        return {}
     return {f"{path.stem}.qml": style}
+
+
+def _write_parquet(views: list[MapView], written: _Written, path: Path) -> None:
+    crs = views[0].grid.crs
+    bounds = np.array([view.grid.bounds for view in views if view.grid.crs == crs])
+    schema = _SCHEMA.with_metadata({b"geo": geo_metadata(crs, bounds)})
+    with pq.ParquetWriter(path, schema, compression="zstd") as file:
+        for batch in written.batches():
+            file.write_batch(batch.replace_schema_metadata(schema.metadata))
+
+
+def _write_layer(views: list[MapView], written: _Written, path: Path, driver: str) -> None:
+    pyogrio.write_arrow(
+        pa.RecordBatchReader.from_batches(_SCHEMA, written.caught()),
+        path,
+        layer=path.stem,
+        driver=driver,
+        geometry_name="geometry",
+        geometry_type="Polygon",
+        crs=views[0].grid.crs,
+    )
 
 
 @dataclass(eq=False)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from landcover.cli.dates import date_option
+from landcover.cli.progress import progress_of
 from landcover.plugins import load_backend
 from landcover.run import open_run
 
@@ -13,24 +16,75 @@ from landcover.run import open_run
 @click.argument("run")
 @date_option
 @click.option("-o", "--output", required=True, metavar="DIR", help="The run directory to be made.")
+@click.option(
+    "--rule",
+    type=click.Choice(["plurality", "probability", "area"]),
+    default="plurality",
+    show_default=True,
+    help="What decides: the commonest class, the mean of probabilities, or the size of an area.",
+)
 @click.option("--window", default=3, show_default=True, help="Pixels along the side of the square.")
-@click.option("--centre", default=2, show_default=True, help="How many votes its middle has.")
+@click.option(
+    "--centre",
+    type=int,
+    help="How many times the middle of the square counts.  [default: 2, with probabilities 1]",
+)
+@click.option(
+    "--minimum-area",
+    type=float,
+    metavar="M2",
+    help="For --rule area: no area shall be smaller than so many square metres.",
+)
 @click.option("--backend", default="local", show_default=True, help="local, dask, spark.")
 @click.option("--workers", type=click.IntRange(min=1), help="How many work at the same time.")
+@click.option("--json", "as_json", is_flag=True, help="Print what run.json says of the new run.")
 def smooth(
-    run: str, date: str, output: str, window: int, centre: int, backend: str, workers: int | None
+    run: str,
+    date: str,
+    output: str,
+    rule: str,
+    window: int,
+    centre: int | None,
+    minimum_area: float | None,
+    backend: str,
+    workers: int | None,
+    as_json: bool,
 ) -> None:
-    """Give every pixel (or tile) of RUN, a run directory, the class that is commonest around it.
+    """Take single errors out of the map of RUN, a run directory.
 
-    Single tiles among others of one class are mostly errors. The pixels of a square vote, the middle
-    one --centre times; where several classes have most votes a pixel keeps its own if it is among
-    them. What has no class neither votes nor gets one. Scenes that lie side by side know each other.
+    Single pixels (or tiles) among others of one class are mostly errors.
 
-    DIR is a run directory like any other: areas, accuracy and sample take it. Its run.json says from
-    which run it came.
+    \b
+    plurality    The pixels of a square vote, the middle one --centre times; where several classes
+                 have most votes a pixel keeps its own if it is among them.
+    probability  Tiles take the class that is most probable in the mean of the square around them.
+                 Takes a run that was scored with output.probabilities.
+    area         Connected areas smaller than --minimum-area take the class that they share most of
+                 their border with, the smallest first, until none is smaller.
+
+    What has no class neither counts nor gets one. Scenes that lie side by side know each other.
+
+    DIR is a run directory like any other: every other command takes it. Its run.json says from which
+    run it came, and how.
     """
+    if rule == "area" and minimum_area is None:
+        raise click.UsageError("--rule area needs --minimum-area.")
+    if rule != "area" and minimum_area is not None:
+        raise click.UsageError("--minimum-area has no meaning without --rule area.")
     opened = open_run(run, date)
     options = {} if workers is None else {"workers": workers}
-    made = opened.smooth(output, window, centre, load_backend(backend, **options))
+    with progress_of("smoothing", "steps") as progress:
+        made = opened.smooth(
+            output,
+            window,
+            centre,
+            load_backend(backend, **options),
+            rule=rule,
+            minimum_area=minimum_area,
+            progress=progress,
+        )
+    if as_json:
+        click.echo(json.dumps(made.summary, indent=2))
+        return
     for name in made.summary["files"]:
         click.echo(f"{made.path}/{name}")

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from landcover.cli.dates import date_option
 from landcover.cli.files import plain
 from landcover.cli.progress import progress_of
 from landcover.cli.tables import new_table, show
@@ -14,6 +15,7 @@ from landcover.run import open_run
 
 @click.command()
 @click.argument("run")
+@date_option
 @click.option(
     "-o",
     "--output",
@@ -28,7 +30,7 @@ from landcover.run import open_run
     help="Leave out areas smaller than so many square metres.  [default: none is left out]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
-def vectorize(run: str, output: str, minimum: float, as_json: bool) -> None:
+def vectorize(run: str, date: str, output: str, minimum: float, as_json: bool) -> None:
     """Write the map of RUN, a run directory, as polygons: one for each connected area of a class.
 
     Pixels (or tiles) that share a side belong together; those that touch at a corner only do not.
@@ -42,7 +44,7 @@ def vectorize(run: str, output: str, minimum: float, as_json: bool) -> None:
     With --minimum, what is left out leaves gaps. To have such areas join their neighbours, give
     landcover smooth --rule area first.
     """
-    opened = open_run(run)
+    opened = open_run(run, date)
     with progress_of("outlining", "rows of the map") as progress:
         table = opened.vectorize(output, minimum, progress)
     if as_json:

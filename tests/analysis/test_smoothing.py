@@ -6,17 +6,19 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import geopandas
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
-from support.finished import pixel_run, tile_run
+from support.finished import pixel_run, probable_run, tile_run
 
 import landcover
-from landcover.analysis import smoothing
-from landcover.analysis.smoothing import Plurality
+from landcover.analysis import mean_probability, patches, smoothing
+from landcover.analysis.mean_probability import MeanProbability
+from landcover.analysis.plurality import Plurality
 from landcover.backends.local import LocalBackend
 from landcover.classes import scheme
 from landcover.contracts import Backend
@@ -83,7 +85,7 @@ def test_scenes_side_by_side_know_each_other(
     said = made.summary["smoothed"]
     assert said["from"] == run.path
     assert said["run"] == run.summary["fingerprint"]["digest"]
-    assert said["rule"] == {"window": 5, "centre": 3}
+    assert said["rule"] == {"name": "plurality", "window": 5, "centre": 3}
     counts = {item.name: int((smoothed(whole, 5, 3) == item.code).sum()) for item in NLCD6}
     assert made.areas()["pixels"].to_dict() == counts
     assert made.map().rio.bounds() == run.map().rio.bounds()
@@ -152,3 +154,131 @@ def test_a_run_is_not_smoothed_into_itself_or_into_another_one(tmp_path: Path) -
     run.smooth(tmp_path / "smooth")
     with pytest.raises(OutputError, match="belongs to another run"):
         run.smooth(tmp_path / "smooth", 5)
+
+
+Probable = npt.NDArray[np.float32]
+
+
+def probabilities(seed: int, rows: int, cols: int, gaps: float = 0.1) -> Probable:
+    """Of tiles: dims (row, col, class); NaN for those that were skipped."""
+    rng = np.random.default_rng(seed)
+    found = rng.dirichlet(np.ones(len(NLCD6)), (rows, cols)).astype(np.float32)
+    found[rng.random((rows, cols)) < gaps] = np.nan
+    return found
+
+
+def averaged(values: Probable, window: int, centre: int) -> Codes:
+    """Tile by tile, as one would by hand."""
+    rows, cols, _ = values.shape
+    found, reach = np.full((rows, cols), 255, np.uint8), window // 2
+    for row, col in np.argwhere(~np.isnan(values[..., 0])):
+        around = values[
+            max(0, row - reach) : row + reach + 1, max(0, col - reach) : col + reach + 1
+        ]
+        mean = np.nansum(around.astype(float), axis=(0, 1)) + (centre - 1) * values[
+            row, col
+        ].astype(float)
+        found[row, col] = NLCD6.codes[int(mean.argmax())]
+    return found
+
+
+@pytest.mark.parametrize(("window", "centre"), [(3, None), (5, 4)])
+def test_tiles_take_the_class_of_the_mean_of_probabilities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int, centre: int | None
+) -> None:
+    monkeypatch.setattr(mean_probability, "_BYTES", 8 * 30 * len(NLCD6) * 3)  # three rows at once
+    values = probabilities(1, 20, 30)
+    placed = tuple(from_origin(5e5, 4.5e6, 1, 1))[:6]
+    run = landcover.open_run(
+        probable_run(tmp_path / "run", NLCD6, [(values, UTM, placed)], 16).path
+    )
+    made = run.smooth(tmp_path / "made", window, centre, rule="probability")
+    expected = averaged(values, window, centre or 1)
+    np.testing.assert_array_equal(made.map().to_numpy(), expected)
+    tiles = made.tiles()
+    assert tiles["code"].tolist() == expected[expected != 255].tolist()
+    index = [NLCD6.codes.index(code) for code in tiles["code"]]
+    kept = np.stack(tiles["probabilities"].to_numpy())
+    assert tiles["score"].to_numpy() == pytest.approx(kept[np.arange(len(index)), index])
+    assert made.summary["smoothed"]["rule"] == {
+        "name": "probability",
+        "window": window,
+        "centre": centre or 1,
+    }
+
+
+def test_probabilities_are_averaged_across_the_borders_of_scenes(tmp_path: Path) -> None:
+    whole = probabilities(2, 24, 31)
+    west, east = whole[:, :16], whole[:, 12:].copy()
+    scenes = [
+        (west, UTM, tuple(from_origin(5e5, 4.5e6, 1, 1))[:6]),
+        # A little aside, as scenes are: a tile lies on the pixel in which its middle is.
+        (east, UTM, tuple(from_origin(5e5 + 12 * 16 + 5, 4.5e6 - 3, 1, 1))[:6]),
+    ]
+    run = landcover.open_run(probable_run(tmp_path / "run", NLCD6, scenes, 16).path)
+    made = run.smooth(tmp_path / "made", rule="probability")
+    np.testing.assert_array_equal(made.map().to_numpy()[:24, :31], averaged(whole, 3, 1))
+
+
+def test_probabilities_that_nobody_kept_are_asked_for(tmp_path: Path) -> None:
+    placed = tuple(from_origin(5e5, 4.5e6, 1, 1))[:6]
+    tiles = tile_run(tmp_path / "tiles", NLCD6, codes(1, 5, 5, 0), UTM, placed, 32)
+    with pytest.raises(ConfigError, match=r"output\.probabilities: true"):
+        landcover.open_run(tiles.path).smooth(tmp_path / "made", rule="probability")
+    pixels = pixel_run(tmp_path / "pixels", NLCD6, [(codes(1, 50, 50), UTM, placed)])
+    with pytest.raises(ConfigError, match="labels pixels keeps no probabilities"):
+        landcover.open_run(pixels.path).smooth(tmp_path / "made", rule="probability")
+    assert not (tmp_path / "made").exists()
+
+
+def test_no_area_is_left_that_is_too_small_and_scenes_know_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patches, "PIXELS", 210 * 20)
+    whole = np.kron(codes(3, 13, 21), np.ones((10, 10), np.uint8))
+    whole[(codes(4, 130, 210, 0) == 20) & (whole != 255)] = 70
+    parts = {"whole": [(whole, 0)], "scenes": [(whole[:, :110], 0), (whole[:, 100:], 100)]}
+    found = {}
+    for name, pieces in parts.items():
+        scenes = [(piece, UTM, tuple(from_origin(5e5 + x, 4.5e6, 1, 1))[:6]) for piece, x in pieces]
+        run = landcover.open_run(pixel_run(tmp_path / name, NLCD6, scenes).path)
+        made = run.smooth(tmp_path / f"{name}-made", rule="area", minimum_area=40)
+        assert made.summary["smoothed"]["rule"] == {"name": "area", "square_metres": 40}
+        found[name] = made
+    np.testing.assert_array_equal(found["whole"].map().to_numpy(), found["scenes"].map().to_numpy())
+    np.testing.assert_array_equal(found["whole"].map().to_numpy() == 255, whole == 255)
+    found["scenes"].vectorize(tmp_path / "a.parquet")
+    sizes = geopandas.read_parquet(tmp_path / "a.parquet")["pixels"]
+    assert sizes.min() >= 40 and len(sizes) > 20
+
+
+def test_steps_are_told_to_the_last(tmp_path: Path) -> None:
+    scenes = [(codes(1, 600, 600), UTM, tuple(from_origin(5e5, 4.5e6, 1, 1))[:6])]
+    run = landcover.open_run(pixel_run(tmp_path / "run", NLCD6, scenes).path)
+    told: list[tuple[int, int]] = []
+    run.smooth(tmp_path / "made", progress=lambda done, total: told.append((done, total)))
+    assert [done for done, _ in told] == list(range(1, told[-1][1] + 1))
+
+
+def test_a_map_that_breaks_off_leaves_no_run(tmp_path: Path) -> None:
+    scenes = [(codes(1, 1100, 600), UTM, tuple(from_origin(5e5, 4.5e6, 1, 1))[:6])]
+    run = landcover.open_run(pixel_run(tmp_path / "run", NLCD6, scenes).path)
+    content = (tmp_path / "run" / "map.tif").read_bytes()
+    (tmp_path / "run" / "map.tif").write_bytes(content[:-200_000] + bytes(200_000))
+    for rule, minimum in (("plurality", None), ("area", 10)):
+        with pytest.raises(OutputError, match=r"map\.tif: "):
+            run.smooth(tmp_path / "made", rule=rule, minimum_area=minimum)
+        assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_rule_and_its_numbers_are_those_that_there_are(tmp_path: Path) -> None:
+    scenes = [(codes(1, 50, 50), UTM, tuple(from_origin(5e5, 4.5e6, 1, 1))[:6])]
+    run = landcover.open_run(pixel_run(tmp_path / "run", NLCD6, scenes).path)
+    with pytest.raises(ConfigError, match="plurality, probability, area"):
+        run.smooth(tmp_path / "made", rule="median")
+    with pytest.raises(ConfigError, match="takes a minimum area"):
+        run.smooth(tmp_path / "made", rule="area")
+    with pytest.raises(ConfigError, match="not -1"):
+        run.smooth(tmp_path / "made", rule="area", minimum_area=-1)
+    with pytest.raises(ConfigError, match="1 to 9 votes"):
+        MeanProbability(3, 10)

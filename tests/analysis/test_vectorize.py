@@ -250,7 +250,7 @@ def test_a_map_that_breaks_off_leaves_no_file(tmp_path: Path, form: str) -> None
 def test_outlines_that_no_file_can_hold_are_refused_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("landcover.analysis.polygons.MOST", 1000)
+    monkeypatch.setattr("landcover.analysis.polygons.MOST", 100)
     monkeypatch.setattr(patches, "PIXELS", 60 * 10)
     run = pixel_run(tmp_path / "run", NLCD6, [(noise(6, 60, 60), UTM, PLACED)])
     with pytest.raises(OutputError, match="--rule area"):

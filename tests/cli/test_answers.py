@@ -198,6 +198,17 @@ def test_a_smoothed_run_is_a_run_that_other_commands_take(
     assert sum(row["pixels"] for row in areas) == 59_900
     wrong = landcover("smooth", run, "-o", tmp_path / "other", "--window", "4")
     assert wrong.code == 2 and not (tmp_path / "other").exists()
+    by_area = ["--rule", "area", "--minimum-area", "5000"]
+    said = landcover("smooth", run, "-o", tmp_path / "area", *by_area, "--json")
+    assert json.loads(said.out)["smoothed"]["rule"] == {"name": "area", "square_metres": 5000}
+    for options, sentence in (
+        (["--rule", "area"], "needs --minimum-area"),
+        (["--minimum-area", "9"], "no meaning without --rule area"),
+        (["--rule", "area", "--minimum-area", "0"], "not 0"),
+        (["--rule", "probability"], "labels pixels keeps no probabilities"),
+    ):
+        wrong = landcover("smooth", run, "-o", tmp_path / "other", *options)
+        assert wrong.code == 2 and sentence in wrong.err and not (tmp_path / "other").exists()
 
 
 def test_a_map_becomes_polygons_that_gis_programs_open(

@@ -105,6 +105,47 @@ def tile_run(
     return run
 
 
+def probable_run(
+    folder: Path,
+    scheme: Scheme,
+    scenes: Sequence[tuple[npt.NDArray[np.float32], str, tuple[float, ...]]],
+    tile: int,
+) -> RunDirectory:
+    """Write a run that labels tiles and keeps their probabilities.
+
+    Args:
+        folder: of the run.
+        scheme: its classes.
+        scenes: of each the probabilities (dims (row, col, class); NaN for a tile that was skipped),
+            CRS and transform of its pixels.
+        tile: pixels along the side of one.
+    """
+    size, grids, index = Size.of(tile), [], 0
+    with claim(str(folder), {"model": "m"}, scheme, {"model": {"output": "tile"}}) as run:
+        for number, (values, crs, transform) in enumerate(scenes):
+            rows, cols, _ = values.shape
+            name, grid = f"scene{number}.tif", Grid(cols * tile, rows * tile, size, 0, size)
+            grids.append(SceneGrid(name, crs, tuple(transform), grid))  # type: ignore[arg-type]
+            for row in range(rows):
+                known = np.flatnonzero(~np.isnan(values[row, :, 0])).tolist()
+                tiles = [
+                    Tile(f"{name}/{row}/{col}", name, row, col, grid.bounds(row, col, transform))  # type: ignore[arg-type]
+                    for col in known
+                ]
+                found = values[row, known]
+                write_part(
+                    run,
+                    Part(
+                        *(index, cols, tiles, found.argmax(axis=1), found.max(axis=1), found, crs),
+                        skipped=cols - len(known),
+                    ),
+                )
+                index += 1
+        maps = write_maps(run, grids, "tile", "index")
+        run.finish({"files": list(maps.files), "tiles": {"quarantined": 0}})
+    return run
+
+
 def _write(
     run: RunDirectory, scene: SceneGrid, codes: npt.NDArray[Any], row: int, col: int, index: int
 ) -> None:

@@ -59,11 +59,13 @@ class MapMaker:
         run: the directory.
         pool: whose workers do it; this process touches no pixels.
         output: whether the model labels tiles or pixels.
+        step: called whenever a worker has done something (:func:`steps_of` says how often).
     """
 
     run: RunDirectory
     pool: Backend
     output: Output
+    step: Callable[[], None] = field(default=lambda: None, compare=False)
 
     def write(self, scenes: Sequence[SceneGrid], parts: Iterable[PartPlace], mosaic: Form) -> Maps:
         """Make the maps.
@@ -219,7 +221,15 @@ class MapMaker:
             if isinstance(result, Lost):
                 reason = f"its maps cannot be made: {result.reason}; the same command goes on here"
                 raise OutputError(self.run.path, reason)
+            self.step()
             yield result
+
+
+def steps_of(grids: Iterable[MapGrid]) -> int:
+    """How many steps it takes to make maps of these pixels."""
+    layouts = [Layout("", Size(grid.height, grid.width)) for grid in grids]
+    pieces = (layout.pieces(base).shape for layout in layouts for base in layout.bases)
+    return len(layouts) + sum(rows * cols for rows, cols in pieces)
 
 
 def _same(origin: Origin, area: Area) -> Origin:

@@ -1,0 +1,168 @@
+"""Maps of tiles smoothed by the probabilities of the tiles around."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyproj
+from rasterio.windows import Window
+
+from landcover.analysis.map_blocks import (
+    MapView,
+    Progress,
+    finished,
+    grid_of,
+    labels_pixels,
+    opened_map,
+)
+from landcover.analysis.square import Square
+from landcover.errors import ConfigError, OutputError
+from landcover.runs.directory import RunDirectory
+from landcover.runs.geoparquet import crs_of
+from landcover.runs.map_format.area import Area, Codes
+from landcover.runs.map_format.grid import MapGrid
+from landcover.runs.parts import read_part, read_parts
+
+Floats = npt.NDArray[np.float32]
+_BYTES = 2**26  # of probabilities that are smoothed at once
+
+
+@dataclass(frozen=True)
+class MeanProbability(Square):
+    """Every tile takes the class that is most probable in the mean of the tiles around it.
+
+    The probabilities of the tiles in a square are averaged, those of the middle ``centre`` times; the
+    first class of the scheme wins where several are as probable. Tiles without a class neither count
+    nor get one. It takes a run of tiles with ``output.probabilities``.
+    """
+
+    def rows(self, view: MapView, progress: Progress) -> Iterator[Codes]:
+        """The map of codes, smoothed, from top to bottom: dims (y, x), some rows at a time.
+
+        Raises:
+            OutputError: if the map or a table of tiles cannot be read.
+        """
+        scenes, scheme = _scenes(view.run), view.run.scheme
+        codes = np.array([*scheme.codes, scheme.nodata], scheme.dtype)
+        height, width = view.grid.height, view.grid.width
+        step = max(1, _BYTES // (8 * width * len(scheme)))
+        for row in range(0, height, step):
+            first, last = max(0, row - self.margin), min(height, row + step + self.margin)
+            known = _seen(view, scenes, first, last)
+            best = self.summed(np.nan_to_num(known).astype(np.float64)).argmax(axis=-1)
+            classes = view.classes(Window(0, first, width, last - first))
+            chosen = (classes < len(scheme)) & ~np.isnan(known[..., 0])
+            classes[chosen] = best[chosen]
+            yield codes[classes[row - first :][:step]]
+            progress(min(row + step, height), height)
+
+
+def refuse_without_probabilities(run: RunDirectory) -> None:
+    """Raise where a run has no probabilities to average.
+
+    Raises:
+        ConfigError: if it labels pixels, or its tiles have none.
+        OutputError: if it is not done, or a table cannot be read.
+    """
+    if labels_pixels(run):
+        reason = "a run that labels pixels keeps no probabilities: give --rule plurality or area"
+        raise ConfigError([reason], run.path)
+    for index in run.parts("tiles")[:1]:
+        if "probabilities" not in read_part(run, index).column_names:
+            reason = (
+                "its tiles have no probabilities: score them again with output.probabilities: "
+                "true, into another output, or give --rule plurality or area"
+            )
+            raise ConfigError([reason], run.path)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """The tiles of a scene.
+
+    Args:
+        run: whose they are.
+        grid: one pixel a tile.
+        parts: of each task its index and the tiles between which its tiles lie.
+    """
+
+    run: RunDirectory
+    grid: MapGrid
+    parts: list[tuple[int, Area]]
+
+    def probabilities(self, area: Area) -> Floats:
+        """Those of some tiles: dims (row, col, class); NaN where a tile has none."""
+        found = np.full((*area.shape, len(self.run.scheme)), np.nan, np.float32)
+        for index, held in self.parts:
+            if held.overlap(area).empty:
+                continue
+            table = read_part(self.run, index, ["row", "col", "probabilities"])
+            row, col = (table[name].to_numpy() for name in ("row", "col"))
+            inside = (row >= area.row0) & (row < area.row1) & (col >= area.col0) & (col < area.col1)
+            values = table["probabilities"].combine_chunks().flatten().to_numpy()
+            values = values.reshape(len(row), -1)[inside]
+            found[row[inside] - area.row0, col[inside] - area.col0] = values
+        return found
+
+
+def _seen(view: MapView, scenes: list[_Scene], first: int, last: int) -> Floats:
+    """Probabilities of the tiles that some rows of a map show: dims (y, x, class), NaN for none.
+
+    A pixel shows the tile in which its centre lies, of the first listed scene that has one there.
+    """
+    known = np.full((last - first, view.grid.width, len(view.run.scheme)), np.nan, np.float32)
+    cols, rows = np.meshgrid(np.arange(view.grid.width) + 0.5, np.arange(first, last) + 0.5)
+    x, y = view.grid.position(cols, rows)
+    for scene in scenes:
+        places = x, y
+        if scene.grid.crs != view.grid.crs:
+            to_scene = pyproj.Transformer.from_crs(view.grid.crs, scene.grid.crs, always_xy=True)
+            places = to_scene.transform(x, y)
+        col, row = (np.floor(place) for place in scene.grid.pixel(*places))
+        inside = (row >= 0) & (row < scene.grid.height) & (col >= 0) & (col < scene.grid.width)
+        inside &= np.isnan(known[..., 0])
+        if not inside.any():
+            continue
+        row, col = row[inside].astype(np.intp), col[inside].astype(np.intp)
+        area = Area(int(row.min()), int(row.max()) + 1, int(col.min()), int(col.max()) + 1)
+        found = scene.probabilities(area)
+        known[inside] = found[row - area.row0, col - area.col0]
+    return known
+
+
+def _scenes(run: RunDirectory) -> list[_Scene]:
+    """The scenes of a run, in the order in which they were listed."""
+    files = [name for name in finished(run)["files"] if name.endswith(".tif")]
+    grids = []
+    for name in [name for name in files if name.startswith("maps/")] or files:
+        with opened_map(run, name) as file:
+            grids.append(grid_of(file))
+    scenes: dict[str, _Scene] = {}
+    columns = ["source", "row", "col", "xmin", "ymin", "xmax", "ymax"]
+    for index, table in zip(run.parts("tiles"), read_parts(run, columns=columns), strict=True):
+        if not table.num_rows:
+            continue
+        source = table["source"][0].as_py()
+        if source not in scenes:
+            scenes[source] = _Scene(run, _grid(run, table, grids), [])
+        row, col = (table[name].to_numpy() for name in ("row", "col"))
+        held = Area(int(row.min()), int(row.max()) + 1, int(col.min()), int(col.max()) + 1)
+        scenes[source].parts.append((index, held))
+    return list(scenes.values())
+
+
+def _grid(run: RunDirectory, table: pa.Table, grids: list[MapGrid]) -> MapGrid:
+    """The pixels of the map of a scene: in the middle of each lies the middle of its tile."""
+    own, tile = crs_of(table.schema), table.slice(0, 1).to_pylist()[0]
+    x, y = (tile["xmin"] + tile["xmax"]) / 2, (tile["ymin"] + tile["ymax"]) / 2
+    for grid in grids:
+        col, row = grid.pixel(x, y)
+        apart = max(abs(col - tile["col"] - 0.5), abs(row - tile["row"] - 0.5))
+        inside = 0 <= col < grid.width and 0 <= row < grid.height
+        if apart < 1e-3 and inside and pyproj.CRS.from_user_input(grid.crs) == own:
+            return grid
+    raise OutputError(run.path, f"has tiles of {tile['source']} that are on none of its maps")
