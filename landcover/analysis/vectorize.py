@@ -23,8 +23,9 @@ from landcover.analysis.polygons import Polygons, polygons
 from landcover.errors import ConfigError, LandcoverError, OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import geo_metadata
+from landcover.runs.local_files import TEMPORARY
 from landcover.runs.map_format.qgis import polygon_style, style_geopackage
-from landcover.runs.storage import TEMPORARY, Storage
+from landcover.runs.storage import Storage
 
 _HECTARE = 10_000.0  # square metres
 _DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf", ".parquet": None}
