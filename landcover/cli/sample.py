@@ -17,6 +17,7 @@ from landcover.cli.progress import progress_of
 from landcover.cli.tables import new_table, show
 from landcover.errors import OutputError
 from landcover.run import Run, open_run
+from landcover.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -148,18 +149,29 @@ def _draw(
     mark, edge = usual_sizes(run.directory)
     if metres:
         edge = edge_of(drawn.crs, metres)
-    names: list[str | None] = []
-    with progress_of("looking", "places") as progress:
-        outlines = drawn.geometry.buffer(mark / 2, cap_style="square")
-        pictures = chips(run.directory, drawn.geometry, edge, outlines)
-        for number, picture in enumerate(pictures, 1):
-            name = f"{number:05d}.png"
-            if picture is not None:
-                (folder / name).write_bytes(picture)
-            names.append(None if picture is None else f"{_chips_of(output).name}/{name}")
-            progress(number, len(drawn))
-    drawn["chip"] = names
+    outlines = drawn.geometry.buffer(mark / 2, cap_style="square")
+    shown = _shown(run)
+    with progress_of("looking", "pictures") as progress:
+        for place, (column, one) in enumerate(shown.items()):
+            names: list[str | None] = []
+            pictures = chips(one, drawn.geometry, edge, outlines)
+            for number, picture in enumerate(pictures, 1):
+                name = f"{number:05d}{column.removeprefix('chip').replace('_', '-')}.png"
+                if picture is not None:
+                    (folder / name).write_bytes(picture)
+                names.append(None if picture is None else f"{_chips_of(output).name}/{name}")
+                progress(place * len(drawn) + number, len(shown) * len(drawn))
+            drawn[column] = names
     return folder
+
+
+def _shown(run: Run) -> dict[str, RunDirectory]:
+    """Whose imagery is shown, by the column that names the pictures: of changes both dates."""
+    compared = run.summary.get("compared")
+    if not compared:
+        return {"chip": run.directory}
+    ends = {"chip_before": compared[0], "chip_after": compared[-1]}
+    return {column: RunDirectory.open(path) for column, path in ends.items()}
 
 
 def _tell(drawn: gpd.GeoDataFrame, output: str, pictures: bool) -> None:
@@ -171,6 +183,6 @@ def _tell(drawn: gpd.GeoDataFrame, output: str, pictures: bool) -> None:
     click.echo(output)
     if pictures:
         click.echo(f"{_chips_of(output)}/")
-        blank = int(drawn["chip"].isna().sum())
+        blank = int(drawn.filter(like="chip").isna().any(axis=1).sum())
         if blank:
             click.echo(f"{blank:,} places have no picture: no scene shows them", err=True)

@@ -63,6 +63,7 @@ def tile_run(
     tile: int,
     source: str = "scene.tif",
     scores: npt.NDArray[np.float32] | None = None,
+    probabilities: npt.NDArray[Any] | None = None,
     failures: Sequence[Failure] = (),
     **said: Any,
 ) -> RunDirectory:
@@ -77,6 +78,7 @@ def tile_run(
         tile: pixels along the side of one.
         source: the scene, as tiles name it.
         scores: of the tiles, dims (row, col); None: all are 1.
+        probabilities: of all classes, dims (row, col, class); None: the run keeps none.
         failures: more tiles, in quarantine.
         said: more of ``run.json``.
     """
@@ -98,7 +100,10 @@ def tile_run(
         labels = np.array([scheme.codes.index(int(code)) for code in codes.ravel()])
         given = np.ones(codes.shape, np.float32) if scores is None else scores
         counted = (0, len(tiles) + len(failures), tiles, labels, given.ravel())
-        write_part(run, Part(*counted, crs=crs, failures=failures))
+        every = None
+        if probabilities is not None:
+            every = probabilities.reshape(len(tiles), -1).astype(np.float32)
+        write_part(run, Part(*counted, every, crs=crs, failures=failures))
         maps = write_maps(run, [scene], "tile", "index")
         quarantined = {"quarantined": len(failures)}
         run.finish({"files": list(maps.files), "tiles": quarantined, **said})

@@ -163,7 +163,7 @@ class _Work:
         legend = self.comparison.legend
         put("change.qml", legend.style({*maps.counts} & {*legend.scheme.codes}))
         count, pictures = self._candidates(tally.places)
-        whole = [float(areas(run)["hectares"].sum()) for run in self.found.runs]
+        whole = [self._hectares(run) for run in self.found.runs]
         said = summary(self.found, self.comparison, tally, maps, whole, words)
         table = transitions_table(said)
         put("transitions.csv", table.encode())
@@ -184,6 +184,11 @@ class _Work:
                 tally.add(one)
                 progress(done, len(items))
         return tally
+
+    def _hectares(self, run: RunDirectory) -> float:
+        """Of the whole map of a run."""
+        with self.watch("measuring", "blocks of the map") as progress:
+            return float(areas(run, progress=progress)["hectares"].sum())
 
     def _done(self, work: CompareBlock, items: Iterable[Area]) -> Iterator[Tally]:
         for result in self.pool.map(work, items):
