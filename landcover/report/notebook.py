@@ -58,7 +58,8 @@ def _block(kind: str, run: RunDirectory, inside: str) -> str:
 
 def _picture(run: RunDirectory, said: Mapping[str, Any]) -> str:
     listed = said.get("files")
-    name = next((one for one in _PICTURES if isinstance(listed, list) and one in listed), None)
+    names = [f"maps/{run.date}.png"] if run.date else _PICTURES
+    name = next((one for one in names if isinstance(listed, list) and one in listed), None)
     if name is None or not run.storage.exists(name):
         return ""
     content = run.storage.read(name)

@@ -13,8 +13,10 @@ from typing import Any
 
 import geopandas
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
+from support.colours import SIDECAR, blobs, network, write_scene
 from support.reported import BREAKOUT, HOSTILE, Elements
 from support.vectors import write_vectors
 
@@ -105,6 +107,29 @@ def test_runs_without_a_place_on_the_ground_have_tables_only(tmp_path: Path) -> 
     assert "img" not in [tag for tag, _ in page.elements]
     assert page.words[page.words.index("Tiles") :][1:5] == ["Forest", "4", "x", "1"]
     assert "Overall accuracy 80.0% of 5 tiles" in " ".join(page.words)
+
+
+def test_a_run_over_several_dates_is_shown_date_by_date(tmp_path: Path) -> None:
+    for seed, date in enumerate(("20160915", "20180804")):
+        write_scene(tmp_path / f"m_1_{date}.tif", blobs(seed, 64, 96))
+    onnx.save(network(pixel=False, halo=0, size=32), tmp_path / "colours.onnx")
+    (tmp_path / "colours.yaml").write_text(SIDECAR)
+    rasters, dates = str(tmp_path / "m_*.tif"), {"source.date": "auto"}
+    model, output = tmp_path / "colours.onnx", tmp_path / "run"
+    landcover.score(rasters=rasters, model=model, output=output, overrides=dates)
+    landcover.write_report(output, tmp_path / "report.html")
+    page = Elements((tmp_path / "report.html").read_text())
+    data = json.loads(next(text for tag, text in page.inside if text.startswith("{")))
+    assert data["runs"] == ["run, 2016-09-15", "run, 2018-08-04"]
+    kinds = [a["class"] for tag, a in page.elements if tag == "img"]
+    assert kinds == ["classes", "scores"] * 2
+    found = [a["src"] for tag, a in page.elements if a.get("class") == "classes"]
+    for uri, date in zip(found, ("2016-09-15", "2018-08-04"), strict=True):
+        run = landcover.open_run(output, date)
+        names = np.array([item["name"] for item in data["classes"]])
+        wanted = np.array(run.directory.scheme.names)[run.map().values]
+        assert np.array_equal(names[_stored(uri)], wanted)
+        assert "data:image/png" in run._repr_html_()
 
 
 def test_a_labelled_sample_gives_areas_and_accuracies_with_intervals(

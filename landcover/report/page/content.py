@@ -116,7 +116,10 @@ def names_of(runs: Sequence[RunDirectory]) -> list[str]:
     """What runs are called: the last part of their paths, and more of it where that is not enough."""
     parts = [PurePosixPath(printable(redacted(run.path))).parts for run in runs]
     for length in range(1, max(map(len, parts), default=1) + 1):
-        names = ["/".join(one[-length:]) or "run" for one in parts]
+        names = [
+            ", ".join(filter(None, ("/".join(one[-length:]) or "run", run.date)))
+            for one, run in zip(parts, runs, strict=True)
+        ]
         if len({*names}) == len(names):
             return names
     return [f"{number}: {'/'.join(one)}" for number, one in enumerate(parts, 1)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +55,7 @@ def write_report(
 
     Args:
         runs: one or several that are done: directories, or what :func:`landcover.open_run` returns.
+            A run over scenes of several dates stands for one a date.
         output: the file, replaced as a whole where there is one.
         change: what changed between runs: a directory that ``landcover change`` has written, or what
             :func:`landcover.change` returned.
@@ -75,7 +77,7 @@ def write_report(
         ConfigError: if classes cannot be compared, or references are not as many as runs.
         MissingExtra: if Jinja2 is not installed, or geopandas for points and samples.
     """
-    directories = [_directory(run) for run in _listed(runs)]
+    directories = [one for run in _listed(runs) for one in _dated(_directory(run))]
     if not directories:
         raise ConfigError(["name at least one run"], "the report")
     for directory in directories:
@@ -105,6 +107,14 @@ def _listed(runs: File | Opened | Sequence[File | Opened]) -> Sequence[File | Op
 
 def _directory(run: File | Opened) -> RunDirectory:
     return RunDirectory.open(str(run)) if isinstance(run, (str, os.PathLike)) else run.directory
+
+
+def _dated(run: RunDirectory) -> list[RunDirectory]:
+    """A run, or each date of one over scenes of several dates, as if it were a run of its own."""
+    dates = run.manifest().get("dates")
+    if run.date or not isinstance(dates, dict) or len(dates) < 2:
+        return [run]
+    return [replace(run, date=date) for date in dates]
 
 
 def _each(
