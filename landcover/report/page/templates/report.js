@@ -43,9 +43,9 @@ function hatching() {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 8;
   const context = canvas.getContext("2d");
-  for (const [color, shift] of [["#fff", 0], ["#000", 3]]) {
+  for (const [color, shift] of [["#fff", 0], ["#000", 2]]) {
     context.fillStyle = color;
-    for (let y = 0; y < 8; y++) for (let d = 0; d < 3; d++) context.fillRect((y + shift + d) % 8, y, 1, 1);
+    for (let y = 0; y < 8; y++) for (let d = 0; d < 2; d++) context.fillRect((y + shift + d) % 8, y, 1, 1);
   }
   return canvas;
 }
@@ -256,8 +256,9 @@ class Maps {
     this.draw();
   }
 
+  // A place with what is around it: a quarter of the view, or less.
   goTo(x, y, pixels) {
-    this.zoom = Math.max(1, Math.min(48, 0.5 * this.views[0].canvas.clientWidth / pixels) / this.scale(1));
+    this.zoom = Math.max(1, Math.min(12, this.views[0].canvas.clientWidth / 4 / pixels) / this.scale(1));
     this.centre = this.cursor = [x, y];
     this.held = true;
     this.move(0, 0);
