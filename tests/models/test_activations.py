@@ -8,17 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from support.operations import (
-    convolution,
-    kernel,
-    logits_of,
-    noise,
-    recipe_of,
-    saved,
-    scores_of,
-    softmax,
-    then,
-)
+from support import operations as small
 
 from landcover.errors import ModelError
 
@@ -27,12 +17,12 @@ from landcover.errors import ModelError
 @pytest.mark.parametrize(
     ("end", "activation"),
     [
-        (then("Sigmoid"), "none"),
-        (then("HardSigmoid"), "none"),
-        (then("Softmax", axis=1), "none"),
-        (then("LogSoftmax", axis=1), "softmax"),
-        (then("Identity"), "softmax"),
-        (then("Relu"), "softmax"),
+        (small.then("Sigmoid"), "none"),
+        (small.then("HardSigmoid"), "none"),
+        (small.then("Softmax", axis=1), "none"),
+        (small.then("LogSoftmax", axis=1), "softmax"),
+        (small.then("Identity"), "softmax"),
+        (small.then("Relu"), "softmax"),
         (
             [
                 helper.make_node("Exp", ["scores"], ["e"]),
@@ -56,24 +46,28 @@ def test_the_last_operations_say_what_is_left_to_do(
 ) -> None:
     held = {"axes": np.int64([1]), "step": np.float32(1 / 255), "zero": np.uint8(0)}
     used = {name for node in end for name in node.input}
-    path = saved(
+    path = small.saved(
         tmp_path / "net.onnx",
-        [convolution(), *end],
-        w=kernel(5),
+        [small.convolution(), *end],
+        w=small.kernel(5),
         **{k: v for k, v in held.items() if k in used},
     )
-    assert recipe_of(path, scale=scale).activation == activation
+    assert small.recipe_of(path, scale=scale).activation == activation
 
 
 def test_sigmoids_of_several_classes_stay_as_the_network_says(tmp_path: Path) -> None:
-    path = saved(tmp_path / "net.onnx", [convolution(), *then("Sigmoid")], w=kernel(3))
-    told = saved(tmp_path / "logits.onnx", [convolution(), *then("Identity")], w=kernel(3))
-    recipe = recipe_of(path)
-    pixels = noise(recipe)
-    expected = 1 / (1 + np.exp(-logits_of(pixels, kernel(3))))
-    np.testing.assert_allclose(scores_of(recipe, pixels), expected, atol=1e-6)
+    path = small.saved(
+        tmp_path / "net.onnx", [small.convolution(), *small.then("Sigmoid")], w=small.kernel(3)
+    )
+    told = small.saved(
+        tmp_path / "logits.onnx", [small.convolution(), *small.then("Identity")], w=small.kernel(3)
+    )
+    recipe = small.recipe_of(path)
+    pixels = small.noise(recipe)
+    expected = 1 / (1 + np.exp(-small.logits_of(pixels, small.kernel(3))))
+    np.testing.assert_allclose(small.scores_of(recipe, pixels), expected, atol=1e-6)
     np.testing.assert_allclose(
-        scores_of(recipe_of(told, activation="sigmoid"), pixels), expected, atol=1e-6
+        small.scores_of(small.recipe_of(told, activation="sigmoid"), pixels), expected, atol=1e-6
     )
 
 
@@ -82,28 +76,30 @@ def test_whole_numbers_at_the_end_are_scaled_as_the_graph_says(tmp_path: Path) -
         helper.make_node("Softmax", ["scores"], ["p"], axis=1),
         helper.make_node("QuantizeLinear", ["p", "step", "zero"], ["out"]),
     ]
-    path = saved(
+    path = small.saved(
         tmp_path / "net.onnx",
-        [convolution(), *end],
+        [small.convolution(), *end],
         returns=TensorProto.UINT8,
-        w=kernel(5),
+        w=small.kernel(5),
         step=np.float32(1 / 255),
         zero=np.uint8(3),
     )
-    recipe = recipe_of(path)
+    recipe = small.recipe_of(path)
     assert recipe.activation == "none"
     assert recipe.quantization == (pytest.approx(1 / 255), 3)
-    pixels = noise(recipe)
+    pixels = small.noise(recipe)
     # The first three of 255 steps below zero are cut off above.
-    expected = np.minimum(softmax(logits_of(pixels, kernel(5))), 252 / 255)
-    np.testing.assert_allclose(scores_of(recipe, pixels), expected, atol=0.6 / 255)
+    expected = np.minimum(small.softmax(small.logits_of(pixels, small.kernel(5))), 252 / 255)
+    np.testing.assert_allclose(small.scores_of(recipe, pixels), expected, atol=0.6 / 255)
 
 
 def test_an_end_that_says_nothing_is_asked_for(tmp_path: Path) -> None:
-    path = saved(tmp_path / "net.onnx", [convolution(), *then("Tanh")], w=kernel(3))
+    path = small.saved(
+        tmp_path / "net.onnx", [small.convolution(), *small.then("Tanh")], w=small.kernel(3)
+    )
     with pytest.raises(ModelError, match=r"ends in Tanh: .* set activation to none, sigmoid or"):
-        recipe_of(path)
-    assert recipe_of(path, activation="softmax").activation == "softmax"
+        small.recipe_of(path)
+    assert small.recipe_of(path, activation="softmax").activation == "softmax"
 
 
 def test_numbers_that_sum_to_one_need_no_word(tmp_path: Path) -> None:
@@ -112,8 +108,10 @@ def test_numbers_that_sum_to_one_need_no_word(tmp_path: Path) -> None:
         helper.make_node("Sub", ["one", "p"], ["rest"]),
         helper.make_node("Concat", ["rest", "p"], ["out"], axis=1),
     ]
-    path = saved(tmp_path / "net.onnx", [convolution(), *end], w=kernel(1), one=np.float32(1))
-    recipe = recipe_of(path)
+    path = small.saved(
+        tmp_path / "net.onnx", [small.convolution(), *end], w=small.kernel(1), one=np.float32(1)
+    )
+    recipe = small.recipe_of(path)
     assert (recipe.activation, len(recipe.classes)) == ("none", 2)
 
 
@@ -125,7 +123,9 @@ def test_a_network_that_divides_by_pixels_is_not_refused_for_its_noise(tmp_path:
         helper.make_node("Concat", ["ratio", "g"], ["both"], axis=1),
         helper.make_node("Conv", ["both", "w"], ["out"]),
     ]
-    path = saved(tmp_path / "net.onnx", nodes, w=kernel(3, 1, 2), parts=np.int64([1, 1, 1]))
-    recipe = recipe_of(path)
+    path = small.saved(
+        tmp_path / "net.onnx", nodes, w=small.kernel(3, 1, 2), parts=np.int64([1, 1, 1])
+    )
+    recipe = small.recipe_of(path)
     assert recipe.activation == "softmax"
-    assert np.isfinite(scores_of(recipe, noise(recipe))).all()
+    assert np.isfinite(small.scores_of(recipe, small.noise(recipe))).all()

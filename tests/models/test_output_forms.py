@@ -10,18 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from support.operations import (
-    SIZE,
-    convolution,
-    kernel,
-    logits_of,
-    noise,
-    recipe_of,
-    saved,
-    scores_of,
-    softmax,
-    then,
-)
+from support import operations as small
 
 from landcover.errors import ModelError
 
@@ -34,20 +23,20 @@ def test_one_probability_a_pixel_is_two_classes(
     tmp_path: Path, end: str, squeezed: bool, threshold: float, runtime: str
 ) -> None:
     pytest.importorskip(runtime)
-    nodes = [convolution(), *then(end)]
-    shape = ["n", 1, SIZE, SIZE]
-    held: dict[str, Any] = {"w": kernel(1)}
+    nodes = [small.convolution(), *small.then(end)]
+    shape = ["n", 1, small.SIZE, small.SIZE]
+    held: dict[str, Any] = {"w": small.kernel(1)}
     if squeezed:
-        nodes = [convolution(), *then(end, "Squeeze")]
+        nodes = [small.convolution(), *small.then(end, "Squeeze")]
         nodes[-1].input.append("axes")
-        held["axes"], shape = np.int64([1]), ["n", SIZE, SIZE]
-    path = saved(tmp_path / "net.onnx", nodes, shape, **held)
-    recipe = recipe_of(path, runtime, threshold=threshold, classes=("other", "water"))
-    assert (recipe.form, recipe.cells) == ("probability", (SIZE, SIZE))
-    pixels = noise(recipe)
+        held["axes"], shape = np.int64([1]), ["n", small.SIZE, small.SIZE]
+    path = small.saved(tmp_path / "net.onnx", nodes, shape, **held)
+    recipe = small.recipe_of(path, runtime, threshold=threshold, classes=("other", "water"))
+    assert (recipe.form, recipe.cells) == ("probability", (small.SIZE, small.SIZE))
+    pixels = small.noise(recipe)
     pixels[0, :, 0, 0] = 0  # a probability of one half
-    scores = scores_of(recipe, pixels)
-    p = 1 / (1 + np.exp(-logits_of(pixels, kernel(1))[:, 0]))
+    scores = small.scores_of(recipe, pixels)
+    p = 1 / (1 + np.exp(-small.logits_of(pixels, small.kernel(1))[:, 0]))
     clear = np.abs(p - threshold) > 1e-6
     clear[0, 0, 0] = True
     np.testing.assert_array_equal(scores.argmax(1)[clear], (p >= threshold)[clear])
@@ -66,15 +55,15 @@ def test_one_number_a_tile_is_two_classes(tmp_path: Path) -> None:
         helper.make_node("MatMul", ["flat", "w"], ["out"]),
     ]
     weights = np.random.default_rng(1).normal(0, 9, (3, 1)).astype(np.float32)
-    recipe = recipe_of(saved(tmp_path / "net.onnx", nodes, ["n", 1], w=weights))
+    recipe = small.recipe_of(small.saved(tmp_path / "net.onnx", nodes, ["n", 1], w=weights))
     assert (recipe.form, recipe.activation, recipe.output) == ("probability", "sigmoid", "tile")
-    pixels = noise(recipe, 9)
+    pixels = small.noise(recipe, 9)
     p = 1 / (1 + np.exp(-(pixels.mean((2, 3)) @ weights)[:, 0]))
-    np.testing.assert_allclose(scores_of(recipe, pixels)[:, 1], p, atol=1e-6)
+    np.testing.assert_allclose(small.scores_of(recipe, pixels)[:, 1], p, atol=1e-6)
     with pytest.raises(ModelError, match="one number for two classes, but 3 are named"):
-        recipe_of(tmp_path / "net.onnx", classes=("a", "b", "c"))
+        small.recipe_of(tmp_path / "net.onnx", classes=("a", "b", "c"))
     with pytest.raises(ModelError, match="whose softmax is always 1: set activation to 'sigmoid'"):
-        recipe_of(tmp_path / "net.onnx", activation="softmax")
+        small.recipe_of(tmp_path / "net.onnx", activation="softmax")
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
@@ -82,18 +71,24 @@ def test_one_number_a_tile_is_two_classes(tmp_path: Path) -> None:
 def test_numbers_of_classes_are_labels(tmp_path: Path, keepdims: int, runtime: str) -> None:
     pytest.importorskip(runtime)
     end = helper.make_node("ArgMax", ["scores"], ["out"], axis=1, keepdims=keepdims)
-    shape = ["n", 1, SIZE, SIZE] if keepdims else ["n", SIZE, SIZE]
-    path = saved(
-        tmp_path / "net.onnx", [convolution(), end], shape, returns=TensorProto.INT64, w=kernel(5)
+    shape = ["n", 1, small.SIZE, small.SIZE] if keepdims else ["n", small.SIZE, small.SIZE]
+    path = small.saved(
+        tmp_path / "net.onnx",
+        [small.convolution(), end],
+        shape,
+        returns=TensorProto.INT64,
+        w=small.kernel(5),
     )
-    recipe = recipe_of(path, runtime)
+    recipe = small.recipe_of(path, runtime)
     assert (recipe.form, len(recipe.classes)) == ("numbers", 5)
-    pixels = noise(recipe)
-    scores = scores_of(recipe, pixels)
-    np.testing.assert_array_equal(scores.argmax(1), logits_of(pixels, kernel(5)).argmax(1))
+    pixels = small.noise(recipe)
+    scores = small.scores_of(recipe, pixels)
+    np.testing.assert_array_equal(
+        scores.argmax(1), small.logits_of(pixels, small.kernel(5)).argmax(1)
+    )
     assert set(np.unique(scores)) == {0, 1}
     with pytest.raises(ModelError, match="returns 5 classes, but 4 are named"):
-        recipe_of(path, runtime, classes=tuple("abcd"))
+        small.recipe_of(path, runtime, classes=tuple("abcd"))
 
 
 @pytest.mark.parametrize(
@@ -103,14 +98,16 @@ def test_numbers_of_classes_are_labels(tmp_path: Path, keepdims: int, runtime: s
 def test_a_number_of_no_class_is_no_probability(tmp_path: Path, opset: int, runtime: str) -> None:
     pytest.importorskip(runtime)
     node = helper.make_node("Identity", ["image"], ["out"])
-    gray = ["n", 1, SIZE, SIZE]
-    path = saved(tmp_path / "net.onnx", [node], gray, gray, opset=opset)
-    recipe = replace(recipe_of(path, runtime), form="numbers", activation="none", threshold=None)
+    gray = ["n", 1, small.SIZE, small.SIZE]
+    path = small.saved(tmp_path / "net.onnx", [node], gray, gray, opset=opset)
+    recipe = replace(
+        small.recipe_of(path, runtime), form="numbers", activation="none", threshold=None
+    )
     recipe = replace(recipe, classes=tuple("abcd"))
     given = [0, 1, 3, -0.0, 4, -1, 1.5, 1e-3, 2.9999, 255, 2**31, 2**40, np.nan, np.inf, -np.inf]
-    pixels = np.zeros((1, 1, SIZE, SIZE), np.float32)
+    pixels = np.zeros((1, 1, small.SIZE, small.SIZE), np.float32)
     pixels[0, 0, 0, : len(given)] = given
-    found = scores_of(recipe, pixels)[0, :, 0, : len(given)].T
+    found = small.scores_of(recipe, pixels)[0, :, 0, : len(given)].T
     np.testing.assert_array_equal(found[:4], np.eye(4)[[0, 1, 3, 0]])
     assert np.isnan(found[4:]).all()
 
@@ -119,36 +116,42 @@ def test_a_number_of_no_class_is_no_probability(tmp_path: Path, opset: int, runt
 @pytest.mark.parametrize("last", [True, False])
 def test_pixels_in_one_row_are_a_map(tmp_path: Path, last: bool, runtime: str) -> None:
     pytest.importorskip(runtime)
-    nodes = [convolution(), helper.make_node("Reshape", ["scores", "to"], ["rows"])]
-    to = [0, 6, SIZE * SIZE]
+    nodes = [small.convolution(), helper.make_node("Reshape", ["scores", "to"], ["rows"])]
+    to = [0, 6, small.SIZE * small.SIZE]
     if last:
         nodes = [
-            convolution(),
+            small.convolution(),
             helper.make_node("Transpose", ["scores"], ["turned"], perm=[0, 2, 3, 1]),
             helper.make_node("Reshape", ["turned", "to"], ["rows"]),
         ]
-        to = [0, SIZE * SIZE, 6]
+        to = [0, small.SIZE * small.SIZE, 6]
     axis = 2 if last else 1
     nodes.append(helper.make_node("Softmax", ["rows"], ["out"], axis=axis))
-    path = saved(tmp_path / "net.onnx", nodes, ["n", *to[1:]], w=kernel(6), to=np.int64(to))
-    recipe = recipe_of(path, runtime)
-    assert (recipe.output, recipe.class_axis, recipe.cells) == ("pixel", axis, (SIZE, SIZE))
-    pixels = noise(recipe)
-    expected = softmax(logits_of(pixels, kernel(6)))
-    np.testing.assert_allclose(scores_of(recipe, pixels), expected, atol=1e-6)
+    path = small.saved(
+        tmp_path / "net.onnx", nodes, ["n", *to[1:]], w=small.kernel(6), to=np.int64(to)
+    )
+    recipe = small.recipe_of(path, runtime)
+    assert (recipe.output, recipe.class_axis, recipe.cells) == (
+        "pixel",
+        axis,
+        (small.SIZE, small.SIZE),
+    )
+    pixels = small.noise(recipe)
+    expected = small.softmax(small.logits_of(pixels, small.kernel(6)))
+    np.testing.assert_allclose(small.scores_of(recipe, pixels), expected, atol=1e-6)
 
 
 def test_masks_beside_boxes_are_not_taken_for_classes(tmp_path: Path) -> None:
     nodes = [
-        convolution(strides=[4, 4]),
+        small.convolution(strides=[4, 4]),
         helper.make_node("Identity", ["scores"], ["masks"]),
         helper.make_node("Reshape", ["scores", "to"], ["out"]),
     ]
-    path = saved(
+    path = small.saved(
         tmp_path / "net.onnx",
         nodes,
         ["n", 37, 221],
-        w=kernel(32, 4),
+        w=small.kernel(32, 4),
         to=np.int64([-1, 32, 256]),
     )
     model = onnx.load(path)
@@ -160,7 +163,7 @@ def test_masks_beside_boxes_are_not_taken_for_classes(tmp_path: Path) -> None:
     )
     onnx.save(model, path)
     with pytest.raises(ModelError, match=r"several outputs: say with 'head'.*'out', 'masks'"):
-        recipe_of(path)
+        small.recipe_of(path)
 
 
 def test_patches_with_more_bands_than_rows_keep_them(tmp_path: Path) -> None:
@@ -170,13 +173,15 @@ def test_patches_with_more_bands_than_rows_keep_them(tmp_path: Path) -> None:
     flat = keras.layers.Flatten()(keras.layers.Conv2D(4, 3)(image))
     keras.Model(image, keras.layers.Dense(5)(flat)).save(tmp_path / "net.keras")
     for runtime in ("tensorflow", "openvino"):
-        recipe = recipe_of(tmp_path / "net.keras", runtime)
+        recipe = small.recipe_of(tmp_path / "net.keras", runtime)
         assert (len(recipe.bands), recipe.input_size) == (13, (9, 9))
     nodes = [
         helper.make_node("Transpose", ["image"], ["planes"], perm=[0, 3, 1, 2]),
         helper.make_node("Conv", ["planes", "w"], ["scores"]),
-        *then("GlobalAveragePool", "Flatten"),
+        *small.then("GlobalAveragePool", "Flatten"),
     ]
-    wide = saved(tmp_path / "wide.onnx", nodes, ["n", 5], ["n", 6, 9, 13], w=kernel(5, 3, 13))
-    recipe = recipe_of(wide)
+    wide = small.saved(
+        tmp_path / "wide.onnx", nodes, ["n", 5], ["n", 6, 9, 13], w=small.kernel(5, 3, 13)
+    )
+    recipe = small.recipe_of(wide)
     assert (recipe.layout, len(recipe.bands), recipe.input_size) == ("NHWC", 13, (6, 9))

@@ -7,18 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import helper
-from support.operations import (
-    SIZE,
-    convolution,
-    kernel,
-    logits_of,
-    noise,
-    recipe_of,
-    saved,
-    scores_of,
-    softmax,
-    then,
-)
+from support import operations as small
 
 from landcover.errors import ModelError
 
@@ -29,24 +18,24 @@ def test_probabilities_of_an_output_stride_are_interpolated_between_the_centres(
     tmp_path: Path, stride: int, runtime: str
 ) -> None:
     pytest.importorskip(runtime)
-    weights = kernel(4, stride) / stride
-    path = saved(
+    weights = small.kernel(4, stride) / stride
+    path = small.saved(
         tmp_path / "net.onnx",
-        [convolution(strides=[stride, stride]), *then("Identity")],
+        [small.convolution(strides=[stride, stride]), *small.then("Identity")],
         w=weights,
     )
-    recipe = recipe_of(path, runtime)
+    recipe = small.recipe_of(path, runtime)
     assert (recipe.output_stride, recipe.halo, recipe.cells) == (
         stride,
         stride,
         (64 // stride,) * 2,
     )
-    pixels = noise(recipe)
-    found = scores_of(recipe, pixels)
-    edge = SIZE - 2 * recipe.halo
+    pixels = small.noise(recipe)
+    found = small.scores_of(recipe, pixels)
+    edge = small.SIZE - 2 * recipe.halo
     assert found.shape == (2, 4, edge, edge)
     # By hand, at one pixel: between the cells whose centres are around it.
-    shares = softmax(logits_of(pixels, weights, stride))
+    shares = small.softmax(small.logits_of(pixels, weights, stride))
     for y, x in ((0, 0), (5, 9), (edge - 1, edge - 1)):
         at = [(recipe.halo + place - (stride - 1) / 2) / stride for place in (y, x)]
         (r, dr), (c, dc) = ((int(a), a - int(a)) for a in at)
@@ -61,18 +50,18 @@ def test_the_halo_of_an_output_stride_is_what_its_receptive_field_loses(tmp_path
         helper.make_node("Conv", ["image", "w"], ["h"], strides=[4, 4], pads=[2, 2, 2, 2]),
         helper.make_node("Conv", ["h", "v"], ["out"], pads=[1, 1, 1, 1]),
     ]
-    path = saved(tmp_path / "net.onnx", nodes, w=kernel(8, 7), v=kernel(3, 3, 8))
-    recipe = recipe_of(path)
+    path = small.saved(tmp_path / "net.onnx", nodes, w=small.kernel(8, 7), v=small.kernel(3, 3, 8))
+    recipe = small.recipe_of(path)
     assert (recipe.output_stride, recipe.cells) == (4, (16, 16))
     # Cell 1 sees the first row of padding: (7 - 1) / 2 + 4 pixels from its centre at 4 + 1.
     assert recipe.halo == 12
-    assert recipe_of(path, halo=4).halo == 4
+    assert small.recipe_of(path, halo=4).halo == 4
 
 
 def test_a_valid_convolution_is_a_halo_and_no_stride(tmp_path: Path) -> None:
-    nodes = [convolution(), *then("Relu")]
-    path = saved(tmp_path / "net.onnx", nodes, w=kernel(2, 33))
-    recipe = recipe_of(path)
+    nodes = [small.convolution(), *small.then("Relu")]
+    path = small.saved(tmp_path / "net.onnx", nodes, w=small.kernel(2, 33))
+    recipe = small.recipe_of(path)
     assert (recipe.output_stride, recipe.halo, recipe.cells) == (1, 16, (32, 32))
 
 
@@ -81,33 +70,33 @@ def test_a_network_without_a_graph_to_follow_is_tried(
 ) -> None:
     """Strides, halos and the way back through a decoder, from where the answer to noise moves."""
     monkeypatch.setattr("landcover.models.graph_analysis.facts.dependencies", lambda *args: {})
-    halved = [convolution(strides=[4, 4]), *then("Relu")]
-    valid = [convolution(), *then("Relu")]
-    stride = recipe_of(saved(tmp_path / "a.onnx", halved, w=kernel(2, 4)))
+    halved = [small.convolution(strides=[4, 4]), *small.then("Relu")]
+    valid = [small.convolution(), *small.then("Relu")]
+    stride = small.recipe_of(small.saved(tmp_path / "a.onnx", halved, w=small.kernel(2, 4)))
     assert (stride.output_stride, stride.halo) == (4, 4)
     # Networks look at what is near more than at what is far.
     near = np.exp(-np.square(np.arange(-16, 17)) / 30)
-    weights = (kernel(2, 33) * near * near[:, None]).astype(np.float32)
-    halo = recipe_of(saved(tmp_path / "b.onnx", valid, w=weights))
+    weights = (small.kernel(2, 33) * near * near[:, None]).astype(np.float32)
+    halo = small.recipe_of(small.saved(tmp_path / "b.onnx", valid, w=weights))
     assert (halo.output_stride, halo.halo) == (1, 16)
     with pytest.raises(ModelError, match="set output_stride"):
-        recipe_of(saved(tmp_path / "c.onnx", valid, w=kernel(2, 33)))
+        small.recipe_of(small.saved(tmp_path / "c.onnx", valid, w=small.kernel(2, 33)))
 
 
 def test_a_keras_network_of_half_the_resolution_is_no_halo(tmp_path: Path) -> None:
     keras = pytest.importorskip("keras")
     pytest.importorskip("tensorflow")
     keras.utils.set_random_seed(1)
-    image = keras.Input((SIZE, SIZE, 3))
+    image = keras.Input((small.SIZE, small.SIZE, 3))
     layers = keras.layers
     value = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(image)
     value = layers.Conv2D(8, 3, strides=2, padding="same", activation="relu")(value)
     value = layers.UpSampling2D(2)(value)
     value = layers.Conv2D(4, 1)(value)
     keras.Model(image, layers.Softmax()(value)).save(tmp_path / "net.keras")
-    both = [recipe_of(tmp_path / "net.keras", r) for r in ("tensorflow", "openvino")]
+    both = [small.recipe_of(tmp_path / "net.keras", r) for r in ("tensorflow", "openvino")]
     assert {(r.output_stride, r.cells, r.activation) for r in both} == {(2, (32, 32), "none")}
-    scores = [scores_of(r, noise(r)) for r in both]
+    scores = [small.scores_of(r, small.noise(r)) for r in both]
     np.testing.assert_allclose(scores[0], scores[1], atol=1e-5)
 
 
@@ -117,26 +106,30 @@ def test_what_cannot_be_told_apart_is_settled_by_the_sidecar(tmp_path: Path) -> 
         helper.make_node("Add", ["mean", "map"], ["wide"]),
         helper.make_node("Conv", ["wide", "w"], ["out"]),
     ]
-    path = saved(
+    path = small.saved(
         tmp_path / "net.onnx",
         nodes,
-        w=kernel(2),
+        w=small.kernel(2),
         map=np.random.default_rng(1).normal(size=(1, 3, 16, 16)).astype(np.float32),
     )
     with pytest.raises(ModelError, match=r"cannot be told.*set output_stride \(and halo\)"):
-        recipe_of(path)
-    assert recipe_of(path, output_stride=4).output_stride == 4
-    assert recipe_of(path, output_stride=4, halo=8).halo == 8
-    assert recipe_of(path, output_stride=1).halo == 24
+        small.recipe_of(path)
+    assert small.recipe_of(path, output_stride=4).output_stride == 4
+    assert small.recipe_of(path, output_stride=4, halo=8).halo == 8
+    assert small.recipe_of(path, output_stride=1).halo == 24
     with pytest.raises(ModelError, match="do not lie evenly in the window, output_stride 5 apart"):
-        recipe_of(path, output_stride=5)
+        small.recipe_of(path, output_stride=5)
     with pytest.raises(ModelError, match="halo is told to be 1: it must be 2 or more"):
-        recipe_of(path, output_stride=4, halo=1)
+        small.recipe_of(path, output_stride=4, halo=1)
 
 
 def test_a_halo_that_is_told_is_cut_off(tmp_path: Path) -> None:
-    path = saved(tmp_path / "net.onnx", [convolution(), *then("Softmax", axis=1)], w=kernel(3))
-    whole, less = recipe_of(path), recipe_of(path, halo=5)
-    pixels = noise(whole)
-    expected = scores_of(whole, pixels)[:, :, 5:-5, 5:-5]
-    np.testing.assert_array_equal(scores_of(less, pixels), expected)
+    path = small.saved(
+        tmp_path / "net.onnx",
+        [small.convolution(), *small.then("Softmax", axis=1)],
+        w=small.kernel(3),
+    )
+    whole, less = small.recipe_of(path), small.recipe_of(path, halo=5)
+    pixels = small.noise(whole)
+    expected = small.scores_of(whole, pixels)[:, :, 5:-5, 5:-5]
+    np.testing.assert_array_equal(small.scores_of(less, pixels), expected)
