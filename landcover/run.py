@@ -21,6 +21,7 @@ from landcover.analysis.map_blocks import Progress, map_names, no_progress
 from landcover.analysis.reference import FOLDERS, Comparison, compare
 from landcover.analysis.sampling import draw_sample
 from landcover.analysis.smoothing import rule_of, smooth
+from landcover.analysis.stac import stac
 from landcover.analysis.stratified import Estimates
 from landcover.analysis.vectorize import vectorize
 from landcover.contracts import Backend
@@ -192,6 +193,12 @@ class Run:
         with backend or load_backend("local") as pool:
             made = smooth(self.directory, str(output), wanted, pool, _with_picture, progress)
         return Run(made, made.manifest())
+
+    def stac(
+        self, output: str | os.PathLike[str] | None = None, taken: str | None = None
+    ) -> list[str]:
+        """Describe the run as a STAC collection: :func:`landcover.analysis.stac.stac` has the details."""
+        return stac(self.directory, output, taken)
 
     def vectorize(
         self,

@@ -23,6 +23,7 @@ COMMANDS = {
     "change": ("landcover.cli.change", "Say what changed between runs of different dates."),
     "report": ("landcover.cli.report", "Write one HTML file about runs that opens offline."),
     "vectorize": ("landcover.cli.vectorize", "Write the map as polygons, for GIS programs."),
+    "stac": ("landcover.cli.stac", "Describe a run as a STAC collection."),
     "plan": ("landcover.cli.plan", "Say what a run would do, without doing it."),
     "bench": ("landcover.cli.bench", "Try all ways of scoring, and say which is the fastest."),
     "demo": ("landcover.cli.demo", "Generate imagery, train a small network and map it."),

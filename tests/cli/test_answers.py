@@ -245,6 +245,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "sample": ("-o", "{folder}/points.gpkg", "--size", "100"),
     "smooth": ("-o", "{folder}/smooth"),
     "vectorize": ("-o", "{folder}/polygons.gpkg"),
+    "stac": ("-o", "{folder}/stac"),
 }
 
 

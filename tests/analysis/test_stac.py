@@ -1,0 +1,105 @@
+"""Runs as STAC: valid by the schemas that pystac and stac-model hold, and what they refer to is there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rasterio.transform import from_origin
+from support.finished import pixel_run
+
+import landcover
+from landcover.classes import classes_of, scheme
+from landcover.errors import ConfigError
+
+NLCD6 = scheme("nlcd6")
+# As run.json has it of a network that takes scaled RGB.
+RECIPE: dict[str, Any] = {
+    "path": "/models/colours.onnx",
+    "format": "onnx",
+    "digest": "b373dea2",
+    "runtime": "openvino",
+    "bands": [1, 2, 3],
+    "mean": [100.0, 90.0, 80.0],
+    "scale": [0.02, 0.02, 0.02],
+    "input_size": [32, 32],
+    "output": "pixel",
+    "layout": "NHWC",
+    "reads": "float32",
+    "mean_image": None,
+}
+
+
+def described(path: Path, **how: Any) -> dict[str, Any]:
+    codes = np.full((60, 80), 40, np.uint8)
+    scenes = [
+        (codes, crs, tuple(from_origin(x, y, 30, 30))[:6])
+        for crs, x, y in (("EPSG:26914", 5e5, 4.5e6), ("EPSG:26914", 5e5 + 2400, 4.5e6))
+    ]
+    run = pixel_run(path / "run", NLCD6, scenes, model=RECIPE)
+    files = landcover.open_run(run.path).stac(**how)
+    return {Path(file).name: json.loads(Path(file).read_text()) for file in files}
+
+
+def test_a_run_is_a_collection_of_its_outputs_and_its_model(tmp_path: Path) -> None:
+    found = described(tmp_path, taken="2016-09-15")
+    outputs, model = found["outputs.json"], found["model.json"]
+    assert sorted(found) == ["collection.json", "model.json", "outputs.json"]
+    assert outputs["properties"]["datetime"] == "2016-09-15T00:00:00Z"
+    assert outputs["bbox"] == pytest.approx([-99, 40.634, -98.943, 40.651], abs=1e-3)
+    assert {link["rel"]: link["href"] for link in outputs["links"]}[
+        "derived_from"
+    ] == "./model.json"
+    for asset in outputs["assets"].values():
+        assert (tmp_path / "run" / "stac" / asset["href"]).exists()
+    whole = outputs["assets"]["map.vrt"]
+    assert whole["proj:code"] == "EPSG:26914" and whole["proj:shape"] == [60, 160]
+    assert whole["proj:transform"][:6] == [30, 0, 5e5, 0, -30, 4.5e6]
+    forest = whole["classification:classes"][1]
+    assert (forest["value"], forest["name"], forest["color_hint"]) == (
+        40,
+        "Forest",
+        NLCD6.by_code[40].color[1:].upper(),
+    )
+    taken = model["properties"]["mlm:input"][0]
+    assert taken["input"]["shape"] == [-1, 32, 32, 3]
+    assert taken["value_scaling"][1] == {"type": "z-score", "mean": 90.0, "stddev": 50.0}
+    assert model["properties"]["mlm:tasks"] == ["semantic-segmentation"]
+    assert model["assets"]["model"]["roles"] == ["mlm:model"]
+
+
+def test_it_is_valid_by_the_core_schemas_and_the_model_by_the_extension(tmp_path: Path) -> None:
+    pystac = pytest.importorskip("pystac")
+    validation = pytest.importorskip("pystac.validation.stac_validator")
+    stac_model = pytest.importorskip("stac_model.schema")
+    for name, document in described(tmp_path).items():
+        kind = pystac.STACObjectType.COLLECTION if name == "collection.json" else "Feature"
+        validation.JsonSchemaSTACValidator().validate_core(
+            document, pystac.STACObjectType(kind), document["stac_version"]
+        )
+        if name == "model.json":
+            properties = stac_model.MLModelProperties(**document["properties"])
+            assert properties.name == "model colours"
+            assert stac_model.SCHEMA_URI in document["stac_extensions"]
+
+
+def test_a_date_that_is_none_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="2016-09-15"):
+        described(tmp_path, taken="last summer")
+    assert not (tmp_path / "run" / "stac").exists()
+
+
+def test_names_that_are_no_names_for_programs_stand_in_descriptions(tmp_path: Path) -> None:
+    odd = classes_of(["<b>", "b", "low veg."])
+    placed = tuple(from_origin(5e5, 4.5e6, 1, 1))[:6]
+    run = pixel_run(tmp_path / "run", odd, [(np.zeros((20, 20), np.uint8), "EPSG:26914", placed)])
+    files = landcover.open_run(run.path).stac(tmp_path / "elsewhere")
+    assert [Path(file).name for file in files] == ["outputs.json", "collection.json"]
+    assets = json.loads(Path(files[0]).read_text())["assets"]
+    named = assets["map.tif"]["classification:classes"]
+    assert [one["name"] for one in named] == ["b-0", "b-1", "low-veg", "nodata"]
+    assert [one["description"] for one in named][:3] == list(odd.names)
+    assert (tmp_path / "elsewhere" / assets["map.tif"]["href"]).is_file()
