@@ -17,6 +17,7 @@ from weakref import WeakSet
 import dask
 from distributed import Client, LocalCluster
 from distributed.deploy.utils import nprocesses_nthreads
+from distributed.security import Security
 
 from landcover.backends.dask_tasks import Tasks
 from landcover.backends.dask_workers import addresses
@@ -51,6 +52,9 @@ _OWN = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "5s",
+    # Any user of this machine can connect to its ports: nothing is told there without a certificate.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
 }
 
 _NO_DASHBOARD = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
@@ -174,6 +178,8 @@ class DaskBackend:
                     n_workers=self._shape()[0],
                     threads_per_worker=1,
                     processes=True,
+                    host="127.0.0.1",
+                    security=Security.temporary(),
                     silence_logs=logging.CRITICAL,
                     scheduler_kwargs=_NO_DASHBOARD,
                     preload=["landcover.backends.dask_preload"],

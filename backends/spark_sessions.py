@@ -62,6 +62,9 @@ _LOCAL_CONF = {
     # Without these it depends on how the network names this machine.
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
+    # Any user of this machine can connect to its ports. Spark makes a secret for each such session, and
+    # tells it to nobody: settings stand in the command line of the Java VM, where all can read them.
+    "spark.authenticate": "true",
 }
 
 

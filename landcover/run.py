@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 import pyproj
-import rasterio
 from rasterio.io import DatasetReader
 
 from landcover.analysis.areas import areas
@@ -34,7 +33,8 @@ from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
 from landcover.runs.maps.maker import INDEX, MAP, Maps
 from landcover.runs.parts import read_parts
-from landcover.tiles.gdal import address, gdal_settings
+from landcover.tiles.gdal import FAILURES, cause
+from landcover.tiles.opening import opened_raster
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -119,16 +119,19 @@ class Run:
         if not storage.exists(name):
             reason = "there is no such map: image files have none, and neither have unfinished runs"
             raise OutputError(storage.where(name), reason)
-        opened: Any
-        if storage.local is not None:
-            opened = rioxarray.open_rasterio(storage.where(name))
-        else:
-            found = address(storage.where(name))
-            with gdal_settings(found), rasterio.open(found.path, **found.opener()) as file:
-                opened = _in_memory(file)
-        codes: xr.DataArray = opened.squeeze("band", drop=True).rename("class")
+        where = storage.where(name)
+        codes: Any
+        try:
+            with opened_raster(where) as file:
+                if storage.local is None:
+                    codes = _in_memory(file)
+                else:
+                    codes = rioxarray.open_rasterio(where, driver=file.driver)
+        except FAILURES as error:
+            raise OutputError(where, f"cannot be read: {cause(error)}") from error
+        found: xr.DataArray = codes.squeeze("band", drop=True).rename("class")
         scheme = self.directory.scheme
-        return codes.assign_attrs(class_codes=list(scheme.codes), class_names=list(scheme.names))
+        return found.assign_attrs(class_codes=list(scheme.codes), class_names=list(scheme.names))
 
     def failures(self) -> pd.DataFrame:
         """The tiles that could not be scored, one a row, each with ``reason`` and ``retryable``.

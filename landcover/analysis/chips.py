@@ -23,7 +23,8 @@ from landcover.analysis.map_blocks import labels_pixels, map_names, opened_map
 from landcover.errors import SourceError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import read_parts
-from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings
+from landcover.tiles.gdal import FAILURES, cause
+from landcover.tiles.opening import opened_raster
 from landcover.tiles.rasters.crs import unit_of
 from landcover.tiles.rasters.naming import named_scenes
 
@@ -161,10 +162,8 @@ def _scenes(run: RunDirectory) -> Iterator[str]:
 
 
 def _open(name: str, stack: ExitStack) -> DatasetReader:
-    found = address(name)
-    stack.enter_context(gdal_settings(found))
     try:
-        file: DatasetReader = stack.enter_context(rasterio.open(found.path, **found.opener()))
+        file: DatasetReader = stack.enter_context(opened_raster(name))
     except FAILURES as error:
         reason = f"cannot be read for pictures (--no-chips draws points only): {cause(error)}"
         raise SourceError(name, reason) from error

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
@@ -24,7 +23,8 @@ from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.maps.maker import CHANGE, INDEX, MAP
-from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings
+from landcover.tiles.gdal import FAILURES, cause
+from landcover.tiles.opening import Allowed, opened_raster
 from landcover.tiles.rasters.crs import name_of
 
 Progress = Callable[[int, int], None]
@@ -193,10 +193,11 @@ def opened_map(run: RunDirectory, name: str) -> Iterator[DatasetReader]:
         OutputError: if it cannot be opened.
     """
     where = run.storage.where(name)
-    found = address(where)
-    with gdal_settings(found), ExitStack() as stack:
+    with ExitStack() as stack:
         try:
-            file = stack.enter_context(rasterio.open(found.path, **found.opener()))
+            file = stack.enter_context(
+                opened_raster(where, Allowed(roots=(run.storage.where(""),)))
+            )
         except FAILURES as error:
             raise OutputError(where, f"cannot be read: {cause(error)}") from error
         if not file.crs or file.count != 1:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-import rasterio
-
 from landcover.analysis.accuracy import Accuracy
 from landcover.analysis.levels import Level, Pairs, levels
 from landcover.analysis.map_blocks import Progress, finished, labels_pixels, no_progress
@@ -22,7 +20,8 @@ from landcover.classes import Scheme, scheme
 from landcover.errors import OutputError, SourceError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import read_parts
-from landcover.tiles.gdal import FAILURES, address, gdal_settings
+from landcover.tiles.gdal import FAILURES
+from landcover.tiles.opening import opened_raster
 
 FOLDERS = "folders"
 """As a reference: the names of the folders that images lie in."""
@@ -193,9 +192,8 @@ def _at_all(pairs: Pairs, at: list[Level], unit: str) -> Comparison:
 
 
 def _is_raster(path: str | os.PathLike[str]) -> bool:
-    found = address(str(path))
     try:
-        with gdal_settings(found), rasterio.open(found.path, **found.opener()):
+        with opened_raster(str(path)):
             return True
     except FAILURES:
         return False

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
@@ -25,7 +24,8 @@ from landcover.classes import Scheme, scheme, scheme_names
 from landcover.errors import SourceError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
-from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings
+from landcover.tiles.gdal import FAILURES, cause
+from landcover.tiles.opening import opened_raster
 
 Index = npt.NDArray[np.intp]
 _SIDE = 2048  # pixels of the reference along the sides of what is read at once
@@ -88,10 +88,9 @@ class ReferenceRaster:
 
     @contextmanager
     def _opened(self) -> Iterator[DatasetReader]:
-        found = address(str(self.path))
-        with gdal_settings(found), ExitStack() as stack:
+        with ExitStack() as stack:
             try:
-                file = stack.enter_context(rasterio.open(found.path, **found.opener()))
+                file = stack.enter_context(opened_raster(str(self.path)))
             except FAILURES as error:
                 raise SourceError(str(self.path), f"cannot be read: {cause(error)}") from error
             if not file.crs:

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from landcover.analysis.map_blocks import Block
 from landcover.analysis.sample_table import class_order
 from landcover.errors import MissingExtra, SourceError
 from landcover.runs.map_format.grid import MapGrid
+from landcover.tiles.opening import vector_file
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -103,7 +105,8 @@ def read_vectors(path: str | os.PathLike[str], what: str) -> gpd.GeoDataFrame:
     except ModuleNotFoundError as error:
         raise MissingExtra(what, "report", "geopandas") from error
     try:
-        frame = geopandas.read_file(path)
+        found = vector_file(str(path))
+        frame = geopandas.read_file(BytesIO(found) if isinstance(found, bytes) else found)
     except Exception as error:
         said = " ".join(str(error).split())
         raise SourceError(str(path), f"cannot be read as a vector file: {said}") from error

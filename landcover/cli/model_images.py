@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import rasterio
-from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.windows import Window
 
 from landcover.errors import SourceError
 from landcover.models.comparison.comparison import Images
 from landcover.models.preprocessing.specification import Pixels
 from landcover.models.recipe import Recipe
+from landcover.tiles.gdal import FAILURES, cause
+from landcover.tiles.opening import opened_raster
 
 _MOST = 64
 
@@ -57,10 +55,10 @@ def _matching(pattern: str) -> list[str]:
 def _windows(path: str, recipe: Recipe) -> Iterator[Window]:
     rows, columns = recipe.input_size
     try:
-        with _opened(path) as image:
+        with opened_raster(path) as image:
             height, width, count = image.height, image.width, image.count
-    except RasterioIOError as error:
-        raise SourceError(path, f"cannot be read: {error}") from error
+    except FAILURES as error:
+        raise SourceError(path, f"cannot be read: {cause(error)}") from error
     most = max(band for band in _bands(recipe))
     if count < most:
         raise SourceError(path, f"has {count} bands, and the model reads band {most}")
@@ -72,18 +70,9 @@ def _windows(path: str, recipe: Recipe) -> Iterator[Window]:
 
 
 def _read(path: str, window: Window, recipe: Recipe) -> Pixels:
-    with _opened(path) as image:
+    with opened_raster(path) as image:
         pixels: Pixels = image.read(_bands(recipe), window=window)
     return pixels
-
-
-@contextmanager
-def _opened(path: str) -> Iterator[rasterio.DatasetReader]:
-    with warnings.catch_warnings():
-        # Photographs lie nowhere on the earth, and need not.
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.open(path) as image:
-            yield image
 
 
 def _bands(recipe: Recipe) -> list[int]:

@@ -32,7 +32,8 @@ class RegionSettings(_Section):
     """The ground that is scored: polygons of a vector file, in any CRS.
 
     Args:
-        path: a file that OGR reads, or GeoParquet; local or an fsspec URL.
+        path: GeoPackage, GeoJSON, shapefile, FlatGeobuf, file geodatabase or GeoParquet; local or an
+            fsspec URL.
         layer: which layer of it; default: the only one.
         where: which features, as a condition in SQL (``NAME = 'Middlesex'``); default: all.
     """
@@ -100,6 +101,10 @@ class SourceSettings(_Section):
             not scored), "fit" (resampled), "crop" (their middle), "pad" (mirrored at their edges).
         date: rasters only: where the date of a scene stands; scenes of several dates get a map a date.
         labels: "parent": the true label of an image is the name of its folder.
+        formats: what files may be beyond the usual: drivers of GDAL for rasters, formats of Pillow
+            for images.
+        outside: rasters only: virtual rasters may name files anywhere, not only in the folders and
+            stores that are named here.
         task: tiles a task; default: chosen for the model.
     """
 
@@ -118,12 +123,14 @@ class SourceSettings(_Section):
     resize: Resize = "none"
     date: DateSettings | None = None
     labels: Literal["parent"] | None = None
+    formats: tuple[str, ...] = ()
+    outside: bool = False
     task: int | None = Field(None, ge=1)
 
     @model_validator(mode="before")
     @classmethod
     def _one_or_many(cls, values: Any) -> Any:
-        return _with_first(_listed(values, "rasters", "images"), {"region": "path"})
+        return _with_first(_listed(values, "rasters", "images", "formats"), {"region": "path"})
 
     @model_validator(mode="after")
     def _exactly_one(self) -> SourceSettings:
@@ -139,6 +146,8 @@ class SourceSettings(_Section):
             raise ValueError(
                 "'inside' says which tiles of a 'region' are scored, and there is none"
             )
+        if self.outside and self.images:
+            raise ValueError("'outside' goes with 'rasters': image files name no others")
         if self.resize != "none" and self.rasters:
             raise ValueError("'resize' goes with 'images'; rasters have 'resolution'")
         return self

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from rasterio.windows import Window
 
 from landcover.errors import SourceError
+from landcover.tiles.opening import opened_raster
 
 
 class LabelledTiles(NamedTuple):
@@ -44,7 +44,7 @@ def labelled_tiles(
         SourceError: the rasters do not lie on one grid, or no tile is complete.
     """
     pixels, codes, shares = [], [], []
-    with rasterio.open(imagery) as scene, rasterio.open(reference) as truth:
+    with opened_raster(str(imagery)) as scene, opened_raster(str(reference)) as truth:
         _check_grids(scene, truth)
         for row in range(scene.height // tile):
             window = Window(0, row * tile, scene.width // tile * tile, tile)

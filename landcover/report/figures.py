@@ -11,7 +11,6 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -29,7 +28,7 @@ from landcover.report.legend import (
 from landcover.report.matrix import MARGIN, Look, draw_cells, draw_names
 from landcover.report.scale_bar import draw_scale, ground_width
 from landcover.runs.map_format.grid import MapGrid
-from landcover.tiles.gdal import address, gdal_settings
+from landcover.tiles.opening import opened_raster
 
 DPI = 160
 _LONG = 8.0  # inches: the longer side of the map
@@ -58,8 +57,7 @@ def map_figure(
     Returns:
         the share of each class, in [0, 1], of the area that has a class; by name.
     """
-    found = address(str(map_path))
-    with gdal_settings(found), rasterio.open(found.path, **found.opener()) as file:
+    with opened_raster(str(map_path)) as file:
         a, b, c, d, e, f = tuple(file.transform)[:6]
         crs = file.crs.to_wkt() if file.crs else ""
         grid = MapGrid(crs, (a, b, c, d, e, f), file.width, file.height)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -16,6 +15,7 @@ from rasterio.enums import Resampling
 
 from landcover.classes import Scheme
 from landcover.report.legend import INK, QUIET
+from landcover.tiles.opening import opened_raster
 
 _DPI = 110
 _PANEL = 4.4  # inches
@@ -59,7 +59,7 @@ def overview_figure(
 
 def _natural(path: str | Path) -> npt.NDArray[np.uint8]:
     """Dims (y, x, rgb), reduced to the panel; white where there is nodata."""
-    with rasterio.open(path) as scene:
+    with opened_raster(str(path)) as scene:
         shape = _reduced(scene.height, scene.width)
         pixels = scene.read((1, 2, 3), out_shape=(3, *shape), resampling=Resampling.average)
         known = scene.dataset_mask(out_shape=shape)
@@ -69,7 +69,7 @@ def _natural(path: str | Path) -> npt.NDArray[np.uint8]:
 
 def _codes(path: str | Path) -> npt.NDArray[np.integer[Any]]:
     """Dims (y, x), reduced to the panel."""
-    with rasterio.open(path) as file:
+    with opened_raster(str(path)) as file:
         shape = _reduced(file.height, file.width)
         codes: npt.NDArray[np.integer[Any]] = file.read(1, out_shape=shape)
     return codes

@@ -59,6 +59,7 @@ class BlockScorer:
         scene = ArrayScene(
             name="array",
             files=(),
+            drivers=(),
             grid=self.grid,
             transform=(1.0, 0.0, 0.0, 0.0, -1.0, 0.0),
             crs="",

@@ -94,6 +94,8 @@ def _rasters(settings: SourceSettings, recipe: Recipe) -> RasterSource:
         palette=settings.palette,
         region=_region(settings.region),
         inside=settings.inside or ("touch" if recipe.output == "pixel" else "centre"),
+        formats=settings.formats,
+        outside=settings.outside,
     )
 
 
@@ -138,4 +140,5 @@ def _images(settings: SourceSettings, recipe: Recipe) -> ImageSource:
         alpha=settings.alpha,
         palette=settings.palette,
         resize=settings.resize,
+        formats=settings.formats,
     )

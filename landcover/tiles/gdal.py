@@ -18,9 +18,7 @@ from landcover.tiles.storage import AZURE_NAMES, file_system, is_remote
 FAILURES = (RasterioError, CPLE_BaseError, OSError)
 """What rasterio raises where a file cannot be opened or its pixels cannot be read."""
 
-# Object stores that GDAL reads by itself, by the protocol of fsspec.
-# https://gdal.org/en/stable/user/virtual_file_systems.html
-_STORES = {
+STORES = {
     "abfs": "/vsiaz/",
     "abfss": "/vsiaz/",
     "az": "/vsiaz/",
@@ -29,11 +27,18 @@ _STORES = {
     "gs": "/vsigs/",
     "gcs": "/vsigs/",
 }
+"""Object stores that GDAL reads by itself, by the protocol of fsspec.
+
+https://gdal.org/en/stable/user/virtual_file_systems.html
+"""
 
 # The block cache is shared by the process: enough for the blocks that neighbouring reads share,
 # where GDAL's own default is 5 % of the machine's memory in each process. Folders are not listed on
 # opening, yet sidecars (.msk, .aux.xml, .ovr) are still looked for by their names.
 _ALWAYS = {"GDAL_CACHEMAX": 128 * 2**20, "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
+
+# Whatever the environment says: files run no code.
+_NEVER = {"GDAL_VRT_ENABLE_PYTHON": "NO"}
 
 _REMOTE = {
     "GDAL_HTTP_MAX_RETRY": "3",
@@ -85,11 +90,11 @@ def address(path: str) -> Address:
     protocol, rest = path.split("://", 1)
     if protocol in ("http", "https"):
         return Address(f"/vsicurl/{path}")
-    if protocol not in _STORES:
+    if protocol not in STORES:
         return Address(file_system(path)[1], url=path)
     place, _, key = rest.partition("/")
     container, _, host = place.partition("@")
-    return Address(f"{_STORES[protocol]}{container}/{key}", host.split(".")[0] or None)
+    return Address(f"{STORES[protocol]}{container}/{key}", host.split(".")[0] or None)
 
 
 @contextmanager
@@ -129,7 +134,7 @@ def gdal_settings(file: Address, fresh: bool = False) -> AbstractContextManager[
         options[_SIGNATURE] = signature[1:]  # portals show it so, and fsspec takes it either way
     if fresh:
         options["CPL_VSIL_CURL_NON_CACHED"] = file.path
-    return rasterio.Env(**options)  # type: ignore[no-any-return]
+    return rasterio.Env(**options, **_NEVER)  # type: ignore[no-any-return]
 
 
 def cause(error: BaseException) -> str:

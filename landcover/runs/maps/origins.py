@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import rasterio
 from rasterio.windows import Window
 
 from landcover.errors import OutputError
@@ -17,7 +16,8 @@ from landcover.runs.maps.layout import PIECE, Layout
 from landcover.runs.maps.piece_files import open_piece
 from landcover.runs.parts import read_part
 from landcover.runs.pixels import read_pixels
-from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings
+from landcover.tiles.gdal import FAILURES, cause
+from landcover.tiles.opening import Allowed, opened_raster
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,11 +161,10 @@ class Mosaic:
     def read(self, run: RunDirectory, size: Size, area: Area) -> Known:
         """Read some pixels."""
         where = run.storage.where(self.name)
-        found = address(where)
         height, width = area.shape
         window = Window(area.col0, area.row0, width, height)
         try:
-            with gdal_settings(found), rasterio.open(found.path, **found.opener()) as file:
+            with opened_raster(where, Allowed(roots=(run.storage.where(""),))) as file:
                 return Known(file.read(1, window=window), area)
         except FAILURES as error:
             raise OutputError(where, f"cannot be read: {cause(error)}") from error

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from landcover.tiles.gdal import cause, unplaced_allowed
 from landcover.tiles.grid import Size
 from landcover.tiles.images.fetching import Content, Unreachable
 from landcover.tiles.images.resizing import resized
+from landcover.tiles.opening import is_tiff
 
 Pixels = npt.NDArray[Any]
 
@@ -28,6 +28,11 @@ Pixels = npt.NDArray[Any]
 _MOST_PIXELS = 2**26
 
 _OPAQUE = {"uint8": 255, "uint16": 65535}
+# Formats of images: the usual ones, and all whose decoders start no program and open no other file.
+_USUAL = ("PNG", "JPEG", "TIFF")
+FORMATS = frozenset((*_USUAL, "BMP", "GIF", "JPEG2000", "PCX", "PPM", "SGI", "TGA", "WEBP"))
+# The drivers of GDAL for those that may have 16 bits a band.
+_DEEP = {"PNG": "PNG"}
 # What Pillow opens without loss; other modes (CMYK, YCbCr, LAB, HSV) are no bands of a camera.
 _PLAIN = frozenset({"1", "L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I", "F"})
 
@@ -48,6 +53,7 @@ class Wanted:
             which must be opaque.
         resize: what to do with images of another size.
         palette: "expand": a TIFF of indices into a palette is read as their colours, as a PNG is.
+        formats: what they may be beyond PNG, JPEG and TIFF, as Pillow calls it.
     """
 
     tile: Size
@@ -56,6 +62,8 @@ class Wanted:
     alpha: Alpha | None = None
     resize: Resize = "none"
     palette: Palette | None = None
+    # Tells no images apart: tasks go by what else stands here.
+    formats: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,31 +92,29 @@ class Expected:
         return self.count * rows * cols * np.dtype(self.dtype).itemsize
 
 
-def expected_of(content: Content, path: str, wanted: Wanted) -> Expected:
+def expected_of(content: Content, wanted: Wanted) -> Expected:
     """Take an image as the measure of all others.
 
     Args:
         content: the bytes of the file.
-        path: its name, for its suffix.
         wanted: what the run asks of images.
 
     Raises:
         Unusable: if it cannot be decoded.
         Unreachable: if there are no bytes.
     """
-    pixels = _pixels(content, path, wanted, max(wanted.bands or (wanted.band_count or 1,)), None)
+    pixels = _pixels(content, wanted, max(wanted.bands or (wanted.band_count or 1,)), None)
     count = wanted.band_count
     return Expected(
         wanted, len(wanted.bands or pixels) if count is None else count, str(pixels.dtype)
     )
 
 
-def decode(content: Content, path: str, expected: Expected) -> Pixels:
+def decode(content: Content, expected: Expected) -> Pixels:
     """Decode one image.
 
     Args:
         content: the bytes of the file.
-        path: its name, for its suffix.
         expected: what it must be like.
 
     Returns:
@@ -121,7 +127,7 @@ def decode(content: Content, path: str, expected: Expected) -> Pixels:
     wanted = expected.wanted
     last = max(wanted.bands or (expected.count,))
     only = wanted.tile if wanted.resize == "none" else None
-    pixels = _bands(_pixels(content, path, wanted, last, only), expected, last)
+    pixels = _bands(_pixels(content, wanted, last, only), expected, last)
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise Unusable("holds pixels that are NaN or infinite; fill them, or leave it out")
     found = resized(pixels, wanted.tile, wanted.resize)
@@ -147,19 +153,18 @@ def _bands(pixels: Pixels, expected: Expected, last: int) -> Pixels:
     return pixels
 
 
-def _pixels(content: Content, path: str, wanted: Wanted, last: int, only: Size | None) -> Pixels:
+def _pixels(content: Content, wanted: Wanted, last: int, only: Size | None) -> Pixels:
     """The bands of an image, dims (band, y, x), less a mask unless band ``last`` is just that.
 
     Args:
         content: the bytes of the file.
-        path: its name, for its suffix.
         wanted: what the run asks of images.
         last: the highest band that is read.
         only: the size that it must have; None: any.
     """
     if isinstance(content, Unreachable):
         raise content
-    bands, alpha = _opened(content, path, only, colours=wanted.palette == "expand")
+    bands, alpha = _opened(content, wanted, only)
     if not alpha or wanted.alpha == "imagery":
         return bands
     if last >= len(bands):
@@ -174,20 +179,23 @@ def _pixels(content: Content, path: str, wanted: Wanted, last: int, only: Size |
     return bands[:-1]
 
 
-def _opened(content: bytes, path: str, tile: Size | None, *, colours: bool) -> tuple[Pixels, bool]:
-    """All bands of an image, and whether the last is a mask."""
+def _opened(content: bytes, wanted: Wanted, tile: Size | None) -> tuple[Pixels, bool]:
+    """All bands of an image, and whether the last is a mask; what it is, its name does not say."""
     try:
-        if PurePosixPath(path).suffix.lower() in (".tif", ".tiff"):
-            return _by_rasterio(content, tile, colours=colours)
-        image = Image.open(BytesIO(content))
+        if is_tiff(content):
+            return _by_rasterio(content, "GTiff", tile, colours=wanted.palette == "expand")
+        image = Image.open(BytesIO(content), formats=("PNG", "JPEG", *wanted.formats))
         _check_size(image.width, image.height, tile)
-        if image.mode in ("LA", "RGB", "RGBA") and _deep(image):
-            return _by_rasterio(content, tile)  # Pillow would cut 16 bits down to 8
+        if image.mode in ("LA", "RGB", "RGBA") and _deep(image):  # Pillow would cut them down to 8
+            return _by_rasterio(content, _DEEP[str(image.format)], tile)
         if _simple_png(image) and _whole_png(content):  # twice as fast as Pillow
-            return _by_rasterio(content, tile)[0], image.mode in ("LA", "RGBA")
+            return _by_rasterio(content, "PNG", tile)[0], image.mode in ("LA", "RGBA")
         return _by_pillow(image)
     except UnidentifiedImageError:
-        raise Unusable("is no image that can be decoded") from None
+        allowed = ", ".join((*_USUAL, *wanted.formats))
+        raise Unusable(
+            f"is no image that can be decoded as {allowed} (others: source.formats)"
+        ) from None
     except (RasterioError, CPLE_BaseError) as error:
         raise Unusable(f"cannot be decoded: {cause(error)}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -208,9 +216,9 @@ def _by_pillow(image: Image.Image) -> tuple[Pixels, bool]:
 
 
 def _by_rasterio(
-    content: bytes, tile: Size | None, *, colours: bool = False
+    content: bytes, driver: str, tile: Size | None, *, colours: bool = False
 ) -> tuple[Pixels, bool]:
-    with MemoryFile(content) as file, _unplaced(file) as dataset:
+    with MemoryFile(content) as file, _unplaced(file, driver) as dataset:
         _check_size(dataset.width, dataset.height, tile)
         if dataset.colorinterp[0] == ColorInterp.palette:
             if colours:
@@ -237,10 +245,10 @@ def _expanded(dataset: Any) -> tuple[Pixels, bool]:
     return (bands[:3] if opaque else bands), not opaque
 
 
-def _unplaced(file: MemoryFile) -> Any:
+def _unplaced(file: MemoryFile, driver: str) -> Any:
     """Open an image that has no place on earth; only the opening takes turns with other threads."""
     with unplaced_allowed():
-        return file.open()
+        return file.open(driver=driver)
 
 
 def _check_size(width: int, height: int, tile: Size | None) -> None:
@@ -281,8 +289,8 @@ def _whole_png(content: bytes) -> bool:
 
 
 def _deep(image: Image.Image) -> bool:
-    """Whether a PNG has 16 bits a band."""
-    return any("16" in packing for packing in _packings(image))
+    """Whether an image has 16 bits a band."""
+    return image.format in _DEEP and any("16" in packing for packing in _packings(image))
 
 
 def _packings(image: Image.Image) -> list[str]:

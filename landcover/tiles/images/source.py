@@ -19,7 +19,7 @@ from landcover.contracts import Failure, Read, Strip, Tile
 from landcover.errors import ConfigError, SourceError
 from landcover.tiles import buffers
 from landcover.tiles.grid import Size, plain
-from landcover.tiles.images.decoding import Expected, Unusable, Wanted, decode, expected_of
+from landcover.tiles.images.decoding import FORMATS, Expected, Unusable, Wanted, decode, expected_of
 from landcover.tiles.images.fetching import Unreachable, fetch
 from landcover.tiles.listing import (
     IMAGES,
@@ -61,9 +61,10 @@ class ImageSource:
             which must be opaque everywhere.
         resize: what to do with images of another size than the window.
         palette: "expand": TIFFs of indices into a palette are read as their colours.
+        formats: what they may be beyond PNG, JPEG and TIFF, as Pillow calls it.
 
     Raises:
-        ConfigError: if the bands do not fit together.
+        ConfigError: if the bands do not fit together, or a format is none of :data:`FORMATS`.
         SourceError: if nothing is found where an entry points.
     """
 
@@ -80,10 +81,17 @@ class ImageSource:
         alpha: Alpha | None = None,
         resize: Resize = "none",
         palette: Palette | None = None,
+        formats: Sequence[str] = (),
     ) -> None:
         if bands is not None and band_count is not None and len(bands) != band_count:
             raise ConfigError(
                 [f"{len(bands)} bands are named, the network reads {band_count}"], "source.bands"
+            )
+        strange = sorted({*map(str.upper, formats)} - FORMATS)
+        if strange:
+            there = ", ".join(sorted(FORMATS))
+            raise ConfigError(
+                [f"{strange[0]} is no format that images are read in ({there})"], "source.formats"
             )
         self._entries = [parse(entry) for entry in entries]
         self._root = common_root(self._entries)
@@ -97,7 +105,10 @@ class ImageSource:
         self._labels, self._task_tiles = labels, task_tiles
         self._known = known if labels else None
         numbers = None if bands is None else tuple(_numbered(band) for band in bands)
-        self._wanted = Wanted(Size.of(tile), numbers, band_count, alpha, resize, palette)
+        self._wanted = Wanted(
+            *(Size.of(tile), numbers, band_count, alpha, resize, palette),
+            formats=tuple(map(str.upper, formats)),
+        )
         self._expected: Expected | None = None
 
     @property
@@ -167,8 +178,8 @@ class ImageSource:
         for _, path, _ in islice(self._files(), _PROBED):
             [content] = fetch([path])
             try:
-                decoded.append(expected_of(content, path, self._wanted))
-                decode(content, path, decoded[-1])
+                decoded.append(expected_of(content, self._wanted))
+                decode(content, decoded[-1])
                 usable.append(decoded[-1])
             except (Unusable, Unreachable) as error:
                 last = f"{path}: {error}"
@@ -262,7 +273,7 @@ def _strip(images: list[_Image], expected: Expected) -> Strip:
     fetched = perf_counter()
     for image, content in zip(images, contents, strict=True):
         try:
-            pixels[len(tiles)] = decode(content, image.path, expected)
+            pixels[len(tiles)] = decode(content, expected)
             tiles.append(image.tile)
         except Unusable as error:
             failures.append(Failure(image.tile, str(error), retryable=False))

@@ -13,10 +13,11 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
 
 from landcover.errors import SourceError, StoreError
-from landcover.tiles.gdal import Address, address, cause, gdal_settings
+from landcover.tiles.gdal import address, cause, gdal_settings
 from landcover.tiles.grid import Transform
+from landcover.tiles.opening import USUAL, Allowed, open_raster
 from landcover.tiles.rasters.crs import name_of, unit_of
-from landcover.tiles.rasters.palettes import has_palette, open_raster
+from landcover.tiles.rasters.palettes import coloured, has_palette
 from landcover.tiles.reach import readable
 from landcover.tiles.states import state_of, state_told
 from landcover.tiles.storage import file_of, file_system, in_archive, is_remote
@@ -58,6 +59,7 @@ class Metadata:
         placed_by: "ground control points" or "RPCs" where it has some; else "".
         palette: its first band holds indices into a palette.
         tags: of the file, in the domain that needs no name.
+        driver: of GDAL, that opens it.
     """
 
     file: str
@@ -78,37 +80,39 @@ class Metadata:
     placed_by: str
     palette: bool
     tags: Mapping[str, str]
+    driver: str
 
 
-def read_metadata(file: str, *, colours: bool = False) -> Metadata:
+def read_metadata(file: str, allowed: Allowed = USUAL, *, colours: bool = False) -> Metadata:
     """Open a raster file and read its metadata.
 
     Args:
-        file: path or URL.
+        file: a local path, the name of a subdataset, or an fsspec URL.
+        allowed: what it may be, and where files that it names may lie.
         colours: where it holds indices into a palette, those of the colours that these stand for.
 
     Raises:
-        SourceError: if it is no raster, holds no band, or ends before its last block.
+        SourceError: if it is no raster that may be read, holds no band, or ends before its last
+            block.
     """
-    where = address(file)
     size, state = _looked_up(file)
     try:
-        with gdal_settings(where), open_raster(where, colours=False) as dataset:
+        with gdal_settings(address(file)), open_raster(file, allowed) as dataset:
             if dataset.count == 0:
                 raise SourceError(file, _no_band(dataset))
             _check_complete(dataset, file, size)
             told = _metadata(dataset, file, " ".join([state, *_beside(dataset, file)]))
-            return _of_colours(where, told) if colours and told.palette else told
+            return _of_colours(dataset, told) if colours and told.palette else told
     except (RasterioError, OSError) as error:
         remedy = "" if is_remote(file) else "; copy it again, or correct source.rasters"
         raise SourceError(file, f"cannot be read as a raster: {cause(error)}{remedy}") from error
 
 
-def _of_colours(where: Address, indices: Metadata) -> Metadata:
+def _of_colours(dataset: Any, indices: Metadata) -> Metadata:
     """What a raster says of its colours that says this of its indices."""
-    with open_raster(where, colours=True) as dataset:
-        found = _metadata(dataset, indices.file, indices.state)
-    own = ("block", "placed_by", "tags")
+    with coloured(dataset, indices.file) as seen:
+        found = _metadata(seen, indices.file, indices.state)
+    own = ("block", "placed_by", "tags", "driver")
     return replace(found, **{name: getattr(indices, name) for name in own})
 
 
@@ -142,6 +146,7 @@ def _metadata(dataset: Any, file: str, state: str) -> Metadata:
         placed_by=_placed_by(dataset),
         palette=has_palette(dataset),
         tags=dataset.tags(),
+        driver=dataset.driver,
     )
 
 

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from collections.abc import Sequence
 from operator import itemgetter
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from landcover.errors import SourceError
-from landcover.tiles.listing import RASTERS, common_root, parse, placed_files, relative, told
-from landcover.tiles.storage import in_archive
+from landcover.tiles.listing import RASTERS, Entry, common_root, parse, placed_files, relative, told
+from landcover.tiles.opening import below
+from landcover.tiles.storage import file_of, in_archive
 
 
-def named_scenes(entries: Sequence[str | tuple[str, ...]]) -> list[tuple[str, tuple[str, ...]]]:
+class Listed(NamedTuple):
+    """The scenes of some entries.
+
+    Args:
+        scenes: (name, files) of each, in the order of entries and file names.
+        folders: folders and URLs that the entries name.
+    """
+
+    scenes: list[tuple[str, tuple[str, ...]]]
+    folders: tuple[str, ...]
+
+
+def named_scenes(entries: Sequence[str | tuple[str, ...]]) -> Listed:
     """List the scenes of all entries with their names.
 
     A name is the path below the folder that all entries share, without the suffix (with it, where
@@ -21,16 +36,14 @@ def named_scenes(entries: Sequence[str | tuple[str, ...]]) -> list[tuple[str, tu
     Args:
         entries: paths, globs, folders or fsspec URLs; a tuple names the files of one scene.
 
-    Returns:
-        (name, files) of each scene, in the order of entries and file names.
-
     Raises:
         SourceError: if an entry brings nothing, a scene is given twice, or a name is not UTF-8.
     """
     single = {place: parse(one) for place, one in enumerate(entries) if isinstance(one, str)}
     several = {p: _bandwise(one) for p, one in enumerate(entries) if not isinstance(one, str)}
     parts = [parse(path) for paths in several.values() for path in paths]
-    root = common_root([*single.values(), *parts])
+    every = [*single.values(), *parts]
+    root = common_root(every)
     places, found = list(single), placed_files(list(single.values()), RASTERS)
     placed = [(places[one.place], (one.path,)) for one in found] + list(several.items())
     scenes = [paths for _, paths in sorted(placed, key=itemgetter(0))]
@@ -47,7 +60,14 @@ def named_scenes(entries: Sequence[str | tuple[str, ...]]) -> list[tuple[str, tu
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise SourceError(twice[0], "is given twice; leave one of them out")
-    return list(zip(names, scenes, strict=True))
+    return Listed(list(zip(names, scenes, strict=True)), below(map(_folder, every)))
+
+
+def _folder(entry: Entry) -> str:
+    """The folder or URL that an entry names: that of the file, where it is the name of one."""
+    if not entry.literal:
+        return entry.root
+    return posixpath.dirname(file_of(f"{entry.root}/{entry.segments[0]}"))
 
 
 def _below(path: str, root: str) -> str:

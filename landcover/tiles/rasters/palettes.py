@@ -9,7 +9,7 @@ import rasterio
 from rasterio.enums import ColorInterp
 
 from landcover.errors import SourceError
-from landcover.tiles.gdal import Address, unplaced_allowed
+from landcover.tiles.gdal import address, unplaced_allowed
 
 _COLOURS = ("Red", "Green", "Blue", "Alpha")
 
@@ -19,28 +19,30 @@ def has_palette(dataset: Any) -> bool:
     return bool(dataset.colorinterp[0] == ColorInterp.palette)
 
 
-def open_raster(where: Address, *, colours: bool) -> Any:
-    """Open a raster, inside ``gdal_settings``.
+def coloured(dataset: Any, file: str) -> Any:
+    """An open raster, seen as colours where it holds indices into a palette; else itself.
 
     Args:
-        where: of the file.
-        colours: one of indices into a palette is opened as bands of uint8: red, green, blue, and
-            alpha, where an entry of the palette is transparent or stands for no data.
+        dataset: of rasterio; closed where another stands for it.
+        file: its path or URL.
+
+    Returns:
+        a dataset with bands of uint8: red, green, blue, and alpha, where an entry of the palette is
+        transparent or stands for no data.
 
     Raises:
-        SourceError: if it is reached by Python alone, and is to be opened as colours.
+        SourceError: if it is reached by Python alone.
     """
-    with unplaced_allowed():
-        dataset = rasterio.open(where.path, **where.opener())
-    if not colours or not has_palette(dataset):
+    if not has_palette(dataset):
         return dataset
+    where = address(file)
     with dataset:
         if where.url is not None:
             reason = "holds indices into a palette, which are expanded of local files and of stores that GDAL reads; copy it"
             raise SourceError(where.url, reason)
         content = _as_colours(dataset)
     with unplaced_allowed():
-        return rasterio.open(content)
+        return rasterio.open(content, driver="VRT")
 
 
 def _as_colours(dataset: Any) -> str:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from rasterio.windows import Window
 
 from landcover.tiles import buffers
-from landcover.tiles.gdal import address
+from landcover.tiles.opening import reopen_raster
 from landcover.tiles.rasters.metadata import holdable
-from landcover.tiles.rasters.palettes import open_raster
+from landcover.tiles.rasters.palettes import coloured
 from landcover.tiles.rasters.scene import Scene
 from landcover.tiles.reach import readable
 from landcover.tiles.storage import is_remote
@@ -141,7 +141,8 @@ def open_scene(scene: Scene) -> SceneReader:
     for file in scene.files:
         if not is_remote(file):
             readable(file)
-    places = [address(file) for file in scene.files]
-    return SceneReader(
-        scene, tuple(open_raster(where, colours=scene.bands.colours) for where in places)
-    )
+    pairs = zip(scene.files, scene.drivers, strict=True)
+    opened = (reopen_raster(file, driver) for file, driver in pairs)
+    if not scene.bands.colours:
+        return SceneReader(scene, tuple(opened))
+    return SceneReader(scene, tuple(map(coloured, opened, scene.files)))

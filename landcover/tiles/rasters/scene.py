@@ -11,6 +11,7 @@ from math import sqrt
 
 from landcover.config import Alpha, DateSettings
 from landcover.tiles.grid import Grid, Tiling, Transform
+from landcover.tiles.opening import USUAL, Allowed
 from landcover.tiles.rasters.bands import BandPlan, plan_bands
 from landcover.tiles.rasters.dates import date_of
 from landcover.tiles.rasters.georeference import (
@@ -33,6 +34,7 @@ class Scene:
     Args:
         name: unique in the run; the path below the folder that all inputs share, without suffix.
         files: its file, or a file per band.
+        drivers: of GDAL, that open them, one a file.
         grid: how tiles cover it, at the resolution that is read.
         transform: of the grid's pixels.
         crs: as ``EPSG:26914`` where that is equal to what the file says, else as WKT.
@@ -46,6 +48,7 @@ class Scene:
 
     name: str
     files: tuple[str, ...]
+    drivers: tuple[str, ...]
     grid: Grid
     transform: Transform
     crs: str
@@ -83,6 +86,7 @@ def describe(
     lattice: bool = False,
     date: DateSettings | None = None,
     colours: bool = False,
+    allowed: Allowed = USUAL,
 ) -> Scene:
     """Read the metadata of a scene and decide how it is going to be read.
 
@@ -98,11 +102,12 @@ def describe(
         lattice: tiles lie on a lattice that begins at the origin of the CRS.
         date: where its date stands; None: it needs none.
         colours: indices into a palette are read as the colours that these stand for.
+        allowed: what its files may be, and where those that they name may lie.
 
     Raises:
         SourceError: if it cannot be scored as asked; the sentence says what to do.
     """
-    held = [read_metadata(file, colours=colours) for file in files]
+    held = [read_metadata(file, allowed, colours=colours) for file in files]
     check_agreement(held)
     first = held[0]
     own = north_up(first)
@@ -110,6 +115,7 @@ def describe(
     return Scene(
         name=name,
         files=files,
+        drivers=tuple(metadata.driver for metadata in held),
         grid=Grid(
             width, height, *tiling, *([on_lattice(transform, tiling.stride)] if lattice else [])
         ),

@@ -15,6 +15,7 @@ import numpy as np
 from landcover.config import Alpha, DateSettings, Inside, Palette
 from landcover.errors import ConfigError, SourceError
 from landcover.tiles.grid import Block, Size, plain, spacing
+from landcover.tiles.opening import Allowed
 from landcover.tiles.rasters.bands import alpha_note
 from landcover.tiles.rasters.inside import Mask, count_inside, missed, tiles_inside
 from landcover.tiles.rasters.naming import named_scenes
@@ -47,6 +48,8 @@ class RasterSource:
         region: only tiles in it are part of the plan; None: all are.
         inside: which tiles lie in it: "whole" ones, those whose "centre" does, or all that "touch"
             it. Where ``mask``, pixels whose centre lies outside hold no data.
+        formats: drivers of GDAL that may open files, beyond the usual ones.
+        outside: virtual rasters may name files anywhere, not only where entries point.
         lattice: tiles of all scenes of one CRS and resolution lie on one lattice, which begins at
             the origin of the CRS; otherwise they begin at each scene's corner.
         date: where the dates of scenes stand; None: they have none.
@@ -75,6 +78,8 @@ class RasterSource:
         inside: Inside = "touch",
         date: DateSettings | None = None,
         palette: Palette | None = None,
+        formats: Sequence[str] = (),
+        outside: bool = False,
     ) -> None:
         if bands is not None and band_count is not None and len(bands) != band_count:
             raise ConfigError(
@@ -93,7 +98,8 @@ class RasterSource:
         }
         self._region, self._inside = region, inside
         self._region_at = None if region is None else known(region)
-        self._listed = named_scenes(entries)
+        self._listed, folders = named_scenes(entries)
+        self._read["allowed"] = Allowed(tuple(formats), folders, outside)
         self._described: list[Scene] = []
         self._counts: list[int] = []
         self._told: set[str] = set()

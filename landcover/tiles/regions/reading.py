@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pyproj
 import shapely
 
-from landcover.errors import SourceError
+from landcover.errors import SourceError, StoreError
 from landcover.tiles.gdal import without_warnings
+from landcover.tiles.opening import Refused, vector_file
 from landcover.tiles.regions.region import Polygons, Region
-from landcover.tiles.storage import file_system, is_remote, refuse_secrets
+from landcover.tiles.storage import is_remote, refuse_secrets
 
 _PARQUET = frozenset({".parquet", ".geoparquet"})
 _AREAS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
@@ -26,8 +27,8 @@ def read_region(path: str, layer: str | None = None, where: str | None = None) -
     """Read the polygons of a vector file.
 
     Args:
-        path: a local file or an fsspec URL: GeoPackage, GeoJSON, shapefile (a .zip behind a URL),
-            FlatGeobuf, GeoParquet, and whatever else OGR reads.
+        path: a local file or an fsspec URL: GeoPackage, GeoJSON, shapefile (or a .zip of one),
+            FlatGeobuf, file geodatabase, GeoParquet.
         layer: which layer of it; None: the only one.
         where: which features, as a condition in SQL: ``NAME = 'Middlesex'``; None: all.
 
@@ -66,16 +67,19 @@ def written_region(region: Region) -> bytes:
 
 def _opened(path: str) -> tuple[str | bytes, Any]:
     """What OGR is to open, and the CRS where the file says it in a way that OGR need not read."""
-    if is_remote(path):
-        system, inside = file_system(path)
-        try:
-            content: str | bytes = system.cat_file(inside)
-        except FileNotFoundError:
-            raise SourceError(path, "no such file; correct source.region") from None
-    elif Path(path).exists():
-        content = path
-    else:
+    if not is_remote(path) and not Path(path).exists():
         raise SourceError(path, "no such file; correct source.region")
+    try:
+        content = vector_file(path)
+    except FileNotFoundError:
+        raise SourceError(path, "no such file; correct source.region") from None
+    except Refused as error:
+        reason = f"cannot be read as a vector file: {error}; name another as source.region"
+        raise SourceError(path, reason) from None
+    except StoreError:
+        raise
+    except OSError as error:
+        raise SourceError(path, f"cannot be read: {error.strerror or error}") from None
     if PurePosixPath(path).suffix.lower() not in _PARQUET:
         return content, None
     return _from_parquet(path, BytesIO(content) if isinstance(content, bytes) else content)

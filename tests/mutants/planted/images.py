@@ -9,8 +9,8 @@ SOURCE = planted(
     "tests/tiles/images/test_source.py",
     (
         "images after an unusable one get its place",
-        "pixels[len(tiles)] = decode(content, image.path, expected)",
-        "pixels[len(tiles) + len(failures)] = decode(content, image.path, expected)",
+        "pixels[len(tiles)] = decode(content, expected)",
+        "pixels[len(tiles) + len(failures)] = decode(content, expected)",
     ),
     (
         "pixels of unusable images are given on",

@@ -29,7 +29,7 @@ def _png(mode: str, seed: int = 0) -> tuple[bytes, np.ndarray]:
 
 
 def _decoded(content: bytes, count: int) -> np.ndarray:
-    return decode(content, "tile.png", Expected(Wanted(Size.of(EDGE)), count, "uint8"))
+    return decode(content, Expected(Wanted(Size.of(EDGE)), count, "uint8"))
 
 
 @pytest.mark.parametrize("mode", BANDS)

@@ -412,3 +412,23 @@ def test_a_folder_that_is_no_class_is_refused_before_anything_is_read(folder: Pa
     (folder / "roof/old").rename(folder / "7")
     (folder / "d.png").rename(folder / "pool/d.png")
     assert source(folder, labels="parent", known=known).count() == 5
+
+
+def test_images_are_what_they_may_be_whatever_their_name(folder: Path) -> None:
+    """An EPS called .png would start Ghostscript, and a virtual raster called .tif open other files."""
+    (folder / "pool/x.png").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\nshowpage\n"
+    )
+    (folder / "pool/y.tif").write_text('<VRTDataset rasterXSize="20" rasterYSize="20"/>')
+    Image.new("RGB", (20, 20)).save(folder / "pool/z.png", format="BMP")
+    tiles, _, failures = scored(source(folder, band_count=3))
+    assert len(tiles) == 5 and len(failures) == 3
+    said = {failure.reason for failure in failures}
+    assert said == {"is no image that can be decoded as PNG, JPEG, TIFF (others: source.formats)"}
+    tiles, _, failures = scored(source(folder, band_count=3, formats=["bmp"]))
+    assert len(tiles) == 6 and len(failures) == 2
+
+
+def test_formats_whose_decoders_start_programs_are_none(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="EPS is no format that images are read in"):
+        source(folder, formats=["eps"])

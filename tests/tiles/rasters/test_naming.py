@@ -18,7 +18,7 @@ def test_scenes_are_in_the_order_of_their_entries_those_with_a_file_a_band_too(
         write(tmp_path / f"{name}.tif", imagery(1, 8, 8))
     one, two, red, nir = (str(tmp_path / f"{n}.tif") for n in ("one", "two", "red", "nir"))
     entries = [two, (red, nir), str(tmp_path / "folder"), one]
-    found = named_scenes(entries)
+    found = named_scenes(entries).scenes
     assert [name for name, _ in found] == ["two", "red", "folder/a", "folder/b", "one"]
     assert dict(found)["red"] == (red, nir)
 

@@ -1,0 +1,111 @@
+"""Vector files: which are opened, by their name and their content together.
+
+OGR takes whatever driver thinks that a file is its own, and some of these read other files, ask servers or run
+pipelines that a text names. So a file is given to OGR only where its first bytes are those of the format
+that its name says.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+from landcover.tiles.opening.allowed import Refused
+from landcover.tiles.opening.content import head_of, text_of
+from landcover.tiles.storage import is_remote
+
+FORMATS = "GeoPackage (.gpkg), GeoJSON (.geojson, .json), shapefile (.shp, .zip), FlatGeobuf (.fgb), file geodatabase (.gdb) or GeoParquet"
+
+# Of a file behind a URL, or in an archive once unpacked.
+_MOST_BYTES = 1_000_000_000
+_SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx")
+_SHP = (9994).to_bytes(4, "big")
+# https://www.geopackage.org/spec140/#_file_format: the application ID of SQLite.
+_GPKG = re.compile(rb"SQLite format 3\0.{52}(GPKG|GP10|GP11)", re.DOTALL)
+# The first type that a text in JSON names, and what the others that OGR knows are told by.
+_GEOJSON = re.compile(
+    rb"(\xef\xbb\xbf)?\s*\{.*?\"type\"\s*:\s*\"(FeatureCollection|Feature|GeometryCollection|"
+    rb"(Multi)?(Point|LineString|Polygon))\"",
+    re.DOTALL,
+)
+_NO_GEOJSON = re.compile(rb"gdal_streamed_alg|stac_version|<OGRVRT")
+_GDB = re.compile(r"(a[0-9a-f]{8}\..+|gdb|timestamps|.*\.lock)", re.IGNORECASE)
+
+
+def vector_file(path: str) -> str | bytes:
+    """A vector file as OGR may be given it: its path, or its content where it lies behind a URL.
+
+    Raises:
+        OSError: it cannot be read, or is none of :data:`FORMATS`.
+    """
+    suffix = PurePosixPath(path.rstrip("/")).suffix.lower()
+    if suffix == ".gdb" and not is_remote(path):
+        _check_geodatabase(path)
+        return path
+    content = text_of(path, _MOST_BYTES) if is_remote(path) or suffix == ".zip" else None
+    head = head_of(path) if content is None else content
+    if head is None:
+        raise Refused("there is no such file")
+    if suffix == ".zip" and content is not None:
+        return _shapefile_in(content)
+    if not _is(suffix, head):
+        raise Refused(
+            f"is none of the formats that are allowed, by its name and content: {FORMATS}"
+        )
+    return path if content is None else content
+
+
+def _is(suffix: str, head: bytes) -> bool:
+    """Whether a file that begins so is what its suffix says."""
+    match suffix:
+        case ".gpkg":
+            return _GPKG.match(head) is not None
+        case ".geojson" | ".json":
+            return _GEOJSON.match(head) is not None and not _NO_GEOJSON.search(head)
+        case ".shp":
+            return head.startswith(_SHP)
+        case ".fgb":
+            return head.startswith(b"fgb\x03fgb")
+        case ".parquet" | ".geoparquet":
+            return head.startswith(b"PAR1")
+    return False
+
+
+def _check_geodatabase(path: str) -> None:
+    names = os.listdir(path)  # noqa: PTH208  (names alone)
+    strange = [name for name in names if not _GDB.fullmatch(name)]
+    if strange or not names or not all(Path(path, name).is_file() for name in names):
+        raise Refused(f"is no file geodatabase: it holds {strange[0] if strange else 'no tables'}")
+
+
+def _shapefile_in(content: bytes) -> bytes:
+    """An archive with nothing but the parts of the shapefiles in another one.
+
+    Raises:
+        Refused: it holds none, or is larger than such files are once unpacked.
+    """
+    kept = BytesIO()
+    try:
+        with zipfile.ZipFile(BytesIO(content)) as archive, zipfile.ZipFile(kept, "w") as parts:
+            found = [one for one in archive.infolist() if one.filename.lower().endswith(_SHAPEFILE)]
+            if sum(one.file_size for one in found) > _MOST_BYTES:
+                raise Refused(f"unpacks to more than {_MOST_BYTES:,} bytes")
+            for one in found:
+                with archive.open(one) as part:
+                    data = part.read(one.file_size)
+                name = PurePosixPath(one.filename).name
+                if name.lower().endswith(".shp") and not data.startswith(_SHP):
+                    raise Refused(f"holds {name}, which is no shapefile")
+                parts.writestr(name, data)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        reason = f"is no archive that can be read: {error}"
+    else:
+        reason = (
+            "" if any(one.filename.lower().endswith(".shp") for one in found) else "holds no .shp"
+        )
+    if reason:
+        raise Refused(reason)
+    return kept.getvalue()

@@ -1,0 +1,277 @@
+"""Files of strangers are opened only as what they may be, and open only what the configuration names."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+import rasterio.shutil
+import shapely
+from rasterio.transform import from_origin
+from rasterio.vrt import WarpedVRT
+from support.rasters import imagery, write
+from support.vectors import write_vectors
+
+from landcover.errors import SourceError
+from landcover.tiles.opening import Allowed, Refused, opened_raster, vector_file
+from landcover.tiles.rasters import RasterSource
+
+VRT = (
+    '<VRTDataset rasterXSize="64" rasterYSize="64"><SRS>EPSG:26914</SRS>'
+    "<GeoTransform>500000, 1, 0, 4000000, 0, -1</GeoTransform>"
+    '<VRTRasterBand dataType="Byte" band="1"{more}><SimpleSource>{source}'
+    "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
+)
+
+
+def virtual(file: Path, name: str, relative: int = 1, more: str = "") -> str:
+    """A virtual raster of one band, which is that of a file."""
+    source = f'<SourceFilename relativeToVRT="{relative}">{name}</SourceFilename>'
+    file.write_text(VRT.format(source=source, more=more))
+    return str(file)
+
+
+def count(*entries: str, **options: object) -> int:
+    return RasterSource(entries, tile=64, **options).count()  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    """A folder of imagery, beside one that no configuration names."""
+    for folder in ("named", "elsewhere"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "a.tif", imagery(1, 64, 64))
+    return tmp_path / "named"
+
+
+@pytest.fixture
+def asked() -> Iterator[tuple[str, list[str]]]:
+    """A server on this machine, and what it has been asked for."""
+    requests: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            requests.append(self.path)
+            self.send_error(404)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", requests
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_virtual_raster_reads_the_files_of_its_folder(scene: Path) -> None:
+    assert count(virtual(scene / "m.vrt", "a.tif")) == 1
+    assert count(virtual(scene / "absolute.vrt", str(scene / "a.tif"), relative=0)) == 1
+    assert count(virtual(scene / "nested.vrt", "m.vrt")) == 1
+
+
+def test_it_may_name_files_wherever_the_configuration_does(scene: Path) -> None:
+    index = virtual(scene / "m.vrt", "../elsewhere/a.tif")
+    with pytest.raises(
+        SourceError,
+        match=r"m.vrt names .*elsewhere/a.tif, which lies outside .*set source.outside: true",
+    ):
+        count(index)
+    assert count(index, str(scene.parent / "elsewhere/*.tif")) == 2
+    assert count(index, outside=True) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["../elsewhere/a.tif", "{root}/elsewhere/a.tif", "link/a.tif", "link.tif"]
+)
+def test_neither_paths_nor_links_lead_outside(scene: Path, name: str) -> None:
+    (scene / "link").symlink_to("../elsewhere")
+    (scene / "link.tif").symlink_to("../elsewhere/a.tif")
+    inner = virtual(scene / "inner.vrt", name.format(root=scene.parent))
+    for file in (inner, virtual(scene / "outer.vrt", "inner.vrt")):
+        with pytest.raises(SourceError, match="lies outside the folders that are asked for"):
+            count(file)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/vsicurl/{url}/a.tif",
+        "{url}/a.tif",
+        "/vsicurl?url={url}/a.tif",
+        "/vsis3/bucket/a.tif",
+        "/vsizip/{here}/a.zip/a.tif",
+        "vrt://{here}/a.tif",
+        'NETCDF:"{url}/a.nc":red',
+        "&lt;VRTDataset/&gt;",
+        "WMS:{url}/wms?",
+    ],
+)
+@pytest.mark.parametrize("relative", [0, 1])
+def test_no_server_and_no_other_file_system_is_asked(
+    scene: Path, asked: tuple[str, list[str]], name: str, relative: int
+) -> None:
+    text = name.format(url=asked[0], here=scene)
+    with pytest.raises(
+        SourceError, match=r"m.vrt names .*, which (is no path of a file|lies outside)"
+    ):
+        count(virtual(scene / "m.vrt", text, relative))
+    assert not asked[1]
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png", ".jpg", ".img", ".xml", ".TIF"])
+def test_a_virtual_raster_is_one_by_its_name_alone(scene: Path, suffix: str) -> None:
+    file = virtual(scene / f"m{suffix}", str(scene.parent / "elsewhere/a.tif"), relative=0)
+    with pytest.raises(SourceError, match="not recognized as one of the formats that are allowed"):
+        count(file)
+    with pytest.raises(SourceError, match=rf"names .*m\{suffix}, which is no raster"):
+        count(virtual(scene / "m.vrt", f"m{suffix}"))
+
+
+@pytest.mark.parametrize("suffix", [".msk", ".ovr", ".msk.ovr", ".MSK"])
+def test_masks_and_overviews_are_no_virtual_rasters(scene: Path, suffix: str) -> None:
+    virtual(scene / f"a.tif{suffix}", str(scene.parent / "elsewhere/a.tif"), relative=0)
+    with pytest.raises(SourceError, match=rf"is read with .*a.tif{suffix}, which is no TIFF"):
+        count(str(scene / "a.tif"))
+
+
+def test_overviews_lie_in_no_file_that_metadata_name(scene: Path) -> None:
+    (scene / "a.tif.aux.xml").write_text(
+        '<PAMDataset><Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">/etc/passwd</MDI>'
+        "</Metadata></PAMDataset>"
+    )
+    with pytest.raises(SourceError, match="names a file of overviews"):
+        count(str(scene / "a.tif"))
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (' subClass="VRTRawRasterBand"><ImageOffset>0</ImageOffset', "holds <ImageOffset>"),
+        (' SourceFilename="/etc/passwd"', "holds <VRTRasterBand SourceFilename=...>"),
+        (
+            ' subClass="VRTDerivedRasterBand"><PixelFunctionLanguage>Python</PixelFunctionLanguage',
+            "holds a program",
+        ),
+        ("><PixelFunctionCode>import os</PixelFunctionCode", "holds <PixelFunctionCode>"),
+        ("><sourcefilename>/etc/passwd</sourcefilename", "holds <sourcefilename>"),
+        ("><?x ><SourceFilename>/etc/passwd</SourceFilename><y ?", "holds processing instructions"),
+    ],
+)
+def test_whatever_else_gdal_would_read_in_a_virtual_raster_is_refused(
+    scene: Path, more: str, says: str
+) -> None:
+    with pytest.raises(SourceError, match=says):
+        count(virtual(scene / "m.vrt", "a.tif", more=more))
+
+
+def test_programs_of_pixels_are_not_run_even_where_the_environment_allows_it(
+    scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GDAL_VRT_ENABLE_PYTHON", "YES")
+    canary = scene / "canary"
+    code = f"def f(*a, **k):\n  open({str(canary)!r}, 'w')"
+    file = scene / "m.vrt"
+    virtual(
+        file,
+        "a.tif",
+        more=' subClass="VRTDerivedRasterBand"><PixelFunctionType>f</PixelFunctionType>'
+        f"<PixelFunctionLanguage>Python</PixelFunctionLanguage><PixelFunctionCode><![CDATA[{code}]]>"
+        "</PixelFunctionCode",
+    )
+    with pytest.raises(SourceError):
+        count(str(file), outside=True)
+    assert not canary.exists()
+
+
+def test_entities_and_deep_nesting_are_refused(scene: Path) -> None:
+    (scene / "e.vrt").write_text('<!DOCTYPE a [<!ENTITY b "c">]><VRTDataset/>')
+    with pytest.raises(SourceError, match="declares entities"):
+        count(str(scene / "e.vrt"))
+    virtual(scene / "v0.vrt", "a.tif")
+    for depth in range(1, 12):
+        virtual(scene / f"v{depth}.vrt", f"v{depth - 1}.vrt")
+    with pytest.raises(SourceError, match="more than 8 deep"):
+        count(str(scene / "v11.vrt"))
+
+
+def test_a_pipe_is_no_raster(scene: Path) -> None:
+    os.mkfifo(scene / "p.tif")
+    with pytest.raises(SourceError, match=r"p.tif.*is no regular file"):
+        count(str(scene / "p.tif"))
+    with pytest.raises(SourceError, match=r"names .*p.tif, which is no regular file"):
+        count(virtual(scene / "m.vrt", "p.tif"))
+
+
+def test_what_gdal_itself_writes_is_read(scene: Path) -> None:
+    """Virtual rasters that warp, and one that is copied of a file."""
+    with rasterio.open(scene / "a.tif") as file:
+        rasterio.shutil.copy(file, scene / "copy.vrt", driver="VRT")
+        with WarpedVRT(file, crs="EPSG:4326") as warped:
+            rasterio.shutil.copy(warped, scene / "warped.vrt", driver="VRT")
+    for name in ("copy.vrt", "warped.vrt"):
+        with opened_raster(str(scene / name)) as file:
+            assert file.read(1).any()
+
+
+def test_formats_beyond_the_usual_are_opened_where_they_are_asked_for(scene: Path) -> None:
+    shape = {"width": 64, "height": 64, "count": 1, "dtype": "uint8"}
+    place = {"crs": "EPSG:26914", "transform": from_origin(5e5, 4e6, 1, 1)}
+    with rasterio.open(scene / "a.pix", "w", driver="PCIDSK", **shape, **place) as file:
+        file.write(np.ones((1, 64, 64), "uint8"))
+    with pytest.raises(SourceError, match=r"not recognized .*others: source.formats"):
+        count(str(scene / "a.pix"))
+    assert count(str(scene / "a.pix"), formats=["PCIDSK"]) == 1
+
+
+def test_vectors_are_what_their_names_say(tmp_path: Path, asked: tuple[str, list[str]]) -> None:
+    square = shapely.box(500000, 3999000, 501000, 4000000)
+    pipeline = {"type": "gdal_streamed_alg", "command_line": f"gdal vector read {asked[0]}"}
+    texts = {
+        "v.gpkg": f"<OGRVRTDataSource><OGRVRTLayer name='a'><SrcDataSource>{asked[0]}"
+        "</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>",
+        "p.geojson": json.dumps(pipeline),
+        "q.json": json.dumps({"FeatureCollection": 1, **pipeline}),
+        "w.gml": f'<a xsi:schemaLocation="a {asked[0]}/a.xsd"/>',
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        with pytest.raises(Refused, match="none of the formats that are allowed"):
+            vector_file(str(tmp_path / name))
+    assert not asked[1]
+    file = write_vectors(tmp_path / "a.gpkg", square)
+    assert vector_file(file) == file
+
+
+def test_of_an_archive_only_the_parts_of_a_shapefile_are_read(tmp_path: Path) -> None:
+    write_vectors(tmp_path / "a.shp", shapely.box(500000, 3999000, 501000, 4000000))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for part in tmp_path.glob("a.[sdp]*"):
+            archive.write(part, f"deep/{part.name}")
+        archive.writestr("b.vrt", "<OGRVRTDataSource/>")
+    found = vector_file(str(tmp_path / "a.zip"))
+    assert isinstance(found, bytes)
+    (tmp_path / "kept.zip").write_bytes(found)
+    with zipfile.ZipFile(tmp_path / "kept.zip") as kept:
+        assert {Path(name).suffix for name in kept.namelist()} >= {".shp", ".dbf", ".shx"}
+        assert "b.vrt" not in kept.namelist()
+    with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
+        archive.writestr("b.vrt", "<OGRVRTDataSource/>")
+    with pytest.raises(Refused, match=r"holds no .shp"):
+        vector_file(str(tmp_path / "none.zip"))
+
+
+def test_places_are_compared_without_dots_and_accounts() -> None:
+    holds = partial(Allowed.holds, Allowed(roots=("abfs://naip@mine.dfs.core.windows.net/2016",)))
+    assert holds("az://naip/2016/a.tif") and not holds("az://naip/2017/a.tif")
+    assert not holds("az://naip/2016/../2017/a.tif") and not holds("s3://naip/2016/a.tif")
