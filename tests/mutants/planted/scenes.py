@@ -183,6 +183,7 @@ METADATA = planted(
         "nodata of band 1 for all",
         "holdable(*pair) for pair in zip(dataset.nodatavals, dataset.dtypes)",
         "holdable(dataset.nodatavals[0], dtype) for dtype in dataset.dtypes",
+        "it only says whether values are looked at: readers compare each band with its own",
     ),
     ("255 is more than a byte", "info.min <= value <= info.max", "info.min <= value < info.max"),
     ("fractions are whole", " and value == int(value) else None", " else None"),

@@ -17,6 +17,7 @@ from support.rasters import RGBA, imagery, write
 
 from landcover.errors import SourceError
 from landcover.tiles.grid import Size, Tiling
+from landcover.tiles.rasters.crs import name_of
 from landcover.tiles.rasters.metadata import holdable, read_metadata
 from landcover.tiles.rasters.scene import Scene, describe
 
@@ -39,7 +40,10 @@ def test_a_crs_without_a_code_is_kept_as_wkt(shared: Path) -> None:
     assert read_metadata(str(file)).crs.startswith("PROJCS[")
 
 
-@pytest.mark.parametrize("resolution, width, native", [(1.0, 130, True), (1.009, 130, True)])
+@pytest.mark.parametrize(
+    "resolution, width, native",
+    [(1.0, 130, True), (1.009, 130, True), (1.02, 127, False), (0.985, 132, False)],
+)
 def test_a_resolution_within_one_percent_is_taken_as_it_is(
     tmp_path: Path, resolution: float, width: int, native: bool
 ) -> None:
@@ -184,6 +188,16 @@ def test_a_crs_is_told_by_a_code_only_if_that_means_the_same(tmp_path: Path) -> 
     assert described(write(tmp_path / "b.tif", imagery(1, 70, 70))).crs == "EPSG:26914"
 
 
+def test_a_code_does_not_hide_a_shift_between_datums() -> None:
+    """GDAL takes two CRSs for the same that differ in nothing else."""
+    plain = CRS.from_epsg(23033).to_wkt()
+    end = plain.index("]]", plain.index("SPHEROID[")) + 2
+    shift = "TOWGS84[-104.1,-49.1,-9.9,0.971,-2.917,0.714,-11.68]"
+    shifted = CRS.from_wkt(f"{plain[:end]},{shift}{plain[end:]}")
+    assert shifted == CRS.from_epsg(23033) and shift in name_of(shifted)
+    assert name_of(CRS.from_epsg(23033)) == "EPSG:23033"
+
+
 def test_a_rotation_that_moves_no_pixel_is_none(tmp_path: Path) -> None:
     for skew, pixels in ((1e-15, 70), (0.6 * 0.05 / 90, 90)):
         where = Affine(0.6, skew, 500000.0, -skew, -0.6, 4000000.0)
@@ -247,6 +261,9 @@ def test_the_resolution_on_the_ground_is_that_at_the_centre(tmp_path: Path) -> N
     where = Affine(100, 0, 1e6, 0, -100, 8399738.0)
     lower = write(tmp_path / "b.tif", imagery(1, 400, 120), crs="EPSG:3857", transform=where)
     assert described(lower, resolution=100.0).transform[0] < wide * 0.999
+    where = Affine(100, 0, 1e6 + 5900, 0, -100, 8399738.0 + 100)  # two pixels about the same centre
+    small = write(tmp_path / "c.tif", imagery(1, 2, 2), crs="EPSG:3857", transform=where)
+    assert described(small, resolution=100.0).transform[0] == pytest.approx(wide, rel=1e-6)
 
 
 @pytest.mark.parametrize("latitude, north", [(0.01, 1113.19), (45.0, 5621521.5), (60.0, 8399738.0)])
