@@ -166,7 +166,8 @@ class Tasks(Generic[T, R]):
         elif not isinstance(outcome, KilledWorker):
             self._give_up(outcome)
         elif one.alone:
-            yield Lost(one.item, f"its workers died; the last was {outcome.last_worker.address}")
+            last = outcome.last_worker.address
+            yield Lost(one.item, f"its workers died; the last was {last}", died=True)
         else:
             self._suspects.append(one)
 

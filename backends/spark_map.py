@@ -228,7 +228,7 @@ class SparkMap(Generic[T, R]):
             raise BackendUnavailable(self._cluster.where, _explained(ended.error)) from ended.error
         if len(left) == 1:
             reason = f"its worker died each time that it was tried: {gist(said)}"
-            yield Lost(left[0].item, reason)
+            yield Lost(left[0].item, reason, died=True)
         else:
             for one in left:
                 self._start([one])

@@ -28,10 +28,12 @@ class Lost(Generic[T]):
         item: the item itself.
         reason: one sentence: how often it was tried, what became of the last worker, and which
             worker that was.
+        died: the workers that had it ended under it, so that a part of it may be what ends them.
     """
 
     item: T
     reason: str
+    died: bool = False
 
 
 @runtime_checkable
@@ -189,6 +191,19 @@ class Task(Protocol):
 
         Files count by their size and time of modification (or ETag) when the plan was made: nothing
         is read for it.
+        """
+        ...
+
+    @property
+    def spared(self) -> tuple[int, ...]:
+        """Places, among the tiles of :meth:`planned`, of those that the reads bring as failures."""
+        ...
+
+    def sparing(self, places: tuple[int, ...]) -> Task:
+        """The same task, of which some tiles are not read: they come back as failures.
+
+        Args:
+            places: of these tiles, among those of :meth:`planned`.
         """
         ...
 

@@ -13,6 +13,7 @@ from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import finished, remove_part, remove_strays, write_part
 from landcover.runs.rearranging import rearrange
 from landcover.runs.tables import Part
+from landcover.scoring.poison import spare_poison
 from landcover.scoring.tasks import Tasks
 from landcover.scoring.totals import Tiles, Totals
 from landcover.scoring.worker import Job, Report
@@ -58,10 +59,12 @@ def score_tasks(
         totals.drop(index)
         remove_part(job.run, index)
 
-    tasks = Tasks(source, done, withdraw)
+    tasks, lost = Tasks(source, done, withdraw), list[Lost[Task]]()
     for result in pool.map(job, tasks):
         if isinstance(result, Lost):
-            if tasks.came_home(result.item.index):
+            if result.died and result.item.tiles > 1:
+                lost.append(result)
+            elif tasks.came_home(result.item.index):
                 totals.add_lost(result.item.index, _give_up(job.run, result))
         elif tasks.came_home(result.index):
             _check_report(job, result)
@@ -69,6 +72,10 @@ def score_tasks(
         progress(totals.progress)
         if config.failures.policy == "fail" and totals.tiles["quarantined"]:
             raise _too_many(config, totals, allowed=0)
+    for one in lost:
+        _spare(pool, job, one, totals)
+        tasks.came_home(one.item.index)
+        progress(totals.progress)
     for index in tasks.no_more():
         withdraw(index)
     remove_strays(job.run)
@@ -79,6 +86,17 @@ def score_tasks(
             "%s: %d tasks were done again, as their inputs had changed", job, tasks.changed["tasks"]
         )
     return {"changed_inputs": tasks.changed} if tasks.changed else {}
+
+
+def _spare(pool: Backend, job: Job, lost: Lost[Task], totals: Totals) -> None:
+    """Do a task under which workers died without the tiles that end them."""
+    spared = spare_poison(pool, job, lost.item)
+    [result] = pool.map(job, [spared]) if spared is not None else [lost]
+    if isinstance(result, Lost):
+        totals.add_lost(lost.item.index, _give_up(job.run, lost))
+    else:
+        _check_report(job, result)
+        totals.add(result)
 
 
 def check_failures(config: Config, totals: Totals) -> None:

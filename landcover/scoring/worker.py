@@ -133,7 +133,7 @@ class Job:
         """
         waited, again = 0.0, 0
         while True:
-            done = self._scored(task, opened)
+            done = self.scored(task, opened)
             passing = [one.reason for one in done.tally.failures if one.retryable]
             if not self.patience or len(passing) == done.tally.slow:
                 break
@@ -153,7 +153,8 @@ class Job:
         done.tally.failures += done.refused  # in this order, however far reading was ahead
         return done
 
-    def _scored(self, task: Task, opened: OpenModel) -> _Scored:
+    def scored(self, task: Task, opened: OpenModel) -> _Scored:
+        """Read a task and run the network on it; nothing is written."""
         done = _Scored([], Tally(), [], self._canvas(task))
         infer = Labelling(opened, None if self.tuned else self.recipe.batch, self.crop)
         for batch, labels in opened.pipeline.score(task.reads(), infer, done.tally, self.limits):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, islice
 from operator import attrgetter
@@ -30,6 +30,7 @@ from landcover.tiles.listing import (
     relative,
     told,
 )
+from landcover.tiles.spared import spared_read
 from landcover.tiles.states import digest_of, states_of
 from landcover.tiles.storage import in_archive, is_remote
 
@@ -209,6 +210,7 @@ class ImageTask:
         expected: what all images are like.
         labelled: the name of an image's folder is its true label.
         state: tells the files from others of the same names.
+        spared: places, among the images of the task, of those that are not read.
     """
 
     index: int
@@ -217,6 +219,7 @@ class ImageTask:
     expected: Expected
     labelled: bool
     state: str
+    spared: tuple[int, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -230,12 +233,20 @@ class ImageTask:
 
     def reads(self) -> Sequence[Read]:
         """Reads of a few images each."""
-        images, expected = iter(list(self._images())), self.expected
+        every, left_out, expected = list(self._images()), set(self.spared), self.expected
+        images = (image for place, image in enumerate(every) if place not in left_out)
         few = max(_FEWEST, _READ_BYTES // expected.bytes)
-        return [
+        reads = [
             Read(partial(_strip, part, expected), partial(_tiles, part))
             for part in iter(lambda: [*islice(images, few)], [])
         ]
+        if self.spared:
+            reads.append(spared_read([every[place].tile for place in self.spared]))
+        return reads
+
+    def sparing(self, places: tuple[int, ...]) -> ImageTask:
+        """The same task, of which the images in some places are not read."""
+        return replace(self, spared=places)
 
     def planned(self) -> Iterator[Tile]:
         """The tiles of all images, in the order of the plan."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import compress
 from math import ceil
@@ -18,6 +18,7 @@ from landcover.tiles.rasters.neighbours import Neighbour
 from landcover.tiles.rasters.scene import Scene
 from landcover.tiles.rasters.tiles import TileReader, tiles_of
 from landcover.tiles.regions import RegionAt
+from landcover.tiles.spared import spared_read
 from landcover.tiles.states import digest_of
 
 # Bytes that one read aims at: enough rows of tiles that threads do not all decode the same blocks,
@@ -40,6 +41,7 @@ class RasterTask:
         chosen: which of the block's tiles the task stands for, a bit each, row after row; empty:
             all of them.
         region: where pixels are labelled, of a network that labels pixels; None: everywhere.
+        spared: places, among the tiles of the task, of those that are not read.
     """
 
     index: int
@@ -49,6 +51,7 @@ class RasterTask:
     neighbours: tuple[Neighbour, ...] = ()
     chosen: bytes = b""
     region: RegionAt | None = None
+    spared: tuple[int, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -67,10 +70,18 @@ class RasterTask:
 
     def reads(self) -> Sequence[Read]:
         """Reads of whole rows of the block, a few rows each; of part of one where it is wide."""
-        return [
+        reads = [
             Read(partial(self._strip, block), partial(self._tiles, block))
             for block in self._parts()
         ]
+        if self.spared:
+            tiles = list(self.planned())
+            reads.append(spared_read([tiles[place] for place in self.spared]))
+        return reads
+
+    def sparing(self, places: tuple[int, ...]) -> RasterTask:
+        """The same task, of which the tiles in some places are not read."""
+        return replace(self, spared=places)
 
     def planned(self) -> Iterator[Tile]:
         """The tiles of the block that are chosen, row after row."""
@@ -85,6 +96,12 @@ class RasterTask:
             return np.ones(shape, bool)
         bits = np.unpackbits(np.frombuffer(self.chosen, np.uint8), count=shape[0] * shape[1])
         return bits.reshape(shape).astype(bool)
+
+    def _wanted(self) -> npt.NDArray[np.bool_]:
+        """Which tiles of the block are read, dims (row, column)."""
+        chosen = self._chosen()
+        chosen.flat[np.flatnonzero(chosen)[list(self.spared)]] = False
+        return chosen
 
     def _parts(self) -> Iterator[Block]:
         row0, row1, col0, col1 = self.block
@@ -118,7 +135,7 @@ class RasterTask:
 
     def _runs(self, block: Block) -> Iterator[Block]:
         """The chosen tiles of a block, as many of a row together as lie side by side."""
-        chosen, first = self._chosen(), self.block
+        chosen, first = self._wanted(), self.block
         for row in range(block.row0, block.row1):
             line = chosen[row - first.row0, block.col0 - first.col0 : block.col1 - first.col0]
             edges = np.flatnonzero(np.diff(line.astype(np.int8), prepend=0, append=0))
