@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from support import clusters
 
 from landcover.errors import MissingExtra
@@ -17,7 +17,7 @@ from landcover.plugins import load_backend
 ROOT = Path(__file__).resolve().parent.parent
 
 # No test asserts a time: a busy machine is no fault of what is tested.
-settings.register_profile("landcover", deadline=None)
+settings.register_profile("landcover", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("landcover")
 
 

@@ -66,6 +66,22 @@ def test_backends_are_swapped_and_give_the_same_table(home: Path) -> None:
     assert all("same labels" in row for row in rows), said
 
 
+def test_a_county_is_mapped_on_two_dates_and_what_was_built_is_found(tmp_path: Path) -> None:
+    pytest.importorskip("geopandas", reason="needs the extra 'report'")
+    said = _run(
+        "county.py", *("--size", "768", "--epochs", "3", "--output", tmp_path / "c"), cwd=tmp_path
+    )
+    assert "reference, before" in said and "before, smoothed" in said
+    rows = re.findall(
+        r"^ *(labels that differ|change, threshold \S+) +\S+% +(\d+)$", said, re.MULTILINE
+    )
+    assert len(rows) == 8
+    alarms = [int(count) for _, count in rows]
+    assert sorted(alarms, reverse=True) == alarms  # fewer, the more probable a change has to be
+    for name in ("county.png", "report.html", "change/candidates.gpkg", "change/change.qml"):
+        assert (tmp_path / "c" / name).stat().st_size > 0
+
+
 def test_an_example_without_its_input_says_what_to_do(tmp_path: Path) -> None:
     for script in ("score_one_raster.py", "swap_backends.py"):
         command = [sys.executable, str(EXAMPLES / script)]
