@@ -11,7 +11,7 @@ ONLY ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults quick mutants oracle lint types java clean
+.PHONY: help install demo test faults quick hostile mutants oracle lint types java clean
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -34,7 +34,7 @@ faults: $(VENV)/.dev java ## run the long forms of clusters that fail, grow and 
 # What needs a cluster, TensorFlow, or more than some seconds is left out.
 SLOW := tests/analysis/test_change_runs.py tests/analysis/test_minimum_area.py tests/analysis/test_smoothing.py tests/analysis/test_stratified.py tests/analysis/test_vectorize.py $(wildcard tests/backends/test_[ds]*.py) tests/cli tests/models/cntk tests/models/test_keras_parts.py \
 	tests/models/test_keras_runtimes.py tests/models/test_mean_image.py tests/models/test_published.py tests/models/test_runtimes.py \
-	tests/models/test_scaling.py tests/models/test_tensorflow.py tests/models/test_tensorflow_programs.py tests/oracle tests/report/test_browser.py tests/runs/maps \
+	tests/models/test_scaling.py tests/models/test_tensorflow.py tests/models/test_tensorflow_programs.py tests/hostile tests/oracle tests/report/test_browser.py tests/runs/maps \
 	tests/scoring/test_azure.py tests/scoring/test_copies_of_tasks.py tests/scoring/test_everywhere.py tests/scoring/test_failing_calls.py tests/scoring/test_failing_stores.py tests/scoring/test_installation.py tests/scoring/test_model.py \
 	tests/scoring/test_real_imagery.py tests/scoring/test_runs_together.py tests/test_benchmarks.py tests/test_examples.py tests/training
 
@@ -49,6 +49,9 @@ mutants: $(VENV)/.dev ## plant small faults one at a time, and see that tests no
 
 oracle: $(VENV)/.dev java ## score random cases and compare them with a slow reference (CASES=2000 SEED=0)
 	@PYTHONPATH=tests $(VENV)/bin/python -m oracle --cases $(CASES) --seed $(SEED)
+
+hostile: $(VENV)/.dev ## try all files of strangers: 2,000 models, images, settings, run directories (ONLY=kind JOBS=2)
+	@PYTHONPATH=tests $(VENV)/bin/python -m hostile --jobs $(JOBS) --only "$(ONLY)"
 
 lint: $(VENV)/.dev ## check style only
 	$(VENV)/bin/ruff check

@@ -1,0 +1,11 @@
+"""All cases."""
+
+from __future__ import annotations
+
+from hostile.cases import Case
+from hostile.makers import imagery, models, runs, settings
+
+
+def corpus() -> list[Case]:
+    """Every case, in a fixed order."""
+    return [*models.cases(), *imagery.cases(), *settings.cases(), *runs.cases()]

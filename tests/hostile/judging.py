@@ -1,0 +1,153 @@
+"""Running cases in a few processes that live long, and what must hold of how each ends."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+
+from hostile.cases import Case, Ground, begin, good_folder
+from hostile.processes import Child
+
+SECONDS = 20
+BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a case ended.
+
+    Args:
+        case: which.
+        ended: "done", "refused", or what is wrong with how it ended.
+        said: what the command said.
+    """
+
+    case: Case
+    ended: str
+    said: str
+
+    @property
+    def good(self) -> bool:
+        return self.ended in ("done", "refused")
+
+
+def judged(cases: Iterable[Case], jobs: int = 2, run: Path | None = None) -> Iterator[Verdict]:
+    """Run cases and judge each.
+
+    Args:
+        cases: which.
+        jobs: how many at the same time.
+    """
+    place = Path(tempfile.mkdtemp(prefix="hostile-"))
+    template = place / "template"
+    good_folder(template)
+    outside = place / "outside"
+    shutil.copytree(template, outside)
+    before = _snapshot(outside)
+    children: SimpleQueue[Child] = SimpleQueue()
+    with _server() as (url, asked), ThreadPoolExecutor(jobs) as pool:
+        for _ in range(jobs):
+            children.put(Child(place))
+        usual = _usual(children, template, place)
+
+        def judge(numbered: tuple[int, Case]) -> Verdict:
+            number, case = numbered
+            ground = Ground(place / str(number), outside, url)
+            begin(template, ground.folder)
+            child = children.get()
+            try:
+                case.make(ground)
+                answer = child.run(case.command, ground.folder, SECONDS)
+            finally:
+                children.put(child)
+            ended = _ended(case, answer, usual)
+            if answer["outside"]:
+                ended = f"touched what lies outside: {answer['outside'][:3]}"
+            if ground.canary.exists() or _snapshot(outside) != before:
+                ended = "changed what lies outside"
+            if asked:
+                ended = f"asked a server: {asked.pop()}"
+            _removed(ground.folder)
+            return Verdict(case, ended, answer["err"])
+
+        yield from pool.map(judge, enumerate(cases))
+        while not children.empty():
+            children.get().close()
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def _usual(children: SimpleQueue[Child], template: Path, place: Path) -> int:
+    """Bytes that a process has at most in a good run, of which each child does one first."""
+    most, held = 0, [children.get() for _ in range(children.qsize())]
+    for number, child in enumerate(held):
+        for config in ("config.yaml", "images.yaml"):
+            folder = place / f"good{number}{config}"
+            begin(template, folder)
+            answer = child.run(("score", config, "--quiet"), folder, 120)
+            assert answer["code"] == 0, answer
+            most = max(most, answer["peak"])
+        children.put(child)
+    return most
+
+
+def _ended(case: Case, answer: dict[str, object], usual: int) -> str:
+    code, err = answer["code"], str(answer["err"])
+    if code is None:
+        return f"did not end within {SECONDS} s" if answer["late"] else "crashed"
+    if int(str(answer["peak"])) > usual + BYTES:
+        return f"took {(int(str(answer['peak'])) - usual) / 2**20:.0f} MiB more than a good run"
+    if any(ord(letter) < 32 and letter not in "\n\t\r" for letter in err) or "\u202e" in err:
+        return "sent control characters"
+    if "Traceback" in err or "defect of landcover" in err:
+        return "called itself a defect"
+    if code == 0:
+        return "done"
+    if code not in (1, 2):
+        return f"ended with code {code}"
+    lines = [line for line in err.splitlines() if not line.startswith(("WARNING ", "INFO "))]
+    if len(lines) != 1:
+        return f"said {len(lines)} lines"
+    if case.names and not any(name in lines[0] for name in case.names):
+        return "named no file"
+    return "refused"
+
+
+def _snapshot(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        digest.update(f"{path} {path.lstat().st_mtime_ns} {path.lstat().st_size}\n".encode())
+    return digest.hexdigest()
+
+
+def _removed(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _server() -> Iterator[tuple[str, list[str]]]:
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        do_HEAD = do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()

@@ -1,0 +1,1 @@
+"""One module makes the cases of one kind."""

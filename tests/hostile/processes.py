@@ -1,0 +1,157 @@
+"""Child processes that run one command after another, and tell what each did and took."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+class Child:
+    """A process that runs commands of landcover, begun anew after one that had to be ended.
+
+    Args:
+        place: a folder whose folders the commands may change; outside of it nothing may be.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._place, self._process = place, None
+
+    def run(self, command: Sequence[str], folder: Path, seconds: float) -> dict[str, Any]:
+        """Run a command in a folder.
+
+        Returns:
+            code (None where it had to be ended, or the process died), err, peak in bytes, late (whether
+            it ran out of time), outside (what it did beyond the folder, as far as Python sees that).
+        """
+        process = self._started()
+        asked = json.dumps({"command": list(command), "folder": str(folder)})
+        process.stdin.write(asked + "\n")
+        process.stdin.flush()
+        ready, _, _ = select.select([process.stdout], [], [], seconds)
+        line = process.stdout.readline() if ready else ""
+        if line:
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+        self.close()
+        nothing = {"code": None, "err": "", "peak": 0, "outside": []}
+        return {**nothing, "late": not ready}
+
+    def close(self) -> None:
+        """End the process and those that it has started."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def _started(self) -> Any:
+        if self._process is None or self._process.poll() is not None:
+            scratch = self._place / "scratch"
+            scratch.mkdir(exist_ok=True)
+            here = str(Path(__file__).parent.parent)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "hostile.processes"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                start_new_session=True,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join([here, os.environ.get("PYTHONPATH", "")]),
+                    "TMPDIR": str(scratch),
+                    "HOME": str(scratch),
+                    "LANDCOVER_CACHE": str(self._place / "cache"),
+                    "PYTHONWARNINGS": "ignore",
+                },
+            )
+            self.run(("--version",), self._place, 60)
+        return self._process
+
+
+_WATCHED = {
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.fork",
+    "socket.connect",
+}
+_CHANGES = {
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.mkdir",
+    "os.symlink",
+    "os.link",
+    "os.chmod",
+    "os.truncate",
+}
+
+
+def _serve() -> None:
+    """Run the commands that standard input names."""
+    from landcover.cli.main import _run
+
+    answers = os.fdopen(os.dup(1), "w")
+    place = Path(os.environ["TMPDIR"]).parent
+    outside: list[str] = []
+    watching = [False]
+
+    def strange(path: object) -> bool:
+        if not isinstance(path, (str, bytes, os.PathLike)):
+            return False
+        whole = os.path.abspath(os.fsdecode(path))  # noqa: PTH100  (links are not followed)
+        return not whole.startswith((f"{place}/", "/dev/null", "/proc/", "/dev/shm"))
+
+    def hook(event: str, details: tuple[Any, ...]) -> None:
+        if not watching[0]:
+            return
+        if event == "subprocess.Popen" and details[0] == "uname":
+            return  # of Python's module platform
+        if event in _WATCHED:
+            outside.append(f"{event} {details[:2]}"[:200])
+        elif event == "open" and isinstance(details[2], int):
+            writes = details[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+            if writes and strange(details[0]):
+                outside.append(f"opened for writing {details[0]}"[:200])
+        elif event in _CHANGES and any(strange(one) for one in details[:2]):
+            outside.append(f"{event} {details[:2]}"[:200])
+
+    sys.addaudithook(hook)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        folder = Path(asked["folder"])
+        os.chdir(folder)
+        log = place / f"scratch/log-{os.getpid()}"
+        handle = os.open(log, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        os.dup2(handle, 1)
+        os.dup2(handle, 2)
+        sys.stdout, sys.stderr = os.fdopen(os.dup(1), "w"), os.fdopen(os.dup(2), "w")
+        Path("/proc/self/clear_refs").write_text("5")  # the peak of memory begins anew
+        outside.clear()
+        watching[0] = True
+        try:
+            code = _run(asked["command"])
+        except SystemExit as error:
+            code = int(error.code or 0)
+        watching[0] = False
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.close(handle)
+        peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+        said = log.read_text(errors="replace")
+        answer = {"code": code, "err": said, "peak": peak, "late": False, "outside": list(outside)}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    _serve()
