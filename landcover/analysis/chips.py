@@ -152,10 +152,11 @@ def _scenes(run: RunDirectory) -> Iterator[str]:
         said = run.manifest()
     entries = said.get("config", {}).get("source", {}).get("rasters", [])
     try:
-        listed = named_scenes([tuple(one) if isinstance(one, list) else one for one in entries])
+        found = named_scenes([tuple(one) if isinstance(one, list) else one for one in entries])
     except SourceError:  # it is gone, or elsewhere: whoever opens a scene says so
-        listed = []
-    files = {name: paths[0] for name, paths in listed}
+        files = {}
+    else:
+        files = {name: paths[0] for name, paths in found.scenes}
     for table in read_parts(run, columns=["source"]):
         for name in table.column("source").unique().to_pylist():
             yield files.get(name, name)
