@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -71,6 +72,7 @@ def _pairs(
     help="How far across the pictures are.  [default: 3 tiles, or 60 pixels]",
 )
 @click.option("--no-chips", is_flag=True, help="Draw points only, no pictures of the imagery.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
 def sample(
     run: str,
     date: str,
@@ -83,6 +85,7 @@ def sample(
     seed: int,
     chip: float,
     no_chips: bool,
+    as_json: bool,
 ) -> None:
     """Draw a stratified random sample of the map of RUN, a run directory.
 
@@ -114,7 +117,10 @@ def sample(
         if pictures is not None:
             pictures.rename(_chips_of(output))
         Path(folder, "points.gpkg").replace(output)
-    _tell(drawn, output, pictures is not None)
+    if as_json:
+        click.echo(json.dumps(_told(drawn, output, pictures is not None), indent=2))
+    else:
+        _tell(drawn, output, pictures is not None)
 
 
 def _numbers(given: dict[str, str], kind: type) -> dict[str, float]:
@@ -172,6 +178,20 @@ def _shown(run: Run) -> dict[str, RunDirectory]:
         return {"chip": run.directory}
     ends = {"chip_before": compared[0], "chip_after": compared[-1]}
     return {column: RunDirectory.open(path) for column, path in ends.items()}
+
+
+def _told(drawn: gpd.GeoDataFrame, output: str, pictures: bool) -> dict[str, Any]:
+    """What was drawn, as plain JSON values."""
+    strata = [
+        {
+            "class": str(name),
+            "hectares": float(group["stratum_hectares"].iloc[0]),
+            "points": len(group),
+        }
+        for name, group in drawn.groupby("stratum", sort=False)
+    ]
+    chips_folder = str(_chips_of(output)) if pictures else None
+    return {"strata": strata, "points": len(drawn), "file": output, "chips": chips_folder}
 
 
 def _tell(drawn: gpd.GeoDataFrame, output: str, pictures: bool) -> None:

@@ -168,6 +168,13 @@ def test_points_by_class_and_what_is_thought_of_classes_are_given_by_name(
     by_class = ["--points", "Forest=5", "--points", "Cultivated=7", "--no-chips"]
     assert landcover("sample", tiles, "-o", tmp_path / "a.gpkg", *by_class).code == 0
     assert len(geopandas.read_file(tmp_path / "a.gpkg")) == 12
+    told = landcover("sample", tiles, "-o", tmp_path / "j.gpkg", *by_class, "--json")
+    found = json.loads(told.out)
+    assert found["points"] == 12 and found["chips"] is None
+    assert {one["class"]: one["points"] for one in found["strata"]} == {
+        "Forest": 5,
+        "Cultivated": 7,
+    }
     thought = ["--se", "0.1", "--expected", "Forest=0.5", "--minimum", "2", "--no-chips"]
     said = landcover("sample", tiles, "-o", tmp_path / "b.gpkg", *thought)
     assert said.code == 0 and len(geopandas.read_file(tmp_path / "b.gpkg")) == 21
