@@ -209,7 +209,7 @@ METADATA = planted(
 
 BANDS = planted(
     "landcover/tiles/rasters/bands.py",
-    "tests/tiles/rasters/test_scene.py tests/tiles/rasters/test_windows.py",
+    "tests/tiles/rasters/test_scene.py tests/tiles/rasters/test_windows.py tests/tiles/rasters/test_source.py",
     (
         "bands are counted from 0",
         "found = [i for i, known in enumerate(names, 1) if",
@@ -234,6 +234,7 @@ BANDS = planted(
         "one band with nodata is enough",
         "if all(value is not None for metadata in files for value in metadata.nodata):",
         "if any(value is not None for metadata in files for value in metadata.nodata):",
+        "to readers all pixels are data where a band declares no value",
     ),
     (
         "the dtype of band 1",

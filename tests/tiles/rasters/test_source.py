@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -374,3 +375,27 @@ def test_subdatasets_are_scenes_by_the_names_that_gdal_gives_them(tmp_path: Path
     assert (first.pixels[0] == pixels[1:, :32, :32]).all()
     with pytest.raises(SourceError, match="no such file or folder"):
         source(f'NETCDF:"{tmp_path}/none.nc":Band2')
+
+
+def test_bands_that_are_not_read_tell_where_there_is_data(tmp_path: Path) -> None:
+    pixels = imagery(2, 32, 32)
+    pixels[0, 3:9, 5:7] = 0  # a dark place of the band that is read
+    pixels[:, 20:, 20:] = 0
+    file = write(tmp_path / "a.tif", pixels, nodata=0)
+    [task] = source(file, tile=32, bands=(1,), mask=True).tasks()
+    [strip] = [read() for read in task.reads()]
+    assert strip.valid is not None
+    assert np.array_equal(strip.valid[0], pixels.any(axis=0))
+
+
+def test_a_scene_is_another_when_any_of_its_files_is(tmp_path: Path) -> None:
+    files = [write(tmp_path / f"{n}.tif", imagery(1, 32, 32, seed=n)) for n in range(2)]
+
+    def digest() -> str:
+        [task] = RasterSource([tuple(files)], tile=32).tasks()
+        return task.digest
+
+    before = digest()
+    assert digest() == before
+    os.utime(files[1], ns=(1, 1))
+    assert digest() != before
