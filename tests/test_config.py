@@ -182,3 +182,13 @@ def test_the_file_of_a_subdataset_counts_from_the_configuration(tmp_path: Path) 
         "NETCDF:/x/a.nc:red",
         "s3://b/k:red",
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("model.batch", 0), ("source.resolution", 1e-9), ("model.resolution", float("inf"))],
+)
+def test_numbers_that_no_run_can_mean_are_refused(key: str, value: float) -> None:
+    usual = {"source": {"rasters": ["a.tif"]}, "model": "a.onnx", "output": "run"}
+    with pytest.raises(ConfigError, match=key):
+        load_config(usual, {key: value}, {})

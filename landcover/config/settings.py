@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -113,7 +113,7 @@ class SourceSettings(_Section):
     tile: int | None = Field(None, ge=1)
     stride: int | None = Field(None, ge=1)
     halo: int | None = Field(None, ge=0)
-    resolution: float | None = Field(None, gt=0)
+    resolution: float | None = Field(None, gt=0.0001, le=1e6)
     bands: tuple[int | str, ...] | None = None
     grid: Literal["scene", "ground"] = "scene"
     region: RegionSettings | None = None
@@ -190,7 +190,7 @@ class ModelSettings(_Section):
     runtime: str = "auto"
     precision: Precision = "f32"
     device: Device = "auto"
-    batch: int | Literal["auto"] = "auto"
+    batch: Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"] = "auto"
     head: str | int | None = None
     classes: str | tuple[str, ...] | None = None
     bands: tuple[int | str, ...] | None = None
@@ -199,7 +199,7 @@ class ModelSettings(_Section):
     mean_image: str | None = None
     scale: PerBand | None = None
     input_size: int | None = Field(None, ge=1)
-    resolution: float | None = Field(None, gt=0)
+    resolution: float | None = Field(None, gt=0.0001, le=1e6)
     output: Literal["tile", "pixel"] | None = None
     activation: Literal["softmax", "sigmoid", "none"] | None = None
     threshold: float | None = Field(None, gt=0, lt=1)
