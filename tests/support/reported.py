@@ -46,8 +46,8 @@ def write_hostile_run(folder: Path) -> RunDirectory:
     ]
     placed = tuple(from_origin(5e5, 4.5e6, 10, 10))[:6]
     said = {"versions": {"landcover": HOSTILE}, "note": BREAKOUT}
-    tiles = (codes, UTM, placed, 10, scene, scores, failures)
-    return tile_run(folder / "<b>2016&", STRANGE, *tiles, **said)
+    tiles = (codes, UTM, placed, 10, scene, scores)
+    return tile_run(folder / "<b>2016&", STRANGE, *tiles, failures=failures, **said)
 
 
 def write_later_run(folder: Path) -> RunDirectory:
