@@ -36,7 +36,8 @@ def test_the_demo_maps_a_landscape_and_starts_over_when_it_is_run_again(
     accuracy = re.search(r"overall accuracy ([\d.]+)% of (\d+) tiles", said)
     assert accuracy and float(accuracy[1]) > 80, said
     assert 120 < int(accuracy[2]) <= 144
-    for name in ("demo.yaml", "overview.png", "run/map.tif", "run/map.png", "run/run.json"):
+    written = ("demo.yaml", "overview.png", "run/map.tif", "run/map.png", "run/run.json")
+    for name in (*written, "run-later/map.tif", "change/candidates.gpkg", "report.html"):
         assert Path("demo", name).is_file(), name
     assert not left.exists() and Path("demo", "notes.txt").read_text() == "mine"
     config = yaml.safe_load(Path("demo", "demo.yaml").read_text())
