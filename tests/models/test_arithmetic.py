@@ -59,6 +59,18 @@ def test_a_step_that_changes_nothing_is_not_told() -> None:
     assert onnx_arithmetic(model) == ("multiplies by 0.5",)
 
 
+def test_branches_that_all_scale_are_told_though_one_of_them_multiplies_by_one() -> None:
+    branches = [
+        helper.make_node("Mul", ["image", "one"], ["coarse"]),
+        helper.make_node("Mul", ["image", "small"], ["fine"]),
+        helper.make_node("Concat", ["coarse", "fine"], ["result"], axis=3),
+    ]
+    assert onnx_arithmetic(network(*branches, one=1.0, small=0.25)) == ("multiplies by 0.25",)
+    assert onnx_arithmetic(network(*branches, one=1.0, small=1.0)) == ()
+    branches[0] = helper.make_node("Identity", ["image"], ["coarse"])  # sees pixels as they are
+    assert onnx_arithmetic(network(*branches, small=0.25)) == ()
+
+
 @pytest.mark.parametrize("kind", ["Rescaling", "Normalization"])
 def test_layers_of_keras_that_scale_are_seen(kind: str, tmp_path: Path) -> None:
     tf, keras = pytest.importorskip("tensorflow"), pytest.importorskip("keras")

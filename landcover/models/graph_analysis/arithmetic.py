@@ -139,8 +139,10 @@ def phrases(
     for _ in operations:  # a damaged graph may run in a circle
         after = [user for user in users.get(value, ()) if user.kind not in _ASKING]
         steps = [step(user) for user in after]
-        if len(steps) > 1 and all(steps):
-            yield " beside ".join(phrase for found in steps for phrase in found or ())
+        counting = all(user.kind not in _PASSING for user in after) and None not in steps
+        told = [phrase for found in steps for phrase in found or ()]
+        if len(steps) > 1 and counting and told:
+            yield " beside ".join(told)
         if len(steps) != 1 or steps[0] is None:
             return
         yield from steps[0]
