@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from support.colours import blobs, write_scene
 from support.finished import pixel_run, tile_run
 
 from landcover.classes import classes_of, scheme
+from landcover.cli import progress
 from landcover.cli.main import main
 from landcover.runs.directory import claim
 
@@ -37,8 +39,9 @@ Command = Callable[..., Said]
 
 
 @pytest.fixture
-def landcover(capfd: pytest.CaptureFixture[str]) -> Command:
-    """Give a command, and return its exit code and what it says."""
+def landcover(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Give a command, and return its exit code and what it says, however slow the machine is."""
+    monkeypatch.setattr(progress, "_SECONDS", math.inf)
 
     def run(*arguments: object) -> Said:
         capfd.readouterr()
