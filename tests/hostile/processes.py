@@ -131,7 +131,8 @@ def _serve() -> None:
         folder = Path(asked["folder"])
         os.chdir(folder)
         log = place / f"scratch/log-{os.getpid()}"
-        handle = os.open(log, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        # Appended to: a handler of logging may write through the descriptor of an earlier case.
+        handle = os.open(log, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
         os.dup2(handle, 1)
         os.dup2(handle, 2)
         sys.stdout, sys.stderr = os.fdopen(os.dup(1), "w"), os.fdopen(os.dup(2), "w")
