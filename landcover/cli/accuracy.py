@@ -11,10 +11,10 @@ import pandas as pd
 
 from landcover.analysis.reference import Comparison
 from landcover.analysis.stratified import Estimates
-from landcover.classes import scheme_names
 from landcover.cli.dates import date_option
 from landcover.cli.files import plain, write_file
 from landcover.cli.progress import progress_of
+from landcover.cli.references import field_option, ignore_option, scheme_option
 from landcover.cli.tables import new_table, show
 from landcover.report.figures import confusion_figure
 from landcover.run import open_run
@@ -29,19 +29,9 @@ from landcover.run import open_run
     help="What is held to be true: a raster of class codes, or a vector file of points, in any CRS; "
     "or the word 'folders': images lie in folders called after what they show.  [default: folders]",
 )
-@click.option(
-    "--scheme",
-    type=click.Choice(scheme_names()),
-    help="The classes of the reference.  [default: those of the run]",
-)
-@click.option("--field", metavar="NAME", help="Of points: the column that has their classes.")
-@click.option(
-    "--ignore",
-    multiple=True,
-    type=int,
-    metavar="CODE",
-    help="A code of a reference raster that counts as no reference. May be repeated.",
-)
+@scheme_option
+@field_option
+@ignore_option
 @click.option(
     "--sample",
     metavar="FILE",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from landcover.classes import scheme_names
 from landcover.cli.progress import progress_of
+from landcover.cli.references import field_option, ignore_option, scheme_option
 from landcover.report.page.write import write_report
 
 
@@ -41,19 +41,9 @@ from landcover.report.page.write import write_report
     help="A labelled sample that 'landcover sample' drew, for areas and accuracies with intervals. "
     "Once for all runs, or once for each.",
 )
-@click.option(
-    "--scheme",
-    type=click.Choice(scheme_names()),
-    help="The classes of references and samples.  [default: those of the run]",
-)
-@click.option("--field", metavar="NAME", help="Of points: the column that has their classes.")
-@click.option(
-    "--ignore",
-    multiple=True,
-    type=int,
-    metavar="CODE",
-    help="A code of a reference raster that counts as no reference. May be repeated.",
-)
+@scheme_option
+@field_option
+@ignore_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: the file and its size.")
 def report(
     runs: tuple[str, ...],

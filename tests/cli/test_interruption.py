@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import yaml
 from support.colours import write_scene
-from support.faulty_server import serving_with_faults
+from support.web import serving
 
 import landcover
 from landcover.backends.local import LocalBackend
@@ -43,7 +43,7 @@ def test_a_read_that_hangs_does_not_keep_a_run_from_ending(folder: Path) -> None
     noise = np.random.default_rng(1).integers(1, 255, (3, 320, 640), np.uint8)
     write_scene(web / "scene.tif", noise)
     environment = {**os.environ, "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/http://127.0.0.1"}
-    with serving_with_faults(web) as server:
+    with serving(web) as server:
         config = {
             "source": {"rasters": [f"{server.url}/scene.tif"], "task": 1},
             "model": "colours.onnx",

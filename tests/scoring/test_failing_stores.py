@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import rasterio
 from support.colours import blobs, write_scene
-from support.faulty_server import FaultyServer, serving_with_faults
+from support.web import FolderServer, serving
 
 import landcover
 from landcover import stores
@@ -25,7 +25,7 @@ STRANGE = "404 denied zlib no such"
 @pytest.fixture
 def server(
     tmp_path: Path, tile_model: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[FaultyServer]:
+) -> Iterator[FolderServer]:
     """Serves a scene, one in a folder of a strange name, and a network; waits are short."""
     monkeypatch.setenv("GDAL_HTTP_RETRY_DELAY", "0.02")
     monkeypatch.setenv("CPL_VSIL_CURL_NON_CACHED", "/vsicurl/http://127.0.0.1")
@@ -36,7 +36,7 @@ def server(
     write_scene(folder / STRANGE / "other.tif", blobs(2, 100, 100))
     for path in (tile_model, tile_model.with_suffix(".yaml")):
         shutil.copy(path, folder / path.name)
-    with serving_with_faults(folder) as served:
+    with serving(folder) as served:
         yield served
     stores._down.clear()
 
@@ -58,7 +58,7 @@ def _tables(run: landcover.Run) -> dict[str, bytes]:
 
 
 def test_with_one_request_in_five_failing_a_run_ends_as_without(
-    server: FaultyServer, tile_model: Path, tmp_path: Path
+    server: FolderServer, tile_model: Path, tmp_path: Path
 ) -> None:
     told = {
         "rasters": [f"{server.url}/scene.tif"],
@@ -78,7 +78,7 @@ def test_with_one_request_in_five_failing_a_run_ends_as_without(
 
 
 def test_what_failed_is_told_by_its_status_and_not_by_words_in_a_path(
-    server: FaultyServer, tile_model: Path, tmp_path: Path
+    server: FolderServer, tile_model: Path, tmp_path: Path
 ) -> None:
     url = f"{server.url}/{STRANGE.replace(' ', '%20')}/other.tif"
     told = {"rasters": url, "model": tile_model, "output": tmp_path / "run"}
@@ -103,7 +103,7 @@ def test_what_failed_is_told_by_its_status_and_not_by_words_in_a_path(
     ],
 )
 def test_statuses_say_whether_trying_again_may_help(
-    server: FaultyServer,
+    server: FolderServer,
     tile_model: Path,
     tmp_path: Path,
     rule: dict[str, Any],
@@ -119,7 +119,7 @@ def test_statuses_say_whether_trying_again_may_help(
 
 
 def test_bytes_that_are_damaged_are_final_behind_a_url_too(
-    server: FaultyServer, tile_model: Path, tmp_path: Path
+    server: FolderServer, tile_model: Path, tmp_path: Path
 ) -> None:
     path = server.folder / "scene.tif"
     with rasterio.open(path) as file:
@@ -135,7 +135,7 @@ def test_bytes_that_are_damaged_are_final_behind_a_url_too(
 
 
 def test_a_store_that_is_down_stops_the_run_which_then_goes_on(
-    server: FaultyServer, tile_model: Path, tmp_path: Path
+    server: FolderServer, tile_model: Path, tmp_path: Path
 ) -> None:
     told = {
         "rasters": f"{server.url}/scene.tif",
@@ -156,7 +156,7 @@ def test_a_store_that_is_down_stops_the_run_which_then_goes_on(
 
 
 def test_a_store_that_comes_back_in_time_costs_nothing_but_time(
-    server: FaultyServer, tile_model: Path, tmp_path: Path
+    server: FolderServer, tile_model: Path, tmp_path: Path
 ) -> None:
     told = {"rasters": f"{server.url}/scene.tif", "model": tile_model, "output": tmp_path / "run"}
     with Then(lambda: server.fails("/", status=503, times=35)) as backend:
@@ -166,7 +166,7 @@ def test_a_store_that_comes_back_in_time_costs_nothing_but_time(
 
 @pytest.mark.parametrize("what", ["rasters", "images", "model"])
 def test_a_store_that_fails_while_a_run_is_planned_is_told_and_is_no_defect(
-    server: FaultyServer, tile_model: Path, tmp_path: Path, what: str
+    server: FolderServer, tile_model: Path, tmp_path: Path, what: str
 ) -> None:
     told = {"rasters": f"{server.url}/scene.tif", "model": tile_model, "output": tmp_path / "run"}
     told |= {"model": f"{server.url}/{tile_model.name}"} if what == "model" else {}
@@ -179,7 +179,7 @@ def test_a_store_that_fails_while_a_run_is_planned_is_told_and_is_no_defect(
 
 
 def test_a_store_says_for_how_long_it_wants_to_be_left_alone(
-    server: FaultyServer, monkeypatch: pytest.MonkeyPatch
+    server: FolderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
     monkeypatch.setattr(stores.time, "sleep", waits.append)

@@ -234,7 +234,7 @@ def test_tiles_that_failed_for_want_of_the_store_are_tried_again(
         """The store is there while the run is planned, and then no more."""
 
         def map(self, function: Any, items: Any) -> Any:
-            web.goes_down()
+            web.fails("", status=503)
             return super().map(function, items)
 
     told = {"rasters": f"{web.url}/{scene.name}", "model": tile_model, "output": tmp_path / "run"}
@@ -242,7 +242,7 @@ def test_tiles_that_failed_for_want_of_the_store_are_tried_again(
     with StoreFails() as backend, pytest.raises(TooManyFailures, match="tries 35 of them again"):
         landcover.score(**told, backend=backend)
     assert landcover.open_run(tmp_path / "run").summary["retryable"] == 35
-    web.comes_back()
+    web.works()
     run = landcover.score(**told)
     expected = {"planned": 35, "scored": 35, "quarantined": 0, "skipped": 0}
     assert (run.summary["tiles"], run.summary["retryable"]) == (expected, 0)

@@ -78,10 +78,10 @@ def test_a_scene_on_the_web_gives_the_tiles_of_the_file(web: FolderServer) -> No
 
 def test_a_server_that_is_down_makes_failures_worth_another_try(web: FolderServer) -> None:
     [task] = RasterSource([f"{web.url}/a.tif"], tile=64).tasks()
-    web.goes_down()
+    web.fails("", status=503)
     [strip] = [read() for read in task.reads()]
     assert len(strip.failures) == 16 and all(f.retryable for f in strip.failures)
-    web.comes_back()
+    web.works()
     [strip] = [read() for read in task.reads()]
     assert len(strip.tiles) == 16
 
