@@ -6,10 +6,12 @@ A configuration is read from YAML; single keys may be overridden by dotted names
 """
 
 from landcover.config.mistakes import place_of
-from landcover.config.reading import PATHS_OF_A_MODEL, load_config, parse_override
+from landcover.config.reading import PATHS_OF_A_MODEL, load_config, load_settings, parse_override
 from landcover.config.settings import (
+    FIRST_KEYS,
     PRECISIONS,
     Alpha,
+    BackendSettings,
     Config,
     DateSettings,
     Device,
@@ -20,14 +22,18 @@ from landcover.config.settings import (
     Precision,
     RegionSettings,
     Resize,
+    Section,
     SourceSettings,
+    with_first_keys,
 )
 from landcover.config.subdataset import subdataset
 
 __all__ = [
+    "FIRST_KEYS",
     "PATHS_OF_A_MODEL",
     "PRECISIONS",
     "Alpha",
+    "BackendSettings",
     "Config",
     "DateSettings",
     "Device",
@@ -38,9 +44,12 @@ __all__ = [
     "Precision",
     "RegionSettings",
     "Resize",
+    "Section",
     "SourceSettings",
     "load_config",
+    "load_settings",
     "parse_override",
     "place_of",
     "subdataset",
+    "with_first_keys",
 ]

@@ -9,8 +9,6 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel
 
-from landcover.config.settings import Config
-
 
 def place_of(error: yaml.YAMLError | UnicodeDecodeError) -> str:
     """What is wrong with a YAML file, and in which line."""
@@ -19,9 +17,14 @@ def place_of(error: yaml.YAMLError | UnicodeDecodeError) -> str:
     return str(error).splitlines()[0]
 
 
-def _known(section: Sequence[Any]) -> Iterable[str]:
+def keys_of(kind: type[BaseModel]) -> str:
+    """The sections that a configuration of some kind may have, for messages."""
+    return ", ".join(name for name in kind.model_fields if name != "failures")
+
+
+def _known(section: Sequence[Any], whole: type[BaseModel]) -> Iterable[str]:
     """The keys of a section of the configuration, or of the configuration itself."""
-    fields = Config.model_fields
+    fields = whole.model_fields
     for key in section:
         kind = fields[str(key)].annotation
         kinds = [one for one in (kind, *get_args(kind)) if isinstance(one, type)]
@@ -38,12 +41,12 @@ def near(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {matches[0]!r}?" if matches else ""
 
 
-def sentence(error: Any) -> str:
-    """What one error of pydantic's says of the configuration, in a sentence."""
+def sentence(error: Any, kind: type[BaseModel]) -> str:
+    """What one error of pydantic's says of a configuration of some kind, in a sentence."""
     where = ".".join(str(part) for part in error["loc"])
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        return f"{where}: no such key{near(str(error['loc'][-1]), _known(error['loc'][:-1]))}"
+        return f"{where}: no such key{near(str(error['loc'][-1]), _known(error['loc'][:-1], kind))}"
     if error["type"] == "missing":
         return f"{where}: is missing"
     if "input" in error and not isinstance(error["input"], Mapping):

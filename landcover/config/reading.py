@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from landcover.config.mistakes import near, place_of, sentence
+from landcover.config.mistakes import keys_of, near, place_of, sentence
 from landcover.config.settings import FIRST_KEYS, Config
 from landcover.config.subdataset import subdataset
 from landcover.errors import ConfigError
@@ -21,15 +21,28 @@ ENVIRONMENT_PREFIX = "LANDCOVER_"
 # Relative ones count from the file that names them.
 PATHS_OF_A_MODEL = {"path", "mean_image"}
 
+S = TypeVar("S", bound=BaseModel)
+
 
 def load_config(
     source: str | Path | Mapping[str, Any],
     overrides: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Config:
+    """Read the configuration of a scoring run and apply overrides to it: :func:`load_settings`."""
+    return load_settings(Config, source, overrides, environment)
+
+
+def load_settings(
+    kind: type[S],
+    source: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> S:
     """Read a configuration and apply overrides to it.
 
     Args:
+        kind: what is configured: its sections are the fields of this class.
         source: a YAML file, or the same as nested mappings.
         overrides: values by dotted key, as in ``{"backend.name": "spark"}``; they win over
             environment variables, which win over the file.
@@ -40,17 +53,17 @@ def load_config(
         ConfigError: naming every mistake.
     """
     origin = str(source) if isinstance(source, (str, Path)) else "the arguments"
-    values = _read(Path(source)) if isinstance(source, (str, Path)) else _copy(source)
+    values = _read(Path(source), kind) if isinstance(source, (str, Path)) else _copy(source)
     base = Path(source).resolve().parent if isinstance(source, (str, Path)) else Path.cwd()
     if isinstance(source, (str, Path)):
         _anchor(values, base)
-    later = {**_from_environment(environment), **(overrides or {})}
+    later = {**_from_environment(environment, kind), **(overrides or {})}
     for key, value in later.items():
         _set(values, key, value)
     try:
-        return Config.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
-        raise ConfigError([sentence(e) for e in error.errors()], origin) from None
+        raise ConfigError([sentence(e, kind) for e in error.errors()], origin) from None
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -68,7 +81,7 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise ConfigError([f"the value of {key!r} is not YAML: {value!r}"], "--set") from None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
     try:
         values = load_yaml(read_regular(path).decode("utf-8"))
     except OSError as error:
@@ -76,7 +89,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError([f"is not YAML: {place_of(error)}"], str(path)) from None
     if not isinstance(values, dict):
-        raise ConfigError(["must hold the keys source, model, backend, output"], str(path))
+        raise ConfigError([f"must hold the keys {keys_of(kind)}"], str(path))
     return values
 
 
@@ -84,17 +97,20 @@ def _copy(values: Any) -> Any:
     return {k: _copy(v) for k, v in values.items()} if isinstance(values, Mapping) else values
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    found = {}
+def _from_environment(environment: Mapping[str, str], kind: type[BaseModel]) -> dict[str, Any]:
+    """Overrides by dotted key; sections that only other commands have are left to these."""
+    found, known = {}, {*kind.model_fields, *Config.model_fields}
     for key, value in environment.items():
         # Variables without a section, such as LANDCOVER_CACHE, are not of the configuration.
         if not key.startswith(ENVIRONMENT_PREFIX) or "__" not in key:
             continue
         section, *_ = path = key.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-        if section not in Config.model_fields:
-            nearest = near(section, Config.model_fields)
+        if section not in known:
+            nearest = near(section, known)
             reason = f"no section of the configuration is called {section!r}{nearest}"
             raise ConfigError([reason], f"the environment variable {key}")
+        if section not in kind.model_fields:
+            continue
         try:
             found[".".join(path)] = load_yaml(value)
         except yaml.YAMLError:
@@ -122,7 +138,11 @@ def _anchor(values: dict[str, Any], base: Path) -> None:
             source[key] = _anchored(source.get(key) or [], base)
     else:
         source = {}
-    for holder, section in ((values, "model"), (values, "output"), (source, "region")):
+    split = values.get("split")
+    regions = split.get("regions") if isinstance(split, dict) else None
+    places = [(values, section) for section in ("model", "reference", "output")]
+    places += [(regions, name) for name in regions] if isinstance(regions, dict) else []
+    for holder, section in (*places, (source, "region")):
         inner = holder.get(section)
         if isinstance(inner, str):
             holder[section] = _anchored(inner, base)

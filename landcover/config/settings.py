@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from landcover.redaction import redacted_values
 
 # Sections that their first key alone may stand for.
-FIRST_KEYS = {"model": "path", "backend": "name", "output": "path", "region": "path"}
+FIRST_KEYS = {
+    **dict.fromkeys(("model", "reference", "output", "region"), "path"),
+    "backend": "name",
+}
 
 Device: TypeAlias = Literal["auto", "cpu", "gpu"]
 Precision: TypeAlias = Literal["f32", "bf16", "f16"]
@@ -24,11 +27,13 @@ Resize: TypeAlias = Literal["none", "fit", "crop", "pad"]
 PerBand: TypeAlias = float | tuple[float, ...]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Keys that belong together: none but these, and none changes afterwards."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
-class RegionSettings(_Section):
+class RegionSettings(Section):
     """The ground that is scored: polygons of a vector file, in any CRS.
 
     Args:
@@ -43,7 +48,7 @@ class RegionSettings(_Section):
     where: str | None = None
 
 
-class DateSettings(_Section):
+class DateSettings(Section):
     """Where the date of a scene stands; neither: in its file's name, as 20160915 or 2016-09-15.
 
     Args:
@@ -75,7 +80,7 @@ class DateSettings(_Section):
         return self
 
 
-class SourceSettings(_Section):
+class SourceSettings(Section):
     """Which imagery is scored, and how tiles cover it.
 
     Args:
@@ -130,7 +135,7 @@ class SourceSettings(_Section):
     @model_validator(mode="before")
     @classmethod
     def _one_or_many(cls, values: Any) -> Any:
-        return _with_first(_listed(values, "rasters", "images", "formats"), {"region": "path"})
+        return with_first_keys(_listed(values, "rasters", "images", "formats"), {"region": "path"})
 
     @model_validator(mode="after")
     def _exactly_one(self) -> SourceSettings:
@@ -153,7 +158,7 @@ class SourceSettings(_Section):
         return self
 
 
-class ModelSettings(_Section):
+class ModelSettings(Section):
     """Which network is applied, and everything between pixels and probabilities.
 
     All but ``path`` may also stand in the sidecar, a YAML file of the model's name beside it; what
@@ -219,8 +224,13 @@ class BackendSettings(BaseModel):
         """The options that are set, to be given to the backend's constructor."""
         return {key: value for key, value in (self.model_extra or {}).items() if value is not None}
 
+    def recorded(self) -> dict[str, Any]:
+        """Name and options as plain JSON values; objects stand there as their kind."""
+        options = {key: _recorded(value) for key, value in self.options.items()}
+        return {"name": self.name, **options}
 
-class OutputSettings(_Section):
+
+class OutputSettings(Section):
     """Where the run's directory is, and what it holds beyond the usual.
 
     Args:
@@ -235,7 +245,7 @@ class OutputSettings(_Section):
     mosaic: Literal["index", "cog"] = "index"
 
 
-class FailureSettings(_Section):
+class FailureSettings(Section):
     """What to do with tiles that fail: set them aside up to a share of the plan, or stop.
 
     Args:
@@ -252,7 +262,7 @@ class FailureSettings(_Section):
     patience: float = Field(120, ge=0)
 
 
-class Config(_Section):
+class Config(Section):
     """One scoring run."""
 
     source: SourceSettings
@@ -267,7 +277,7 @@ class Config(_Section):
         """``model: path``, ``backend: name`` and ``output: path`` stand for their first keys."""
         if not isinstance(values, Mapping):
             raise ValueError("must hold the keys source, model, backend, output")  # noqa: TRY004
-        return _with_first(values, FIRST_KEYS)
+        return with_first_keys(values, FIRST_KEYS)
 
     def recorded(self) -> dict[str, Any]:
         """All that is set as plain JSON values, for ``run.json``.
@@ -276,10 +286,7 @@ class Config(_Section):
         their kind.
         """
         values = self.model_dump(mode="json", exclude_none=True, exclude={"backend"})
-        options = {key: _recorded(value) for key, value in self.backend.options.items()}
-        found: dict[str, Any] = redacted_values(
-            {**values, "backend": {"name": self.backend.name, **options}}
-        )
+        found: dict[str, Any] = redacted_values({**values, "backend": self.backend.recorded()})
         return found
 
 
@@ -312,8 +319,13 @@ def _listed(values: Any, *keys: str) -> Any:
     }
 
 
-def _with_first(values: Any, first: Mapping[str, str]) -> Any:
-    """Values in which a section that is a text is one whose first key has it."""
+def with_first_keys(values: Any, first: Mapping[str, str]) -> Any:
+    """Values in which a section that is a text is one whose first key has it.
+
+    Args:
+        values: of a section, or of the whole; what is no mapping comes back as it is.
+        first: the first key by the name of the section.
+    """
     if not isinstance(values, Mapping):
         return values
     return {
