@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
@@ -26,6 +25,7 @@ from landcover.report.plot import plot_map
 from landcover.run import Run
 from landcover.runs.directory import RunDirectory
 from landcover.runs.maps.maker import CHANGE, Maps
+from landcover.small_files import load_json
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -56,7 +56,7 @@ class Change:
         """
         directory = RunDirectory.open(os.fspath(path))
         try:
-            values = json.loads(directory.storage.read(SAID))
+            values = load_json(directory.storage.read(SAID))
         except FileNotFoundError:
             reason = f"holds no {SAID}: it is no comparison of runs, or one that is not done"
             raise OutputError(directory.path, reason) from None

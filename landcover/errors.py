@@ -13,6 +13,11 @@ from typing import ClassVar
 from landcover.redaction import printable, redacted
 
 
+def _sentence(text: str) -> str:
+    """A text in one line, without secrets and control characters: libraries complain in several."""
+    return printable(redacted(" ".join(map(str.strip, text.splitlines()))).strip())
+
+
 class LandcoverError(Exception):
     """The root of all errors raised on purpose by landcover."""
 
@@ -31,7 +36,7 @@ class ConfigError(LandcoverError, ValueError):
 
     def __init__(self, mistakes: Sequence[str], origin: str = "the configuration") -> None:
         self.mistakes, self.origin = (
-            [printable(redacted(one)) for one in mistakes],
+            [_sentence(one) for one in mistakes],
             redacted(origin),
         )
         super().__init__(self.mistakes, self.origin)
@@ -79,9 +84,7 @@ class _Located(LandcoverError):
     """Something is wrong at a place that has a name (a file, a URL)."""
 
     def __init__(self, where: str, reason: str) -> None:
-        # A name may hold a line end, and one sentence has none.
-        self.where = printable(redacted(" ".join(str(where).splitlines())))
-        self.reason = printable(redacted(reason))
+        self.where, self.reason = _sentence(str(where)), _sentence(reason)
         super().__init__(self.where, self.reason)
 
     def __str__(self) -> str:
@@ -101,7 +104,15 @@ class ModelError(_Located, ValueError):
 
 
 class ScalingUntold(ModelError):
-    """Nothing says which numbers a network wants: pixels as they are, or less a mean and scaled."""
+    """Nothing says which numbers a network wants: pixels as they are, or less a mean and scaled.
+
+    The reason ends in lines that a sidecar may begin with.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(where, reason)
+        self.reason = printable(redacted(reason))
+        self.args = (self.where, self.reason)
 
 
 class LibraryUnavailable(_Located, ImportError):

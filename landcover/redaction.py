@@ -16,18 +16,20 @@ HIDDEN = "***"
 
 # Names of options and variables whose values are secrets, as Azure, AWS, Google, Spark and HTTP
 # have them: account_key, AccountKey, sas_token, SharedAccessSignature, fs.azure.account.key...
-_NAME = (
-    r"[\w.\-]*(?:account[._\-]?key|access[._\-]?key|api[._\-]?key|secret|token|passw(?:or)?d|passwd"
-    r"|pwd|credential|connection[._\-]?string)[\w.\-]*|sig|sas|auth|sharedaccesssignature"
+_SECRET_NAME = re.compile(
+    r"account[._\-]?key|access[._\-]?key|api[._\-]?key|secret|token|passw(?:or)?d|passwd|pwd|credential"
+    r"|connection[._\-]?string|^(?:sig|sas|auth|sharedaccesssignature)$",
+    re.IGNORECASE,
 )
-_SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 _SECRET_VARIABLE = re.compile(
     r"(?:.*_)?(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|SAS|CREDENTIALS?|CONNECTION_STRING)",
     re.IGNORECASE,
 )
-_ASSIGNED = re.compile(rf"(?<![\w.\-])({_NAME})=(?:\"[^\"]*\"|'[^']*'|[^\s&;,'\"]+)", re.IGNORECASE)
+# Texts may be long and made to be slow: no expression here begins again within what it has read.
+_ASSIGNED = re.compile(r"(?<![\w.\-])([\w.\-]+)=")
+_VALUE = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s&;,'\"]+")
 _BEARER = re.compile(r"\b(Bearer|Basic|SharedKey|SharedAccessSignature)\s+[\w+/=.:~\-]{8,}")
-_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*://[^\s'\"<>]+")
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]{0,30}://[^\s'\"<>]+")
 # Their user info is the name of a container.
 _CONTAINER_BEFORE_AT = frozenset({"abfs", "abfss", "az", "wasb", "wasbs"})
 # C0 and C1 controls but for tab and line feed, overrides of direction, separators, surrogates.
@@ -48,7 +50,7 @@ def redacted(text: str) -> str:
     for value in _known():
         text = text.replace(value, HIDDEN)
     text = _URL.sub(lambda found: _bare(found[0]), text)
-    text = _ASSIGNED.sub(rf"\1={HIDDEN}", text)
+    text = _unassigned(text)
     return _BEARER.sub(rf"\1 {HIDDEN}", text)
 
 
@@ -69,12 +71,24 @@ def redacted_values(value: Any, name: str = "") -> Any:
         name: of the value; a text under the name of a secret is one.
     """
     if isinstance(value, str):
-        return HIDDEN if value and _SECRET_NAME.fullmatch(name) else redacted(value)
+        return HIDDEN if value and _SECRET_NAME.search(name) else redacted(value)
     if isinstance(value, Mapping):
         return {key: redacted_values(item, str(key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [redacted_values(item, name) for item in value]
     return value
+
+
+def _unassigned(text: str) -> str:
+    """A text without the values that are assigned to names of secrets."""
+    kept, at = [], 0
+    while found := _ASSIGNED.search(text, at):
+        kept.append(text[at : found.end()])
+        at = found.end()
+        if _SECRET_NAME.search(found[1]) and (value := _VALUE.match(text, at)):
+            kept.append(HIDDEN)
+            at = value.end()
+    return "".join([*kept, text[at:]])
 
 
 def _bare(url: str) -> str:

@@ -1,13 +1,14 @@
-"""Small files that anyone may have written: regular, of a bounded size, and plain where they are YAML."""
+"""Small files that anyone may have written: regular, of a bounded size, and plain."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -26,20 +27,31 @@ def read_regular(path: str | Path, most: int = MOST_BYTES) -> bytes:
     Raises:
         OSError: it cannot be read, is no regular file, or is larger; ``strerror`` says which.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        found = os.fstat(handle)
-        if stat.S_ISDIR(found.st_mode):
-            raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "is no regular file", str(path))
-        if found.st_size > most:
-            reason = f"has {found.st_size:,} bytes, more than the {most:,} of such a file"
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            reason = f"has {size:,} bytes, more than the {most:,} of such a file"
             raise OSError(errno.EFBIG, reason, str(path))
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(most)
-    finally:
-        os.close(handle)
+        return file.read(most)
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """Open a file to read from, without waiting for a pipe or a device.
+
+    Args:
+        path: of a local file.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file; ``strerror`` says which.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
+    raise OSError(errno.EINVAL, "is no regular file", str(path))
 
 
 def open_lock(path: str | Path, mode: int = 0o600) -> int:
@@ -78,6 +90,18 @@ def load_yaml(text: str) -> Any:
         return yaml.load(text, _Plain)
     except ValueError as error:  # of dates such as 2016-13-45
         raise yaml.YAMLError(str(error)) from None
+
+
+def load_json(text: str | bytes) -> Any:
+    """The values that a text in JSON stands for.
+
+    Raises:
+        ValueError: it is no JSON, or nested deeper than it can be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 class _Plain(yaml.SafeLoader):

@@ -14,7 +14,16 @@ ROOT = Path(__file__).resolve().parent.parent
 # A part of a package may import the parts before it (docs/adr/0002-import-order.md).
 ORDERS = {
     "landcover": [
-        *("redaction", "small_files", "errors", "store_errors", "stores", "machine", "devices"),
+        *(
+            "redaction",
+            "small_files",
+            "hdf5",
+            "errors",
+            "store_errors",
+            "stores",
+            "machine",
+            "devices",
+        ),
         *("contracts", "classes"),
         *("config", "plugins"),
         *(
@@ -32,13 +41,14 @@ ORDERS = {
         "cli",
     ],
     "landcover/models": [
-        *("cache", "formats", "fetch", "cntk", "preprocessing", "graph_analysis", "network"),
+        *("cache", "formats", "fetch", "cntk", "openvino_library", "preprocessing"),
+        *("graph_analysis", "network"),
         *("runtimes", "output_side", "sidecar", "proposal", "recipe", "model", "export"),
         *("inspection", "comparison"),
     ],
     "landcover/models/cntk": ["reader", "conversion", "onnx_file", "library"],
     "landcover/runs": [
-        *("local_files", "storage", "lock", "directory", "counts", "geoparquet"),
+        *("local_files", "storage", "lock", "manifest", "directory", "counts", "geoparquet"),
         *("map_format", "pixels", "tables", "parts", "rearranging", "maps"),
     ],
 }

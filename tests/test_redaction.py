@@ -94,3 +94,11 @@ def test_a_name_does_nothing_to_a_terminal(text: str, shown: str) -> None:
 
 def test_an_error_about_a_file_with_a_line_end_in_its_name_is_one_line() -> None:
     assert str(ModelError("net\nlandcover: all is well.onnx", "is torn")).count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    "part", ["x", "a=", "token", 'token="', "a://", "http://a?", ";a", "Basic "]
+)
+def test_texts_that_are_long_and_made_to_be_slow_are_read_in_one_go(part: str) -> None:
+    # Read again from each of its characters, one of them would take longer than a test may.
+    assert printable(redacted(part * 400_000))

@@ -20,13 +20,14 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 
 from landcover.analysis.map_blocks import labels_pixels, map_names, opened_map
-from landcover.errors import SourceError
+from landcover.errors import OutputError, SourceError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import read_parts
 from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.opening import opened_raster
 from landcover.tiles.rasters.crs import unit_of
 from landcover.tiles.rasters.naming import named_scenes
+from landcover.tiles.storage import is_remote
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -81,7 +82,7 @@ class _Scenes:
     def __init__(
         self, run: RunDirectory, crs: Any, missing: Callable[[SourceError], None] | None
     ) -> None:
-        self._names = list(dict.fromkeys(_scenes(run)))
+        self._files = dict(_scenes(run))
         self._crs, self._missing = crs, missing
         self._stack = ExitStack()
         self._opened: dict[str, DatasetReader] = {}
@@ -95,13 +96,13 @@ class _Scenes:
 
     def picture(self, box: tuple[float, ...]) -> npt.NDArray[np.uint8] | None:
         """Natural colours: dims (y, x, rgb), of the first scene that shows the middle of a box."""
-        for name in list(self._names):
+        for name in list(self._files):
             try:
                 picture = self._picture_of(name, box)
             except SourceError as error:
                 if self._missing is None:
                     raise
-                self._names.remove(name)
+                del self._files[name]
                 self._missing(error)
             else:
                 if picture is not None:
@@ -115,7 +116,7 @@ class _Scenes:
             if len(self._opened) >= _OPEN:
                 self._stack.close()
                 self._opened.clear()
-            self._opened[name] = _open(name, self._stack)
+            self._opened[name] = _open(name, self._files[name], self._stack)
             self._bounds[name] = _bounds(self._opened[name], self._crs)
         if not _meets(self._bounds[name], box):
             return None
@@ -143,11 +144,17 @@ def edge_of(crs: Any, metres: float) -> float:
     return metres / (factor or 111_320.0)
 
 
-def _scenes(run: RunDirectory) -> Iterator[str]:
-    """The files that a run has scored: its tables name scenes, and its configuration says where these are."""
+def _scenes(run: RunDirectory) -> Iterator[tuple[str, str | None]]:
+    """The scenes in the tables of a run, each with its file, as the run's configuration says where it is.
+
+    Tables say nothing of files: what no entry of the configuration names is not opened.
+    """
     said = run.manifest()
     smoothed = said.get("smoothed")
     if smoothed:  # a run that was made of another one has no imagery of its own
+        if is_remote(smoothed["from"]) and not is_remote(run.path):
+            reason = "was made of a run behind a URL: take the samples of that one, by its name"
+            raise OutputError(run.path, reason)
         run = replace(RunDirectory.open(smoothed["from"]), date=smoothed.get("date", ""))
         said = run.manifest()
     entries = said.get("config", {}).get("source", {}).get("rasters", [])
@@ -159,15 +166,17 @@ def _scenes(run: RunDirectory) -> Iterator[str]:
         files = {name: paths[0] for name, paths in found.scenes}
     for table in read_parts(run, columns=["source"]):
         for name in table.column("source").unique().to_pylist():
-            yield files.get(name, name)
+            yield name, files.get(name)
 
 
-def _open(name: str, stack: ExitStack) -> DatasetReader:
+def _open(name: str, path: str | None, stack: ExitStack) -> DatasetReader:
+    reason = "cannot be read for pictures (--no-chips draws points only)"
+    if path is None:
+        raise SourceError(name, f"{reason}: it is not where the run's configuration says")
     try:
-        file: DatasetReader = stack.enter_context(opened_raster(name))
+        file: DatasetReader = stack.enter_context(opened_raster(path))
     except FAILURES as error:
-        reason = f"cannot be read for pictures (--no-chips draws points only): {cause(error)}"
-        raise SourceError(name, reason) from error
+        raise SourceError(name, f"{reason}: {cause(error)}") from error
     return file
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections import Counter, defaultdict
@@ -24,6 +23,7 @@ from landcover.classes import Scheme, scheme, scheme_names
 from landcover.errors import SourceError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
+from landcover.small_files import load_json
 from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.opening import opened_raster
 
@@ -107,7 +107,7 @@ class ReferenceRaster:
             SourceError: if it does.
         """
         try:
-            said = json.loads(file.tags().get("CLASSES", "{}"))
+            said = load_json(file.tags().get("CLASSES", "{}"))
         except ValueError:
             return
         names = {str(item.code): item.name for item in self.scheme}

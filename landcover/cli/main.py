@@ -88,6 +88,9 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:
         if "--debug" in arguments:
             logging.getLogger(__name__).exception("the traceback, as --debug asks for it")
+        if isinstance(error, OSError) and error.filename is not None and error.strerror:
+            _say(f"landcover: {' '.join(os.fsdecode(error.filename).split())}: {error.strerror}")
+            return 1
         said = " ".join(f"{type(error).__name__}: {error}".split())
         more = "this is a defect of landcover: 'landcover --debug ...' shows where it comes from"
         _say(f"landcover: {said}; {more}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,8 @@ from landcover.run import Run, open_run
 from landcover.scoring.score import score as run_score
 from landcover.scoring.totals import Tiles
 
+_ANY_NUMBER = 10**15
+
 
 @click.command()
 @click.argument("config", type=click.Path(dir_okay=False))
@@ -33,7 +36,9 @@ from landcover.scoring.totals import Tiles
 )
 @click.option("--extend", is_flag=True, help="Score only inputs that are new or have changed.")
 @click.option("--restart", is_flag=True, help="Remove what the run has written, and begin anew.")
-@click.option("--yes", is_flag=True, help="With --restart: do not ask.")
+@click.option(
+    "--yes", is_flag=True, help="Do not ask with --restart, nor refuse a plan for its size."
+)
 @click.option("--quiet", is_flag=True, help="Show no progress, only what came out.")
 def score(
     config: str,
@@ -53,7 +58,9 @@ def score(
     settings: dict[str, Any] = dict(parse_override(text) for text in overrides)
     if extend and restart:
         raise click.UsageError("--extend and --restart exclude one another.")
-    if restart and not yes:
+    if yes:
+        settings["source.most_tiles"] = _ANY_NUMBER
+    elif restart:
         click.confirm("Remove what an earlier run has written there, and begin anew?", abort=True)
     try:
         with interruptible(), _progress(quiet) as progress:
@@ -132,14 +139,14 @@ def _duration(seconds: float) -> str:
 def _tell(run: Run) -> None:
     """Print what came out of a run: counts, speed, the bottleneck, accuracy, where things lie."""
     said = run.summary
-    tiles = said["tiles"]
+    tiles = Counter(said.get("tiles", {}))
     parts = [f"{tiles['scored']:,} tiles scored"]
     parts += [f"{tiles[key]:,} {key}" for key in ("skipped", "quarantined") if tiles[key]]
-    click.echo(f"{', '.join(parts)} in {said['seconds']:.1f} s")
-    if said["tiles_per_second"]:
+    click.echo(f"{', '.join(parts)} in {said.get('seconds', 0):.1f} s")
+    if said.get("tiles_per_second"):
         speed = f"{said['tiles_per_second']:,.1f} tiles/s"
         click.echo(f"{speed} from the first task to the last: start, end and maps are not in it")
-    if said["retryable"]:
+    if said.get("retryable"):
         click.echo(f"the same command tries {said['retryable']:,} of the quarantined tiles again")
     if said.get("undefined_pixels"):
         told = "pixels have no class, since the network returned no probabilities for them"
@@ -150,7 +157,7 @@ def _tell(run: Run) -> None:
         click.echo(_precision(said["precision_check"]))
     if said.get("accuracy"):
         click.echo(said["accuracy"]["text"])
-    for name in said["files"]:
+    for name in said.get("files", []):
         click.echo(f"{run.path}/{name}")
 
 

@@ -9,6 +9,8 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel
 
+_LONGEST = 200  # characters of a value that is told
+
 
 def place_of(error: yaml.YAMLError | UnicodeDecodeError) -> str:
     """What is wrong with a YAML file, and in which line."""
@@ -50,5 +52,10 @@ def sentence(error: Any, kind: type[BaseModel]) -> str:
     if error["type"] == "missing":
         return f"{where}: is missing"
     if "input" in error and not isinstance(error["input"], Mapping):
-        message += f" (found {error['input']!r})"
+        message += f" (found {_short(repr(error['input']))})"
     return f"{where}: {message}" if where else message
+
+
+def _short(text: str) -> str:
+    """The beginning of a text that is too long for a sentence."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

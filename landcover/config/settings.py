@@ -24,13 +24,22 @@ Alpha: TypeAlias = Literal["mask", "imagery"]
 Inside: TypeAlias = Literal["whole", "centre", "touch"]
 Palette: TypeAlias = Literal["expand"]
 Resize: TypeAlias = Literal["none", "fit", "crop", "pad"]
-PerBand: TypeAlias = float | tuple[float, ...]
+Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+PerBand: TypeAlias = Number | tuple[Number, ...]
+# Rows or columns of one window: 3 GB of three bands in float32.
+_MOST_PIXELS = 16_384
+Edge: TypeAlias = Annotated[int, Field(ge=1, le=_MOST_PIXELS)]
+Margin: TypeAlias = Annotated[int, Field(ge=0, le=_MOST_PIXELS)]
+Names: TypeAlias = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class Section(BaseModel):
     """Keys that belong together: none but these, and none changes afterwards."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    # The longest path that Linux has: 4096 bytes.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, str_max_length=4096
+    )
 
 
 class RegionSettings(Section):
@@ -111,13 +120,14 @@ class SourceSettings(Section):
         outside: rasters only: virtual rasters may name files anywhere, not only in the folders and
             stores that are named here.
         task: tiles a task; default: chosen for the model.
+        most_tiles: rasters only: a plan of more tiles is refused, as it is rather a mistake in a file.
     """
 
-    rasters: tuple[str | tuple[str, ...], ...] = ()
+    rasters: tuple[str | Names, ...] = ()
     images: tuple[str, ...] = ()
-    tile: int | None = Field(None, ge=1)
-    stride: int | None = Field(None, ge=1)
-    halo: int | None = Field(None, ge=0)
+    tile: Edge | None = None
+    stride: Edge | None = None
+    halo: Margin | None = None
     resolution: float | None = Field(None, gt=0.0001, le=1e6)
     bands: tuple[int | str, ...] | None = None
     grid: Literal["scene", "ground"] = "scene"
@@ -130,7 +140,8 @@ class SourceSettings(Section):
     labels: Literal["parent"] | None = None
     formats: tuple[str, ...] = ()
     outside: bool = False
-    task: int | None = Field(None, ge=1)
+    task: int | None = Field(None, ge=1, le=1_000_000)
+    most_tiles: int = Field(100_000_000, ge=1, le=10**15)
 
     @model_validator(mode="before")
     @classmethod
@@ -203,13 +214,13 @@ class ModelSettings(Section):
     mean: PerBand | None = None
     mean_image: str | None = None
     scale: PerBand | None = None
-    input_size: int | None = Field(None, ge=1)
+    input_size: Edge | None = None
     resolution: float | None = Field(None, gt=0.0001, le=1e6)
     output: Literal["tile", "pixel"] | None = None
     activation: Literal["softmax", "sigmoid", "none"] | None = None
     threshold: float | None = Field(None, gt=0, lt=1)
-    output_stride: int | None = Field(None, ge=1)
-    halo: int | None = Field(None, ge=0)
+    output_stride: Edge | None = None
+    halo: Margin | None = None
 
 
 class BackendSettings(BaseModel):

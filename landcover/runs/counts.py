@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from landcover.errors import StoreError
 from landcover.runs.directory import RunDirectory
+from landcover.small_files import load_json
 
 _log = logging.getLogger(__name__)
 _KEY = b"landcover"
@@ -50,7 +51,7 @@ def counts_of(run: RunDirectory, index: int) -> Counts | None:
     name = run.part("tiles", index)
     try:
         with run.storage.open(name) as file:
-            values = json.loads(pq.read_metadata(file).metadata[_KEY])
+            values = load_json(pq.read_metadata(file).metadata[_KEY])
         del values["index"]
         return Counts(**values)
     except FileNotFoundError:

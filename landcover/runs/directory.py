@@ -24,6 +24,7 @@ from landcover.classes import Scheme
 from landcover.errors import ConfigError, OutputError
 from landcover.redaction import redacted_values
 from landcover.runs.lock import BEAT, only_run
+from landcover.runs.manifest import parsed_manifest
 from landcover.runs.storage import Storage
 
 MANIFEST = "run.json"
@@ -294,14 +295,11 @@ def _word(value: object) -> str:
 
 def _manifest(storage: Storage) -> dict[str, Any]:
     try:
-        values = json.loads(storage.read(MANIFEST))
+        return parsed_manifest(storage.read(MANIFEST))
     except (FileNotFoundError, NotADirectoryError):
         raise OutputError(storage.root, f"holds no {MANIFEST}: it is no run directory") from None
     except (OSError, ValueError) as error:
         raise OutputError(storage.where(MANIFEST), f"cannot be read: {error}") from None
-    if not isinstance(values, dict) or "classes" not in values:
-        raise OutputError(storage.where(MANIFEST), "is not what landcover writes")
-    return values
 
 
 def _differ(one: Mapping[str, Any], other: Mapping[str, Any], key: str) -> bool:

@@ -17,6 +17,7 @@ import pyproj
 import shapely
 
 from landcover.contracts import Tile
+from landcover.small_files import load_json
 
 Bounds = npt.NDArray[np.float64]
 
@@ -58,7 +59,7 @@ def geo_metadata(crs: str, bounds: Bounds) -> bytes:
 
 def crs_of(schema: pa.Schema) -> pyproj.CRS | None:
     """The CRS of a file's outlines; None for a file without them."""
-    values = json.loads((schema.metadata or {}).get(b"geo", b"null"))
+    values = load_json((schema.metadata or {}).get(b"geo", b"null"))
     return pyproj.CRS.from_json_dict(values["columns"]["geometry"]["crs"]) if values else None
 
 

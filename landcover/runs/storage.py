@@ -15,6 +15,7 @@ from typing import IO
 
 from landcover.errors import OutputError, RunReplaced, SourceError
 from landcover.runs.local_files import TEMPORARY, flush_folder, linked, neighbour, write_checked
+from landcover.small_files import open_regular
 from landcover.stores import Store
 from landcover.tiles.storage import file_system, refuse_secrets
 
@@ -127,7 +128,8 @@ class Storage:
             FileNotFoundError: if there is none.
         """
         if self.local is not None:
-            return (self.local / name).read_bytes()
+            with open_regular(self.local / name) as file:
+                return file.read()
         content: bytes = self._filesystem.cat_file(self._key(name))
         return content
 
@@ -135,7 +137,7 @@ class Storage:
     def open(self, name: str) -> Iterator[IO[bytes]]:
         """A file to read from at any place, without fetching all of it."""
         if self.local is not None:
-            with (self.local / name).open("rb") as file:
+            with open_regular(self.local / name) as file:
                 yield file
         else:
             with self._filesystem.open(self._key(name)) as remote:

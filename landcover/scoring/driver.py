@@ -72,9 +72,10 @@ def run(
     # What the driver of a cluster opens, it opens on the CPU: GPUs are for the workers.
     own = recipe if here else replace(recipe, device="cpu")
     source = make_source(config.source, recipe)
-    if done := _done(config, recipe, source):
+    planned = source.count()  # first, as it says whether there are too many to go through
+    if done := _done(config, recipe, source, planned):
         return done
-    totals = Totals(source.count())
+    totals = Totals(planned)
     with _opened(config, backend) as pool, _model_here(own, pool, here):
         # A cluster that does not answer says so here, before anything is written.
         threads = pool.threads
@@ -107,7 +108,9 @@ def run(
     return Run.open(config.output.path)
 
 
-def _done(config: Config, recipe: Recipe, source: RasterSource | ImageSource) -> Run | None:
+def _done(
+    config: Config, recipe: Recipe, source: RasterSource | ImageSource, planned: int
+) -> Run | None:
     """The run that is asked for, where nothing of it is left to do.
 
     Raises:
@@ -123,7 +126,7 @@ def _done(config: Config, recipe: Recipe, source: RasterSource | ImageSource) ->
     parts = finished(directory)
     if not nothing_left(source, parts):
         return None
-    totals = Totals(source.count())
+    totals = Totals(planned)
     totals.add_earlier(parts)
     _log.warning("%s: this run is done, and nothing is left to score", config.output.path)
     check_failures(config, totals)

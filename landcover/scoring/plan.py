@@ -96,6 +96,7 @@ def _rasters(settings: SourceSettings, recipe: Recipe) -> RasterSource:
         inside=settings.inside or ("touch" if recipe.output == "pixel" else "centre"),
         formats=settings.formats,
         outside=settings.outside,
+        most_tiles=settings.most_tiles,
     )
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import onnx
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import shapely
 from PIL import Image
@@ -16,6 +18,28 @@ from support.colours import SIDECAR, blobs, network, write_scene
 import landcover
 from landcover.analysis.chips import chips
 from landcover.errors import SourceError
+
+
+def test_a_table_that_names_a_file_or_a_server_opens_neither(tmp_path: Path) -> None:
+    write_scene(tmp_path / "scene.tif", blobs(1, 64, 64))
+    write_scene(tmp_path / "other.tif", blobs(2, 64, 64))
+    onnx.save(network(pixel=False, halo=0, size=32), tmp_path / "colours.onnx")
+    (tmp_path / "colours.yaml").write_text(SIDECAR)
+    run = landcover.score(
+        rasters=str(tmp_path / "scene.tif"),
+        model=tmp_path / "colours.onnx",
+        output=tmp_path / "run",
+    )
+    points = geopandas.GeoSeries([shapely.Point(5e5 + 32, 4.5e6 - 32)], crs="EPSG:26918")
+    assert next(chips(run.directory, points, 64.0, points.buffer(4))) is not None
+    (part,) = (tmp_path / "run/tiles").iterdir()
+    for name in (str(tmp_path / "other.tif"), "http://127.0.0.1:9/a.tif", "other"):
+        table = pq.read_table(part)
+        at = table.schema.get_field_index("source")
+        names = pa.array([name] * len(table), table.schema.field("source").type)
+        pq.write_table(table.set_column(at, table.schema.field(at), names), part)
+        with pytest.raises(SourceError, match="not where the run's configuration says"):
+            list(chips(run.directory, points, 64.0, points.buffer(4)))
 
 
 @pytest.mark.parametrize("rasters", ["imagery/*.tif", "imagery", "imagery/*/*.tif"])

@@ -339,3 +339,9 @@ def test_a_run_begins_anew_only_after_asking(folder: Path, score: Score) -> None
     assert (folder / "run" / "run.json").read_bytes() == before
     assert score("--restart", "--extend", "--yes", source=source).code == 2
     assert score("--restart", "--yes", source=source).code == 0
+
+
+def test_a_plan_that_is_too_large_is_scored_only_when_it_is_meant(score: Score) -> None:
+    source = {"rasters": ["scene.tif"], "most_tiles": 1}
+    _assert_refused(score(source=source), 2, "scene: has", "source.most_tiles", "--yes")
+    assert score("--yes", source=source).code == 0

@@ -9,6 +9,8 @@ import select
 import signal
 import subprocess
 import sys
+import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,8 +30,8 @@ class Child:
         """Run a command in a folder.
 
         Returns:
-            code (None where it had to be ended, or the process died), err, peak in bytes, late (whether
-            it ran out of time), outside (what it did beyond the folder, as far as Python sees that).
+            code (None where it had to be ended, or the process died), err, peak in bytes, spent in seconds
+            of a processor, late (whether it ran out of time), outside (what it did beyond the folder, as far as Python sees that).
         """
         process = self._started()
         asked = json.dumps({"command": list(command), "folder": str(folder)})
@@ -41,7 +43,7 @@ class Child:
             answer: dict[str, Any] = json.loads(line)
             return answer
         self.close()
-        nothing = {"code": None, "err": "", "peak": 0, "outside": []}
+        nothing = {"code": None, "err": "", "peak": 0, "spent": 0.0, "outside": []}
         return {**nothing, "late": not ready}
 
     def close(self) -> None:
@@ -117,7 +119,8 @@ def _serve() -> None:
         if event == "subprocess.Popen" and details[0] == "uname":
             return  # of Python's module platform
         if event in _WATCHED:
-            outside.append(f"{event} {details[:2]}"[:200])
+            told = " < ".join(frame.name for frame in traceback.extract_stack()[-5:-1])
+            outside.append(f"{event} {details[:2]} {told}"[:200])
         elif event == "open" and isinstance(details[2], int):
             writes = details[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
             if writes and strange(details[0]):
@@ -138,6 +141,7 @@ def _serve() -> None:
         sys.stdout, sys.stderr = os.fdopen(os.dup(1), "w"), os.fdopen(os.dup(2), "w")
         Path("/proc/self/clear_refs").write_text("5")  # the peak of memory begins anew
         outside.clear()
+        began = time.process_time()
         watching[0] = True
         try:
             code = _run(asked["command"])
@@ -149,7 +153,9 @@ def _serve() -> None:
         os.close(handle)
         peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024
         said = log.read_text(errors="replace")
-        answer = {"code": code, "err": said, "peak": peak, "late": False, "outside": list(outside)}
+        spent = time.process_time() - began
+        took = {"peak": peak, "spent": spent, "late": False}
+        answer = {"code": code, "err": said, "outside": list(outside), **took}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

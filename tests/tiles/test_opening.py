@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import h5py
 import numpy as np
 import pytest
 import rasterio.shutil
@@ -275,3 +276,45 @@ def test_places_are_compared_without_dots_and_accounts() -> None:
     holds = partial(Allowed.holds, Allowed(roots=("abfs://naip@mine.dfs.core.windows.net/2016",)))
     assert holds("az://naip/2016/a.tif") and not holds("az://naip/2017/a.tif")
     assert not holds("az://naip/2016/../2017/a.tif") and not holds("s3://naip/2016/a.tif")
+
+
+def _outside(file: Path, scene: Path) -> None:
+    (scene.parent / "elsewhere/raw.bin").write_bytes(b"x" * 64 * 64)
+    with h5py.File(file, "w") as made:
+        place = [(str(scene.parent / "elsewhere/raw.bin"), 0, 64 * 64)]
+        made.create_dataset("red", (64, 64), "uint8", external=place)
+
+
+def _linked(file: Path, scene: Path) -> None:
+    with h5py.File(scene.parent / "elsewhere/b.h5", "w") as other:
+        other["red"] = np.ones((64, 64), np.uint8)
+    with h5py.File(file, "w") as made:
+        made["red"] = h5py.ExternalLink(str(scene.parent / "elsewhere/b.h5"), "/red")
+
+
+def _composed(file: Path, scene: Path) -> None:
+    _linked(file, scene)
+    layout = h5py.VirtualLayout((64, 64), "uint8")
+    layout[:] = h5py.VirtualSource(str(scene.parent / "elsewhere/b.h5"), "red", (64, 64))
+    with h5py.File(file, "w") as made:
+        made.create_virtual_dataset("red", layout)
+
+
+@pytest.mark.parametrize("make", [_outside, _linked, _composed])
+@pytest.mark.parametrize("name", ["a.h5", "a.nc", "a.tif", 'HDF5:"{folder}/a.h5"://red'])
+def test_hdf5_that_keeps_its_pixels_in_another_file_is_refused(
+    make: Callable[[Path, Path], None], name: str, scene: Path
+) -> None:
+    file = scene / ("a.h5" if ":" in name else name)
+    file.unlink(missing_ok=True)
+    make(file, scene)
+    entry = name.format(folder=scene) if ":" in name else str(file)
+    with pytest.raises(SourceError, match="another file"):
+        count(entry)
+
+
+def test_hdf5_that_begins_behind_a_block_of_its_user_is_looked_into_too(scene: Path) -> None:
+    _outside(scene / "plain.h5", scene)
+    (scene / "a.h5").write_bytes(b"\0" * 512 + (scene / "plain.h5").read_bytes())
+    with pytest.raises(SourceError):
+        count(str(scene / "a.h5"))

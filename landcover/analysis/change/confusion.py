@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from landcover.analysis.change.evidence import Rates
 from landcover.classes import Scheme
 from landcover.errors import SourceError
 from landcover.runs.storage import Storage
+from landcover.small_files import load_json
 
 
 def measured_rates(path: str | os.PathLike[str], scheme: Scheme, accuracy: float) -> Rates:
@@ -47,7 +47,7 @@ def measured_rates(path: str | os.PathLike[str], scheme: Scheme, accuracy: float
 def _values(name: str) -> Any:
     folder, _, last = name.rpartition("/")
     try:
-        return json.loads(Storage(folder or ".").read(last))
+        return load_json(Storage(folder or ".").read(last))
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise SourceError(name, f"cannot be read as JSON: {reason}") from error

@@ -8,13 +8,13 @@ Deepness (a plug-in of QGIS) writes ``class_names``, ``resolution`` in centimetr
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import onnx
 
 from landcover.models.formats.detection import ModelFile
+from landcover.small_files import load_json
 
 _LONGEST: Final = 100_000  # characters of one note
 _OF_BYTES: Final = 255  # by which Deepness divides pixels of one byte before it standardizes them
@@ -51,8 +51,8 @@ def stated_in(file: ModelFile) -> dict[str, Any]:
 def _parsed(text: str) -> Any:
     """JSON, or a literal of Python; None for anything else."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return load_json(text)
+    except ValueError:
         pass
     try:
         return ast.literal_eval(text)

@@ -26,6 +26,8 @@ _MOST_NUMBERS: Final = 2**27
 _LONGEST_WAY: Final = 10_000
 # Turns of loops within loops, all together.
 _MOST_TURNS: Final = 1_000_000
+# Versions of a set of operators; libraries look through all that came before. ONNX is at 26.
+_LATEST: Final = 1_000
 _LOOPS: Final = ("Loop", "Scan", "SequenceMap")
 
 
@@ -181,6 +183,10 @@ def _count(dims: Any) -> int:
 
 
 def _check_bounds(model: onnx.ModelProto, shown: str) -> None:
+    for opset in (*model.opset_import, *(o for f in model.functions for o in f.opset_import)):
+        if not 0 <= opset.version <= _LATEST:
+            reason = f"is of operators of version {opset.version:,}, which there are not"
+            raise ModelError(shown, reason)
     for value in model.graph.input:
         dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         _check_size(_count(dim for dim in dims[1:] if dim > 0), f"input {value.name!r}", shown)

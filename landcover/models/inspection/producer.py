@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
+from io import BytesIO
 from typing import Final
 
 import onnx
 
 from landcover.models.formats.detection import ModelFile
+from landcover.small_files import MOST_BYTES, load_json
 
 # The version of functions that releases of CNTK write, as far as it is known.
 _CNTK_RELEASES: Final = {24: "CNTK 2.7"}
@@ -48,7 +49,14 @@ def _onnx(file: ModelFile) -> str:
 def _keras(file: ModelFile) -> str:
     with zipfile.ZipFile(file.path) as archive:
         names = archive.namelist()
-        said = json.loads(archive.read("metadata.json")) if "metadata.json" in names else {}
+        about = archive.open("metadata.json") if "metadata.json" in names else BytesIO(b"{}")
+        with about as stream:
+            text = stream.read(MOST_BYTES)
+    try:
+        said = load_json(text)
+    except ValueError:
+        said = {}
+    said = said if isinstance(said, dict) else {}
     saved = f", saved {said['date_saved']}" if "date_saved" in said else ""
     return f"Keras {said.get('keras_version', 'of unknown version')}{saved}"
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from landcover.classes import classes_of, scheme
 from landcover.config import ModelSettings
-from landcover.errors import ModelError
+from landcover.errors import ConfigError, ModelError
 from landcover.models.graph_analysis.facts import Facts
 from landcover.models.graph_analysis.output_stride import Cells, followed, tried
 from landcover.models.network import Graph, Network
@@ -19,6 +20,9 @@ from landcover.models.output_side.stride_and_halo import Place, place_of
 from landcover.models.preprocessing.numpy import NumpyOperations
 from landcover.models.preprocessing.rendering import arranged
 from landcover.models.preprocessing.specification import Output, Pixels, Probabilities, Steps
+
+# Codes of maps have two bytes, of which one value stands for no data.
+_MOST_CLASSES = 65_535
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def find_output(
     """
     probe = _Probe(graph, steps)
     raw = probe.run(probe.noise((graph.signature.batch or 2, steps.bands, *steps.size)))
-    names = _told_classes(told)
+    names = _told_classes(told, shown)
     named = None if names is None else len(names)
     output = form_of(raw.shape, steps, facts.ending, named, told, shown)
     if told.output is not None and (told.output == "pixel") != output.pixel:
@@ -194,8 +198,18 @@ def _found_by(
     return find
 
 
-def _told_classes(told: ModelSettings) -> tuple[str, ...] | None:
-    return scheme(told.classes).names if isinstance(told.classes, str) else told.classes
+def _told_classes(told: ModelSettings, shown: str) -> tuple[str, ...] | None:
+    with _of_model(shown):
+        return scheme(told.classes).names if isinstance(told.classes, str) else told.classes
+
+
+@contextmanager
+def _of_model(shown: str) -> Iterator[None]:
+    """Mistakes in classes, with the name of the model that they are told of."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(error.mistakes, f"{shown}: {error.origin}") from None
 
 
 def _classes(
@@ -214,5 +228,9 @@ def _classes(
             f"returns {what} classes, but {len(names)}{origin} are named: correct 'classes' in "
             "the sidecar or the configuration",
         )
+    if count > _MOST_CLASSES:
+        reason = f"returns {count:,} classes; the most that a map can hold is {_MOST_CLASSES:,}"
+        raise ModelError(shown, reason)
     names = names or tuple(map(str, range(count)))
-    return classes_of(names, told.classes if isinstance(told.classes, str) else None).names
+    with _of_model(shown):
+        return classes_of(names, told.classes if isinstance(told.classes, str) else None).names

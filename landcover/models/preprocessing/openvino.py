@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import openvino
-from openvino import opset8 as operations
 
+from landcover.models.openvino_library import openvino, operations
 from landcover.models.preprocessing.rendering import Numbers, after, before
 from landcover.models.preprocessing.specification import Signature, Steps
 

@@ -6,12 +6,12 @@ import hashlib
 import queue
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import onnx
-import openvino
 
 from landcover.errors import ModelError
 from landcover.models.cache import cache_folder, cached
@@ -22,6 +22,7 @@ from landcover.models.formats.outputs import choose_head, likely_outputs
 from landcover.models.graph_analysis.arithmetic import Operation
 from landcover.models.graph_analysis.facts import Facts, facts_of, onnx_facts
 from landcover.models.network import CacheByDtype, Network
+from landcover.models.openvino_library import FrontEndManager, openvino
 from landcover.models.preprocessing.onnx import onnx_order
 from landcover.models.preprocessing.openvino import with_steps
 from landcover.models.preprocessing.specification import (
@@ -45,6 +46,9 @@ _PRECISIONS = {"f32": ("f32", "FP32"), "bf16": ("bf16", "BF16"), "f16": ("f16", 
 _STREAMS = 2
 
 _IMAGE_RANKS = (3, 4)
+
+Kind: TypeAlias = Literal["onnx", "tf"]
+"""What OpenVINO reads: an ONNX file, or a frozen graph of TensorFlow."""
 
 
 class OpenvinoRuntime:
@@ -85,19 +89,22 @@ class OpenvinoRuntime:
 
     def open(self, file: ModelFile, head: str | int | None) -> OpenvinoGraph | WindowedGraph:
         """Find the network of a file; see :class:`~landcover.models.network.Runtime`."""
-        path = file.path
+        if file.format == "onnx":
+            return self._graph(file, file.path, head)
         if file.format in ("cntk", "cntk-v1"):
-            path, head = onnx_of(file, head, "operator"), None if head is None else 0
-        elif file.format != "onnx":
-            try:
-                path = _frozen(file, head)
-            except ModelError:
-                return self._windowed(file, head)
-            head = None
-        return self._graph(file, path, head)
+            path = onnx_of(file, head, "operator")
+            return self._graph(file, path, None if head is None else 0)
+        try:
+            frozen = _frozen(file, head)
+        except ModelError:
+            return self._windowed(file, head)
+        return self._graph(file, frozen, None, "tf")
 
-    def _graph(self, file: ModelFile, path: Path, head: str | int | None) -> OpenvinoGraph:
-        return OpenvinoGraph(self._core, self._settings, path, head, str(file.path), self._streams)
+    def _graph(
+        self, file: ModelFile, path: Path, head: str | int | None, kind: Kind = "onnx"
+    ) -> OpenvinoGraph:
+        how = (self._core, self._settings, self._streams)
+        return OpenvinoGraph(*how, path, kind, head, str(file.path))
 
     def _windowed(self, file: ModelFile, head: str | int | None) -> WindowedGraph:
         """A network that TensorFlow cannot freeze before it knows the window.
@@ -111,7 +118,7 @@ class OpenvinoRuntime:
         if None not in graph.signature.shape[1:]:
             graph.frozen()  # raises what it has raised before
         return WindowedGraph(
-            graph, lambda shape: self._graph(file, _frozen(file, head, shape), None)
+            graph, lambda shape: self._graph(file, _frozen(file, head, shape), None, "tf")
         )
 
 
@@ -121,10 +128,11 @@ class OpenvinoGraph:
     Args:
         core: OpenVINO.
         settings: what networks are compiled with.
-        path: an ONNX file, or a frozen graph.
+        streams: parts of a batch that are computed side by side, each by its share of the threads.
+        path: of the file.
+        kind: what it is.
         head: the wanted output.
         shown: the model's name in messages.
-        streams: parts of a batch that are computed side by side, each by its share of the threads.
 
     Raises:
         ModelError: OpenVINO cannot read it, or it does not read one batch of images.
@@ -134,12 +142,14 @@ class OpenvinoGraph:
         self,
         core: openvino.Core,
         settings: Mapping[str, Any],
+        streams: int,
         path: Path,
+        kind: Kind,
         head: str | int | None,
         shown: str,
-        streams: int,
     ) -> None:
-        self._core, self._settings, self._path, self._shown = core, settings, path, shown
+        self._core, self._settings = core, settings
+        self._path, self._kind, self._shown = path, kind, shown
         model = self._read()
         self._fresh = [model]
         if len(model.inputs) != 1 or len(_shape(model.inputs[0]) or ()) not in _IMAGE_RANKS:
@@ -152,15 +162,15 @@ class OpenvinoGraph:
         self.signature = Signature(
             _shape(model.inputs[0]) or (),
             str(np.dtype(dtype)),
-            channels_last=path.suffix != ".onnx",
-            order=_order(path),
+            channels_last=kind == "tf",
+            order=_order(path) if kind == "onnx" else None,
         )
         # A network that insists on a number of images gets them all in one part.
         self._streams = streams if self.signature.batch is None else 1
 
     def facts(self) -> Facts:
         """What its graph says of itself; that of an ONNX file is read as it is written."""
-        if self._path.suffix != ".onnx":
+        if self._kind == "tf":
             return _facts(self._read(), self._head)
         graph = onnx.load(str(self._path), load_external_data=False).graph
         weights = {tensor.name for tensor in graph.initializer}
@@ -187,22 +197,29 @@ class OpenvinoGraph:
             raise self._refusal(error) from error
 
     def _read(self) -> openvino.Model:
+        """The network, by the one reader for what the file is: no other is to guess at it."""
+        reader = FrontEndManager().load_by_framework(self._kind)
+        source: str | BytesIO = str(self._path)
+        if self._kind == "onnx" and self._path.is_symlink():
+            # OpenVINO follows no link to weights, which caches of hubs are made of.
+            source = BytesIO(read_onnx(self._path, self._shown).SerializeToString())
         try:
-            if self._path.suffix == ".onnx" and self._path.is_symlink():
-                # OpenVINO follows no link to weights, which caches of hubs are made of.
-                whole = read_onnx(self._path, self._shown).SerializeToString()
-                return self._core.read_model(whole)
-            return self._core.read_model(str(self._path))
+            return reader.convert(reader.load(source))
+        except UnicodeDecodeError:  # of a complaint that quotes a name in the file
+            raise ModelError(self._shown, "OpenVINO does not run it: it is damaged") from None
         except RuntimeError as error:
             raise self._refusal(error) from error
 
     def _refusal(self, error: RuntimeError) -> ModelError:
         """What OpenVINO says, without the places in its sources that it says it from."""
         lines = [line.strip() for line in str(error).splitlines()]
-        told = [x for x in lines if x and not x.startswith(("Exception from", "Check '"))]
-        other = "onnxruntime" if self._path.suffix == ".onnx" else "tensorflow"
+        told = [x for x in lines if x and not x.startswith(_PLACES)]
+        other = "onnxruntime" if self._kind == "onnx" else "tensorflow"
         reason = f"OpenVINO does not run it: {told[0] if told else lines[0]}"
         return ModelError(self._shown, f"{reason}; set model.runtime to {other}")
+
+
+_PLACES = ("Exception from", "Check '", "FrontEnd API failed")
 
 
 class WindowedGraph:
@@ -293,8 +310,6 @@ def _frozen(file: ModelFile, head: str | int | None, shape: Shape | None = None)
 
 
 def _order(path: Path) -> Layout | None:
-    if path.suffix != ".onnx":
-        return None
     model = onnx.load(str(path), load_external_data=False)
     weights = {tensor.name for tensor in model.graph.initializer}
     (image,) = [value.name for value in model.graph.input if value.name not in weights]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from landcover.errors import OutputError
 from landcover.redaction import printable, redacted
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
+from landcover.small_files import load_json
 
 SAID, TABLE = "change.json", "candidates.parquet"
 MOST = 500
@@ -148,7 +148,7 @@ def change_said(run: RunDirectory) -> Any:
         OutputError: if there is none, or it cannot be read.
     """
     try:
-        return json.loads(run.storage.read(SAID))
+        return load_json(run.storage.read(SAID))
     except FileNotFoundError:
         reason = f"holds no {SAID}: it is no comparison of runs, or one that is not done"
         raise OutputError(run.path, reason) from None

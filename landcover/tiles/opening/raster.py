@@ -13,6 +13,7 @@ from rasterio.io import DatasetReader
 from landcover.tiles.gdal import address, gdal_settings, unplaced_allowed
 from landcover.tiles.opening.allowed import USUAL, Allowed, Refused, is_virtual
 from landcover.tiles.opening.content import heads_of, is_tiff, is_waitless
+from landcover.tiles.opening.hdf5 import check_hdf5
 from landcover.tiles.opening.virtual import check_virtual
 from landcover.tiles.storage import file_of, is_remote
 
@@ -25,6 +26,9 @@ _TEXTS = (
     *(".imd", ".IMD", ".rpb", ".RPB", ".pvl", ".PVL", "_rpc.txt", "_RPC.TXT", "_RPC.txt", ".msk"),
     *(".ovr", ".rrd", ".ige", ".pgw", ".jgw", ".j2w", ".stx", ".clr", ".sta", ".til", ".TIL"),
 )
+
+# Drivers whose files may name others inside.
+_HDF5 = ("netCDF", "HDF5", "HDF5Image")
 
 
 @contextmanager
@@ -82,6 +86,8 @@ def reopen_raster(file: str, driver: str) -> DatasetReader:
 def _first(file: str, drivers: list[str]) -> DatasetReader:
     """Open a file with the first of some drivers that takes it."""
     for driver in drivers:
+        if driver in _HDF5:
+            check_hdf5(file_of(file))
         try:
             with unplaced_allowed():
                 return reopen_raster(file, driver)

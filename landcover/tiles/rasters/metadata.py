@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import RasterioError
 
 from landcover.errors import SourceError, StoreError
-from landcover.tiles.gdal import address, cause, gdal_settings
+from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings
 from landcover.tiles.grid import Transform
 from landcover.tiles.opening import USUAL, Allowed, open_raster
 from landcover.tiles.rasters.crs import name_of, unit_of
@@ -103,7 +102,7 @@ def read_metadata(file: str, allowed: Allowed = USUAL, *, colours: bool = False)
             _check_complete(dataset, file, size)
             told = _metadata(dataset, file, " ".join([state, *_beside(dataset, file)]))
             return _of_colours(dataset, told) if colours and told.palette else told
-    except (RasterioError, OSError) as error:
+    except FAILURES as error:
         remedy = "" if is_remote(file) else "; copy it again, or correct source.rasters"
         raise SourceError(file, f"cannot be read as a raster: {cause(error)}{remedy}") from error
 

@@ -54,6 +54,8 @@ class RasterSource:
             the origin of the CRS; otherwise they begin at each scene's corner.
         date: where the dates of scenes stand; None: they have none.
         palette: "expand": indices into a palette are read as the colours that these stand for.
+        most_tiles: a plan over scenes of more tiles is refused before any of them is looked at; None:
+            none is.
 
     Raises:
         ConfigError: if tile, halo, stride and bands do not fit together.
@@ -80,6 +82,7 @@ class RasterSource:
         palette: Palette | None = None,
         formats: Sequence[str] = (),
         outside: bool = False,
+        most_tiles: int | None = None,
     ) -> None:
         if bands is not None and band_count is not None and len(bands) != band_count:
             raise ConfigError(
@@ -96,7 +99,7 @@ class RasterSource:
             "date": date,
             "colours": palette == "expand",
         }
-        self._region, self._inside = region, inside
+        self._region, self._inside, self._most = region, inside, most_tiles
         self._region_at = None if region is None else known(region)
         self._listed, folders = named_scenes(entries)
         self._read["allowed"] = Allowed(tuple(formats), folders, outside)
@@ -197,13 +200,27 @@ class RasterSource:
         """How many tiles the plan has; reads the metadata of every scene once.
 
         Raises:
-            SourceError: if no tile lies in the region.
+            SourceError: if no tile lies in the region, or the scenes have more than a plan may.
         """
+        self._check_size()
         counted = sum(self._tiles(place, scene) for place, scene in enumerate(self._every()))
         if self._region is not None and not counted:
             raise SourceError(self._region.source, missed(self._region, list(self._every())))
         self._tell_hidden()
         return counted
+
+    def _check_size(self) -> None:
+        tiles, most = 0, self._most
+        for number, scene in enumerate(self._every(), 1):
+            tiles += scene.grid.tiles
+            if most is not None and tiles > most:
+                size = f"{scene.grid.width:,} x {scene.grid.height:,} pixels"
+                raise SourceError(
+                    scene.name,
+                    f"has {size}, and so {scene.grid.tiles:,} tiles, so that the first {number:,} of "
+                    f"{len(self._listed):,} scene(s) have {tiles:,}, more than source.most_tiles "
+                    f"({most:,}): if this is meant, set that higher or score with --yes",
+                )
 
     def _tell_hidden(self) -> None:
         """Say that scenes lie over one another, of which a map of all shows the first alone."""

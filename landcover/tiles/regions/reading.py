@@ -14,6 +14,7 @@ import pyproj
 import shapely
 
 from landcover.errors import SourceError, StoreError
+from landcover.small_files import load_json
 from landcover.tiles.gdal import without_warnings
 from landcover.tiles.opening import Refused, vector_file
 from landcover.tiles.regions.region import Polygons, Region
@@ -91,7 +92,7 @@ def _from_parquet(path: str, file: Any) -> tuple[bytes, Any]:
 
     try:
         table = pq.read_table(file)
-        geo = json.loads((table.schema.metadata or {})[b"geo"])
+        geo = load_json((table.schema.metadata or {})[b"geo"])
         name = geo["primary_column"]
         column = geo["columns"][name]
         flat = [f.name for f in table.schema if not pa.types.is_nested(f.type)]

@@ -80,15 +80,17 @@ def _elsewhere() -> Iterator[Case]:
 
 
 def _endless() -> Iterator[Case]:
-    def put(make: Callable[[], onnx.ModelProto], ground: Ground) -> None:
-        (ground.folder / "colours.onnx").write_bytes(make().SerializeToString())
+    def put(make: Callable[[], onnx.ModelProto | bytes], ground: Ground) -> None:
+        made = make()
+        content = made if isinstance(made, bytes) else made.SerializeToString()
+        (ground.folder / "colours.onnx").write_bytes(content)
 
-    made: dict[str, Callable[[], onnx.ModelProto]] = {
+    made: dict[str, Callable[[], onnx.ModelProto | bytes]] = {
         **{f"chain of {n:,}": partial(_chain, n) for n in (3_000, 30_000, 100_000)},
         **{f"constant of {n:,}": partial(_constant, n) for n in (10**6, 10**9, 10**12, 2**62)},
         **{f"input of {n:,}": partial(_input, n) for n in (10**5, 10**9, 2**62, 0, -1)},
         **{f"loop of {n:,}": partial(_loop, n) for n in (10**6, 2**62)},
-        **{f"nested {n}": partial(_nested, n) for n in (50, 500)},
+        **{f"nested {n}": partial(_nested, n) for n in (5, 50, 500)},
         **{f"classes {n:,}": partial(_classes, n) for n in (200_000, 10**7)},
         "names": _named,
         "metadata": _metadata,
@@ -173,29 +175,34 @@ def _loop(times: int) -> onnx.ModelProto:
     return _changed(change)
 
 
-def _nested(depth: int) -> onnx.ModelProto:
-    def change(graph: onnx.GraphProto) -> None:
-        shape = ["n", 4]
-        inner = helper.make_graph(
-            [helper.make_node("Identity", ["scores0"], ["y"])],
-            "g",
-            [],
-            [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
-        )
-        graph.node[-1].output[0] = "scores0"
-        graph.initializer.append(numpy_helper.from_array(np.array(True), "on"))
-        for _ in range(min(depth, 90)):
-            node = (
-                helper.make_node("If", ["on"], ["y"], then_branch=inner, else_branch=inner)
-                if depth < 4
-                else helper.make_node("If", ["on"], ["y"], then_branch=inner)
-            )
-            inner = helper.make_graph(
-                [node], "g", [], [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)]
-            )
-        graph.node.append(helper.make_node("If", ["on"], ["scores"], then_branch=inner))
+def _nested(depth: int) -> bytes:
+    """Conditions within conditions, deeper than libraries write them."""
+    inner = helper.make_graph(
+        [helper.make_node("Identity", ["before"], ["y"])],
+        "g",
+        [],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4])],
+    ).SerializeToString()
+    node = helper.make_node("If", ["on"], ["y"]).SerializeToString()
+    for level in range(depth):
+        # NodeProto.attribute (5) of a name (1), the graph (6) and its type (20); GraphProto.node (1)
+        branch = _field(1, b"then_branch") + _field(6, inner) + b"\xa0\x01\x05"
+        whole = node if level < depth - 1 else node.replace(b"\x01y", b"\x06scores", 1)
+        inner = _field(1, whole + _field(5, branch)) + _field(2, b"g")
+    return _changed(_before).SerializeToString() + _field(7, inner)
 
-    return _changed(change)
+
+def _before(graph: onnx.GraphProto) -> None:
+    graph.node[-1].output[0] = "before"
+    graph.initializer.append(numpy_helper.from_array(np.array(True), "on"))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field of bytes of a message of protobuf."""
+    size, length = len(content), b""
+    while size > 127:
+        length, size = length + bytes([128 | size & 127]), size >> 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + content
 
 
 def _named() -> onnx.ModelProto:

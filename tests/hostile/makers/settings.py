@@ -140,8 +140,11 @@ def _key(section: str, key: str, value: Any, ground: Ground) -> None:
         "output": {"path": "run"},
         "failures": {"policy": "quarantine", "at_most": 1.0},
     }
-    # A folder beside the case is no place to write to, and neither is a server.
+    # A folder beside the case is no place to write to, and neither is a server; what a configuration names as
+    # its imagery or its model may be asked for, so that nobody listens there.
     where = _filled(value, ground)
+    if value == "{url}" and key in ("rasters", "path", "region", "mean_image"):
+        where = "http://127.0.0.1:9/a"
     if (
         (section, key) == ("output", "path")
         and isinstance(where, str)

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 import rasterio.shutil
+import shapely
 from rasterio.enums import ColorInterp
 from rasterio.transform import from_origin
 from support.rasters import imagery, write
@@ -19,6 +21,7 @@ from landcover.contracts import Source, Strip, Task
 from landcover.errors import ConfigError, SourceError
 from landcover.tiles.grid import Size
 from landcover.tiles.rasters import RasterSource, RasterTask
+from landcover.tiles.regions import Region
 
 
 def strips(source: RasterSource) -> list[Strip]:
@@ -189,6 +192,29 @@ def test_scenes_are_opened_when_their_turn_comes(tmp_path: Path) -> None:
     (tmp_path / "b.tif").write_text("no raster")
     tasks = source(str(tmp_path)).tasks()
     assert next(tasks).tiles == 1
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_a_plan_of_absurd_size_says_its_size_before_it_is_gone_through(
+    within: bool, tmp_path: Path
+) -> None:
+    write(tmp_path / "a.tif", imagery(1, 64, 64))
+    frame = Region(np.array([shapely.box(5e5, 4.4e6, 6e5, 4.6e6)]), pyproj.CRS(26918), "a.gpkg")
+    columns, name = 2**31 - 1, str(tmp_path / "wide.vrt")
+    (tmp_path / "wide.vrt").write_text(
+        f'<VRTDataset rasterXSize="{columns}" rasterYSize="{columns}"><SRS>EPSG:26918</SRS>'
+        "<GeoTransform>500000, 1, 0, 4500000, 0, -1</GeoTransform>"
+        '<VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename relativeToVRT="1">'
+        "a.tif</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    region = frame if within else None
+    absurd = source(name, most_tiles=10**6, bands=(1,), region=region)
+    with pytest.raises(SourceError, match=r"wide: has 2,147,483,647 x .* tiles, .*most_tiles"):
+        absurd.count()
+    several = [write(tmp_path / f"{at}.tif", imagery(1, 100, 100)) for at in range(3)]
+    with pytest.raises(SourceError, match=r"the first 3 of 3 scene\(s\) have 12, more than"):
+        source(*several, most_tiles=11).count()
+    assert source(*several, most_tiles=12).count() == 12
 
 
 def test_scenes_may_differ_in_dtype_and_crs(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from landcover.errors import MissingExtra, ModelError
+from landcover.hdf5 import Elsewhere, datasets
+from landcover.small_files import load_json
 
 _DESCRIPTION = "config.json"
 _WEIGHTS = "model.weights.h5"
@@ -139,8 +141,8 @@ def _plain(name: str) -> str:
 
 def _parsed(text: Any, shown: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return load_json(text)
+    except ValueError as error:
         raise ModelError(shown, f"its description is damaged: {error}") from error
 
 
@@ -158,29 +160,13 @@ def _refuse_elsewhere(stream: Any, shown: str) -> None:
     Raises:
         ModelError: naming them.
     """
-    h5py = _h5py("tensorflow")
-    waiting, seen = [stream], {stream.id.__hash__()}
-    while waiting:
-        group = waiting.pop()
-        for name in group:
-            label = f"{group.name.rstrip('/')}/{name}"
-            if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
-                raise ModelError(shown, f"{label!r} links to another file: a network's does not")
-            inner = group.get(name)
-            if isinstance(inner, h5py.Dataset):
-                _check_numbers(inner, label, shown)
-            elif isinstance(inner, h5py.Group) and inner.id.__hash__() not in seen:
-                seen.add(inner.id.__hash__())
-                waiting.append(inner)
-
-
-def _check_numbers(dataset: Any, label: str, shown: str) -> None:
-    if dataset.external or dataset.is_virtual:
-        raise ModelError(shown, f"{label!r} lies in another file: a network's weights do not")
-    if dataset.nbytes > max(_SMALL, _MOST_INFLATED * dataset.id.get_storage_size()):
-        raise ModelError(
-            shown, f"{label!r} would grow to {dataset.nbytes:,} bytes: it is no network's"
-        )
+    try:
+        for label, dataset in datasets(stream):
+            if dataset.nbytes > max(_SMALL, _MOST_INFLATED * dataset.id.get_storage_size()):
+                reason = f"{label!r} would grow to {dataset.nbytes:,} bytes: it is no network's"
+                raise ModelError(shown, reason)
+    except Elsewhere as error:
+        raise ModelError(shown, f"{error}: a network's weights do not") from None
 
 
 def _with_slashes(stream: Any) -> None:
