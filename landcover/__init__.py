@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from landcover.run import open_run as open_run
     from landcover.scoring.array import score_array as score_array
     from landcover.scoring.score import score as score
+    from landcover.training.results import Trained as Trained
+    from landcover.training.train import train as train
 
 _HOMES = {
     "Change": "landcover.changes",
     "LandcoverError": "landcover.errors",
     "Run": "landcover.run",
+    "Trained": "landcover.training.results",
     "change": "landcover.changes",
     "load_config": "landcover.config",
     "open_change": "landcover.changes",
@@ -33,6 +36,7 @@ _HOMES = {
     "score": "landcover.scoring.score",
     "score_array": "landcover.scoring.array",
     "stratified_estimates": "landcover.analysis.stratified",
+    "train": "landcover.training.train",
     "write_report": "landcover.report.page.write",
 }
 
@@ -40,6 +44,7 @@ __all__ = [
     "Change",
     "LandcoverError",
     "Run",
+    "Trained",
     "change",
     "load_config",
     "open_change",
@@ -47,6 +52,7 @@ __all__ = [
     "score",
     "score_array",
     "stratified_estimates",
+    "train",
     "write_report",
 ]
 

@@ -16,6 +16,7 @@ from landcover.redaction import printable, redacted
 
 COMMANDS = {
     "score": ("landcover.cli.score", "Score imagery with a model, as a config file says."),
+    "train": ("landcover.cli.train", "Train a network on labelled tiles."),
     "areas": ("landcover.cli.areas", "Say how many hectares are of each class, also by zone."),
     "accuracy": ("landcover.cli.accuracy", "Say how often labels are right, and how sure that is."),
     "sample": ("landcover.cli.sample", "Draw points of a map for people to look at."),

@@ -55,18 +55,27 @@ class Batches:
         truth = np.eye(len(self.weights), dtype=np.float32)
         for part in np.array_split(order, len(self)):
             labels = self.labels[part]
-            yield Batch(self._varied(self.pixels[part]), truth[labels], self.weights[labels])
+            pixels = varied(self.pixels[part], self.variation, self.generator)
+            yield Batch(pixels, truth[labels], self.weights[labels])
 
-    def _varied(self, pixels: Floats) -> Floats:
-        chance, count = self.generator, len(pixels)
-        flip, mirror, transpose = chance.random((3, count)) < 0.5
-        pixels = np.where(flip[:, None, None, None], pixels[:, ::-1], pixels)
-        pixels = np.where(mirror[:, None, None, None], pixels[:, :, ::-1], pixels)
-        pixels = np.where(transpose[:, None, None, None], pixels.transpose(0, 2, 1, 3), pixels)
-        contrast = chance.lognormal(0, self.variation, (count, 1, 1, 1))
-        brightness = chance.normal(0, self.variation, (count, 1, 1, 1))
-        tint = chance.normal(0, self.variation / 2, (count, 1, 1, pixels.shape[-1]))
-        return (pixels * contrast + brightness + tint).astype(np.float32)
+
+def varied(pixels: Floats, variation: float, chance: np.random.Generator) -> Floats:
+    """Tiles turned, mirrored, and in other light, each in its own way.
+
+    Args:
+        pixels: float32, dims (tile, y, x, band), y equal to x, of about mean 0 and deviation 1.
+        variation: how much brightness, contrast and colours vary, in deviations of the imagery.
+        chance: what decides.
+    """
+    count = len(pixels)
+    flip, mirror, transpose = chance.random((3, count)) < 0.5
+    pixels = np.where(flip[:, None, None, None], pixels[:, ::-1], pixels)
+    pixels = np.where(mirror[:, None, None, None], pixels[:, :, ::-1], pixels)
+    pixels = np.where(transpose[:, None, None, None], pixels.transpose(0, 2, 1, 3), pixels)
+    contrast = chance.lognormal(0, variation, (count, 1, 1, 1))
+    brightness = chance.normal(0, variation, (count, 1, 1, 1))
+    tint = chance.normal(0, variation / 2, (count, 1, 1, pixels.shape[-1]))
+    return (pixels * contrast + brightness + tint).astype(np.float32)
 
 
 def class_weights(labels: npt.NDArray[np.integer], classes: int) -> Floats:
@@ -89,3 +98,14 @@ def held_out(
         own = generator.permutation(np.flatnonzero(labels == label))
         drawn[own[: max(1, round(share * len(own)))]] = True
     return drawn
+
+
+def normalization(pixels: npt.NDArray[Any]) -> tuple[Floats, Floats]:
+    """Mean and inverse deviation of each band, dims (band,), rounded to what a sidecar shows.
+
+    Args:
+        pixels: dims (tile, band, y, x).
+    """
+    mean = pixels.mean((0, 2, 3), dtype=np.float64)
+    deviation = pixels.std((0, 2, 3), dtype=np.float64)
+    return mean.round(2), (1 / np.maximum(deviation, 1e-6)).round(6)

@@ -14,7 +14,7 @@ import yaml
 
 from landcover.classes import scheme
 from landcover.errors import ConfigError
-from landcover.training.batches import Batches, class_weights, held_out
+from landcover.training.batches import Batches, class_weights, held_out, normalization
 from landcover.training.network import load_keras, make_network
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -110,7 +110,7 @@ def train_classifier(
     load_keras().utils.set_random_seed(seed)
     generator = np.random.default_rng(seed)
     apart = held_out(labels, held_out_share, generator)
-    mean, scale = _normalization(pixels[~apart])
+    mean, scale = normalization(pixels[~apart])
     ready = (pixels.transpose(0, 2, 3, 1).astype(np.float32) - mean) * scale
     weights = class_weights(labels[~apart], len(names))
     shown = Batches(ready[~apart], labels[~apart], weights, batch, variation, generator)
@@ -155,13 +155,6 @@ def _check(
         mistakes.append(f"the path of the network must end in .keras: {path}")
     if mistakes:
         raise ConfigError(mistakes, "the training")
-
-
-def _normalization(pixels: npt.NDArray[Any]) -> tuple[Floats, Floats]:
-    """Mean and inverse deviation of each band, rounded to what the sidecar shows."""
-    mean = pixels.mean((0, 2, 3), dtype=np.float64)
-    deviation = pixels.std((0, 2, 3), dtype=np.float64)
-    return mean.round(2), (1 / np.maximum(deviation, 1e-6)).round(6)
 
 
 def _compile(network: Any, rate: float, steps: int) -> None:

@@ -1,0 +1,93 @@
+"""A model card: what a network is for, what it learned from, and how often it is right."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+_Z = 1.96  # of the normal distribution, for 95 %
+
+
+def card(summary: dict[str, Any]) -> str:
+    """The card as Markdown.
+
+    Args:
+        summary: what ``training.json`` says.
+    """
+    settings, judged = summary["settings"], summary["judged"]
+    lines = [
+        "# Model card",
+        "",
+        f"Labels tiles of imagery as one of {len(summary['classes'])} classes: "
+        + ", ".join(summary["classes"])
+        + ".",
+        "",
+        f"- Method: {summary['method']}.",
+        f"- Date: {summary['created'][:10]}.",
+        f"- Resolution: {_resolution(settings)}.",
+        f"- Tiles: `{settings['data']}`, seed {settings['seed']}.",
+        f"- License: {settings.get('license', 'not stated')}.",
+        "- Versions: " + ", ".join(f"{k} {v}" for k, v in summary["versions"].items()) + ".",
+        "",
+        "## Tiles it was made with",
+        "",
+        "| class | " + " | ".join(summary["counts"]) + " |",
+        "|---|" + "--:|" * len(summary["counts"]),
+    ]
+    for index, name in enumerate(summary["classes"]):
+        counts = [f"{each[index]:,}" for each in summary["counts"].values()]
+        lines.append(f"| {name} | " + " | ".join(counts) + " |")
+    for one in judged:
+        lines += ["", *_accuracy(one)]
+    lines += [
+        "",
+        (
+            "Intervals (Wilson, 95 %) hold for tiles that are drawn as these were. Imagery of other "
+            "places, seasons or sensors may be labelled worse: measure it there (`landcover sample`, "
+            "`landcover accuracy`)."
+        ),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _resolution(settings: dict[str, Any]) -> str:
+    metres = settings.get("resolution")
+    return "not stated" if metres is None else f"{metres:g} m a pixel"
+
+
+def _accuracy(judged: dict[str, Any]) -> list[str]:
+    """A section on how often labels are right."""
+    matrix = judged["matrix"]
+    right, total = sum(row[i] for i, row in enumerate(matrix)), judged["tiles"]
+    before = judged["calibration_error_before"]
+    told = "" if before is None else f" ({before:.3f} before calibration)"
+    lines = [
+        f"## Accuracy by {judged['of']}",
+        "",
+        (
+            f"Right: {right / total:.1%} ({_interval(right, total)}) of {total:,}. Expected calibration "
+            f"error: {judged['calibration_error']:.3f}{told}."
+        ),
+        "",
+        "| class | tiles | producer's accuracy | user's accuracy |",
+        "|---|--:|--:|--:|",
+    ]
+    for index, name in enumerate(judged["classes"]):
+        hit, there = matrix[index][index], sum(matrix[index])
+        labelled = sum(row[index] for row in matrix)
+        shares = [_share(hit, there), _share(hit, labelled)]
+        lines.append(f"| {name} | {there:,} | " + " | ".join(shares) + " |")
+    return lines
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%} ({_interval(part, whole)})" if whole else "-"
+
+
+def _interval(part: int, whole: int) -> str:
+    """Wilson's interval (1927) of a share, in percent."""
+    share, square = part / whole, _Z**2 / whole
+    middle = (share + square / 2) / (1 + square)
+    half = _Z / (1 + square) * math.sqrt(share * (1 - share) / whole + square / 4 / whole)
+    return f"{100 * max(0, middle - half):.0f} to {100 * min(1, middle + half):.0f} %"

@@ -1,0 +1,187 @@
+"""What a training leaves behind: a network with its sidecar, figures, a card, and all of it as JSON."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from landcover.analysis.accuracy import Accuracy
+from landcover.datasets.folders import LabelledFolder
+from landcover.errors import OutputError
+from landcover.report.figures import confusion_figure
+from landcover.runs.storage import Storage
+from landcover.training.calibration import reliability
+from landcover.training.card import card
+from landcover.training.figures import history_figure, reliability_figure
+from landcover.training.learned import Learned
+from landcover.training.settings import TrainSettings
+
+Floats = npt.NDArray[np.floating[Any]]
+
+MODEL, SUMMARY = "model.keras", "training.json"
+_LIBRARIES = ("landcover", "keras", "tensorflow", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Probabilities that a network gives to tiles that nothing was learned from.
+
+    Args:
+        what: which tiles these are, in words.
+        probabilities: dims (tile, class).
+        truth: dims (tile,), indices of classes.
+        error_before: expected calibration error before the temperature; None: not known.
+    """
+
+    what: str
+    probabilities: Floats
+    truth: npt.NDArray[np.integer[Any]]
+    error_before: float | None = None
+
+    def accuracy(self, names: Sequence[str]) -> Accuracy:
+        """Its confusion matrix."""
+        matrix = np.zeros((len(names), len(names)), np.int64)
+        np.add.at(matrix, (self.truth, self.probabilities.argmax(1)), 1)
+        return Accuracy(tuple(names), matrix)
+
+    def told(self, names: Sequence[str]) -> dict[str, Any]:
+        """All figures as plain JSON values."""
+        error = reliability(self.probabilities, self.truth).error
+        before = self.error_before
+        return {
+            "of": self.what,
+            **self.accuracy(names).to_json(),
+            "calibration_error": round(error, 6),
+            "calibration_error_before": None if before is None else round(before, 6),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A network that was trained.
+
+    Args:
+        path: the folder with all that was written.
+        summary: what its ``training.json`` says.
+    """
+
+    path: str
+    summary: dict[str, Any]
+
+    @property
+    def model(self) -> str:
+        """The network's file; its sidecar lies beside it."""
+        return Storage(self.path).where(MODEL)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the test tiles that are labelled right, or of the validation where none are."""
+        return float(self.summary["judged"][-1]["overall"])
+
+
+def finished(wanted: TrainSettings, folder: LabelledFolder) -> Trained | None:
+    """What an earlier training of the same left; None where there is none.
+
+    Raises:
+        OutputError: another training has written there.
+    """
+    home = Storage(wanted.output)
+    if not home.exists(SUMMARY):
+        return None
+    found = json.loads(home.read(SUMMARY))
+    if found.get("fingerprint") != _fingerprint(wanted, folder):
+        reason = (
+            "holds another training (other settings or tiles): name another output, or --restart"
+        )
+        raise OutputError(wanted.output, reason)
+    return Trained(wanted.output, found)
+
+
+def write_results(
+    wanted: TrainSettings,
+    folder: LabelledFolder,
+    learned: Learned,
+    network: Any,
+    sidecar: dict[str, Any],
+    temperature: float,
+    judged: Sequence[Judged],
+) -> Trained:
+    """Write all of it; ``training.json`` last, so that where it lies all else is whole.
+
+    Raises:
+        OutputError: something cannot be written.
+    """
+    home = Storage(wanted.output)
+    home.prepare()
+    summary = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": wanted.model_dump(mode="json", exclude_none=True),
+        "method": learned.method,
+        "chosen": {**learned.chosen, "temperature": round(temperature, 6)},
+        "classes": list(folder.classes),
+        "counts": folder.counts(),
+        "judged": [one.told(folder.classes) for one in judged],
+        "versions": {name: version(name) for name in _LIBRARIES},
+        "fingerprint": _fingerprint(wanted, folder),
+    }
+    home.put(MODEL, _saved(network))
+    text = yaml.safe_dump(sidecar, sort_keys=False, default_flow_style=None, allow_unicode=True)
+    home.put(MODEL.replace(".keras", ".yaml"), text.encode())
+    _write_figures(home, folder, learned, judged)
+    home.put("CARD.md", card(summary).encode())
+    home.put(SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False).encode())
+    return Trained(wanted.output, summary)
+
+
+def _write_figures(
+    home: Storage, folder: LabelledFolder, learned: Learned, judged: Sequence[Judged]
+) -> None:
+    drawn = io.BytesIO()
+    confusion_figure(judged[-1].accuracy(folder.classes).matrix, folder.classes, drawn)
+    home.put("confusion.png", drawn.getvalue())
+    drawn = io.BytesIO()
+    reliability_figure(
+        {one.what: reliability(one.probabilities, one.truth) for one in judged}, drawn
+    )
+    home.put("reliability.png", drawn.getvalue())
+    if learned.history:
+        table = io.StringIO()
+        writer = csv.DictWriter(table, learned.history[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(learned.history)
+        home.put("history.csv", table.getvalue().encode())
+        drawn = io.BytesIO()
+        history_figure(learned.history, drawn)
+        home.put("history.png", drawn.getvalue())
+
+
+def _saved(network: Any) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="landcover-train-") as scratch:
+        path = Path(scratch) / MODEL
+        network.save(path)
+        return path.read_bytes()
+
+
+def _fingerprint(wanted: TrainSettings, folder: LabelledFolder) -> str:
+    """Tells a training from another: by its settings but for the output, and by its tiles."""
+    digest = hashlib.sha256()
+    settings = wanted.model_dump(mode="json", exclude={"output", "data", "license"})
+    digest.update(json.dumps([settings, folder.classes], sort_keys=True).encode())
+    for name, images in sorted(folder.splits.items()):
+        digest.update(name.encode())
+        digest.update(images.labels.tobytes())
+        digest.update(images.pixels.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,186 @@
+"""``landcover train`` on small tiles, and what can be done with what it writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+import landcover as lc
+from landcover.cli.main import main
+from landcover.errors import ConfigError, OutputError
+from landcover.training.learned import Step
+
+pytestmark = pytest.mark.skipif(
+    find_spec("keras") is None or find_spec("sklearn") is None,
+    reason="training needs the extra 'train'",
+)
+
+CLASSES = ("coarse", "fine", "flat")
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def landcover(capfd: pytest.CaptureFixture[str]) -> Command:
+    def run(*arguments: object) -> Said:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([*map(str, arguments)])
+        return Said(int(ended.value.code or 0), *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiles whose classes differ in texture alone: 12 a class to learn from, 8 to test."""
+    home = tmp_path_factory.mktemp("tiles")
+    generator = np.random.default_rng(0)
+    waves = {"coarse": np.arange(24) // 4 % 2, "fine": np.arange(24) % 2, "flat": np.full(24, 0.5)}
+    for split, count in (("train", 12), ("test", 8)):
+        for name in CLASSES:
+            (home / split / name).mkdir(parents=True)
+            for number in range(count):
+                light = 120 + generator.normal(0, 20)
+                clean = light + 60 * (waves[name] - 0.5)[None, :, None]
+                noisy = clean + generator.normal(0, 8, (24, 24, 3))
+                pixels = noisy.clip(0, 255).round().astype(np.uint8)
+                Image.fromarray(pixels).save(home / split / name / f"{number}.png")
+    return home
+
+
+def _config(home: Path, tiles: Path, **more: object) -> Path:
+    path = home / "train.yaml"
+    path.write_text(yaml.safe_dump({"data": str(tiles), "output": "out", **more}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def probe(tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> lc.Trained:
+    home = tmp_path_factory.mktemp("probe")
+    method = {"name": "probe", "filters": 16, "copies": 2}
+    return lc.train(_config(home, tiles, resolution=1.0, method=method))
+
+
+def test_a_probe_of_few_labels_tells_textures_apart(probe: lc.Trained) -> None:
+    assert probe.accuracy > 0.9
+    out, test = probe.summary["judged"]
+    assert (out["of"], out["tiles"]) == ("36 training tiles, each left out once", 36)
+    assert (test["of"], test["tiles"], test["classes"]) == ("the 24 test tiles", 24, [*CLASSES])
+    assert probe.summary["counts"] == {"train": [12, 12, 12], "test": [8, 8, 8]}
+
+
+def test_what_is_to_be_told_of_a_network_lies_beside_it(probe: lc.Trained) -> None:
+    home = Path(probe.path)
+    names = {path.name for path in home.iterdir()}
+    assert names == {
+        *("model.keras", "model.yaml", "training.json", "CARD.md"),
+        *("confusion.png", "reliability.png"),
+    }
+    sidecar = yaml.safe_load((home / "model.yaml").read_text())
+    assert sidecar["classes"] == [*CLASSES]
+    assert (sidecar["bands"], sidecar["input_size"]) == ([1, 2, 3], 24)
+    assert (sidecar["resolution"], sidecar["output"], sidecar["activation"]) == (1, "tile", "none")
+    assert json.loads((home / "training.json").read_text()) == probe.summary
+    told = (home / "CARD.md").read_text()
+    assert "| fine | 12 | 8 |" in told and "License: not stated" in told
+    assert f"{probe.accuracy:.1%}" in told
+
+
+@pytest.mark.parametrize("runtime", ["tensorflow", "openvino"])
+def test_the_network_scores_tiles_as_it_was_measured(
+    probe: lc.Trained, tiles: Path, tmp_path: Path, runtime: str, landcover: Command
+) -> None:
+    if find_spec(runtime) is None:
+        pytest.skip(f"{runtime} is not installed")
+    config = tmp_path / "score.yaml"
+    source = {"images": str(tiles / "test"), "labels": "parent"}
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "source": source,
+                "model": {"path": probe.model, "runtime": runtime},
+                "output": {"path": "run", "probabilities": True},
+            }
+        )
+    )
+    said = landcover("score", config, "--quiet")
+    assert said.code == 0, said.err
+    run = lc.open_run(tmp_path / "run")
+    assert run.summary["accuracy"]["matrix"] == probe.summary["judged"][-1]["matrix"]
+
+
+def test_the_command_says_how_often_labels_are_right(
+    tiles: Path, tmp_path: Path, landcover: Command
+) -> None:
+    config = _config(tmp_path, tiles, method={"name": "probe", "filters": 8, "copies": 0})
+    said = landcover("train", config, "--quiet", "--set", "license=CC0-1.0")
+    assert (said.code, said.err) == (0, "")
+    assert "by the 24 test tiles: overall accuracy" in said.out
+    assert "License: CC0-1.0" in (tmp_path / "out" / "CARD.md").read_text()
+    again = landcover("train", config, "--json")
+    assert json.loads(again.out) == json.loads((tmp_path / "out" / "training.json").read_text())
+
+
+def test_a_finished_training_is_given_back_and_another_is_not_overwritten(
+    probe: lc.Trained, tiles: Path
+) -> None:
+    method = {"name": "probe", "filters": 16, "copies": 2}
+    steps: list[Step] = []
+    again = lc.train(
+        data=tiles, output=probe.path, resolution=1.0, method=method, progress=steps.append
+    )
+    assert again.summary == probe.summary
+    assert {step.unit for step in steps} == {"images read"}
+    with pytest.raises(OutputError, match=r"holds another training .* --restart"):
+        lc.train(data=tiles, output=probe.path, resolution=1.0, method=method, seed=1)
+
+
+def test_the_same_seed_gives_the_same_network(
+    probe: lc.Trained, tiles: Path, tmp_path: Path
+) -> None:
+    method = {"name": "probe", "filters": 16, "copies": 2}
+    again = lc.train(data=tiles, output=tmp_path / "out", resolution=1.0, method=method)
+    assert again.summary["judged"] == probe.summary["judged"]
+
+
+def test_a_probe_of_two_classes_with_a_validation_split_is_judged_by_that(
+    tiles: Path, tmp_path: Path
+) -> None:
+    for name in ("coarse", "flat"):
+        for split, source in (("train", "train"), ("validation", "test")):
+            (tmp_path / "data" / split).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "data" / split / name).symlink_to(tiles / source / name)
+    method = {"name": "probe", "filters": 16, "copies": 2}
+    found = lc.train(data=tmp_path / "data", output=tmp_path / "out", method=method)
+    [judged] = found.summary["judged"]
+    assert (judged["of"], judged["tiles"]) == ("the 16 validation tiles", 16)
+    assert found.accuracy > 0.9
+
+
+def test_all_mistakes_in_a_configuration_are_named(tmp_path: Path, landcover: Command) -> None:
+    config = tmp_path / "train.yaml"
+    config.write_text("output: out\nclases: nlcd6\nmethod: {name: probe, filter: 3, copies: -1}\n")
+    said = landcover("train", config)
+    assert said.code == 2
+    assert "data: is missing" in said.err
+    assert "clases: no such key; did you mean 'classes'?" in said.err
+    assert "method.filter: no such key; did you mean 'filters'?" in said.err
+    assert "method.copies: " in said.err and "(found -1)" in said.err
+    with pytest.raises(ConfigError, match="method"):
+        lc.train(data=tmp_path, output=tmp_path / "out", method="guess")
