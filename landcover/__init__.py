@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from landcover.changes import open_change as open_change
     from landcover.config import load_config as load_config
     from landcover.errors import LandcoverError as LandcoverError
+    from landcover.labelling.prepare import prepare as prepare
     from landcover.report.page.write import write_report as write_report
     from landcover.run import Run as Run
     from landcover.run import open_run as open_run
@@ -33,6 +34,7 @@ _HOMES = {
     "load_config": "landcover.config",
     "open_change": "landcover.changes",
     "open_run": "landcover.run",
+    "prepare": "landcover.labelling.prepare",
     "score": "landcover.scoring.score",
     "score_array": "landcover.scoring.array",
     "stratified_estimates": "landcover.analysis.stratified",
@@ -49,6 +51,7 @@ __all__ = [
     "load_config",
     "open_change",
     "open_run",
+    "prepare",
     "score",
     "score_array",
     "stratified_estimates",

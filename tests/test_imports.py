@@ -35,6 +35,7 @@ ORDERS = {
             "run",
             "changes",
             "scoring",
+            "labelling",
             "datasets",
             "training",
         ),
@@ -48,7 +49,8 @@ ORDERS = {
     ],
     "landcover/models/cntk": ["reader", "conversion", "onnx_file", "library"],
     "landcover/runs": [
-        *("local_files", "storage", "lock", "manifest", "directory", "counts", "geoparquet"),
+        *("local_files", "storage", "lock", "fingerprint", "manifest", "directory"),
+        *("counts", "geoparquet"),
         *("map_format", "pixels", "tables", "parts", "rearranging", "maps"),
     ],
 }

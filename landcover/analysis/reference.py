@@ -102,7 +102,7 @@ def compare(
     at = levels(run.scheme, references)
     if str(reference) == FOLDERS:
         return _against_folders(run, references, at)
-    if not _is_raster(reference):
+    if not is_raster(reference):
         return _against_points(run, reference, references, field, at)
     raster = ReferenceRaster(reference, references, ignored)
     tiles = not labels_pixels(run)
@@ -191,7 +191,8 @@ def _at_all(pairs: Pairs, at: list[Level], unit: str) -> Comparison:
     return Comparison({level.title: level.accuracy(pairs, unit) for level in at}, {})
 
 
-def _is_raster(path: str | os.PathLike[str]) -> bool:
+def is_raster(path: str | os.PathLike[str]) -> bool:
+    """Whether a reference is a raster, and no vector file."""
     try:
         with opened_raster(str(path)):
             return True

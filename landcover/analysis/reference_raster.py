@@ -8,14 +8,17 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyproj
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
+from rasterio.windows import Window
 
 from landcover.analysis.levels import Level
 from landcover.analysis.map_blocks import WARP, Block, Progress, map_blocks
@@ -26,11 +29,15 @@ from landcover.runs.map_format.grid import MapGrid
 from landcover.small_files import load_json
 from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.opening import opened_raster
+from landcover.tiles.rasters.crs import name_of
 
 Index = npt.NDArray[np.intp]
+Floats = npt.NDArray[np.float64]
 _SIDE = 2048  # pixels of the reference along the sides of what is read at once
 _FINEST = 256  # places along the side of a tile at which the reference is looked at, at most
 _SHOWN = 8
+# Of a pixel: a place on the border of two is of the later one, whatever rounding says.
+_SLACK = 1e-6
 
 
 @dataclass(eq=False)
@@ -79,7 +86,7 @@ class ReferenceRaster:
                 scheme, or no class anywhere under the map.
         """
         held = Held({level.title: Counter() for level in levels})
-        with self._opened() as file:
+        with self.opened() as file:
             for block in map_blocks(run, progress):
                 self._hold_block(file, block, run.scheme, levels, tiles, held)
         if not any(name for pairs in held.pairs.values() for name, _ in pairs):
@@ -87,7 +94,13 @@ class ReferenceRaster:
         return held
 
     @contextmanager
-    def _opened(self) -> Iterator[DatasetReader]:
+    def opened(self) -> Iterator[DatasetReader]:
+        """The raster, within a ``with`` block.
+
+        Raises:
+            SourceError: if it cannot be read, has no CRS or several bands, or says by itself that
+                its codes stand for other classes.
+        """
         with ExitStack() as stack:
             try:
                 file = stack.enter_context(opened_raster(str(self.path)))
@@ -126,7 +139,7 @@ class ReferenceRaster:
         tiles: bool,
         held: Held,
     ) -> None:
-        steps = _steps(file, block.part) if tiles else 1
+        steps = places_across(file, block.part) if tiles else 1
         edge = max(1, _SIDE // steps)
         height, width = block.classes.shape
         for row in range(0, height, edge):
@@ -134,17 +147,26 @@ class ReferenceRaster:
                 index = block.classes[row : row + edge, col : col + edge]
                 if (index < len(labels)).any():
                     part = block.part.part(col, row, index.shape[1], index.shape[0])
-                    found = self._read(file, part, steps)
+                    found = self._classes_on(file, part, steps)
                     if steps == 1:
                         _count_pixels(found, index, labels, self.scheme, levels, held)
                     else:
                         _count_tiles(found, index, labels, self.scheme, levels, held)
 
-    def _read(self, file: DatasetReader, grid: MapGrid, steps: int) -> Index:
-        """Classes of the raster under a grid: dims (y * steps, x * steps).
+    def _classes_on(self, file: DatasetReader, grid: MapGrid, steps: int) -> Index:
+        """Classes of the raster under a grid: of the pixel in which each place lies.
+
+        Args:
+            file: the raster, opened.
+            grid: in any CRS.
+            steps: places along the side of each of its pixels, at the centres of equal parts.
 
         Returns:
-            the index of each in the scheme, ``len(scheme)`` where there is none.
+            dims (y * steps, x * steps): the index of each in the scheme, ``len(scheme)`` where there
+            is none.
+
+        Raises:
+            SourceError: if it cannot be read, or has codes that are none of its scheme.
         """
         a, b, c, d, e, f = grid.transform
         shape = grid.height * steps, grid.width * steps
@@ -159,6 +181,45 @@ class ReferenceRaster:
         except FAILURES as error:
             raise SourceError(str(self.path), f"cannot be read: {cause(error)}") from error
         return self._index(codes, known)
+
+    def classes_at(self, file: DatasetReader, x: Floats, y: Floats, crs: str) -> Index:
+        """Classes of the raster at places: of the pixel in which each lies.
+
+        All that lies between the places is read at once.
+
+        Args:
+            file: the raster, opened.
+            x: of the places.
+            y: of the places, of the same shape.
+            crs: of the places.
+
+        Returns:
+            dims of ``x``: the index of each in the scheme, ``len(scheme)`` where there is none.
+
+        Raises:
+            SourceError: if it cannot be read, or has codes that are none of its scheme.
+        """
+        a, b, c, d, e, f = tuple(~file.transform)[:6]
+        to_file = _transformer(crs, name_of(file.crs))
+        x, y = to_file.transform(x, y)
+        col, row = np.floor(a * x + b * y + c + _SLACK), np.floor(d * x + e * y + f + _SLACK)
+        inside = (col >= 0) & (col < file.width) & (row >= 0) & (row < file.height)
+        found = np.full(x.shape, len(self.scheme), np.intp)
+        if inside.any():
+            cols, rows = col[inside].astype(np.intp), row[inside].astype(np.intp)
+            found[inside] = self._picked(file, rows, cols)
+        return found
+
+    def _picked(self, file: DatasetReader, rows: Index, cols: Index) -> Index:
+        top, left = int(rows.min()), int(cols.min())
+        window = Window(left, top, int(cols.max()) - left + 1, int(rows.max()) - top + 1)
+        try:
+            codes = file.read(1, window=window)
+            known = file.read_masks(1, window=window) > 0
+        except FAILURES as error:
+            raise SourceError(str(self.path), f"cannot be read: {cause(error)}") from error
+        places = rows - top, cols - left
+        return self._index(codes[places], known[places])
 
     def _index(self, codes: npt.NDArray[Any], known: npt.NDArray[np.bool_]) -> Index:
         known &= ~np.isin(codes, list(self.ignored))
@@ -182,7 +243,7 @@ class ReferenceRaster:
         )
 
 
-def _steps(file: DatasetReader, grid: MapGrid) -> int:
+def places_across(file: DatasetReader, grid: MapGrid) -> int:
     """How many places along the side of a tile lie as close as the pixels of a raster."""
     middle = grid.part(grid.width // 2, grid.height // 2, 1, 1)
     left, low, right, high = transform_bounds(middle.crs, file.crs, *middle.bounds)
@@ -190,6 +251,11 @@ def _steps(file: DatasetReader, grid: MapGrid) -> int:
     longest = max(across, down)
     # A tile of 224 pixels of a reference is 224 steps, also where rounding says 224.0000001.
     return min(_FINEST, max(1, math.ceil(longest - 1e-3))) if math.isfinite(longest) else 1
+
+
+@lru_cache(maxsize=64)
+def _transformer(crs: str, target: str) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(crs, target, always_xy=True)
 
 
 def _apart(file: DatasetReader, grid: MapGrid) -> bool:

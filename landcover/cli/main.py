@@ -25,6 +25,7 @@ COMMANDS = {
     "report": ("landcover.cli.report", "Write one HTML file about runs that opens offline."),
     "vectorize": ("landcover.cli.vectorize", "Write the map as polygons, for GIS programs."),
     "stac": ("landcover.cli.stac", "Describe a run as a STAC collection."),
+    "prepare": ("landcover.cli.prepare", "Cut imagery into tiles labelled by a reference."),
     "plan": ("landcover.cli.plan", "Say what a run would do, without doing it."),
     "bench": ("landcover.cli.bench", "Try all ways of scoring, and say which is the fastest."),
     "demo": ("landcover.cli.demo", "Generate imagery, train a small network and map it."),

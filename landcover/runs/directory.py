@@ -11,10 +11,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from typing import Any, Literal
 from landcover.classes import Scheme
 from landcover.errors import ConfigError, OutputError
 from landcover.redaction import redacted_values
+from landcover.runs.fingerprint import check_same, digest_of, other_keys, whole_of
 from landcover.runs.lock import BEAT, only_run
 from landcover.runs.manifest import parsed_manifest
 from landcover.runs.storage import Storage
@@ -45,9 +45,6 @@ _BESIDE_PARTS = (
 
 _ERASED = "erased"
 _A_MAP = re.compile(r"map[\w.\-]*\.(tif|vrt|png)")
-
-# Characters of a value that a message tells.
-_LONGEST = 40
 
 
 @dataclass(frozen=True)
@@ -147,7 +144,7 @@ def ended_run(path: str, fingerprint: Mapping[str, object], scheme: Scheme) -> R
         return None
     if found.get("status") != "done" or found.get("retryable"):
         return None
-    return None if _other(found, _whole(fingerprint, scheme)) else run
+    return None if other_keys(found, whole_of(fingerprint, scheme)) else run
 
 
 @contextmanager
@@ -178,19 +175,18 @@ def claim(
             or is being written by another run at this moment.
     """
     run = RunDirectory(path, scheme)
-    whole = _whole(fingerprint, scheme)
+    whole = whole_of(fingerprint, scheme)
     run.storage.prepare()
     with only_run(run.storage, beat) as token:
         run = replace(run, token=token)
         started = _started(run, whole, extended)
-        digest = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
         run._write(
             {
                 "status": "running",
                 "started": started or _now(),
                 **manifest,
                 "classes": scheme.to_json(),
-                "fingerprint": {**fingerprint, "digest": digest},
+                "fingerprint": {**fingerprint, "digest": digest_of(whole)},
             }
         )
         # Not before run.json: whose a directory is must be known, wherever a run is killed.
@@ -237,60 +233,8 @@ def _started(
     found = run.manifest()
     if found.get("status") == _ERASED:
         return None
-    other = [key for key in _other(found, fingerprint) if key not in extended]
-    if other:
-        theirs = _theirs(found)
-        told = "; ".join(
-            f"{key}: {was} there, {new} here"
-            for key, was, new in _differences(theirs, fingerprint, other)
-        )
-        reason = (
-            f"belongs to another run, with another {', '.join(other)}{told and f' ({told})'}: name "
-            "another output, or begin this one anew (--restart)"
-        )
-        raise OutputError(run.path, reason)
+    check_same(run.path, found, fingerprint, extended)
     return str(found.get("started", "")) or None
-
-
-def _whole(fingerprint: Mapping[str, object], scheme: Scheme) -> dict[str, Any]:
-    """A fingerprint with the classes, as it comes back from ``run.json``."""
-    if "digest" in fingerprint:
-        raise ValueError(
-            "'digest' stands for the whole fingerprint: call what goes into it otherwise"
-        )
-    values = {**fingerprint, "classes": scheme.to_json()}
-    whole: dict[str, Any] = redacted_values(json.loads(json.dumps(values)))
-    return whole
-
-
-def _other(found: Mapping[str, Any], fingerprint: Mapping[str, Any]) -> list[str]:
-    """What is another in a run's manifest than in a fingerprint."""
-    theirs = _theirs(found)
-    keys = {*theirs, *fingerprint} - {"digest"}
-    return sorted(key for key in keys if _differ(theirs, fingerprint, key))
-
-
-def _theirs(found: Mapping[str, Any]) -> dict[str, Any]:
-    """The fingerprint that a run's manifest tells, with the classes."""
-    return {**found.get("fingerprint", {}), "classes": found.get("classes")}
-
-
-def _differences(
-    one: Mapping[str, Any], other: Mapping[str, Any], keys: Iterable[str]
-) -> Iterator[tuple[str, str, str]]:
-    """Key by key, what it is in one and in another; digests and lists say nothing to people."""
-    for key in keys:
-        was, new = one.get(key), other.get(key)
-        if isinstance(was, Mapping) and isinstance(new, Mapping):
-            inner = sorted(k for k in {*was, *new} if was.get(k) != new.get(k))
-            for name, before, now in _differences(was, new, inner):
-                yield f"{key}.{name}", before, now
-        elif all(len(str(value)) <= _LONGEST for value in (was, new)):
-            yield key, _word(was), _word(new)
-
-
-def _word(value: object) -> str:
-    return "nothing" if value is None else json.dumps(value)
 
 
 def _manifest(storage: Storage) -> dict[str, Any]:
@@ -300,10 +244,6 @@ def _manifest(storage: Storage) -> dict[str, Any]:
         raise OutputError(storage.root, f"holds no {MANIFEST}: it is no run directory") from None
     except (OSError, ValueError) as error:
         raise OutputError(storage.where(MANIFEST), f"cannot be read: {error}") from None
-
-
-def _differ(one: Mapping[str, Any], other: Mapping[str, Any], key: str) -> bool:
-    return key not in one or key not in other or one[key] != other[key]
 
 
 def _now() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from landcover.classes import classes_of
 from landcover.config import Config, ModelSettings, RegionSettings, SourceSettings
 from landcover.errors import ConfigError, OutputError
@@ -80,23 +82,40 @@ def cropped(settings: SourceSettings, recipe: Recipe) -> int:
 
 def _rasters(settings: SourceSettings, recipe: Recipe) -> RasterSource:
     tile, halo, stride = _tiling(settings, recipe)
-    return RasterSource(
-        settings.rasters,
+    return scenes_of(
+        settings,
         tile=tile,
         stride=stride,
         halo=halo,
         resolution=settings.resolution or recipe.resolution,
         bands=recipe.bands,
         mask=recipe.output == "pixel",
+        inside=settings.inside or ("touch" if recipe.output == "pixel" else "centre"),
+    )
+
+
+def scenes_of(settings: SourceSettings, **asked: Any) -> RasterSource:
+    """The scenes of a configuration, read as it says.
+
+    Args:
+        settings: of the source.
+        asked: what is not the settings' alone to say: arguments of :class:`RasterSource`.
+
+    Raises:
+        SourceError: the imagery is not there, or not what the settings say.
+        ConfigError: the arguments do not fit together.
+    """
+    return RasterSource(
+        settings.rasters,
         alpha=settings.alpha,
         lattice=settings.grid == "ground",
         date=settings.date,
         palette=settings.palette,
         region=_region(settings.region),
-        inside=settings.inside or ("touch" if recipe.output == "pixel" else "centre"),
         formats=settings.formats,
         outside=settings.outside,
         most_tiles=settings.most_tiles,
+        **asked,
     )
 
 

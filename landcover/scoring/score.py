@@ -57,9 +57,9 @@ def score(
     """
     by_hand = backend if isinstance(backend, Backend) else None
     settings = {
-        **_section("model", "path", model),
-        **_backend(backend),
-        **_section("output", "path", output),
+        **section("model", "path", model),
+        **backend_settings(backend),
+        **section("output", "path", output),
         **({"source.images": images} if images is not None else {}),
         **(overrides or {}),
     }
@@ -75,7 +75,7 @@ def score(
     return run(resolved, by_hand, progress or (lambda tiles: None), extend)
 
 
-def _backend(given: str | Mapping[str, Any] | Backend | None) -> dict[str, Any]:
+def backend_settings(given: str | Mapping[str, Any] | Backend | None) -> dict[str, Any]:
     """The section ``backend``; one made by hand takes its place, in ``run.json`` by its kind."""
     if isinstance(given, Backend):
         return {"backend": {"name": type(given).__name__}}
@@ -83,10 +83,10 @@ def _backend(given: str | Mapping[str, Any] | Backend | None) -> dict[str, Any]:
         kind = f"{type(given).__module__}.{type(given).__qualname__}"
         reason = "must be a name, options by name, or a backend such as DaskBackend(client=...)"
         raise ConfigError([f"backend: {reason}, not a {kind}"], "the arguments")
-    return _section("backend", "name", given)
+    return section("backend", "name", given)
 
 
-def _section(name: str, first: str, given: Any) -> dict[str, Any]:
+def section(name: str, first: str, given: Any) -> dict[str, Any]:
     """A section given by its first key alone, or by several of its keys, as dotted overrides."""
     if given is None:
         return {}

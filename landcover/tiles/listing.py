@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from landcover.config import subdataset
 from landcover.errors import SourceError, StoreError
+from landcover.tiles.opening.allowed import MRSID
 from landcover.tiles.states import state_told
 from landcover.tiles.storage import file_system, in_archive, is_remote, refuse_secrets
 
@@ -338,7 +339,8 @@ def _what_is_there(entry: Entry) -> str:
         return f"{folder} cannot be listed: {error}"
     most = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))[:4]
     held = ", ".join(f"{n} {kind}" for kind, n in most)
-    return f"{folder} holds {held or 'nothing'}"
+    sids = f": {MRSID}" if any(".sid" in kind for kind, _ in most) else ""
+    return f"{folder} holds {held or 'nothing'}{sids}"
 
 
 def _kind(name: str, is_folder: bool) -> str:

@@ -35,6 +35,13 @@ VIRTUAL, _VIRTUAL_SUFFIX = "VRT", ".vrt"
 _SCHEMES = {prefix: scheme for scheme, prefix in reversed(STORES.items())}
 
 
+MRSID = (
+    "MrSID, which GDAL as pip brings it cannot read: convert it once, with 'mrsidgeodecode -i FILE.sid -o "
+    "FILE.tif' of Extensis's free MrSID tools or a GDAL with its MrSID driver, and name the .tif"
+)
+"""What to do with imagery as the Geospatial Data Gateway hands it out."""
+
+
 class Refused(OSError):
     """A file is not opened, since it may not be what it is, or names what it may not; a sentence."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import PurePosixPath
 
 import rasterio
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 
 from landcover.tiles.gdal import address, gdal_settings, unplaced_allowed
-from landcover.tiles.opening.allowed import USUAL, Allowed, Refused, is_virtual
+from landcover.tiles.opening.allowed import MRSID, USUAL, Allowed, Refused, is_virtual
 from landcover.tiles.opening.content import heads_of, is_tiff, is_waitless
 from landcover.tiles.opening.hdf5 import check_hdf5
 from landcover.tiles.opening.virtual import check_virtual
@@ -94,6 +95,8 @@ def _first(file: str, drivers: list[str]) -> DatasetReader:
         except RasterioIOError as error:
             if _UNKNOWN not in str(error):
                 raise
+    if PurePosixPath(file_of(file)).suffix.lower() == ".sid":
+        raise Refused(f"is {MRSID}")
     formats = ", ".join(drivers)
     raise Refused(
         f"is not recognized as one of the formats that are allowed ({formats}; others: source.formats)"

@@ -86,10 +86,10 @@ class RasterTask:
     def planned(self) -> Iterator[Tile]:
         """The tiles of the block that are chosen, row after row."""
         every = tiles_of(self.scene, self.block)
-        return compress(every, self._chosen().ravel()) if self.chosen else every
+        return compress(every, self.chosen_tiles().ravel()) if self.chosen else every
 
-    def _chosen(self) -> npt.NDArray[np.bool_]:
-        """Which tiles of the block are chosen, dims (row, column)."""
+    def chosen_tiles(self) -> npt.NDArray[np.bool_]:
+        """Which tiles of the block the task stands for, dims (row, column)."""
         row0, row1, col0, col1 = self.block
         shape = row1 - row0, col1 - col0
         if not self.chosen:
@@ -99,7 +99,7 @@ class RasterTask:
 
     def _wanted(self) -> npt.NDArray[np.bool_]:
         """Which tiles of the block are read, dims (row, column)."""
-        chosen = self._chosen()
+        chosen = self.chosen_tiles()
         chosen.flat[np.flatnonzero(chosen)[list(self.spared)]] = False
         return chosen
 

@@ -346,10 +346,10 @@ LOCK = planted(
     ),
 )
 
-DIRECTORY = planted(
-    "landcover/runs/directory.py",
+FINGERPRINT = planted(
+    "landcover/runs/fingerprint.py",
     "tests/runs/test_directory.py",
-    ("another model goes on", "    if other:\n        theirs", "    if False:\n        theirs"),
+    ("another model goes on", "    if not other:\n        return", "    if True:\n        return"),
     (
         "a key that one of them lacks is no difference",
         "return key not in one or key not in other or one[key] != other[key]",
@@ -357,14 +357,19 @@ DIRECTORY = planted(
     ),
     (
         "keys of the present job alone",
-        'keys = {*theirs, *fingerprint} - {"digest"}',
-        'keys = {*fingerprint} - {"digest"}',
+        'keys = {*theirs, *whole} - {"digest"}',
+        'keys = {*whole} - {"digest"}',
     ),
     (
         "other classes go on",
-        '"classes": found.get("classes")}',
-        '"classes": fingerprint.get("classes")}',
+        'keys = {*theirs, *whole} - {"digest"}',
+        'keys = {*theirs, *whole} - {"digest", "classes"}',
     ),
+)
+
+DIRECTORY = planted(
+    "landcover/runs/directory.py",
+    "tests/runs/test_directory.py",
     (
         "the lock is taken after the look",
         "    with only_run(run.storage, beat) as token:\n        run = replace(run, token=token)\n        started = _started(run, whole, extended)",
@@ -388,7 +393,7 @@ DIRECTORY = planted(
     ),
     (
         "another run is done",
-        "return None if _other(found, _whole(fingerprint, scheme)) else run",
+        "return None if other_keys(found, whole_of(fingerprint, scheme)) else run",
         "return run",
     ),
     (

@@ -105,8 +105,8 @@ CONFIG = planted(
     "tests/test_config.py",
     (
         "secrets are recorded",
-        "redacted_values(\n            {**values",
-        "dict(\n            {**values",
+        'redacted_values({**values, "backend"',
+        'dict({**values, "backend"',
     ),
     (
         "clients are recorded as they are",
@@ -146,8 +146,8 @@ CONFIG_FILE = planted(
     "tests/test_config.py",
     (
         "the environment wins over arguments",
-        "later = {**_from_environment(environment), **(overrides or {})}",
-        "later = {**(overrides or {}), **_from_environment(environment)}",
+        "later = {**_from_environment(environment, kind), **(overrides or {})}",
+        "later = {**(overrides or {}), **_from_environment(environment, kind)}",
     ),
     (
         "paths count from where the command is given",
@@ -166,7 +166,7 @@ CONFIG_FILE = planted(
     ),
     (
         "sections that are none pass",
-        "        if section not in Config.model_fields:\n            nearest",
+        "        if section not in known:\n            nearest",
         "        if False:\n            nearest",
     ),
 )

@@ -1,0 +1,1 @@
+"""Imagery and a reference become labelled tiles: found, split, drawn and written."""
