@@ -5,6 +5,8 @@
     prepare.json                     what was asked for and what came out
     train/CLASS/NAME.png             a tile; likewise validation/ and test/
     manifest.parquet                 a row a tile
+    masks/train/CLASS/NAME.png       where asked for: the class of every pixel of a tile, as codes
+    tfrecord/, cntk/                 where asked for: what other training scripts read
     counts.png                       how many there are of each class
     parts/                           of a run that is not done: what its tasks have found and written
 """
@@ -16,6 +18,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -31,7 +34,9 @@ from landcover.runs.storage import Storage
 from landcover.runs.tables import encoded
 
 MANIFEST, TABLE, FIGURE = "prepare.json", "manifest.parquet", "counts.png"
-PARTS, MASKS = "parts", "masks"
+PARTS, MASKS, TFRECORD, CNTK = "parts", "masks", "tfrecord", "cntk"
+SIZE = "size"
+"""Of parts: a column with the bytes of each file."""
 Stage = Literal["labels", "tiles"]
 _STAGES: tuple[Stage, ...] = ("labels", "tiles")
 _KEY = b"landcover"
@@ -123,7 +128,18 @@ class Prepared:
                 raise
             except (OSError, pa.ArrowException, KeyError, ValueError):
                 continue  # it is done again
+            if stage == "tiles" and not self._holds(index):
+                del found[index]
         return found
+
+    def _holds(self, index: int) -> bool:
+        """Whether the files of a task are whole: the power may have failed before the disk had them."""
+        root = self.storage.local
+        if root is None:
+            return True
+        table = self.part("tiles", index)
+        pairs = zip(table.column("path").to_pylist(), table.column(SIZE).to_pylist(), strict=True)
+        return all(_size(root / path) == size for path, size in pairs)
 
     def done(self, fingerprint: Mapping[str, object], scheme: Scheme) -> dict[str, Any] | None:
         """What ``prepare.json`` says where all is done that is asked for; else None."""
@@ -207,7 +223,7 @@ class Prepared:
         if not self.storage.exists(MANIFEST):
             return
         with only_run(self.storage):
-            for folder in (*SPLITS, MASKS, PARTS, "tfrecord", "cntk"):
+            for folder in (*SPLITS, MASKS, PARTS, TFRECORD, CNTK):
                 self.storage.remove_folder(folder)
             for name in (TABLE, FIGURE, MANIFEST):
                 self.storage.remove(name)
@@ -232,6 +248,13 @@ def folder_name(item: LandClass) -> str:
     """What the folder of a class is called."""
     name = _STRANGE.sub("-", item.name).strip(" .-")
     return name or f"class {item.code}"
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
 
 
 def _part(stage: Stage, index: int) -> str:

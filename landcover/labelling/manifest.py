@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
 
-from landcover.labelling.folder import TABLE, Prepared
+from landcover.labelling.folder import SIZE, TABLE, Prepared
 from landcover.runs.geoparquet import geo_metadata
 
 _CHUNK = 2**22
@@ -65,7 +65,7 @@ def _gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     held: list[pa.Table] = []
     lines = 0
     for table in tables:
-        held.append(table.replace_schema_metadata(None))
+        held.append(table.drop_columns([SIZE]).replace_schema_metadata(None))
         lines += table.num_rows
         if lines >= _LINES:
             yield pa.concat_tables(held)

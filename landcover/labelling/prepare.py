@@ -13,6 +13,7 @@ from landcover.config import load_settings
 from landcover.contracts import Backend, Lost
 from landcover.errors import RunIncomplete
 from landcover.labelling.drawing import Cell, Draw, Lots, sizes_of
+from landcover.labelling.exports import check_exports, write_exports
 from landcover.labelling.finding import Finder, Item
 from landcover.labelling.folder import Prepared, Stage
 from landcover.labelling.manifest import write_table
@@ -95,7 +96,8 @@ class _Work:
     def done_in(self, folder: Prepared) -> TileSet:
         """Do all that is not done yet."""
         plan = self._plan
-        reference = plan.reference()
+        reference, bands = plan.reference(), plan.scenes[0].bands
+        check_exports(plan.config.output, len(bands.read), bands.dtype)
         _ = self._pool.threads  # a cluster that does not answer says so before anything is written
         scheme, outcome = plan.legend.scheme, Outcome(plan)
         with folder.claimed(plan.fingerprint(), scheme, outcome.asked()) as (held, said):
@@ -110,8 +112,10 @@ class _Work:
             held.make_folders(folders, masks is not None)
             writer = Writer(held, scheme, draw, plan.config.draw.seed, plan.crs, masks)
             written = self._all(held, "tiles", writer, sum(drawn.values()))
+            held.storage.settle()
             write_table(held, sorted(written), plan.crs)
             summary = {**said, **outcome.told(held, cells, left_out, written.values())}
+            write_exports(held, plan.config.output, summary)
             write_figure(held, summary)
             held.write_manifest(summary)
             held.forget_parts()

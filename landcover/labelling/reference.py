@@ -21,6 +21,9 @@ Coordinates = npt.NDArray[np.float64]
 
 # Places that are looked at in one go.
 _PLACES = 2**21
+# Along the side of a tile, where its share of a class is asked for: of large pixels of a reference, parts
+# lie in it.
+_FEWEST = 16
 
 
 class Opened(Protocol):
@@ -83,7 +86,7 @@ class _OpenRaster:
 
     def labels(self, scene: Scene, block: Block) -> Labels:
         asked = self.reference.asked
-        steps = asked.steps or places_across(self.file, _tile_grid(scene, block))
+        steps = asked.steps or max(_FEWEST, places_across(self.file, _tile_grid(scene, block)))
         found = np.empty((block.row1 - block.row0, block.col1 - block.col0), np.int16)
         for part in _parts(block, max(1, _PLACES // steps**2)):
             within = (

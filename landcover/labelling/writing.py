@@ -17,7 +17,7 @@ from landcover.contracts import Failure, Tile
 from landcover.labelling.chance import Numbers, key_of, numbers
 from landcover.labelling.drawing import Draw
 from landcover.labelling.finding import Item, chosen
-from landcover.labelling.folder import MASKS, Prepared, folder_of
+from landcover.labelling.folder import MASKS, SIZE, Prepared, folder_of
 from landcover.labelling.images import geotiff, png, suffix_of
 from landcover.labelling.plane import outlines_of
 from landcover.labelling.reference import Opened, Reference
@@ -116,14 +116,21 @@ class Writer:
         suffix = suffix_of(len(pixels), str(pixels.dtype))
         folder = folder_of(SPLITS[split], item)
         name = f"{folder}/{stem}_{tile.row}_{tile.col}"
-        self.folder.storage.put(name + suffix, _encoded(pixels, scene, tile))
+        content = _encoded(pixels, scene, tile)
+        self.folder.storage.put_quickly(name + suffix, content)
         line = {"path": name + suffix, "class": item.name, "code": item.code, "row": tile.row}
-        line |= {"col": tile.col, "scene": scene.name, "date": scene.date, "split": SPLITS[split]}
+        line |= {
+            "size": len(content),
+            "col": tile.col,
+            "scene": scene.name,
+            "date": scene.date,
+            "split": SPLITS[split],
+        }
         if reference is not None:
             mask = line["mask"] = f"{MASKS}/{name}.png"
             codes = np.array([*self.scheme.codes, *[self.scheme.nodata] * 2], self.scheme.dtype)
             found = codes[reference.codes(scene, tile.row, tile.col)][None]
-            self.folder.storage.put(mask, png(found))
+            self.folder.storage.put_quickly(mask, png(found))
         return line
 
     def _table(self, scene: Scene, lines: list[dict[str, Any]]) -> pa.Table:
@@ -140,6 +147,7 @@ class Writer:
             "class": pa.array([one["class"] for one in lines], pa.string()),
             "code": pa.array([one["code"] for one in lines], pa.int32()),
             "geometry": pa.array(list(wkb), pa.binary()),
+            SIZE: pa.array([one["size"] for one in lines], pa.int64()),
             **{
                 name: pa.array([one[name] for one in lines], pa.string())
                 for name in ("scene", "date", "split")

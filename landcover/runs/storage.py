@@ -101,6 +101,29 @@ class Storage:
                 temporary.replace(path)
                 flush_folder(path.parent)
 
+    def put_quickly(self, name: str, content: bytes) -> None:
+        """Write a file as :meth:`put` does, but without waiting until the disk holds it.
+
+        For many small files, after which :meth:`settle` waits for all of them at once: the power may
+        fail before, and leave some of them empty.
+
+        Raises:
+            OutputError: if it cannot be written; nothing is left behind then.
+        """
+        if self.local is None:
+            self.put(name, content)
+            return
+        with self._writing(name):
+            path = self.local / name
+            with neighbour(path) as temporary:
+                temporary.write_bytes(content)
+                temporary.replace(path)
+
+    def settle(self) -> None:
+        """Wait until the disk holds all that was written; stores do by themselves."""
+        if self.local is not None:
+            os.sync()
+
     def put_new(self, name: str, content: bytes) -> bool:
         """Write a file as :meth:`put` does, unless there is one: of two writers the first one wins.
 

@@ -43,7 +43,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings(ground: Path, output: Path, **more: Any) -> dict[str, Any]:
     return {
-        "source": {"rasters": str(ground / "scene*.tif"), "tile": 16, "task": 64},
+        "source": {"rasters": str(ground / "scene*.tif"), "tile": 16, "task": 128},
         "reference": str(ground / "codes.tif"),
         "split": {"block": 250, "buffer": 30, "shares": SHARES},
         "output": str(output),
@@ -168,6 +168,24 @@ def test_what_was_interrupted_goes_on_and_ends_in_the_same_bytes(
     one.pop("prepare.json")
     other.pop("prepare.json")
     assert one == other
+
+
+def test_files_that_a_power_cut_left_empty_are_written_again(
+    ground: Path, tmp_path: Path, made: Any
+) -> None:
+    def stop(what: str, done: int, total: int) -> None:
+        if done == total:
+            raise Killed
+
+    asked = settings(ground, tmp_path / "out")
+    for _ in range(2):  # after the last task of either stage
+        with pytest.raises(Killed):
+            lc.prepare(asked, progress=stop)
+    for path in sorted((tmp_path / "out/train").rglob("*.png"))[::7]:
+        path.write_bytes(b"")
+    lc.prepare(asked)
+    one, other = files(Path(made.path)), files(tmp_path / "out")
+    assert one.pop("prepare.json") and other.pop("prepare.json") and one == other
 
 
 def test_a_folder_of_other_settings_is_not_mixed_with(made: Any, ground: Path) -> None:
