@@ -53,8 +53,8 @@ def prepare(
 ) -> None:
     """Cut the imagery that CONFIG names into tiles, and label them with the reference that it names.
 
-    The reference is a raster of class codes (NLCD, CDL or any other with a scheme) in any CRS and
-    resolution. It is looked at where the tiles lie: no pixel of the imagery is warped. A tile gets a
+    The reference is a raster of class codes (NLCD, CDL or any other with a scheme), or a vector file
+    of points or polygons with a column of classes, in any CRS and resolution. It is looked at where the tiles lie: no pixel of the imagery is warped. A tile gets a
     label by labels.rule: 'nine-point' (the 2017 guide's: the classes at nine regularly spaced points,
     after grouping NLCD codes, are all equal), 'majority' (one class covers at least labels.share of
     it) or 'centre'. Tiles with nodata are left out.

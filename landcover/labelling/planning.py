@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pyproj
+import shapely
 from rasterio.crs import CRS
-from rasterio.io import DatasetReader
 from rasterio.warp import transform_bounds
 
 from landcover.analysis.reference_raster import ReferenceRaster
-from landcover.classes import scheme
+from landcover.classes import Scheme, scheme
 from landcover.config import RegionSettings
 from landcover.errors import ConfigError, SourceError
 from landcover.labelling.chance import key_of
@@ -26,6 +26,7 @@ from landcover.labelling.reference import RasterReference, Reference
 from landcover.labelling.rules import Asked, Legend, legend_of
 from landcover.labelling.settings import SPLITS, PrepareConfig
 from landcover.labelling.splitting import Blocks, Grounds, Splitting
+from landcover.labelling.vectors import Shapes, VectorReference, is_vector, put_shapes, read_shapes
 from landcover.runs.map_format.grid import file_names
 from landcover.scoring.plan import scenes_of
 from landcover.tiles.gdal import FAILURES
@@ -159,18 +160,52 @@ class Plan:
             "states": digest_of(states, *(grounds if self.config.split.by == "region" else ())),
         }
 
-    def reference(self) -> Reference:
-        """What is held to be true, as workers get it.
+    @cached_property
+    def references(self) -> Scheme:
+        """The classes of the reference."""
+        return scheme(self.config.reference.scheme)
+
+    @cached_property
+    def _raster(self) -> ReferenceRaster:
+        settings = self.config.reference
+        return ReferenceRaster(settings.path, self.references, settings.ignore)
+
+    @cached_property
+    def _shapes(self) -> Shapes:
+        settings = self.config.reference
+        return read_shapes(settings.path, settings.field, self.references)
+
+    def check_reference(self) -> None:
+        """Look at the reference, before anything is written.
 
         Raises:
             SourceError: if it cannot be read, or lies where no scene does.
         """
-        settings = self.config.reference
-        raster = ReferenceRaster(settings.path, scheme(settings.scheme), settings.ignore)
-        with raster.opened() as file:
-            if not any(_meet(scene, file) for scene in self.scenes):
-                raise SourceError(settings.path, self._apart(file.crs.to_wkt(), file.bounds))
-        return RasterReference(raster, self.legend, Asked.of(self.config.labels))
+        path = self.config.reference.path
+        if is_vector(path):
+            crs, bounds = (
+                self._shapes.crs,
+                tuple(shapely.total_bounds(self._shapes.geometry).tolist()),
+            )
+        else:
+            with self._raster.opened() as file:
+                (x0, y0, x1, y1), crs = file.bounds, file.crs.to_wkt()
+            bounds = x0, min(y0, y1), x1, max(y0, y1)
+        if not any(_meet(scene, crs, bounds) for scene in self.scenes):
+            raise SourceError(path, self._apart(crs, bounds))
+
+    def reference(self, folder: Prepared) -> Reference:
+        """What is held to be true, as workers get it; points and polygons lie in the folder.
+
+        Raises:
+            OutputError: if they cannot be written there.
+        """
+        asked = Asked.of(self.config.labels)
+        if not is_vector(self.config.reference.path):
+            return RasterReference(self._raster, self.legend, asked)
+        name = f"{PARTS}/reference.parquet"
+        digest = put_shapes(folder.storage, name, self._shapes)
+        return VectorReference(folder.storage, name, digest, self.legend, asked)
 
     def splitting(self, folder: Prepared) -> Splitting:
         """How tiles are split, as workers get it; what they need of ground lies in the folder.
@@ -222,17 +257,16 @@ def _put(folder: Prepared, split: str, region: Region | None) -> RegionAt | None
     return RegionAt(known(region).digest, folder.storage.where(name))
 
 
-def _meet(scene: Scene, file: DatasetReader) -> bool:
-    """Whether a raster shows any of the ground of a scene."""
+def _meet(scene: Scene, crs: str, bounds: tuple[float, ...]) -> bool:
+    """Whether some bounds in a CRS hold any of the ground of a scene."""
     a, _, c, _, e, f = scene.transform
     own = (c, f + e * scene.grid.height, c + a * scene.grid.width, f)
     try:
-        west, south, east, north = transform_bounds(scene.crs, file.crs, *own, densify_pts=21)
+        west, south, east, north = transform_bounds(scene.crs, crs, *own, densify_pts=21)
     except FAILURES:
         return False
-    x0, y0, x1, y1 = file.bounds
-    low, high = min(y0, y1), max(y0, y1)
-    return bool(west < x1 and east > x0 and south < high and north > low)
+    x0, y0, x1, y1 = bounds
+    return bool(west <= x1 and east >= x0 and south <= y1 and north >= y0)
 
 
 def make_plan(config: PrepareConfig) -> Plan:

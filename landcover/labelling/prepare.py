@@ -96,11 +96,13 @@ class _Work:
     def done_in(self, folder: Prepared) -> TileSet:
         """Do all that is not done yet."""
         plan = self._plan
-        reference, bands = plan.reference(), plan.scenes[0].bands
+        plan.check_reference()
+        bands = plan.scenes[0].bands
         check_exports(plan.config.output, len(bands.read), bands.dtype)
         _ = self._pool.threads  # a cluster that does not answer says so before anything is written
         scheme, outcome = plan.legend.scheme, Outcome(plan)
         with folder.claimed(plan.fingerprint(), scheme, outcome.asked()) as (held, said):
+            reference = plan.reference(held)
             finder = Finder(held, reference, plan.splitting(held), plan.plane)
             found = self._all(held, "labels", finder, plan.source.count())
             cells, left_out = _added(found.values())
