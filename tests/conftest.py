@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from support import clusters
 
 from landcover.errors import MissingExtra
@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # No test asserts a time: a busy machine is no fault of what is tested.
 settings.register_profile("landcover", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("landcover")
+# Where only whether a test fails is asked for, the first example that fails is as good as the smallest.
+settings.register_profile("any-failure", phases=[Phase.explicit, Phase.generate])
 
 
 @pytest.fixture(scope="session")

@@ -170,6 +170,7 @@ def _pytest(
     sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in environment
     os.chdir(copy)
     sys.path.insert(0, str(copy))
-    code = pytest.main(["-q", "-p", "no:cacheprovider", *arguments])
+    plain = ("-q", "-p", "no:cacheprovider", "--hypothesis-profile=any-failure")
+    code = pytest.main([*plain, *arguments])
     sys.stdout.flush()
     os._exit(code)  # threads that a fault has left are not waited for

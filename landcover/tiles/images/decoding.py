@@ -19,8 +19,11 @@ from landcover.config import Alpha, Palette, Resize
 from landcover.tiles.gdal import cause, unplaced_allowed
 from landcover.tiles.grid import Size
 from landcover.tiles.images.fetching import Content, Unreachable
+from landcover.tiles.images.gaps import gaps_of_colour, gaps_of_tiff, transparent_colour
 from landcover.tiles.images.resizing import resized
+from landcover.tiles.images.turning import turned
 from landcover.tiles.opening import is_tiff
+from landcover.tiles.unlike_numbers import objection
 
 Pixels = npt.NDArray[Any]
 
@@ -183,14 +186,15 @@ def _opened(content: bytes, wanted: Wanted, tile: Size | None) -> tuple[Pixels, 
     """All bands of an image, and whether the last is a mask; what it is, its name does not say."""
     try:
         if is_tiff(content):
+            _refuse(turned(content))
             return _by_rasterio(content, "GTiff", tile, colours=wanted.palette == "expand")
         image = Image.open(BytesIO(content), formats=("PNG", "JPEG", *wanted.formats))
         _check_size(image.width, image.height, tile)
-        if image.mode in ("LA", "RGB", "RGBA") and _deep(image):  # Pillow would cut them down to 8
-            return _by_rasterio(content, _DEEP[str(image.format)], tile)
-        if _simple_png(image) and _whole_png(content):  # twice as fast as Pillow
-            return _by_rasterio(content, "PNG", tile)[0], image.mode in ("LA", "RGBA")
-        return _by_pillow(image)
+        _refuse(turned(image))
+        colour = transparent_colour(image)
+        bands, alpha = _of_image(image, content, tile)
+        _refuse(gaps_of_colour(colour, bands))
+        return bands, alpha
     except UnidentifiedImageError:
         allowed = ", ".join((*_USUAL, *wanted.formats))
         raise Unusable(
@@ -200,6 +204,21 @@ def _opened(content: bytes, wanted: Wanted, tile: Size | None) -> tuple[Pixels, 
         raise Unusable(f"cannot be decoded: {cause(error)}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise Unusable(f"cannot be decoded: {error}") from None
+
+
+def _of_image(image: Image.Image, content: bytes, tile: Size | None) -> tuple[Pixels, bool]:
+    """All bands of a file that is no TIFF, and whether the last is a mask."""
+    if image.mode in ("LA", "RGB", "RGBA") and _deep(image):  # Pillow would cut them down to 8
+        return _by_rasterio(content, _DEEP[str(image.format)], tile)
+    if _simple_png(image) and _whole_png(content):  # twice as fast as Pillow
+        return _by_rasterio(content, "PNG", tile)[0], image.mode in ("LA", "RGBA")
+    return _by_pillow(image)
+
+
+def _refuse(reason: str) -> None:
+    """Refuse an image for a reason; "" is none."""
+    if reason:
+        raise Unusable(reason)
 
 
 def _by_pillow(image: Image.Image) -> tuple[Pixels, bool]:
@@ -226,7 +245,11 @@ def _by_rasterio(
             raise Unusable(
                 "holds indices into a palette; where its colours are imagery, set source.palette: expand"
             )
+        if driver == "GTiff":
+            _refuse(objection(dataset))
         bands = dataset.read()
+        if driver == "GTiff":
+            _refuse(gaps_of_tiff(dataset, bands))
         alpha = dataset.colorinterp[-1] == ColorInterp.alpha
     if bands.dtype.kind not in "iuf":
         raise Unusable(f"holds {bands.dtype} pixels; the network reads real numbers")

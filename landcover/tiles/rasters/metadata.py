@@ -20,6 +20,7 @@ from landcover.tiles.rasters.palettes import coloured, has_palette
 from landcover.tiles.reach import readable
 from landcover.tiles.states import state_of, state_told
 from landcover.tiles.storage import file_of, file_system, in_archive, is_remote
+from landcover.tiles.unlike_numbers import objection
 
 _COLOURS = {
     ColorInterp.red: "red",
@@ -91,8 +92,8 @@ def read_metadata(file: str, allowed: Allowed = USUAL, *, colours: bool = False)
         colours: where it holds indices into a palette, those of the colours that these stand for.
 
     Raises:
-        SourceError: if it is no raster that may be read, holds no band, or ends before its last
-            block.
+        SourceError: if it is no raster that may be read, holds no band or numbers that are not what
+            they seem, or ends before its last block.
     """
     size, state = _looked_up(file)
     try:
@@ -100,6 +101,8 @@ def read_metadata(file: str, allowed: Allowed = USUAL, *, colours: bool = False)
             if dataset.count == 0:
                 raise SourceError(file, _no_band(dataset))
             _check_complete(dataset, file, size)
+            if reason := objection(dataset):
+                raise SourceError(file, reason)
             told = _metadata(dataset, file, " ".join([state, *_beside(dataset, file)]))
             return _of_colours(dataset, told) if colours and told.palette else told
     except FAILURES as error:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from support.rasters import imagery, write
 
 from landcover.tiles.grid import Size
 from landcover.tiles.images.decoding import Expected, Unusable, Wanted, decode
@@ -60,3 +64,111 @@ def test_a_flipped_bit_gives_no_other_pixels(place: int, bit: int) -> None:
     damaged = bytearray(content)
     damaged[place % len(content)] ^= 1 << bit
     _same_or_refused(bytes(damaged), pixels)
+
+
+def test_what_stands_around_the_pixels_of_a_png_is_checked_bit_by_bit() -> None:
+    content, pixels = _png("RGB")
+    data = content.index(b"IDAT")
+    around = [*range(8, data + 6), *range(len(content) - 16, len(content))]
+    for place in around:
+        for bit in range(8):
+            damaged = bytearray(content)
+            damaged[place] ^= 1 << bit
+            _same_or_refused(bytes(damaged), pixels)
+
+
+def _saved(pixels: np.ndarray, kind: str, **told: Any) -> bytes:
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, kind, **told)
+    return file.getvalue()
+
+
+def _refusal(content: bytes, count: int, dtype: str = "uint8") -> str:
+    with pytest.raises(Unusable) as told:
+        decode(content, Expected(Wanted(Size.of(EDGE)), count, dtype))
+    return str(told.value)
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "tiff"])
+def test_an_image_that_is_to_be_turned_first_is_refused_and_one_that_is_not_is_read(
+    kind: str,
+) -> None:
+    pixels = np.moveaxis(imagery(3, EDGE, EDGE), 0, 2)
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        told = {"tiffinfo": {0x0112: orientation}} if kind == "tiff" else {"exif": exif}
+        content = _saved(pixels, kind, **told)
+        if orientation > 1:
+            assert f"orientation {orientation}" in _refusal(content, 3)
+        elif kind != "jpeg":
+            assert np.array_equal(np.moveaxis(_decoded(content, 3), 0, 2), pixels)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("order", ["LITTLE", "BIG"])
+def test_a_tiff_is_read_in_each_of_its_forms(tmp_path: Path, order: str, big: bool) -> None:
+    pixels = imagery(5, EDGE, EDGE, "uint16")
+    options = {"ENDIANNESS": order, "BIGTIFF": "YES" if big else "NO"}
+    content = Path(write(tmp_path / "a.tif", pixels, **options)).read_bytes()
+    found = decode(content, Expected(Wanted(Size.of(EDGE)), 5, "uint16"))
+    assert np.array_equal(found, pixels)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "bool"])
+@pytest.mark.parametrize("bands", [1, 3])
+def test_a_colour_that_means_transparent_is_no_data(dtype: str, bands: int) -> None:
+    if bands == 3 and dtype != "uint8":
+        pytest.skip("Pillow writes no such image")
+    pixels = np.moveaxis(imagery(bands, EDGE, EDGE, "uint16"), 0, 2).squeeze()
+    pixels = pixels > 100 if dtype == "bool" else (pixels * (257 if dtype == "uint16" else 1))
+    pixels = pixels.astype(dtype)
+    for row in (0, 5):
+        there = pixels[row, 7].tolist()
+        content = _saved(pixels, "png", transparency=tuple(there) if bands == 3 else int(there))
+        read = "uint16" if dtype == "uint16" else "uint8"
+        assert "is transparent in places" in _refusal(content, bands, read)
+    if dtype == "uint8":
+        away = (250,) * 3 if bands == 3 else 250
+        found = _decoded(_saved(pixels, "png", transparency=away), bands)
+        assert np.array_equal(np.moveaxis(found, 0, 2).squeeze(), pixels)
+
+
+def test_pixels_of_a_tiff_that_its_mask_leaves_out_are_no_data(tmp_path: Path) -> None:
+    seen = np.ones((EDGE, EDGE), bool)
+    whole = write(tmp_path / "whole.tif", imagery(3, EDGE, EDGE), mask=seen)
+    assert np.array_equal(_decoded(Path(whole).read_bytes(), 3), imagery(3, EDGE, EDGE))
+    seen[3, 5] = False
+    holed = write(tmp_path / "holed.tif", imagery(3, EDGE, EDGE), mask=seen)
+    assert "has a mask that leaves pixels out" in _refusal(Path(holed).read_bytes(), 3)
+
+
+def test_pixels_of_a_tiff_that_have_the_declared_value_are_no_data(tmp_path: Path) -> None:
+    pixels = imagery(2, EDGE, EDGE, "int16")
+    pixels[0, 4, 4] = -999  # in one band only: data
+    content = Path(write(tmp_path / "data.tif", pixels, nodata=-999)).read_bytes()
+    found = decode(content, Expected(Wanted(Size.of(EDGE)), 2, "int16"))
+    assert np.array_equal(found, pixels)
+    pixels[1, 4, 4] = -999
+    content = Path(write(tmp_path / "hole.tif", pixels, nodata=-999)).read_bytes()
+    assert "declares -999 for them" in _refusal(content, 2, "int16")
+
+
+def test_a_tiff_of_nothing_but_fill_is_refused_and_some_fill_of_unsigned_pixels_is_not(
+    tmp_path: Path,
+) -> None:
+    pixels = imagery(1, EDGE, EDGE)
+    pixels[:, 3] = 0
+    content = Path(write(tmp_path / "some.tif", pixels, nodata=0)).read_bytes()
+    assert np.array_equal(_decoded(content, 1), pixels)
+    content = Path(write(tmp_path / "all.tif", np.zeros_like(pixels), nodata=0)).read_bytes()
+    assert "holds no data" in _refusal(content, 1)
+
+
+@pytest.mark.parametrize("form", ["CMYK", "CIELAB", "MINISWHITE"])
+def test_numbers_that_are_no_brightness_are_refused(tmp_path: Path, form: str) -> None:
+    bands = {"CMYK": 4, "CIELAB": 3, "MINISWHITE": 1}[form]
+    shape = {"width": EDGE, "height": EDGE, "count": bands, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", photometric=form, **shape) as file:
+        file.write(imagery(bands, EDGE, EDGE))
+    assert form in _refusal((tmp_path / "a.tif").read_bytes(), bands)
