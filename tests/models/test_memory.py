@@ -72,6 +72,16 @@ def test_a_batch_that_does_not_fit_is_halved_and_no_tile_is_lost(
     assert "going on with 4 tiles at once" in caplog.text
 
 
+def test_a_batch_that_another_thread_halves_meanwhile_is_scored_once(recipe: Recipe) -> None:
+    class Meanwhile(Small):
+        def run(self, pixels: Pixels) -> Probabilities:
+            model.recipe = replace(model.recipe, batch=3)
+            return super().run(pixels)
+
+    model = ScoringModel(recipe, Meanwhile(room=16))
+    assert model.score(_tiles(21)).values[:, 0].tolist() == list(range(21))
+
+
 def test_threads_take_turns_when_memory_is_short(recipe: Recipe) -> None:
     network = Small(room=1)
     model = ScoringModel(recipe, network)

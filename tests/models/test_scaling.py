@@ -90,6 +90,8 @@ def test_any_other_network_of_floats_is_asked_about(
     with pytest.raises(ScalingUntold, match="nothing says which numbers it wants") as asked:
         recipe_of(path, runtime)
     assert str(tmp_path / "net.yaml") in str(asked.value)
+    assert recipe_of(path, runtime, mean=3).scale == (1, 1, 1)
+    assert recipe_of(path, runtime, scale=2).mean == (0, 0, 0)
     for told in ({"mean": 0}, {"scale": 1}, {"mean": (1, 2, 3), "scale": 0.5}):
         recipe_of(path, runtime, **told)
 

@@ -8,7 +8,10 @@ from mutants.faults import Fault
 from mutants.planted import FAULTS
 
 # Of the package, where a fault would change what users get.
-ROOMS = ("backends", "tiles", "scoring", "runs", "models", "classes", "devices", "config")
+ROOMS = (
+    *("backends", "tiles", "scoring", "runs", "models", "classes", "devices", "config"),
+    *("report", "change"),
+)
 
 
 def test_every_fault_can_be_planted_and_its_tests_are_there() -> None:

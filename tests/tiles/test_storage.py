@@ -86,6 +86,17 @@ def test_a_server_that_is_down_makes_failures_worth_another_try(web: FolderServe
     assert len(strip.tiles) == 16
 
 
+def test_a_server_that_fails_for_a_moment_is_asked_again(
+    web: FolderServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GDAL_HTTP_MAX_RETRY")
+    monkeypatch.setenv("GDAL_HTTP_RETRY_DELAY", "0.01")
+    [task] = RasterSource([f"{web.url}/a.tif"], tile=64).tasks()
+    web.fails("a.tif", status=503, times=2)
+    [strip] = [read() for read in task.reads()]
+    assert len(strip.tiles) == 16 and not strip.failures
+
+
 def test_a_file_that_is_gone_from_a_server_is_not_worth_another_try(web: FolderServer) -> None:
     [task] = RasterSource([f"{web.url}/a.tif"], tile=64).tasks()
     (web.folder / "a.tif").unlink()

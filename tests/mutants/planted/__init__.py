@@ -6,9 +6,20 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from mutants.faults import Fault
-from mutants.planted import backends, images, models, runs, scenes, scoring, shared, tiles
+from mutants.planted import (
+    backends,
+    change,
+    images,
+    models,
+    report,
+    runs,
+    scenes,
+    scoring,
+    shared,
+    tiles,
+)
 
-_LISTS = (tiles, scenes, images, models, scoring, runs, backends, shared)
+_LISTS = (tiles, scenes, images, models, scoring, runs, backends, shared, change, report)
 
 
 def _of(module: ModuleType) -> Iterator[Fault]:

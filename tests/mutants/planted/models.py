@@ -253,7 +253,7 @@ MEAN_IMAGE = planted(
 
 INPUT = planted(
     "landcover/models/preprocessing/input_side.py",
-    "tests/models/test_recipe.py tests/models/test_sidecar.py tests/models/test_mean_image.py",
+    "tests/models/test_scaling.py tests/models/test_recipe.py tests/models/test_sidecar.py tests/models/test_mean_image.py",
     (
         "all bands are reversed in bgr",
         "return (2, 1, 0, *range(3, bands))",
@@ -353,7 +353,7 @@ CELLS = planted(
 
 FORMS = planted(
     "landcover/models/output_side/forms.py",
-    "tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py tests/models/test_recipe.py",
+    "tests/models/test_advice.py tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py tests/models/test_recipe.py",
     ("classes last, always", 'return 3 if steps.layout == "NHWC" else 1', "return 3"),
     (
         "one number is scores",

@@ -6,7 +6,7 @@ from mutants.faults import planted
 
 SOURCE = planted(
     "landcover/tiles/rasters/source.py",
-    "tests/tiles/rasters/test_source.py tests/scoring/test_changed_inputs.py",
+    "tests/tiles/rasters/test_unlike_numbers.py tests/tiles/rasters/test_source.py tests/scoring/test_changed_inputs.py",
     (
         "the fingerprint forgets where scenes lie",
         "grid.width, grid.height, scene.transform, scene.crs]",

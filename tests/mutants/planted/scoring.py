@@ -197,6 +197,9 @@ ARRAY = planted(
     ("labels are indices in bytes", "found[0].astype(scheme.dtype)", 'found[0].astype("uint8")'),
 )
 
+_CORNER = (
+    "the rectangle's upper left corner says which pixels a block was handed; where it ends, they do"
+)
 ARRAY_BLOCKS = planted(
     "landcover/scoring/array_blocks.py",
     "tests/scoring/test_irregular.py tests/scoring/test_undefined.py tests/scoring/test_array.py",
@@ -234,8 +237,14 @@ ARRAY_BLOCKS = planted(
         "what lies around a block ends with it",
         "min(grid.height, row1 + halo)",
         "min(grid.height, row1)",
+        _CORNER,
     ),
-    ("columns end at the height", "min(grid.width, col1 + halo)", "min(grid.height, col1 + halo)"),
+    (
+        "columns end at the height",
+        "min(grid.width, col1 + halo)",
+        "min(grid.height, col1 + halo)",
+        _CORNER,
+    ),
     (
         "the last block is too short for its mirror",
         "    if len(firsts) > 1 and count - firsts[-1] < least:\n        firsts.pop()\n",

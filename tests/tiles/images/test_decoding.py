@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -172,3 +173,11 @@ def test_numbers_that_are_no_brightness_are_refused(tmp_path: Path, form: str) -
     with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", photometric=form, **shape) as file:
         file.write(imagery(bands, EDGE, EDGE))
     assert form in _refusal((tmp_path / "a.tif").read_bytes(), bands)
+
+
+def test_an_image_with_more_pixels_than_a_thread_may_hold_is_refused_before_it_is_decoded() -> None:
+    content = bytearray(_png("L")[0])
+    content[16:24] = (9000).to_bytes(4, "big") * 2  # width and height, in its header
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    with pytest.raises(Unusable, match="is 9000 x 9000 pixels, more than an image may have"):
+        decode(bytes(content), Expected(Wanted(Size.of(EDGE), resize="fit"), 1, "uint8"))

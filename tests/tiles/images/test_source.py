@@ -392,6 +392,17 @@ def test_images_of_another_size_are_made_to_fit_in_the_way_that_is_told(tmp_path
     assert len(read("none")[1]) == 2
 
 
+@pytest.mark.parametrize(("how", "fits"), [("crop", "small"), ("pad", "large")])
+@pytest.mark.parametrize("shape", [(30, 12), (12, 30)])
+def test_images_too_long_one_way_and_too_short_the_other_are_neither_cut_nor_padded(
+    tmp_path: Path, shape: tuple[int, int], how: str, fits: str
+) -> None:
+    save(tmp_path / "a.png", imagery(3, 20, 20))
+    save(tmp_path / "b.png", imagery(3, *shape))
+    _, _, [failure] = scored(source(tmp_path, band_count=3, resize=how))
+    assert f"too {fits} for source.resize: {how}" in failure.reason
+
+
 def test_the_way_of_resizing_is_in_the_fingerprint(folder: Path) -> None:
     ways = ("none", "fit", "crop", "pad")
     assert len({json.dumps(source(folder, resize=way).fingerprint()) for way in ways}) == 4
