@@ -59,7 +59,7 @@ def transparent_colour(image: Image.Image) -> Pixels | None:
     colour = image.info.get("transparency")
     if colour is None or image.mode not in ("1", "L", "I;16", "I", "RGB"):
         return None
-    packing = str(image.tile[0][3]) if image.tile else image.mode
+    packing = next((str(part[3]) for part in getattr(image, "tile", ())), image.mode)
     return np.atleast_1d(colour) * _SPREAD.get(packing, 1)
 
 
