@@ -115,8 +115,8 @@ CONFIG = planted(
     ),
     (
         "unknown keys pass",
-        'ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)',
-        'ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)',
+        'frozen=True, extra="forbid", arbitrary_types_allowed=True',
+        'frozen=True, extra="ignore", arbitrary_types_allowed=True',
     ),
     (
         "rasters and images",
@@ -273,7 +273,7 @@ REDACTION = planted(
     ("a password before a host", 'and ":" not in user:', "and True:"),
     (
         "values under the names of secrets",
-        "HIDDEN if value and _SECRET_NAME.fullmatch(name) else ",
+        "HIDDEN if value and _SECRET_NAME.search(name) else ",
         "",
     ),
     ("lists may hold secrets", "[redacted_values(item, name) for item in value]", "list(value)"),
@@ -282,7 +282,7 @@ REDACTION = planted(
         "        text = text.replace(value, HIDDEN)\n",
         "        pass\n",
     ),
-    ("assignments", '    text = _ASSIGNED.sub(rf"\\1={HIDDEN}", text)\n', ""),
+    ("assignments", "    text = _unassigned(text)\n", ""),
     ("bearers", 'return _BEARER.sub(rf"\\1 {HIDDEN}", text)', "return text"),
     ("URLs", "    text = _URL.sub(lambda found: _bare(found[0]), text)\n", ""),
 )
