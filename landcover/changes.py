@@ -89,15 +89,15 @@ class Change:
         """
         return pd.DataFrame(self.summary["areas"]).set_index(["run", "class"])
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, ax: Axes | None = None, imagery: bool = False) -> Axes:
         """Draw the map of changes: :func:`landcover.report.plot.plot_map` has the details."""
-        return plot_map(self.directory, ax)
+        return plot_map(self.directory, ax, imagery)
 
     def _repr_html_(self) -> str:
         return change_html(self.directory, self.summary, self.transitions)
 
     def candidates(self) -> gpd.GeoDataFrame:
-        """The places that changed, the most probable first.
+        """The places that changed, by score times hectares, the largest first.
 
         Raises:
             MissingExtra: if geopandas is not installed.
@@ -152,7 +152,7 @@ def change(
         accuracy: how often labels are right of which nothing else is known (maps of pixels), in (0, 1).
         confusions: files that ``landcover accuracy --json`` printed, in place of probabilities: one
             for all runs, or one each.
-        chips: candidates that get pictures, the most probable first.
+        chips: how many candidates get pictures, in their order.
         backend: whose workers do it; None: threads of this process.
         watch: shows how far it has come.
 

@@ -228,9 +228,9 @@ class Run:
         """
         return estimates(self.directory, sample, scheme, field)
 
-    def plot(self, ax: Axes | None = None) -> Axes:
+    def plot(self, ax: Axes | None = None, imagery: bool = False) -> Axes:
         """Draw the map on axes of matplotlib: :func:`landcover.report.plot.plot_map` has the details."""
-        return plot_map(self.directory, ax)
+        return plot_map(self.directory, ax, imagery)
 
     def _repr_html_(self) -> str:
         return run_html(self.directory, self.summary)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -15,19 +14,19 @@ import shapely
 from PIL import Image, ImageDraw
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
-from rasterio.transform import from_origin
-from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 
+from landcover.analysis.imagery import Picture, natural, opened_scene, read_natural, scenes_of
 from landcover.analysis.map_blocks import labels_pixels, map_names, opened_map
 from landcover.errors import OutputError, SourceError
 from landcover.runs.directory import RunDirectory
-from landcover.runs.parts import read_parts
-from landcover.tiles.gdal import FAILURES, cause
-from landcover.tiles.opening import opened_raster
+from landcover.runs.map_format.grid import MapGrid
 from landcover.tiles.rasters.crs import unit_of
+<<<<<<< HEAD
 from landcover.tiles.rasters.naming import named_scenes
 from landcover.tiles.storage import is_remote
+=======
+>>>>>>> 857101b (Runs that are damaged are refused by every command in a sentence; maps over imagery; candidates by ground that changed)
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 _PIXELS = 384  # along the sides of a picture
 _OPEN = 16  # scenes that are held open at a time
 _MARK = (255, 255, 0)
+_ADVICE = "--no-chips draws points only"
 _SMALL = 5  # half the side of the smallest outline in pixels of a picture
 
 
@@ -82,8 +82,12 @@ class _Scenes:
     def __init__(
         self, run: RunDirectory, crs: Any, missing: Callable[[SourceError], None] | None
     ) -> None:
+<<<<<<< HEAD
         self._files = dict(_scenes(run))
+=======
+>>>>>>> 857101b (Runs that are damaged are refused by every command in a sentence; maps over imagery; candidates by ground that changed)
         self._crs, self._missing = crs, missing
+        self._names = self._listed(run)
         self._stack = ExitStack()
         self._opened: dict[str, DatasetReader] = {}
         self._bounds: dict[str, tuple[float, ...]] = {}
@@ -94,7 +98,16 @@ class _Scenes:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def picture(self, box: tuple[float, ...]) -> npt.NDArray[np.uint8] | None:
+    def _listed(self, run: RunDirectory) -> list[str]:
+        try:
+            return scenes_of(run)
+        except SourceError as error:
+            if self._missing is None:
+                raise
+            self._missing(error)
+            return []
+
+    def picture(self, box: tuple[float, ...]) -> Picture | None:
         """Natural colours: dims (y, x, rgb), of the first scene that shows the middle of a box."""
         for name in list(self._files):
             try:
@@ -109,14 +122,18 @@ class _Scenes:
                     return picture
         return None
 
-    def _picture_of(self, name: str, box: tuple[float, ...]) -> npt.NDArray[np.uint8] | None:
+    def _picture_of(self, name: str, box: tuple[float, ...]) -> Picture | None:
         if name in self._bounds and not _meets(self._bounds[name], box):
             return None
         if name not in self._opened:
             if len(self._opened) >= _OPEN:
                 self._stack.close()
                 self._opened.clear()
+<<<<<<< HEAD
             self._opened[name] = _open(name, self._files[name], self._stack)
+=======
+            self._opened[name] = opened_scene(name, self._stack, _ADVICE)
+>>>>>>> 857101b (Runs that are damaged are refused by every command in a sentence; maps over imagery; candidates by ground that changed)
             self._bounds[name] = _bounds(self._opened[name], self._crs)
         if not _meets(self._bounds[name], box):
             return None
@@ -144,6 +161,7 @@ def edge_of(crs: Any, metres: float) -> float:
     return metres / (factor or 111_320.0)
 
 
+<<<<<<< HEAD
 def _scenes(run: RunDirectory) -> Iterator[tuple[str, str | None]]:
     """The scenes in the tables of a run, each with its file, as the run's configuration says where it is.
 
@@ -180,6 +198,8 @@ def _open(name: str, path: str | None, stack: ExitStack) -> DatasetReader:
     return file
 
 
+=======
+>>>>>>> 857101b (Runs that are damaged are refused by every command in a sentence; maps over imagery; candidates by ground that changed)
 def _bounds(file: DatasetReader, crs: Any) -> tuple[float, ...]:
     box: tuple[float, ...] = transform_bounds(file.crs, crs.to_wkt(), *file.bounds)
     return box
@@ -189,31 +209,17 @@ def _meets(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _picture(
-    name: str, file: DatasetReader, crs: str, box: tuple[float, ...]
-) -> npt.NDArray[np.uint8] | None:
+def _picture(name: str, file: DatasetReader, crs: str, box: tuple[float, ...]) -> Picture | None:
     """Natural colours: dims (y, x, rgb); None where the middle has no data."""
     step = (box[2] - box[0]) / _PIXELS
-    size = {"width": _PIXELS, "height": _PIXELS}
-    where = {"crs": crs, "transform": from_origin(box[0], box[3], step, step), **size}
-    bands = (1, 2, 3) if file.count >= 3 else (1, 1, 1)
-    try:
-        with WarpedVRT(file, resampling=Resampling.bilinear, add_alpha=True, **where) as warped:
-            pixels = warped.read(bands).astype(np.float32)
-            known = warped.dataset_mask() > 0
-    except FAILURES as error:
-        raise SourceError(name, f"cannot be read for pictures: {cause(error)}") from error
+    grid = MapGrid(crs, (step, 0.0, box[0], 0.0, -step, box[3]), _PIXELS, _PIXELS)
+    pixels, known = read_natural(name, file, grid, Resampling.bilinear)
     if not known[_PIXELS // 2, _PIXELS // 2]:
         return None
-    if file.dtypes[0] != "uint8":
-        low, high = np.percentile(pixels[:, known], (2, 98))
-        pixels = (pixels - low) * (255 / max(high - low, 1e-9))
-    pixels[:, ~known] = 255
-    natural: npt.NDArray[np.uint8] = np.moveaxis(np.clip(pixels, 0, 255), 0, -1).astype(np.uint8)
-    return natural
+    return natural(pixels, known, file.dtypes[0] != "uint8")
 
 
-def _marked(pixels: npt.NDArray[np.uint8], outline: Any, box: tuple[float, ...]) -> bytes:
+def _marked(pixels: Picture, outline: Any, box: tuple[float, ...]) -> bytes:
     """A PNG with an outline, which is seen however small it is, and cut where the picture ends."""
     image = Image.fromarray(pixels)
     scale = _PIXELS / (box[2] - box[0])

@@ -200,7 +200,7 @@ def opened_map(run: RunDirectory, name: str) -> Iterator[DatasetReader]:
             )
         except FAILURES as error:
             raise OutputError(where, f"cannot be read: {cause(error)}") from error
-        if not file.crs or file.count != 1:
+        if not file.crs or file.count != 1 or file.dtypes[0] != run.scheme.dtype:
             raise OutputError(where, "is no map that a run has written")
         yield file
 

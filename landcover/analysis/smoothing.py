@@ -35,7 +35,7 @@ from landcover.analysis.minimum_area import MinimumArea
 from landcover.analysis.plurality import Plurality
 from landcover.analysis.points import classes_at
 from landcover.contracts import Backend
-from landcover.errors import ConfigError, LandcoverError, OutputError
+from landcover.errors import ConfigError, OutputError
 from landcover.runs.directory import RunDirectory, claim
 from landcover.runs.geoparquet import crs_of
 from landcover.runs.map_format.area import Area, Size
@@ -150,7 +150,7 @@ def smooth(
             if not labels_pixels(run):
                 _relabel(run, made, maps)
             made.finish(draw(made, maps))
-    except LandcoverError:
+    except BaseException:
         if fresh:
             Storage(output).remove_folder("")
         raise

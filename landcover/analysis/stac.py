@@ -20,7 +20,7 @@ from rasterio.warp import transform_geom
 
 from landcover.analysis.map_blocks import finished, grid_of, map_names, opened_map
 from landcover.analysis.stac_model import CLASSIFICATION, classes_of_scheme, model_item
-from landcover.errors import ConfigError
+from landcover.errors import ConfigError, OutputError
 from landcover.runs.directory import MANIFEST, RunDirectory
 from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.storage import Storage
@@ -78,7 +78,12 @@ def stac(
         }
     }
     if (model := said.get("model", {})).get("digest"):
-        documents["model.json"] = {**base, **model_item(model, run.scheme), "id": f"{name}-model"}
+        try:
+            item = model_item(model, run.scheme)
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"does not say of its model what a catalogue needs ({error!r})"
+            raise OutputError(run.storage.where(MANIFEST), reason) from error
+        documents["model.json"] = {**base, **item, "id": f"{name}-model"}
         documents["model.json"]["properties"].update(when)
     for file, document in documents.items():
         document["links"] = _links(file, "model.json" in documents)

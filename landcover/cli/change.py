@@ -67,7 +67,7 @@ from landcover.plugins import load_backend
     default=Wanted.chips,
     show_default=True,
     metavar="N",
-    help="Candidates that get pictures of the imagery, the most probable first.",
+    help="How many candidates get pictures of the imagery, those with most changed ground first.",
 )
 @click.option("--backend", default="local", show_default=True, help="local, dask, spark.")
 @click.option("--workers", type=click.IntRange(min=1), help="How many work at the same time.")

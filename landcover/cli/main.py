@@ -121,6 +121,7 @@ def _set_up_logging(debug: bool) -> None:
     handler.setFormatter(_Redacting("%(levelname)s %(name)s: %(message)s"))
     if not debug:
         handler.addFilter(logging.Filter("landcover"))
+        sys.unraisablehook = lambda _: None  # what libraries' callbacks say of damaged files
         if not sys.warnoptions:
             warnings.simplefilter("ignore")
             os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of worker processes

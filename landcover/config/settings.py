@@ -249,11 +249,13 @@ class OutputSettings(Section):
         probabilities: whether tables hold the probabilities of all classes.
         mosaic: of several scenes: "index" for a virtual raster that shows their maps as one, "cog"
             for one map of them all.
+        imagery: whether the picture of the map shows the imagery below the classes.
     """
 
     path: str
     probabilities: bool = False
     mosaic: Literal["index", "cog"] = "index"
+    imagery: bool = False
 
 
 class FailureSettings(Section):

@@ -18,6 +18,7 @@ from rasterio.io import DatasetReader
 
 from landcover.analysis.accuracy import Accuracy
 from landcover.classes import Scheme
+from landcover.report.background import over_imagery
 from landcover.report.legend import (
     INK,
     NODATA,
@@ -41,6 +42,7 @@ def map_figure(
     counts: Mapping[int, int],
     out_png: str | Path,
     title: str = "",
+    below: Callable[[MapGrid], npt.NDArray[np.uint8]] | None = None,
 ) -> dict[str, float]:
     """Draw a map with its legend, the shares of its classes, and a scale bar.
 
@@ -53,6 +55,7 @@ def map_figure(
         counts: how many of its pixels have each code.
         out_png: where the figure goes.
         title: a line above the map.
+        below: what lies below the map, dims (y, x, rgb) of a grid; None: nothing.
 
     Returns:
         the share of each class, in [0, 1], of the area that has a class; by name.
@@ -61,7 +64,7 @@ def map_figure(
         a, b, c, d, e, f = tuple(file.transform)[:6]
         crs = file.crs.to_wkt() if file.crs else ""
         grid = MapGrid(crs, (a, b, c, d, e, f), file.width, file.height)
-        picture = _picture(file, scheme)
+        picture = _picture(file, grid, scheme, below)
     shares = _shares(scheme, counts)
     aspect = min(max(abs(grid.height * e) / abs(grid.width * a), 0.25), 4)
     wide, high = _LONG / max(aspect, 1), _LONG * min(aspect, 1)
@@ -136,12 +139,24 @@ def _shares(scheme: Scheme, counts: Mapping[int, int]) -> dict[int, float]:
     return {code: counts[code] / total for code in scheme.codes if counts.get(code)}
 
 
-def _picture(file: DatasetReader, scheme: Scheme) -> npt.NDArray[np.uint8]:
+def _picture(
+    file: DatasetReader,
+    grid: MapGrid,
+    scheme: Scheme,
+    below: Callable[[MapGrid], npt.NDArray[np.uint8]] | None,
+) -> npt.NDArray[np.uint8]:
     """The map in colours, reduced to what the figure can show: dims (y, x, rgb)."""
     step = max(1.0, max(file.width, file.height) / (_LONG * DPI))
-    shape = max(1, round(file.height / step)), max(1, round(file.width / step))
-    codes = file.read(1, out_shape=shape)
+    height, width = max(1, round(file.height / step)), max(1, round(file.width / step))
+    codes = file.read(1, out_shape=(height, width))
     colors = np.full((np.iinfo(scheme.dtype).max + 1, 3), list(bytes.fromhex(NODATA[1:])), np.uint8)
     for item in scheme:
         colors[item.code] = item.rgb
-    return np.asarray(colors[codes], np.uint8)
+    picture = np.asarray(colors[codes], np.uint8)
+    if below is None:
+        return picture
+    a, b, c, d, e, f = grid.transform
+    placed = (a * file.width / width, b, c, d, e * file.height / height, f)
+    return over_imagery(
+        picture, codes != scheme.nodata, below(MapGrid(grid.crs, placed, width, height))
+    )

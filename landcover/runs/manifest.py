@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -19,9 +20,15 @@ def _inside(name: str) -> str:
     return name
 
 
+def _moment(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
 Count: TypeAlias = Annotated[int, Field(ge=0, le=2**62)]
 Number: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name: TypeAlias = Annotated[str, AfterValidator(_inside)]
+Moment: TypeAlias = Annotated[str, AfterValidator(_moment)]
 Options: TypeAlias = dict[str, Any]
 
 
@@ -72,8 +79,8 @@ class _Manifest(_Part):
 
     classes: Any
     status: str = ""
-    started: str = ""
-    finished: str = ""
+    started: Moment = ""
+    finished: Moment = ""
     reason: str = ""
     note: str | None = None
     advice: str | None = None
@@ -96,6 +103,7 @@ class _Manifest(_Part):
     files: list[Name] = []
     dates: dict[Name, list[Name]] = {}
     smoothed: _Smoothed | None = None
+    compared: list[str] = []
     accuracy: _Accuracy | None = None
     precision_check: _Precision | None = None
 

@@ -98,8 +98,7 @@ def run(
                 checked = _precision(own, job, source)
                 changed = score_tasks(pool, job, source, config, totals, progress, extend)
                 summary = totals.summary() | checked | changed
-                form = config.output.mosaic
-                summary |= write_outcome(directory, source, recipe, pool, form)
+                summary |= write_outcome(directory, source, recipe, pool, config.output)
             on_gpus = any(not device.endswith(" cpu") for device in summary["devices"])
             how = (recipe.runtime, recipe.precision, on_gpus)
             summary["advice"] = advice(summary["stages"], *how)

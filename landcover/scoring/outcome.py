@@ -5,10 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from landcover.analysis.imagery import imagery_on
 from landcover.analysis.true_labels import accuracy
+from landcover.config.settings import OutputSettings
 from landcover.contracts import Backend
 from landcover.errors import OutputError
 from landcover.models.recipe import Recipe
@@ -16,7 +20,7 @@ from landcover.report.figures import confusion_figure, map_figure
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.area import Area
 from landcover.runs.map_format.grid import Output, SceneGrid
-from landcover.runs.maps.maker import Form, MapMaker, Maps
+from landcover.runs.maps.maker import MapMaker, Maps
 from landcover.runs.maps.origins import PartPlace
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource
@@ -27,7 +31,7 @@ def write_outcome(
     source: RasterSource | ImageSource,
     recipe: Recipe,
     pool: Backend,
-    mosaic: Form,
+    wanted: OutputSettings,
 ) -> dict[str, Any]:
     """Make maps and pictures of the parts of a run.
 
@@ -36,7 +40,7 @@ def write_outcome(
         source: of the tasks.
         recipe: the model's.
         pool: whose workers make the maps.
-        mosaic: what the mosaic of several scenes is.
+        wanted: what the mosaic of several scenes is, and whether pictures show the imagery.
 
     Returns:
         what ``run.json`` says of them: ``files``, relative to the directory, ``accuracy`` where the
@@ -46,8 +50,10 @@ def write_outcome(
     if isinstance(source, ImageSource):
         return _accuracy(run)
     scenes = [SceneGrid(s.name, s.crs, s.transform, s.grid, s.date) for s in source.scenes()]
-    maps = MapMaker(run, pool, recipe.output).write(scenes, _places(source, recipe.output), mosaic)
-    return _told(run, maps, scenes)
+    maps = MapMaker(run, pool, recipe.output).write(
+        scenes, _places(source, recipe.output), wanted.mosaic
+    )
+    return _told(run, maps, scenes, wanted.imagery)
 
 
 def _places(source: RasterSource, output: Output) -> Iterator[PartPlace]:
@@ -57,14 +63,15 @@ def _places(source: RasterSource, output: Output) -> Iterator[PartPlace]:
         yield PartPlace(task.scene.name, task.index, area)
 
 
-def _told(run: RunDirectory, maps: Maps, scenes: list[SceneGrid]) -> dict[str, Any]:
+def _told(run: RunDirectory, maps: Maps, scenes: list[SceneGrid], imagery: bool) -> dict[str, Any]:
     files, notes = list(maps.files), []
     if len(maps.dates) > 1:
         for date, of_date in maps.dates.items():
-            notes += _drawn(run, of_date, f"maps/{date}.png", date, files)
+            dated = replace(run, date=date)
+            notes += _drawn(dated, of_date, f"maps/{date}.png", date, files, imagery)
     else:
         title = scenes[0].name if len(scenes) == 1 else f"{len(scenes)} scenes"
-        notes += _drawn(run, maps, "map.png", title, files)
+        notes += _drawn(run, maps, "map.png", title, files, imagery)
     dates = {date: list(of_date.shown) for date, of_date in maps.dates.items()}
     return {
         "files": files,
@@ -73,14 +80,16 @@ def _told(run: RunDirectory, maps: Maps, scenes: list[SceneGrid]) -> dict[str, A
     }
 
 
-def _drawn(run: RunDirectory, maps: Maps, name: str, title: str, files: list[str]) -> list[str]:
+def _drawn(
+    run: RunDirectory, maps: Maps, name: str, title: str, files: list[str], imagery: bool
+) -> list[str]:
     """Draw the map of several scenes; the reason why there is none, or no picture of it."""
     if maps.note:
         return [maps.note]
     path = run.storage.where(maps.files[0])
-    return _picture(
-        run, name, lambda png: map_figure(path, run.scheme, maps.counts, png, title), files
-    )
+    below = partial(imagery_on, run) if imagery else None
+    what = (path, run.scheme, maps.counts)
+    return _picture(run, name, lambda png: map_figure(*what, png, title, below), files)
 
 
 def _accuracy(run: RunDirectory) -> dict[str, Any]:

@@ -20,10 +20,12 @@ from support.finished import pixel_run
 
 import landcover
 from landcover.analysis.change import alignment, blocks
+from landcover.analysis.change.candidates import candidates
 from landcover.analysis.change.decision import HALO, Rule, judge
 from landcover.analysis.change.evidence import Rates
 from landcover.analysis.change.legend import Legend
 from landcover.classes import scheme
+from landcover.runs.map_format.grid import MapGrid
 
 NLCD6 = scheme("nlcd6")
 CODES = np.array(NLCD6.codes, np.uint8)
@@ -228,3 +230,22 @@ def _check_candidates(made: Any, expected: Codes, judged: Any) -> None:
                 ),
             )
         )
+
+
+def test_candidates_come_by_the_ground_that_is_thought_to_have_changed() -> None:
+    sizes, scores = (1, 400, 30), (0.99, 0.6, 0.9)
+    places = [
+        {
+            "code": 2,
+            "outline": shapely.box(10 * place, 0, 10 * place + 1, pixels),
+            "pixels": pixels,
+            "hectares": pixels / 100,
+            "score": score * pixels,
+            "neighbours": 0.0,
+        }
+        for place, (pixels, score) in enumerate(zip(sizes, scores, strict=True))
+    ]
+    grid = MapGrid(UTM, (10.0, 0.0, 5e5, 0.0, -10.0, 4.5e6), 100, 400)
+    found = candidates(places, Legend(NLCD6), grid, "pixels")
+    assert list(found["pixels"]) == [400, 30, 1] and list(found["id"]) == [1, 2, 3]
+    assert list(found["score"]) == pytest.approx([0.6, 0.9, 0.99])

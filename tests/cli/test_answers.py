@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +19,9 @@ from rasterio.transform import from_origin
 from support.colours import blobs, write_scene
 from support.finished import pixel_run, tile_run
 
-from landcover.classes import classes_of, scheme
+from landcover.classes import scheme
 from landcover.cli import progress
 from landcover.cli.main import main
-from landcover.runs.directory import claim
 
 UTM = "EPSG:26914"
 NLCD6 = scheme("nlcd6")
@@ -247,72 +245,3 @@ def test_a_map_becomes_polygons_that_gis_programs_open(
     assert landcover("vectorize", run, "-o", tmp_path / "no" / "a.gpkg").code == 1
     assert landcover("vectorize", run, "-o", tmp_path / "a.gpkg", "--minimum", "-1").code == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gpkg", "b.fgb", "b.qml", "run"]
-
-
-COMMANDS: dict[str, tuple[str, ...]] = {
-    "areas": (),
-    "accuracy": (),
-    "sample": ("-o", "{folder}/points.gpkg", "--size", "100"),
-    "smooth": ("-o", "{folder}/smooth"),
-    "vectorize": ("-o", "{folder}/polygons.gpkg"),
-    "stac": ("-o", "{folder}/stac"),
-}
-
-
-def _unfinished(path: Path) -> None:
-    with claim(str(path), {}, NLCD6, {}):
-        pass
-
-
-def _foreign(path: Path) -> None:
-    path.mkdir()
-    (path / "notes.txt").write_text("mine")
-
-
-def _empty(path: Path) -> None:
-    path.mkdir()
-
-
-def _torn(path: Path) -> None:
-    path.mkdir()
-    (path / "run.json").write_text('{"status": "done", "clas')
-
-
-def _of_another_program(path: Path) -> None:
-    path.mkdir()
-    (path / "run.json").write_text('{"status": "done", "classes": [1, 2]}')
-
-
-def _without_its_map(path: Path) -> None:
-    with claim(str(path), {}, classes_of(["a", "b"]), {"model": {"output": "pixel"}}) as run:
-        run.finish({"files": ["map.tif"]})
-
-
-def _absent(path: Path) -> None:
-    pass
-
-
-DIRECTORIES = [
-    *(_unfinished, _foreign, _empty, _torn, _of_another_program, _without_its_map, _absent),
-]
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("make", DIRECTORIES)
-def test_a_directory_without_a_finished_run_is_refused_in_a_sentence(
-    landcover: Command, tmp_path: Path, command: str, make: Callable[[Path], None]
-) -> None:
-    make(tmp_path / "run")
-    wanted = [part.format(folder=tmp_path) for part in COMMANDS[command]]
-    before = sorted(tmp_path.rglob("*"))
-    said = landcover(command, tmp_path / "run", *wanted)
-    assert said.code in (1, 2) and said.out == ""
-    assert re.fullmatch(r"landcover: [^\n]+\n", said.err), said.err
-    assert "defect" not in said.err
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_says_what_a_run_is_and_what_comes_out(landcover: Command, command: str) -> None:
-    said = landcover(command, "--help")
-    assert said.code == 0 and "run directory" in " ".join(said.out.split())

@@ -10,9 +10,7 @@ from typing import NamedTuple
 import pytest
 from support.reported import write_later_run
 
-from landcover.classes import scheme
 from landcover.cli.main import main
-from landcover.runs.directory import claim
 
 
 class Said(NamedTuple):
@@ -44,33 +42,6 @@ def test_the_file_is_named_and_weighed(report: Command, tmp_path: Path) -> None:
     found = json.loads(report(run, run, "-o", output, "--json").out)
     assert found == {"report": str(output), "bytes": output.stat().st_size}
     assert output.read_text().startswith("<!DOCTYPE html>")
-
-
-@pytest.mark.parametrize("case", ["absent", "foreign", "empty", "unfinished", "damaged", "cut off"])
-def test_a_directory_that_is_no_finished_run_is_one_sentence_and_no_file(
-    report: Command, tmp_path: Path, case: str
-) -> None:
-    folder = tmp_path / "run"
-    if case != "absent":
-        folder.mkdir()
-    if case == "foreign":
-        (folder / "run.json").write_text('{"name": "an npm package"}')
-    if case == "unfinished":
-        with claim(str(folder), {}, scheme("nlcd6"), {}):
-            pass
-    if case == "damaged":
-        folder = Path(write_later_run(tmp_path).path)
-        whole = (folder / "map.tif").read_bytes()
-        (folder / "map.tif").write_bytes(whole[: len(whole) // 3])
-    if case == "cut off":
-        folder = Path(write_later_run(tmp_path).path)
-        (folder / "run.json").write_text((folder / "run.json").read_text()[:80])
-    output = tmp_path / "r.html"
-    said = report(folder, "-o", output)
-    assert said.code == 1 and said.out == ""
-    assert said.err.startswith("landcover: ") and said.err.count("\n") == 1, said.err
-    assert str(folder) in said.err and "defect of landcover" not in said.err
-    assert not output.exists()
 
 
 def test_wrong_requests_end_with_2(report: Command, tmp_path: Path) -> None:

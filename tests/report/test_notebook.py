@@ -7,14 +7,18 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from PIL import Image
+from support.colours import SIDECAR, network, write_scene
 from support.reported import BREAKOUT, HOSTILE, Elements
 
 import landcover
 from landcover.analysis.accuracy import Accuracy
+from landcover.errors import SourceError
 from landcover.runs.directory import RunDirectory
 
 
@@ -81,3 +85,39 @@ def test_a_map_without_axes_gets_a_figure_of_pyplot(later_run: RunDirectory) -> 
     axes = landcover.open_run(later_run.path).plot()
     assert axes.figure.number in plt.get_fignums()
     plt.close(axes.figure)
+
+
+def test_a_map_is_drawn_over_its_imagery_in_grey_on_request(tmp_path: Path) -> None:
+    # Two scenes that overlap in the middle: the first one is seen there, as on the map.
+    side = 40
+    pixels = np.zeros((3, side, side), np.uint8)
+    pixels[0] = 200
+    first = write_scene(tmp_path / "first.tif", pixels)
+    second = write_scene(tmp_path / "second.tif", pixels // 2, left=500_030.0)
+    onnx.save(network(pixel=False, halo=0, size=10), tmp_path / "model.onnx")
+    (tmp_path / "model.yaml").write_text(SIDECAR)
+    run = landcover.score(
+        {
+            "source": {"rasters": [str(first), str(second)]},
+            "model": str(tmp_path / "model.onnx"),
+            "backend": "local",
+            "output": {"path": str(tmp_path / "run"), "imagery": True},
+        }
+    )
+    assert "note" not in run.summary
+    with Image.open(tmp_path / "run" / "map.png") as picture:
+        counted = {c: n for n, c in picture.convert("RGB").getcolors(1 << 24)}
+    axes = Figure().subplots()
+    run.plot(axes, imagery=True)
+    (shown,) = axes.get_images()
+    run.plot(axes)
+    plain = axes.get_images()[1].get_array()
+    assert shown.get_array().shape == plain.shape == (4, 7, 3)
+    grey = np.full((4, 7, 1), round(0.299 * 100))
+    grey[:, :4] = round(0.299 * 200)
+    assert np.abs(shown.get_array() - (0.55 * plain + 0.45 * grey)).max() <= 1
+    colours = {tuple(map(int, one)) for one in shown.get_array().reshape(-1, 3)}
+    assert {one for one, often in counted.items() if often > 10_000} >= colours
+    second.unlink()
+    with pytest.raises(SourceError, match=r"second\.tif"):
+        run.plot(axes, imagery=True)

@@ -77,6 +77,27 @@ def test_a_large_map_is_reduced_to_the_pixels_that_are_allowed(tmp_path: Path) -
     assert (found[:, frame.width // 2 + 1 :] == 3).all()
 
 
+def test_of_scenes_without_a_common_map_the_first_that_has_a_class_is_shown(tmp_path: Path) -> None:
+    first, second = np.full((20, 20), 40, np.uint8), np.full((20, 20), 80, np.uint8)
+    first[8:12, 8:12] = 255
+    corners = (5e5, 4.5e6), (5e5 + 100, 4.5e6 - 100), (9e5, 4e6)
+    scenes = [
+        (codes, UTM, tuple(from_origin(*corner, 10, 10))[:6])
+        for codes, corner in zip((first, second, first), corners, strict=True)
+    ]
+    run = pixel_run(tmp_path / "run", NLCD6, scenes)
+    assert "far apart" in run.manifest()["note"]
+    frame = MapGrid(UTM, (10.0, 0.0, 5e5, 0.0, -10.0, 4.5e6), 30, 30)
+    found = classes_on(run, frame)
+    wanted = np.full((30, 30), len(NLCD6))
+    wanted[10:, 10:] = 3  # cultivated, which shows only where forest has nothing
+    wanted[:20, :20] = 1
+    wanted[8:12, 8:12] = len(NLCD6)
+    wanted[10:12, 10:12] = 3
+    assert np.array_equal(found, wanted)
+    assert np.array_equal(found.ravel(), classes_at(run, *_centres(frame), UTM))
+
+
 def test_scores_lie_where_their_tiles_do(
     hostile_run: RunDirectory, later_run: RunDirectory
 ) -> None:

@@ -30,7 +30,9 @@ _DIGITS = 7  # of degrees: a centimetre
 def candidates(
     places: Iterable[dict[str, Any]], legend: Legend, grid: MapGrid, unit: str
 ) -> gpd.GeoDataFrame:
-    """The table of places, the most probable first, of those the largest first.
+    """The table of places, those first on which most ground is thought to have changed.
+
+    That is score times hectares: small places that are sure do not stand before large ones.
 
     Args:
         places: of each its ``code``, ``outline`` in pixels, and sums over its pixels.
@@ -62,7 +64,8 @@ def candidates(
     inside = geopandas.GeoSeries(shapely.point_on_surface(outlines), crs=grid.crs).to_crs(4326)
     columns |= {"lon": inside.x.round(_DIGITS), "lat": inside.y.round(_DIGITS)}
     frame = geopandas.GeoDataFrame(columns, geometry=outlines, crs=grid.crs)
-    frame = frame.sort_values(["score", unit], ascending=False, kind="stable", ignore_index=True)
+    order = (-frame["score"] * frame["hectares"]).argsort(kind="stable")
+    frame = frame.iloc[order].reset_index(drop=True)
     frame.insert(0, "id", np.arange(1, len(frame) + 1))
     return frame
 

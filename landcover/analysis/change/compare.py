@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
+from itertools import count
 from typing import Any
 
 from landcover.analysis.areas import areas
@@ -27,11 +28,12 @@ from landcover.analysis.change.summary import summary, transitions_table
 from landcover.analysis.chips import usual_sizes
 from landcover.analysis.map_blocks import Progress
 from landcover.contracts import Backend, Lost
-from landcover.errors import ConfigError, LandcoverError, OutputError, SourceError
+from landcover.errors import ConfigError, OutputError, SourceError
 from landcover.runs.directory import RunDirectory, claim
 from landcover.runs.map_format.area import Area
-from landcover.runs.map_format.grid import file_names
-from landcover.runs.maps.maker import CHANGE, MapMaker, Maps
+from landcover.runs.map_format.grid import MapGrid, file_names
+from landcover.runs.maps.maker import CHANGE, MapMaker, Maps, steps_of
+from landcover.runs.maps.origins import Origin
 from landcover.runs.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ class Wanted:
     Args:
         before: classes that they come from; none: any.
         after: classes that they lead to; none: any.
-        chips: candidates that get pictures, the most probable first.
+        chips: how many candidates get pictures, in their order.
     """
 
     before: Collection[str] = ()
@@ -199,8 +201,7 @@ class _Work:
 
     def _maps(self) -> Maps:
         origin = ChangeMap(self.comparison)
-        maker = MapMaker(self.made, self.pool, "tile")
-        return maker.remake([(CHANGE, self.found.grid, origin)], None)
+        return self._mapped(self.made, [(CHANGE, self.found.grid, origin)])
 
     def _date_maps(self) -> list[str]:
         """The maps of all dates on one grid, where there are more than two."""
@@ -213,8 +214,15 @@ class _Work:
         ]
         pairs = zip(names, self.found.dates, strict=True)
         wanted = [(name, grid, DateMap(date, grid)) for name, date in pairs]
-        maker = MapMaker(RunDirectory(self.made.path, self.found.scheme), self.pool, "tile")
-        return list(maker.remake(wanted, None).files)
+        of_dates = RunDirectory(self.made.path, self.found.scheme)
+        return list(self._mapped(of_dates, wanted).files)
+
+    def _mapped(self, run: RunDirectory, wanted: Sequence[tuple[str, MapGrid, Origin]]) -> Maps:
+        """Make maps, and show how far that has come."""
+        numbers, total = count(1), steps_of(grid for _, grid, _ in wanted)
+        with self.watch("mapping", "steps") as progress:
+            maker = MapMaker(run, self.pool, "tile", lambda: progress(next(numbers), total))
+            return maker.remake(wanted, None)
 
     def _candidates(self, blocks: Iterable[Area]) -> tuple[int, int]:
         """Write the candidates; how many there are, and how many pictures."""
@@ -253,7 +261,7 @@ def _whole_or_nothing(output: str) -> Iterator[None]:
     new = not storage.names()
     try:
         yield
-    except LandcoverError:
+    except BaseException:
         if new and storage.local is not None:
             storage.remove_folder("")
         raise

@@ -21,7 +21,7 @@ from landcover.small_files import load_json
 
 SAID, TABLE = "change.json", "candidates.parquet"
 MOST = 500
-"""Candidates that a gallery holds, the most probable first."""
+"""Candidates that a gallery holds, in the order of the table."""
 _BYTES = 5_000_000  # of all pictures together, as they stand in the file
 _COLUMNS = ("id", "before", "after", "score", "hectares", "neighbours", "lon", "lat")
 _CHIPS = ("chip_before", "chip_after")
@@ -90,7 +90,7 @@ class ChangeTold:
         transitions: to another class, those with the most hectares that count first.
         areas: hectares by class and run.
         count: how many candidates there are.
-        candidates: the most probable of these.
+        candidates: the first of these.
     """
 
     path: str
@@ -179,7 +179,7 @@ def _candidates(run: RunDirectory, frame: MapGrid) -> list[Candidate]:
         table = pq.read_table(content, columns=[*_COLUMNS, *_CHIPS])
     except (OSError, pa.ArrowException) as error:
         raise OutputError(run.storage.where(TABLE), f"cannot be read: {error}") from error
-    rows = table.sort_by([("score", "descending")]).slice(0, MOST).to_pylist()
+    rows = table.sort_by("id").slice(0, MOST).to_pylist()
     pictures = _Pictures(run)
     places = _places(rows, frame)
     return [

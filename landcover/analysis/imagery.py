@@ -1,0 +1,171 @@
+"""The imagery that a run has scored, in natural colours, for people to look at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.enums import Resampling
+from rasterio.io import DatasetReader
+from rasterio.transform import Affine
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform_bounds
+
+from landcover.errors import SourceError
+from landcover.runs.directory import RunDirectory
+from landcover.runs.map_format.grid import MapGrid
+from landcover.runs.parts import read_parts
+from landcover.tiles.gdal import FAILURES, cause
+from landcover.tiles.opening import opened_raster
+from landcover.tiles.rasters.naming import named_scenes
+
+Pixels = npt.NDArray[np.float32]
+Picture = npt.NDArray[np.uint8]
+
+
+def scenes_of(run: RunDirectory) -> list[str]:
+    """The files that a run has scored: its tables name scenes, and its configuration says where these are.
+
+    Of a smoothed run those of the run that it was made of, of a comparison those of the last date.
+
+    Raises:
+        SourceError: if its configuration names scenes that are gone.
+        OutputError: if a part of the run cannot be read.
+    """
+    said = run.manifest()
+    while made := said.get("smoothed") or said.get("compared"):
+        if isinstance(made, list):
+            run = RunDirectory.open(made[-1])
+        else:
+            run = replace(RunDirectory.open(made["from"]), date=made.get("date", ""))
+        said = run.manifest()
+    return list(dict.fromkeys(_scenes(run, said)))
+
+
+def opened_scene(name: str, stack: ExitStack, advice: str) -> DatasetReader:
+    """A scene, opened until a stack is closed.
+
+    Args:
+        name: its file.
+        stack: closes it.
+        advice: how to go without it.
+
+    Raises:
+        SourceError: if it cannot be opened.
+    """
+    try:
+        file: DatasetReader = stack.enter_context(opened_raster(name))
+    except FAILURES as error:
+        raise SourceError(
+            name, f"cannot be read for pictures ({advice}): {cause(error)}"
+        ) from error
+    return file
+
+
+def read_natural(
+    name: str, file: DatasetReader, grid: MapGrid, resampling: Resampling
+) -> tuple[Pixels, npt.NDArray[np.bool_]]:
+    """The pixels of a scene on a grid.
+
+    Args:
+        name: of its file.
+        file: the scene; the first three bands are red, green and blue, of fewer the first is grey.
+        grid: where its pixels are wanted.
+        resampling: how they get there.
+
+    Returns:
+        pixels, dims (band, y, x), and where there are any, dims (y, x).
+
+    Raises:
+        SourceError: if they cannot be read.
+    """
+    where = {"crs": grid.crs, "transform": Affine(*grid.transform)}
+    size = {"width": grid.width, "height": grid.height}
+    bands = (1, 2, 3) if file.count >= 3 else (1, 1, 1)
+    try:
+        with WarpedVRT(file, resampling=resampling, add_alpha=True, **where, **size) as warped:
+            pixels = warped.read(bands).astype(np.float32)
+            known: npt.NDArray[np.bool_] = warped.dataset_mask() > 0
+    except FAILURES as error:
+        raise SourceError(name, f"cannot be read for pictures: {cause(error)}") from error
+    return pixels, known
+
+
+def natural(pixels: Pixels, known: npt.NDArray[np.bool_], stretched: bool) -> Picture:
+    """Pixels as a picture: dims (y, x, rgb), white where there are none.
+
+    Args:
+        pixels: dims (band, y, x).
+        known: where there are any.
+        stretched: whether what is darkest and lightest of them becomes black and white: anything but
+            bytes.
+    """
+    if stretched and known.any():
+        low, high = np.percentile(pixels[:, known], (2, 98))
+        pixels = (pixels - low) * (255 / max(high - low, 1e-9))
+    shown = np.where(known, pixels, 255)
+    picture: Picture = np.moveaxis(np.clip(shown, 0, 255), 0, -1).astype(np.uint8)
+    return picture
+
+
+def imagery_on(run: RunDirectory, grid: MapGrid) -> Picture:
+    """The imagery of a run on a grid to be looked at: where scenes overlap, the first that has data.
+
+    Args:
+        run: the directory.
+        grid: the pixels, no more of them than a screen has; what lies in each is averaged.
+
+    Returns:
+        dims (y, x, rgb), white where no scene has data.
+
+    Raises:
+        SourceError: if a scene cannot be read.
+        OutputError: if a part of the run cannot be read.
+    """
+    found = np.zeros((3, grid.height, grid.width), np.float32)
+    known = np.zeros((grid.height, grid.width), np.bool_)
+    stretched = False
+    for name in scenes_of(run):
+        with ExitStack() as stack:
+            file = opened_scene(name, stack, "without imagery none is needed")
+            place = _place(file, grid)
+            if place is None:
+                continue
+            pixels, there = read_natural(name, file, grid.part(*place), Resampling.average)
+            stretched |= file.dtypes[0] != "uint8"
+        col, row, width, height = place
+        window = slice(row, row + height), slice(col, col + width)
+        new = there & ~known[window]
+        found[:, *window][:, new] = pixels[:, new]
+        known[window] |= new
+    return natural(found, known, stretched)
+
+
+def _scenes(run: RunDirectory, said: dict[str, Any]) -> Iterator[str]:
+    entries = said.get("config", {}).get("source", {}).get("rasters", [])
+    files: dict[str, str] = {}
+    if entries:
+        try:
+            found = named_scenes([tuple(one) if isinstance(one, list) else one for one in entries])
+        except SourceError as error:
+            reason = f"cannot be read for pictures: {error.reason}"
+            raise SourceError(error.where, reason) from error
+        files = {name: paths[0] for name, paths in found.scenes}
+    for table in read_parts(run, columns=["source"]):
+        for name in table.column("source").unique().to_pylist():
+            yield files.get(name, name)
+
+
+def _place(file: DatasetReader, grid: MapGrid) -> tuple[int, int, int, int] | None:
+    """Column, row, width and height of what a scene covers of a grid; None where it is nothing."""
+    west, south, east, north = transform_bounds(file.crs, grid.crs, *file.bounds)
+    corners = [grid.pixel(x, y) for x in (west, east) for y in (south, north)]
+    cols, rows = zip(*corners, strict=True)
+    left, right = max(0, math.floor(min(cols))), min(grid.width, math.ceil(max(cols)))
+    top, low = max(0, math.floor(min(rows))), min(grid.height, math.ceil(max(rows)))
+    return (left, top, right - left, low - top) if left < right and top < low else None

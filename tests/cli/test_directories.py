@@ -1,0 +1,222 @@
+"""Every command that takes a run, on directories that are none, not done, or damaged.
+
+Each is refused in one sentence with exit code 1 or 2, and nothing is written: or what is damaged is
+not needed, and all is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+from support.colours import blobs, write_scene
+from support.finished import tile_run
+
+import landcover
+from landcover.classes import classes_of, scheme
+from landcover.cli import progress
+from landcover.cli.main import main
+from landcover.runs.directory import claim
+
+NLCD6 = scheme("nlcd6")
+# {run} is the directory in question, {good} one that is whole, {out} a folder that is empty.
+COMMANDS: dict[str, str] = {
+    "areas": "areas {run} -o {out}/a.csv --figure {out}/a.png",
+    "accuracy": "accuracy {run} --reference {good}/map.tif --figure {out}/c.png",
+    "sample": "sample {run} -o {out}/points.gpkg --size 100 --minimum 10",
+    "smooth": "smooth {run} -o {out}/smooth",
+    "smooth by area": "smooth {run} -o {out}/smooth --rule area --minimum-area 5000",
+    "change from": "change {run} {good} -o {out}/change",
+    "change to": "change {good} {run} -o {out}/change",
+    "report": "report {run} -o {out}/report.html",
+    "report of change": "report {good} --change {run} -o {out}/report.html",
+    "vectorize": "vectorize {run} -o {out}/polygons.gpkg",
+    "stac": "stac {run} -o {out}/stac",
+}
+Spoil = Callable[[Path], None]
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def _absent(path: Path) -> None:
+    shutil.rmtree(path)
+
+
+def _empty(path: Path) -> None:
+    _absent(path)
+    path.mkdir()
+
+
+def _of_somebody(path: Path) -> None:
+    _empty(path)
+    (path / "notes.txt").write_text("mine")
+
+
+def _unfinished(path: Path) -> None:
+    _absent(path)
+    with claim(str(path), {}, NLCD6, {}):
+        pass
+
+
+def _without_its_map(path: Path) -> None:
+    _absent(path)
+    with claim(str(path), {}, classes_of(["a", "b"]), {"model": {"output": "pixel"}}) as run:
+        run.finish({"files": ["map.tif"]})
+
+
+def _told(text: str) -> Spoil:
+    return lambda path: (path / "run.json").write_text(text) and None
+
+
+def _saying(**values: Any) -> Spoil:
+    def spoil(path: Path) -> None:
+        file = path / "run.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+    return spoil
+
+
+def _cut(share: float) -> Spoil:
+    def spoil(path: Path) -> None:
+        content = (path / "map.tif").read_bytes()
+        (path / "map.tif").write_bytes(content[: int(len(content) * share)])
+
+    return spoil
+
+
+def _other_raster(**how: Any) -> Spoil:
+    def spoil(path: Path) -> None:
+        with rasterio.open(path / "map.tif") as file:
+            names = ("width", "height", "count", "dtype", "crs", "transform", "nodata")
+            profile = {"driver": "GTiff", **{name: file.profile[name] for name in names}, **how}
+            codes = np.repeat(file.read(), profile["count"], axis=0)
+        (path / "map.tif").unlink()
+        with rasterio.open(path / "map.tif", "w", **profile) as file:
+            file.write(codes.astype(profile["dtype"]))
+
+    return spoil
+
+
+def _parts(content: bytes) -> Spoil:
+    def spoil(path: Path) -> None:
+        for part in (path / "tiles").iterdir():
+            part.write_bytes(content)
+
+    return spoil
+
+
+SPOILT: dict[str, Spoil] = {
+    "absent": _absent,
+    "empty": _empty,
+    "of somebody": _of_somebody,
+    "unfinished": _unfinished,
+    "without its map": _without_its_map,
+    "run.json torn": _told('{"status": "done", "clas'),
+    "run.json a list": _told("[]"),
+    "run.json of another program": _told('{"name": "x", "status": "done", "classes": [1, 2]}'),
+    "files a number": _saying(files=3),
+    "files numbers": _saying(files=[1]),
+    "dates a list": _saying(dates=[1]),
+    "model a list": _saying(model=[1]),
+    "model with nothing in it": _saying(model={"digest": "a"}),
+    "tiles a number": _saying(tiles=3),
+    "begun never": _saying(started="yesterday"),
+    "configuration a word": _saying(config={"source": "x"}),
+    "map cut": _cut(0.4),
+    "map of nothing": _cut(0),
+    "map of numbers": _other_raster(dtype="float32"),
+    "map of signed numbers": _other_raster(dtype="int16"),
+    "map of colours": _other_raster(count=3),
+    "map nowhere": _other_raster(crs=None),
+    "tables torn": _parts(b"PAR1"),
+}
+# What these have is not needed by every command.
+MAYBE = {"model with nothing in it", "tables torn"}
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that labels tiles, beside its imagery."""
+    folder = tmp_path_factory.mktemp("good")
+    scene = write_scene(folder / "scene.tif", blobs(1, 200, 300))
+    codes = np.full((20, 30), 40, np.uint8)
+    codes[10:] = 80
+    placed = tuple(from_origin(5e5, 4.5e6, 1, 1))[:6]
+    scores = np.full(codes.shape, 0.9, np.float32)
+    tiles = (codes, "EPSG:26918", placed, 10, str(scene), scores)
+    return Path(tile_run(folder / "run", NLCD6, *tiles).path)
+
+
+@pytest.fixture
+def given(
+    good: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Said]:
+    """Give a command, however slow the machine is."""
+    monkeypatch.setattr(progress, "_SECONDS", math.inf)
+    (tmp_path / "out").mkdir()
+
+    def give(command: str) -> Said:
+        capfd.readouterr()
+        places = {"run": tmp_path / "run", "good": good, "out": tmp_path / "out"}
+        with pytest.raises(SystemExit) as ended:
+            main([part.format(**places) for part in command.split()])
+        return Said(int(ended.value.code or 0), *capfd.readouterr())
+
+    return give
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_a_directory_that_is_no_whole_run_is_refused_in_a_sentence_or_not_needed_whole(
+    given: Callable[[str], Said], good: Path, tmp_path: Path, command: str, spoilt: str
+) -> None:
+    shutil.copytree(good, tmp_path / "run")
+    SPOILT[spoilt](tmp_path / "run")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    said = given(COMMANDS[command])
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert "defect" not in said.err
+    if said.code == 0:
+        assert spoilt in MAYBE and command != "report of change", said
+        assert {**after, **before} == after and (command == "accuracy" or after != before)
+        return
+    assert said.code in (1, 2) and said.out == ""
+    assert re.fullmatch(r"landcover: [^\n]+\n", said.err), said.err
+    assert after == before and not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("damaged", ["change.json", "candidates.parquet", "change.tif"])
+def test_a_report_of_a_damaged_comparison_is_refused(
+    given: Callable[[str], Said], good: Path, tmp_path: Path, damaged: str
+) -> None:
+    landcover.change(good, good, output=tmp_path / "run")
+    content = (tmp_path / "run" / damaged).read_bytes()
+    (tmp_path / "run" / damaged).write_bytes(content[: len(content) // 2])
+    said = given(COMMANDS["report of change"])
+    assert said.code == 1 and re.fullmatch(r"landcover: [^\n]+\n", said.err), said.err
+    assert damaged in said.err and "defect" not in said.err
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("command", sorted({line.split()[0] for line in COMMANDS.values()}))
+def test_help_says_what_a_run_is_what_comes_out_and_how_programs_read_it(
+    given: Callable[[str], Said], command: str
+) -> None:
+    said = given(f"{command} --help")
+    words = " ".join(said.out.split())
+    assert said.code == 0 and "--json" in words
+    assert "run directory" in words or "run directories" in words
+    assert given(f"{command} --no-such-option").code == 2
