@@ -26,4 +26,5 @@ def over_imagery(
     """
     grey: npt.NDArray[Any] = (imagery @ np.array(_GREY))[..., None]
     opaque = np.where(known, _OPAQUE, 0.0)[..., None]
-    return np.rint(colors * opaque + grey * (1 - opaque)).astype(np.uint8)
+    mixed: npt.NDArray[np.uint8] = np.rint(colors * opaque + grey * (1 - opaque)).astype(np.uint8)
+    return mixed
