@@ -18,15 +18,10 @@ from rasterio.warp import transform_bounds
 
 from landcover.analysis.imagery import Picture, natural, opened_scene, read_natural, scenes_of
 from landcover.analysis.map_blocks import labels_pixels, map_names, opened_map
-from landcover.errors import OutputError, SourceError
+from landcover.errors import SourceError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
 from landcover.tiles.rasters.crs import unit_of
-<<<<<<< HEAD
-from landcover.tiles.rasters.naming import named_scenes
-from landcover.tiles.storage import is_remote
-=======
->>>>>>> 857101b (Runs that are damaged are refused by every command in a sentence; maps over imagery; candidates by ground that changed)
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -34,7 +29,7 @@ if TYPE_CHECKING:
 _PIXELS = 384  # along the sides of a picture
 _OPEN = 16  # scenes that are held open at a time
 _MARK = (255, 255, 0)
-_ADVICE = "--no-chips draws points only"
+_ADVICE = " (--no-chips draws points only)"
 _SMALL = 5  # half the side of the smallest outline in pixels of a picture
 
 
@@ -82,12 +77,8 @@ class _Scenes:
     def __init__(
         self, run: RunDirectory, crs: Any, missing: Callable[[SourceError], None] | None
     ) -> None:
-<<<<<<< HEAD
-        self._files = dict(_scenes(run))
-=======
->>>>>>> 857101b (Runs that are damaged are refused by every command in a sentence; maps over imagery; candidates by ground that changed)
+        self._files = scenes_of(run)
         self._crs, self._missing = crs, missing
-        self._names = self._listed(run)
         self._stack = ExitStack()
         self._opened: dict[str, DatasetReader] = {}
         self._bounds: dict[str, tuple[float, ...]] = {}
@@ -97,15 +88,6 @@ class _Scenes:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
-
-    def _listed(self, run: RunDirectory) -> list[str]:
-        try:
-            return scenes_of(run)
-        except SourceError as error:
-            if self._missing is None:
-                raise
-            self._missing(error)
-            return []
 
     def picture(self, box: tuple[float, ...]) -> Picture | None:
         """Natural colours: dims (y, x, rgb), of the first scene that shows the middle of a box."""
@@ -129,11 +111,7 @@ class _Scenes:
             if len(self._opened) >= _OPEN:
                 self._stack.close()
                 self._opened.clear()
-<<<<<<< HEAD
-            self._opened[name] = _open(name, self._files[name], self._stack)
-=======
-            self._opened[name] = opened_scene(name, self._stack, _ADVICE)
->>>>>>> 857101b (Runs that are damaged are refused by every command in a sentence; maps over imagery; candidates by ground that changed)
+            self._opened[name] = opened_scene(name, self._files[name], self._stack, _ADVICE)
             self._bounds[name] = _bounds(self._opened[name], self._crs)
         if not _meets(self._bounds[name], box):
             return None
@@ -161,45 +139,6 @@ def edge_of(crs: Any, metres: float) -> float:
     return metres / (factor or 111_320.0)
 
 
-<<<<<<< HEAD
-def _scenes(run: RunDirectory) -> Iterator[tuple[str, str | None]]:
-    """The scenes in the tables of a run, each with its file, as the run's configuration says where it is.
-
-    Tables say nothing of files: what no entry of the configuration names is not opened.
-    """
-    said = run.manifest()
-    smoothed = said.get("smoothed")
-    if smoothed:  # a run that was made of another one has no imagery of its own
-        if is_remote(smoothed["from"]) and not is_remote(run.path):
-            reason = "was made of a run behind a URL: take the samples of that one, by its name"
-            raise OutputError(run.path, reason)
-        run = replace(RunDirectory.open(smoothed["from"]), date=smoothed.get("date", ""))
-        said = run.manifest()
-    entries = said.get("config", {}).get("source", {}).get("rasters", [])
-    try:
-        found = named_scenes([tuple(one) if isinstance(one, list) else one for one in entries])
-    except SourceError:  # it is gone, or elsewhere: whoever opens a scene says so
-        files = {}
-    else:
-        files = {name: paths[0] for name, paths in found.scenes}
-    for table in read_parts(run, columns=["source"]):
-        for name in table.column("source").unique().to_pylist():
-            yield name, files.get(name)
-
-
-def _open(name: str, path: str | None, stack: ExitStack) -> DatasetReader:
-    reason = "cannot be read for pictures (--no-chips draws points only)"
-    if path is None:
-        raise SourceError(name, f"{reason}: it is not where the run's configuration says")
-    try:
-        file: DatasetReader = stack.enter_context(opened_raster(path))
-    except FAILURES as error:
-        raise SourceError(name, f"{reason}: {cause(error)}") from error
-    return file
-
-
-=======
->>>>>>> 857101b (Runs that are damaged are refused by every command in a sentence; maps over imagery; candidates by ground that changed)
 def _bounds(file: DatasetReader, crs: Any) -> tuple[float, ...]:
     box: tuple[float, ...] = transform_bounds(file.crs, crs.to_wkt(), *file.bounds)
     return box

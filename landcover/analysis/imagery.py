@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,54 +14,68 @@ from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 
-from landcover.errors import SourceError
+from landcover.errors import OutputError, SourceError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.parts import read_parts
 from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.opening import opened_raster
 from landcover.tiles.rasters.naming import named_scenes
+from landcover.tiles.storage import is_remote
 
 Pixels = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
 
 
-def scenes_of(run: RunDirectory) -> list[str]:
-    """The files that a run has scored: its tables name scenes, and its configuration says where these are.
+def scenes_of(run: RunDirectory) -> dict[str, str | None]:
+    """The scenes in the tables of a run, each with its file, as the run's configuration says where it is.
 
-    Of a smoothed run those of the run that it was made of, of a comparison those of the last date.
+    Tables say nothing of files: what no entry of the configuration names has none. A smoothed run has
+    the scenes of the run that it was made of, a comparison those of its last date.
 
     Raises:
-        SourceError: if its configuration names scenes that are gone.
-        OutputError: if a part of the run cannot be read.
+        OutputError: if a part of the run cannot be read, or it was made of a run behind a URL.
     """
     said = run.manifest()
     while made := said.get("smoothed") or said.get("compared"):
-        if isinstance(made, list):
-            run = RunDirectory.open(made[-1])
-        else:
-            run = replace(RunDirectory.open(made["from"]), date=made.get("date", ""))
+        listed = isinstance(made, list)
+        path, date = (made[-1], "") if listed else (made["from"], made.get("date", ""))
+        if is_remote(path) and not is_remote(run.path):
+            reason = "was made of a run behind a URL: take that one, by its name"
+            raise OutputError(run.path, reason)
+        run = replace(RunDirectory.open(path), date=date)
         said = run.manifest()
-    return list(dict.fromkeys(_scenes(run, said)))
+    entries = said.get("config", {}).get("source", {}).get("rasters", [])
+    try:
+        found = named_scenes([tuple(one) if isinstance(one, list) else one for one in entries])
+    except SourceError:  # it is gone, or elsewhere: whoever opens a scene says so
+        files = {}
+    else:
+        files = {name: paths[0] for name, paths in found.scenes}
+    tables = read_parts(run, columns=["source"])
+    names = (name for table in tables for name in table.column("source").unique().to_pylist())
+    return {name: files.get(name) for name in names}
 
 
-def opened_scene(name: str, stack: ExitStack, advice: str) -> DatasetReader:
+def opened_scene(name: str, path: str | None, stack: ExitStack, advice: str = "") -> DatasetReader:
     """A scene, opened until a stack is closed.
 
     Args:
-        name: its file.
+        name: what the tables call it.
+        path: its file; None: nobody knows.
         stack: closes it.
-        advice: how to go without it.
+        advice: how to go without it, in parentheses.
 
     Raises:
         SourceError: if it cannot be opened.
     """
+    reason = f"cannot be read for pictures{advice}"
+    if path is None:
+        raise SourceError(name, f"{reason}: it is not where the run's configuration says")
     try:
-        file: DatasetReader = stack.enter_context(opened_raster(name))
+        file: DatasetReader = stack.enter_context(opened_raster(path))
     except FAILURES as error:
-        raise SourceError(
-            name, f"cannot be read for pictures ({advice}): {cause(error)}"
-        ) from error
+        raise SourceError(name, f"{reason}: {cause(error)}") from error
     return file
 
 
@@ -130,9 +142,9 @@ def imagery_on(run: RunDirectory, grid: MapGrid) -> Picture:
     found = np.zeros((3, grid.height, grid.width), np.float32)
     known = np.zeros((grid.height, grid.width), np.bool_)
     stretched = False
-    for name in scenes_of(run):
+    for name, path in scenes_of(run).items():
         with ExitStack() as stack:
-            file = opened_scene(name, stack, "without imagery none is needed")
+            file = opened_scene(name, path, stack)
             place = _place(file, grid)
             if place is None:
                 continue
@@ -144,21 +156,6 @@ def imagery_on(run: RunDirectory, grid: MapGrid) -> Picture:
         found[:, *window][:, new] = pixels[:, new]
         known[window] |= new
     return natural(found, known, stretched)
-
-
-def _scenes(run: RunDirectory, said: dict[str, Any]) -> Iterator[str]:
-    entries = said.get("config", {}).get("source", {}).get("rasters", [])
-    files: dict[str, str] = {}
-    if entries:
-        try:
-            found = named_scenes([tuple(one) if isinstance(one, list) else one for one in entries])
-        except SourceError as error:
-            reason = f"cannot be read for pictures: {error.reason}"
-            raise SourceError(error.where, reason) from error
-        files = {name: paths[0] for name, paths in found.scenes}
-    for table in read_parts(run, columns=["source"]):
-        for name in table.column("source").unique().to_pylist():
-            yield files.get(name, name)
 
 
 def _place(file: DatasetReader, grid: MapGrid) -> tuple[int, int, int, int] | None:
