@@ -76,7 +76,7 @@ def tile_run(
         crs: of the scene.
         transform: of the scene's pixels.
         tile: pixels along the side of one.
-        source: the scene, as tiles name it.
+        source: the scene, as tiles name it; or its file.
         scores: of the tiles, dims (row, col); None: all are 1.
         probabilities: of all classes, dims (row, col, class); None: the run keeps none.
         failures: more tiles, in quarantine.
@@ -85,8 +85,12 @@ def tile_run(
     rows, cols = codes.shape
     size = Size.of(tile)
     grid = Grid(cols * tile, rows * tile, size, 0, size)
+    told: dict[str, Any] = {"model": {"output": "tile"}}
+    if Path(source).is_absolute():  # imagery that is there: tables call it as the package does
+        told["config"] = {"source": {"rasters": [source]}}
+        source = Path(source).stem
     scene = SceneGrid(source, crs, tuple(transform), grid)  # type: ignore[arg-type]
-    with claim(str(folder), {"model": "m"}, scheme, {"model": {"output": "tile"}}) as run:
+    with claim(str(folder), {"model": "m"}, scheme, told) as run:
         tiles = [
             Tile(
                 f"{source}/{row}/{col}",
