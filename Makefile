@@ -11,10 +11,10 @@ ONLY ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults quick hostile mutants oracle lint types java clean
+.PHONY: help install demo test faults quick hostile test-lowest sbom mutants oracle lint types java clean
 
 help: ## say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
 	@echo "Another Python than the first of $(CANDIDATES) that is 3.11 or later: make PYTHON=/path/to/python ..."
 
 install: $(VENV)/.dev ## install landcover into .venv, editable, with all extras and the tools of development
@@ -57,6 +57,17 @@ oracle: $(VENV)/.dev java ## score random cases and compare them with a slow ref
 
 hostile: $(VENV)/.dev ## try all files of strangers: 2,000 models, images, settings, run directories (ONLY=kind JOBS=2)
 	@PYTHONPATH=tests $(VENV)/bin/python -m hostile --jobs $(JOBS) --only "$(ONLY)"
+
+test-lowest: $(VENV)/.dev ## install the lowest versions that setup.cfg allows into .venv-lowest, and run quick tests there
+	$(PIP) install uv
+	$(VENV)/bin/uv venv --quiet --clear --python $(VENV)/bin/python .venv-lowest
+	$(VENV)/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct -e '.[all]' \
+		'hypothesis>=6.100' 'pytest>=9' 'pytest-timeout>=2.3' 'pystac[validation]>=1.12' 'stac-model>=0.7'
+	.venv-lowest/bin/python -m pytest -q -m "not faults" $(SLOW:%=--ignore=%) $(ARGS)
+
+sbom: $(VENV)/.all ## write sbom.json, what is installed in .venv, as CycloneDX
+	$(PIP) install cyclonedx-bom
+	$(VENV)/bin/cyclonedx-py environment $(VENV) --output-file sbom.json
 
 lint: $(VENV)/.dev ## check style only
 	$(VENV)/bin/ruff check

@@ -25,7 +25,17 @@ def _missing(module: str) -> Iterator[None]:
 
 with _missing("openvino_telemetry"):
     import openvino
+    from openvino import frontend
     from openvino import opset8 as operations
-    from openvino.frontend import FrontEndManager
 
-__all__ = ["FrontEndManager", "openvino", "operations"]
+FAILURES = (
+    RuntimeError,
+    frontend.GeneralFailure,
+    frontend.InitializationFailure,
+    frontend.NotImplementedFailure,
+    frontend.OpConversionFailure,
+    frontend.OpValidationFailure,
+)
+"""What OpenVINO raises where it cannot read, change or compile a network; they have no root in common."""
+
+__all__ = ["FAILURES", "frontend", "openvino", "operations"]

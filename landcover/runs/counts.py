@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from landcover.small_files import load_json
 
 _log = logging.getLogger(__name__)
 _KEY = b"landcover"
+_MARK = re.compile(r"\w*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def counts_of(run: RunDirectory, index: int) -> Counts | None:
         with run.storage.open(name) as file:
             values = load_json(pq.read_metadata(file).metadata[_KEY])
         del values["index"]
-        return Counts(**values)
+        return _checked(Counts(**values))
     except FileNotFoundError:
         return None
     except StoreError:
@@ -61,3 +63,22 @@ def counts_of(run: RunDirectory, index: int) -> Counts | None:
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         _log.warning("%s is damaged, its task is done again: %s", run.storage.where(name), error)
         return None
+
+
+def _checked(counts: Counts) -> Counts:
+    """Counts that fit together, and a mark that leads nowhere else: the table may come from anyone.
+
+    Raises:
+        ValueError: they do not.
+    """
+    ended = (counts.scored, counts.quarantined, counts.skipped)
+    for number in (counts.planned, *ended, counts.retryable, counts.undefined_pixels):
+        if type(number) is not int or not 0 <= number < 2**62:
+            raise ValueError(f"{number!r} is no count")
+    if sum(ended) != counts.planned or counts.retryable > counts.quarantined:
+        raise ValueError(f"the counts {ended} are not those of {counts.planned} tiles")
+    if not all(isinstance(text, str) for text in (counts.digest, counts.mark)):
+        raise TypeError("digest and mark are no texts")
+    if not _MARK.fullmatch(counts.mark):
+        raise ValueError(f"{counts.mark!r} is no mark of a file")
+    return counts

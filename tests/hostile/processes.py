@@ -118,6 +118,8 @@ def _serve() -> None:
             return
         if event == "subprocess.Popen" and details[0] == "uname":
             return  # of Python's module platform
+        if event == "socket.connect" and details[1] == ("127.0.0.1", 9):
+            return  # which a configuration has named, and where nobody listens
         if event in _WATCHED:
             told = " < ".join(frame.name for frame in traceback.extract_stack()[-5:-1])
             outside.append(f"{event} {details[:2]} {told}"[:200])

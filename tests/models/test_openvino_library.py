@@ -44,6 +44,16 @@ def test_a_file_is_read_as_what_it_holds_whatever_it_is_called(name: str, tmp_pa
     assert make_recipe(settings).classes == ("water", "trees", "field", "town")
 
 
+def test_an_operation_that_openvino_does_not_know_is_a_sentence(tmp_path: Path) -> None:
+    model = network(pixel=False, halo=0, size=32)
+    model.graph.node[0].op_type, model.graph.node[0].domain = "System", "own"
+    model.opset_import.add(domain="own", version=1)
+    onnx.save(model, tmp_path / "net.onnx")
+    (tmp_path / "net.yaml").write_text(SIDECAR)
+    with pytest.raises(ModelError, match=r"OpenVINO does not run it: .*set model\.runtime"):
+        make_recipe(ModelSettings(path=str(tmp_path / "net.onnx"), runtime="openvino"))
+
+
 def test_what_openvino_cannot_put_into_words_is_a_sentence_too(tmp_path: Path) -> None:
     model = network(pixel=False, halo=0, size=32)
     model.graph.node[0].op_type = "Nonesuch"

@@ -130,6 +130,35 @@ def test_a_damaged_part_is_not_finished(run: RunDirectory, make_part: MakePart) 
         list(read_parts(run))
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"mark": "../../../elsewhere/file"},
+        {"mark": 1},
+        {"scored": -1, "planned": 1, "skipped": 2},
+        {"planned": 10**30},
+        {"planned": 3},
+        {"retryable": 5},
+        {"digest": None},
+        {"skipped": True},
+        {"other": 1},
+    ],
+)
+def test_a_part_whose_counts_do_not_fit_is_not_finished(
+    told: dict[str, object], run: RunDirectory, make_part: MakePart
+) -> None:
+    write_part(run, make_part(0))
+    name = run.part("tiles", 0)
+    table = pq.read_table(pa.BufferReader(run.storage.read(name)))
+    held = table.schema.metadata
+    values = {**json.loads(held[b"landcover"]), **told}
+    content = io.BytesIO()
+    changed = {**held, b"landcover": json.dumps(values).encode()}
+    pq.write_table(table.replace_schema_metadata(changed), content)
+    run.storage.put(name, content.getvalue())
+    assert not finished(run)
+
+
 def test_failures_are_kept_with_their_reasons(
     run: RunDirectory, make_part: MakePart, make_tile: MakeTile
 ) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from landcover.classes import classes_of, scheme
 from landcover.config import ModelSettings
-from landcover.errors import ConfigError, ModelError
+from landcover.errors import ConfigError, LandcoverError, ModelError
 from landcover.models.graph_analysis.facts import Facts
 from landcover.models.graph_analysis.output_stride import Cells, followed, tried
 from landcover.models.network import Graph, Network
@@ -23,6 +23,7 @@ from landcover.models.preprocessing.specification import Output, Pixels, Probabi
 
 # Codes of maps have two bytes, of which one value stands for no data.
 _MOST_CLASSES = 65_535
+_LONGEST = 500  # characters of what a library says
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,13 @@ def find_output(
         ConfigError: the classes are no scheme's, or one is named twice.
     """
     probe = _Probe(graph, steps)
-    raw = probe.run(probe.noise((graph.signature.batch or 2, steps.bands, *steps.size)))
+    try:
+        raw = probe.run(probe.noise((graph.signature.batch or 2, steps.bands, *steps.size)))
+    except (LandcoverError, MemoryError):
+        raise
+    except Exception as error:  # the libraries have no error in common
+        reason = f"does not run on an image of noise: {error}"
+        raise ModelError(shown, reason[:_LONGEST]) from error
     names = _told_classes(told, shown)
     named = None if names is None else len(names)
     output = form_of(raw.shape, steps, facts.ending, named, told, shown)

@@ -73,7 +73,8 @@ class OnnxGraph:
     def facts(self) -> Facts:
         """What its graph says of itself."""
         ends = self._ends
-        return onnx_facts(lambda: read_onnx(self._path, self._shown), ends.input, ends.output)
+        with valid_onnx(self._shown):
+            return onnx_facts(lambda: read_onnx(self._path, self._shown), ends.input, ends.output)
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; sessions are started when the first pixels arrive."""

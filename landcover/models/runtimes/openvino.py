@@ -22,7 +22,7 @@ from landcover.models.formats.outputs import choose_head, likely_outputs
 from landcover.models.graph_analysis.arithmetic import Operation
 from landcover.models.graph_analysis.facts import Facts, facts_of, onnx_facts
 from landcover.models.network import CacheByDtype, Network
-from landcover.models.openvino_library import FrontEndManager, openvino
+from landcover.models.openvino_library import FAILURES, frontend, openvino
 from landcover.models.preprocessing.onnx import onnx_order
 from landcover.models.preprocessing.openvino import with_steps
 from landcover.models.preprocessing.specification import (
@@ -193,12 +193,12 @@ class OpenvinoGraph:
             model = self._fresh.pop() if self._fresh else self._read()  # it is taken apart
             model = with_steps(model, self._head, self.signature, steps, dtype)
             return _Requests(self._core.compile_model(model, "CPU", settings), self._streams)
-        except RuntimeError as error:
+        except FAILURES as error:
             raise self._refusal(error) from error
 
     def _read(self) -> openvino.Model:
         """The network, by the one reader for what the file is: no other is to guess at it."""
-        reader = FrontEndManager().load_by_framework(self._kind)
+        reader = frontend.FrontEndManager().load_by_framework(self._kind)
         source: str | BytesIO = str(self._path)
         if self._kind == "onnx" and self._path.is_symlink():
             # OpenVINO follows no link to weights, which caches of hubs are made of.
@@ -207,10 +207,10 @@ class OpenvinoGraph:
             return reader.convert(reader.load(source))
         except UnicodeDecodeError:  # of a complaint that quotes a name in the file
             raise ModelError(self._shown, "OpenVINO does not run it: it is damaged") from None
-        except RuntimeError as error:
+        except FAILURES as error:
             raise self._refusal(error) from error
 
-    def _refusal(self, error: RuntimeError) -> ModelError:
+    def _refusal(self, error: Exception) -> ModelError:
         """What OpenVINO says, without the places in its sources that it says it from."""
         lines = [line.strip() for line in str(error).splitlines()]
         told = [x for x in lines if x and not x.startswith(_PLACES)]
