@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from landcover.run import open_run as open_run
     from landcover.scoring.array import score_array as score_array
     from landcover.scoring.score import score as score
+    from landcover.training.evaluate import evaluate as evaluate
     from landcover.training.results import Trained as Trained
     from landcover.training.train import train as train
 
@@ -31,6 +32,7 @@ _HOMES = {
     "Run": "landcover.run",
     "Trained": "landcover.training.results",
     "change": "landcover.changes",
+    "evaluate": "landcover.training.evaluate",
     "load_config": "landcover.config",
     "open_change": "landcover.changes",
     "open_run": "landcover.run",
@@ -48,6 +50,7 @@ __all__ = [
     "Run",
     "Trained",
     "change",
+    "evaluate",
     "load_config",
     "open_change",
     "open_run",

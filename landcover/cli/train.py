@@ -53,7 +53,9 @@ def train(
       output: first-model
 
     That fits a probe, which needs neither weights nor many labels: ten a class are enough to begin
-    with (docs/training.md).
+    with. "method: network" trains a small network from scratch (hundreds of labels a class);
+    "method: {name: transfer, base: FILE.keras}" goes on from a network of yours
+    (docs/training.md).
 
     The output holds model.keras with its sidecar model.yaml, which landcover score takes as they
     are, a model card (CARD.md), figures, and training.json. Tiles of test/ only measure.

@@ -22,7 +22,9 @@ def load_keras() -> Any:
         raise MissingExtra("training", "train", error.name or "keras") from error
 
 
-def make_network(edge: int, bands: int, classes: int, width: int) -> Any:
+def make_network(
+    edge: int, bands: int, classes: int, width: int, activation: str | None = "softmax"
+) -> Any:
     """Return an untrained Keras model from normalized pixels to probabilities.
 
     Each stage halves the edge until it is 8 or less and doubles the filters up to four times
@@ -34,6 +36,7 @@ def make_network(edge: int, bands: int, classes: int, width: int) -> Any:
         bands: of a tile.
         classes: outputs.
         width: filters of the first stage.
+        activation: of the last layer; None: the model ends in logits.
     """
     layers = load_keras().layers
     inputs = layers.Input((edge, edge, bands))
@@ -44,7 +47,7 @@ def make_network(edge: int, bands: int, classes: int, width: int) -> Any:
         x = _convolution(layers, x, filters, 1)
     mean, peak = layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)
     x = layers.Dropout(0.3)(layers.Concatenate()([mean, peak]))
-    return load_keras().Model(inputs, layers.Dense(classes, activation="softmax")(x))
+    return load_keras().Model(inputs, layers.Dense(classes, activation=activation)(x))
 
 
 def _convolution(layers: Any, x: Any, filters: int, stride: int) -> Any:

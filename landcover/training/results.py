@@ -26,6 +26,7 @@ from landcover.runs.storage import Storage
 from landcover.training.calibration import reliability
 from landcover.training.card import card
 from landcover.training.figures import history_figure, reliability_figure
+from landcover.training.fitting import Checkpoint
 from landcover.training.learned import Learned
 from landcover.training.settings import TrainSettings
 
@@ -102,7 +103,7 @@ def finished(wanted: TrainSettings, folder: LabelledFolder) -> Trained | None:
     if not home.exists(SUMMARY):
         return None
     found = json.loads(home.read(SUMMARY))
-    if found.get("fingerprint") != _fingerprint(wanted, folder):
+    if found.get("fingerprint") != fingerprint_of(wanted, folder):
         reason = (
             "holds another training (other settings or tiles): name another output, or --restart"
         )
@@ -135,7 +136,7 @@ def write_results(
         "counts": folder.counts(),
         "judged": [one.told(folder.classes) for one in judged],
         "versions": {name: version(name) for name in _LIBRARIES},
-        "fingerprint": _fingerprint(wanted, folder),
+        "fingerprint": fingerprint_of(wanted, folder),
     }
     home.put(MODEL, _saved(network))
     text = yaml.safe_dump(sidecar, sort_keys=False, default_flow_style=None, allow_unicode=True)
@@ -143,6 +144,7 @@ def write_results(
     _write_figures(home, folder, learned, judged)
     home.put("CARD.md", card(summary).encode())
     home.put(SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False).encode())
+    Checkpoint(home, "").clear()
     return Trained(wanted.output, summary)
 
 
@@ -175,7 +177,7 @@ def _saved(network: Any) -> bytes:
         return path.read_bytes()
 
 
-def _fingerprint(wanted: TrainSettings, folder: LabelledFolder) -> str:
+def fingerprint_of(wanted: TrainSettings, folder: LabelledFolder) -> str:
     """Tells a training from another: by its settings but for the output, and by its tiles."""
     digest = hashlib.sha256()
     settings = wanted.model_dump(mode="json", exclude={"output", "data", "license"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -37,6 +37,65 @@ class ProbeSettings(_Section):
     variation: float = Field(0.3, ge=0, le=2)
 
 
+class NetworkSettings(_Section):
+    """A small convolutional network, trained from scratch.
+
+    Args:
+        name: "network".
+        epochs: how often every tile is shown, at most.
+        patience: epochs without a better validation loss after which training stops.
+        batch: tiles a step.
+        width: filters of the first stage.
+        rate: the largest step width.
+        variation: how much brightness, contrast and colours vary as tiles are shown, in deviations.
+    """
+
+    name: Literal["network"] = "network"
+    epochs: int = Field(40, ge=1)
+    patience: int = Field(10, ge=1)
+    batch: int = Field(32, ge=1)
+    width: int = Field(24, ge=1, le=1024)
+    rate: float = Field(3e-3, gt=0, le=1)
+    variation: float = Field(0.3, ge=0, le=2)
+
+
+class TransferSettings(_Section):
+    """A network that was trained for something else, with a new last layer; then its last layers too.
+
+    Args:
+        name: "transfer".
+        base: a network of keras.applications by its name, such as MobileNetV3Small, or a file of
+            Keras (.keras, .h5).
+        weights: a file of weights of that network, as Keras writes them (.weights.h5, .h5), or an
+            fsspec URL; None: a file's own, and for a name of keras.applications random ones.
+        cut: the layer of a file whose answer is learned from; None: the last but one.
+        epochs: how often every tile is shown while only the new layer learns, at most.
+        then: how often while the last layers of the base learn too, at most.
+        layers: how many layers of the base learn then, from its end.
+        patience: epochs without a better validation loss after which either part stops.
+        batch: tiles a step.
+        rate: the largest step width of the new layer; the base takes a tenth of it.
+        variation: how much brightness, contrast and colours vary as tiles are shown, in deviations.
+    """
+
+    name: Literal["transfer"]
+    base: str
+    weights: str | None = None
+    cut: str | None = None
+    epochs: int = Field(20, ge=1)
+    then: int = Field(10, ge=0)
+    layers: int = Field(30, ge=1)
+    patience: int = Field(5, ge=1)
+    batch: int = Field(32, ge=1)
+    rate: float = Field(1e-3, gt=0, le=1)
+    variation: float = Field(0.3, ge=0, le=2)
+
+
+Method: TypeAlias = Annotated[
+    ProbeSettings | NetworkSettings | TransferSettings, Field(discriminator="name")
+]
+
+
 class TrainSettings(_Section):
     """One training.
 
@@ -58,7 +117,7 @@ class TrainSettings(_Section):
 
     data: str
     output: str
-    method: ProbeSettings = ProbeSettings()
+    method: Method = ProbeSettings()
     classes: str | tuple[str, ...] | None = None
     bands: tuple[int | str, ...] | None = None
     resolution: float | None = Field(None, gt=0.0001, le=1e6)
@@ -111,12 +170,20 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError([f"is not YAML: {place_of(error)}"], str(path)) from None
     if not isinstance(values, dict):
         raise ConfigError(["must hold the keys data, output and method"], str(path))
-    base = path.resolve().parent
-    for key in ("data", "output"):
+    base, method = path.resolve().parent, values.get("method")
+    _anchor(values, ("data", "output"), base)
+    if isinstance(method, dict):
+        _anchor(method, ("weights",), base)
+        if "." in str(method.get("base", "")):  # a file, not a name of keras.applications
+            _anchor(method, ("base",), base)
+    return values
+
+
+def _anchor(values: dict[str, Any], keys: tuple[str, ...], base: Path) -> None:
+    for key in keys:
         value = values.get(key)
         if isinstance(value, str) and "://" not in value:
             values[key] = str(base / Path(value).expanduser())
-    return values
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
@@ -133,17 +200,26 @@ def _set(values: dict[str, Any], key: str, value: Any) -> None:
     values[parent] = {**inner, last: value}
 
 
+_METHODS: dict[str, type[_Section]] = {
+    "probe": ProbeSettings,
+    "network": NetworkSettings,
+    "transfer": TransferSettings,
+}
+
+
 def _sentence(error: Any) -> str:
     """What one error of pydantic's says, with the key as it stands in the file."""
     place = [str(part) for part in error["loc"]]
     known: Any = TrainSettings.model_fields
-    if place[0] == "method" and place[1:]:
-        known = ProbeSettings.model_fields
+    if place[0] == "method" and place[1:] and place[1] in _METHODS:
+        known = _METHODS[place.pop(1)].model_fields
     where, message = ".".join(place), error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         return f"{where}: no such key{near(place[-1], known)}"
     if error["type"] == "missing":
         return f"{where}: is missing"
+    if error["type"].startswith("union_tag"):
+        return f"{where}.name: must be one of {', '.join(_METHODS)}"
     if "input" in error and not isinstance(error["input"], Mapping):
         message += f" (found {error['input']!r})"
     return f"{where}: {message}" if where else message

@@ -10,14 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from landcover.classes import scheme
-from landcover.datasets.folders import LabelledFolder, LabelledImages, read_folder
+from landcover.datasets.folders import LabelledFolder, LabelledImages, drawn_split, read_folder
+from landcover.runs.storage import Storage
 from landcover.training.batches import normalization
 from landcover.training.calibration import best_temperature, reliability, softmax
+from landcover.training.fitting import Checkpoint
 from landcover.training.learned import Learned, Prepared, Progress, Step
 from landcover.training.network import load_keras
+from landcover.training.networks import train_network
 from landcover.training.probing import train_probe
-from landcover.training.results import Judged, Trained, finished, write_results
-from landcover.training.settings import TrainSettings, load_training
+from landcover.training.results import Judged, Trained, fingerprint_of, finished, write_results
+from landcover.training.settings import (
+    NetworkSettings,
+    ProbeSettings,
+    TrainSettings,
+    load_training,
+)
+from landcover.training.transfer import train_transfer
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -59,7 +68,7 @@ def train(
     if not restart and (found := finished(wanted, folder)):
         return found
     keras.utils.set_random_seed(wanted.seed)
-    shown, apart = folder.splits["train"], folder.splits.get("validation")
+    shown, apart = _parts(folder, wanted)
     mean, scale = normalization(shown.pixels)
     tiles = Prepared(
         _ready(shown, mean, scale),
@@ -68,7 +77,7 @@ def train(
         None if apart is None else apart.labels,
         len(folder.classes),
     )
-    learned = train_probe(tiles, wanted.method, wanted.seed, say)
+    learned = _learned(tiles, wanted, folder, say)
     temperature = best_temperature(learned.apart, learned.truth)
     network = _with_probabilities(learned.network, temperature)
     judged = [_judged(learned.judged, learned, temperature)]
@@ -77,6 +86,30 @@ def train(
         judged.append(Judged(f"the {len(test):,} test tiles", found_there, test.labels))
     sidecar = _sidecar(wanted, folder, mean, scale)
     return write_results(wanted, folder, learned, network, sidecar, temperature, judged)
+
+
+def _parts(
+    folder: LabelledFolder, wanted: TrainSettings
+) -> tuple[LabelledImages, LabelledImages | None]:
+    """Tiles to learn from, and those that tell how far to go; the probe does without the latter."""
+    train, validation = folder.splits["train"], folder.splits.get("validation")
+    if validation is not None or isinstance(wanted.method, ProbeSettings):
+        return train, validation
+    return drawn_split(train, wanted.validation, np.random.default_rng(wanted.seed))
+
+
+def _learned(
+    tiles: Prepared, wanted: TrainSettings, folder: LabelledFolder, say: Progress
+) -> Learned:
+    method = wanted.method
+    if isinstance(method, ProbeSettings):
+        return train_probe(tiles, method, wanted.seed, say)
+    home = Storage(wanted.output)
+    home.prepare()
+    kept = Checkpoint(home, fingerprint_of(wanted, folder))
+    if isinstance(method, NetworkSettings):
+        return train_network(tiles, method, wanted.seed, kept, say)
+    return train_transfer(tiles, method, wanted.seed, kept, say)
 
 
 def _ready(images: LabelledImages, mean: Floats, scale: Floats) -> Floats:

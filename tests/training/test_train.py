@@ -15,8 +15,10 @@ from PIL import Image
 
 import landcover as lc
 from landcover.cli.main import main
-from landcover.errors import ConfigError, OutputError
+from landcover.errors import ConfigError, ModelError, OutputError, SourceError
 from landcover.training.learned import Step
+from landcover.training.settings import TransferSettings
+from landcover.training.transfer import base_of
 
 pytestmark = pytest.mark.skipif(
     find_spec("keras") is None or find_spec("sklearn") is None,
@@ -173,6 +175,95 @@ def test_a_probe_of_two_classes_with_a_validation_split_is_judged_by_that(
     assert found.accuracy > 0.9
 
 
+class Killed(Exception):
+    """What ends a training in the middle."""
+
+
+def _killed_after(epoch: int) -> Callable[[Step], None]:
+    def say(step: Step) -> None:
+        if step.unit == "epochs" and step.done == epoch:
+            raise Killed
+
+    return say
+
+
+NETWORK = {"name": "network", "epochs": 5, "batch": 12, "width": 4}
+
+
+@pytest.fixture(scope="session")
+def network(tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> lc.Trained:
+    home = tmp_path_factory.mktemp("network")
+    return lc.train(data=tiles, output=home, method=NETWORK, validation=0.25)
+
+
+def test_a_network_from_scratch_leaves_its_history_and_no_trace_of_how_it_was_trained(
+    network: lc.Trained,
+) -> None:
+    home = Path(network.path)
+    names = {path.name for path in home.iterdir()}
+    assert {"history.csv", "history.png", "model.keras"} <= names
+    assert not [name for name in names if name.startswith("checkpoint")]
+    header, *rows = (home / "history.csv").read_text().splitlines()
+    assert header == "epoch,loss,accuracy,validation_loss,validation_accuracy"
+    assert [int(row.split(",")[0]) for row in rows] == [1, 2, 3, 4, 5]
+    validation, test = network.summary["judged"]
+    assert (validation["of"], test["of"]) == ("the 9 validation tiles", "the 24 test tiles")
+    assert network.summary["counts"]["train"] == [12, 12, 12]
+
+
+def test_a_training_that_was_killed_goes_on_and_ends_in_the_same_history(
+    network: lc.Trained, tiles: Path, tmp_path: Path
+) -> None:
+    given = {"data": tiles, "output": tmp_path / "out", "method": NETWORK, "validation": 0.25}
+    with pytest.raises(Killed):
+        lc.train(**given, progress=_killed_after(2))
+    steps: list[Step] = []
+    again = lc.train(**given, progress=steps.append)
+    assert [step.done for step in steps if step.unit == "epochs"] == [3, 4, 5]
+    history = (tmp_path / "out" / "history.csv").read_text()
+    assert history == (Path(network.path) / "history.csv").read_text()
+    assert again.summary["judged"] == network.summary["judged"]
+
+
+def test_a_network_of_ones_own_is_cut_and_goes_on_with_another_last_layer(
+    network: lc.Trained, tiles: Path, tmp_path: Path
+) -> None:
+    method = {"name": "transfer", "base": network.model, "epochs": 2, "then": 1, "layers": 2}
+    for name in ("coarse", "fine"):
+        for split in ("train", "test"):
+            (tmp_path / "two" / split).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "two" / split / name).symlink_to(tiles / split / name)
+    found = lc.train(data=tmp_path / "two", output=tmp_path / "out", method=method)
+    assert found.summary["classes"] == ["coarse", "fine"]
+    assert (tmp_path / "out" / "history.csv").read_text().count("\n") == 4
+    with pytest.raises(ModelError, match="has no layer 'nowhere' to cut it at; its last ones: "):
+        lc.train(data=tiles, output=tmp_path / "b", method={**method, "cut": "nowhere"})
+
+
+def test_weights_of_three_bands_serve_four_and_those_of_another_network_do_not(
+    tmp_path: Path,
+) -> None:
+    import keras
+
+    three = keras.applications.MobileNetV3Small(
+        (32, 32, 3), include_top=False, weights=None, include_preprocessing=False, alpha=1.0
+    )
+    three.save_weights(tmp_path / "three.weights.h5")
+    settings = TransferSettings(
+        name="transfer", base="MobileNetV3Small", weights=str(tmp_path / "three.weights.h5")
+    )
+    four = base_of(settings, 32, 4)
+    first = [np.asarray(model.weights[0]) for model in (three, four)]
+    assert first[1].shape[2] == 4
+    assert first[1].sum(2) == pytest.approx(first[0].sum(2), abs=1e-6)
+    assert np.array_equal(np.asarray(four.weights[9]), np.asarray(three.weights[9]))
+    other = TransferSettings(name="transfer", base="MobileNetV2", weights=settings.weights)
+    with pytest.raises(ModelError, match="are not the weights of MobileNetV2"):
+        base_of(other, 32, 3)
+    with pytest.raises(ModelError, match="is no network of keras"):
+        base_of(TransferSettings(name="transfer", base="MobileNet9"), 32, 3)
+
+
 def test_all_mistakes_in_a_configuration_are_named(tmp_path: Path, landcover: Command) -> None:
     config = tmp_path / "train.yaml"
     config.write_text("output: out\nclases: nlcd6\nmethod: {name: probe, filter: 3, copies: -1}\n")
@@ -184,3 +275,14 @@ def test_all_mistakes_in_a_configuration_are_named(tmp_path: Path, landcover: Co
     assert "method.copies: " in said.err and "(found -1)" in said.err
     with pytest.raises(ConfigError, match="method"):
         lc.train(data=tmp_path, output=tmp_path / "out", method="guess")
+
+
+def test_a_network_is_evaluated_on_a_split_as_it_was_measured(
+    probe: lc.Trained, tiles: Path
+) -> None:
+    found = lc.evaluate(probe.model, tiles)
+    assert found.names == CLASSES
+    assert found.matrix.tolist() == probe.summary["judged"][-1]["matrix"]
+    assert lc.evaluate(probe.model, tiles, "train").total == 36
+    with pytest.raises(SourceError, match="has no split 'validation'; there are: train, test"):
+        lc.evaluate(probe.model, tiles, "validation")

@@ -1,0 +1,217 @@
+"""Epochs of training until the validation tiles are labelled no better, each of them kept."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from landcover.runs.storage import Storage
+from landcover.training.batches import Batches, class_weights
+from landcover.training.calibration import softmax
+from landcover.training.learned import Prepared, Progress, Step
+from landcover.training.network import load_keras
+
+Floats = npt.NDArray[np.floating[Any]]
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a network is fitted.
+
+    Args:
+        epochs: how often every tile is shown, at most.
+        patience: epochs without a better validation loss after which it ends.
+        batch: tiles a step.
+        rate: the largest step width, reached after a tenth of the steps; it ends at 0.
+        variation: how much light varies as tiles are shown, in deviations of the imagery.
+    """
+
+    epochs: int
+    patience: int
+    batch: int
+    rate: float
+    variation: float
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that the next epoch depends on.
+
+    Args:
+        rows: the history so far.
+        chance: of the generator, as numpy tells it.
+        current: variables of network and optimizer.
+        best: variables of the network at the epoch of the lowest validation loss.
+    """
+
+    rows: tuple[Row, ...]
+    chance: dict[str, Any]
+    current: list[Floats]
+    best: list[Floats]
+
+    @property
+    def best_epoch(self) -> int:
+        """Epochs done when the validation loss was lowest; 0 before the first."""
+        losses = [row["validation_loss"] for row in self.rows]
+        return int(np.argmin(losses)) + 1 if losses else 0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where the state of a training is kept between epochs.
+
+    Args:
+        home: the folder of the training.
+        key: tells the training from another, whose states are of no use.
+        part: of the training: each has a state of its own.
+    """
+
+    home: Storage
+    key: str
+    part: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return f"checkpoint-{self.part}.npz"
+
+    def clear(self) -> None:
+        """Remove all states, when the training is done."""
+        for name in self.home.names():
+            if name.startswith("checkpoint-") and name.endswith(".npz"):
+                self.home.remove(name)
+
+    def load(self) -> State | None:
+        """The state after the last epoch that was done; None where there is none of use."""
+        if not self.home.exists(self.name):
+            return None
+        try:
+            with np.load(io.BytesIO(self.home.read(self.name)), allow_pickle=False) as file:
+                told = json.loads(str(file["told"]))
+                parts = {
+                    kind: [file[f"{kind}_{place}"] for place in range(told[kind])]
+                    for kind in ("current", "best")
+                }
+        except (OSError, ValueError, KeyError):
+            return None  # of another version, or damaged: the fit begins anew
+        if told["key"] != self.key:
+            return None
+        return State(tuple(told["rows"]), told["chance"], parts["current"], parts["best"])
+
+    def save(self, state: State) -> None:
+        """Keep a state in place of the last one: whole or not at all."""
+        kept = {"current": state.current, "best": state.best}
+        told = {
+            **{kind: len(parts) for kind, parts in kept.items()},
+            "key": self.key,
+            "rows": state.rows,
+            "chance": state.chance,
+        }
+        arrays: dict[str, Any] = {
+            f"{kind}_{place}": part
+            for kind, parts in kept.items()
+            for place, part in enumerate(parts)
+        }
+        content = io.BytesIO()
+        np.savez(content, told=np.array(json.dumps(told)), **arrays)
+        self.home.put(self.name, content.getvalue())
+
+
+def fit(
+    network: Any, tiles: Prepared, how: Fit, seed: int, kept: Checkpoint, say: Progress
+) -> tuple[Row, ...]:
+    """Train a network until it gets no better on the tiles that are apart; it ends as the best one.
+
+    An epoch that was kept is not done again: the training goes on after it, with the same chance.
+
+    Args:
+        network: a Keras model from normalized pixels to logits; it is changed.
+        tiles: to learn from, and apart.
+        how: it is fitted.
+        seed: makes chance repeatable.
+        kept: where the state after each epoch is kept.
+        say: called after each epoch.
+
+    Returns:
+        a row an epoch.
+    """
+    generator = np.random.default_rng(seed)
+    weights = class_weights(tiles.labels, tiles.classes)
+    shown = Batches(tiles.pixels, tiles.labels, weights, how.batch, how.variation, generator)
+    _compile(network, how, how.epochs * len(shown))
+    state = kept.load()
+    if state is None:
+        state = State((), dict(generator.bit_generator.state), _values(network, True), [])
+    _set(network, True, state.current)
+    generator.bit_generator.state = state.chance
+    for after in _epochs(network, tiles, shown, state, how):
+        kept.save(after)
+        state, row = after, after.rows[-1]
+        told = f"{row['validation_accuracy']:.1%} of the validation tiles are right"
+        say(Step(int(row["epoch"]), how.epochs, "epochs", told))
+    _set(network, False, state.best)
+    return state.rows
+
+
+def _epochs(
+    network: Any, tiles: Prepared, shown: Batches, state: State, how: Fit
+) -> Iterator[State]:
+    while len(state.rows) < how.epochs and len(state.rows) - state.best_epoch < how.patience:
+        logs = np.array([network.train_on_batch(*batch) for batch in shown])
+        loss, accuracy = logs.mean(0).tolist()
+        row = {"epoch": len(state.rows) + 1, "loss": loss, "accuracy": accuracy}
+        row |= _validated(network, tiles)
+        chance = shown.generator.bit_generator.state
+        state = replace(
+            state, rows=(*state.rows, row), chance=dict(chance), current=_values(network, True)
+        )
+        if state.best_epoch == len(state.rows):
+            state = replace(state, best=_values(network, False))
+        yield state
+
+
+def _validated(network: Any, tiles: Prepared) -> Row:
+    logits = network.predict(tiles.apart, batch_size=256, verbose=0)
+    chances, truth = softmax(logits), tiles.apart_labels
+    sure = np.maximum(chances[np.arange(len(chances)), truth], 1e-12)
+    right = logits.argmax(1) == truth
+    return {
+        "validation_loss": float(-np.log(sure).mean()),
+        "validation_accuracy": float(np.mean(right)),
+    }
+
+
+def _compile(network: Any, how: Fit, steps: int) -> None:
+    keras = load_keras()
+    rising = max(1, steps // 10)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - rising), warmup_target=how.rate, warmup_steps=rising
+    )
+    network.compile(
+        optimizer=keras.optimizers.AdamW(schedule, weight_decay=1e-3),
+        # Smoothed, for the labels of mixed tiles are not that certain.
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.05),
+        metrics=["accuracy"],
+    )
+    network.optimizer.build(network.trainable_variables)
+
+
+def _variables(network: Any, optimizer: bool) -> list[Any]:
+    """Of the network, with what its dropout draws next, and where asked for of the optimizer."""
+    return [*network.variables, *(network.optimizer.variables if optimizer else ())]
+
+
+def _values(network: Any, optimizer: bool) -> list[Floats]:
+    return [np.array(variable) for variable in _variables(network, optimizer)]
+
+
+def _set(network: Any, optimizer: bool, values: list[Floats]) -> None:
+    for variable, value in zip(_variables(network, optimizer), values, strict=True):
+        variable.assign(value)

@@ -1,0 +1,44 @@
+"""Networks that are trained: a small one from scratch, and one that was trained for something else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from landcover.training.fitting import Checkpoint, Fit, fit
+from landcover.training.learned import Learned, Prepared, Progress
+from landcover.training.network import make_network
+from landcover.training.settings import NetworkSettings
+
+
+def train_network(
+    tiles: Prepared, settings: NetworkSettings, seed: int, kept: Checkpoint, say: Progress
+) -> Learned:
+    """Train a small convolutional network from scratch.
+
+    Args:
+        tiles: to learn from, and apart to tell when to end.
+        settings: of the method.
+        seed: makes chance repeatable.
+        kept: where its state is kept between epochs.
+        say: called after each epoch.
+    """
+    edge, bands = tiles.pixels.shape[1], tiles.pixels.shape[-1]
+    network = make_network(edge, bands, tiles.classes, settings.width, activation=None)
+    how = Fit(
+        *(settings.epochs, settings.patience, settings.batch, settings.rate, settings.variation)
+    )
+    rows = fit(network, tiles, how, seed, kept, say)
+    method = "a convolutional network trained from scratch"
+    return learned_of(network, tiles, method, rows)
+
+
+def learned_of(
+    network: Any, tiles: Prepared, method: str, rows: tuple[dict[str, float], ...]
+) -> Learned:
+    """A fitted network, judged by the tiles that are apart."""
+    assert tiles.apart is not None and tiles.apart_labels is not None
+    logits = network.predict(tiles.apart, batch_size=256, verbose=0)
+    judged = f"the {len(logits):,} validation tiles"
+    best = min(rows, key=lambda row: row["validation_loss"])
+    chosen = {"parameters": int(network.count_params()), "epoch": int(best["epoch"])}
+    return Learned(network, method, logits, tiles.apart_labels, judged, rows, chosen)
