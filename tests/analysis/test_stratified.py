@@ -276,3 +276,32 @@ def _truth(population: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.float6
         "producers": right / matrix.sum(axis=0),
         "areas": matrix.sum(axis=0).astype(float),
     }
+
+
+def test_a_class_that_is_mapped_and_never_found_has_no_producers_accuracy() -> None:
+    # Strata are classes of the map; "ice" is mapped, and none of its points is ice.
+    sample = sample_of([[9, 1, 0], [2, 8, 0], [3, 7, 0]], ["water", "land", "ice"])
+    found = lc.stratified_estimates(sample, {"water": 100, "land": 300, "ice": 50})
+    assert found.users.loc["ice"].tolist() == [0, 0, 0, 0]
+    assert found.producers.loc["ice"].isna().all()
+    assert found.areas.loc["ice"].tolist() == [0, 0, 0, 0]
+    assert found.areas["estimate"].sum() == pytest.approx(450)
+    assert found.areas.loc["water", "estimate"] == pytest.approx(90 + 60 + 15)
+    # By hand: N^2 p (1 - p) / (n - 1) of each stratum.
+    squared = (1e4 * 0.09 + 9e4 * 0.16 + 2500 * 0.21) / 9
+    assert found.areas.loc["water", "se"] == pytest.approx(np.sqrt(squared))
+
+
+def test_numbers_of_strata_and_classes_may_differ_in_kind_from_each_other() -> None:
+    rows = {"stratum": [10, 10, 2, 2], "mapped": list("abab"), "reference": list("aabb")}
+    found = lc.stratified_estimates(pd.DataFrame(rows), {10: 30, 2: 70})
+    assert found.overall.loc["overall", "estimate"] == pytest.approx(0.5)
+    assert found.areas["estimate"].to_dict() == {"a": pytest.approx(30), "b": pytest.approx(70)}
+
+
+def test_a_stratum_all_of_which_was_looked_at_adds_no_error() -> None:
+    rows = {"stratum": list("xxxyyyy"), "mapped": list("aababab"), "reference": list("abbabba")}
+    sizes = {"x": 3, "y": 4}
+    found = lc.stratified_estimates(pd.DataFrame(rows), sizes, finite=True)
+    assert found.overall.loc["overall", "se"] == 0 and (found.areas["se"] == 0).all()
+    assert found.areas["estimate"].to_dict() == {"a": pytest.approx(3), "b": pytest.approx(4)}
