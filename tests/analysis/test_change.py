@@ -98,6 +98,13 @@ def slowly(labels: list[npt.NDArray[Any]], vectors: list[npt.NDArray[Any]], rule
     return score
 
 
+def test_of_several_classes_between_the_last_one_is_told() -> None:
+    labels = [np.full((1, 1), one, np.uint16) for one in (0, 2, 1, 0)]
+    evidence = [lambda places: np.ones((len(places), 3), np.float32)] * 4
+    found = judge(labels, evidence, 3, Rule())
+    assert found.flicker.all() and not found.changed.any() and found.other.tolist() == [[1]]
+
+
 @settings(max_examples=15)
 @given(
     seed=st.integers(0, 99),

@@ -8,11 +8,13 @@ import fsspec
 import numpy as np
 import numpy.typing as npt
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from support.maps import gdal_map
 
 from landcover.classes import Scheme, classes_of, scheme
 from landcover.report.figures import confusion_figure, map_figure
+from landcover.report.legend import draw_legend
 from landcover.report.scale_bar import bar_length, ground_width
 from landcover.runs.map_format.grid import MapGrid
 
@@ -145,3 +147,14 @@ def test_a_map_of_unknown_width_is_drawn_without_a_scale_bar(
     path = gdal_map(tmp_path / "map.tif", codes, grid, scheme("nlcd6"))
     assert ground_width(grid) is None
     assert map_figure(path, scheme("nlcd6"), counted(codes), tmp_path / "map.png") == {"Forest": 1}
+
+
+def test_a_legend_lists_the_largest_class_first_with_shares_in_percent() -> None:
+    axes = Figure(figsize=(4, 4)).subplots()
+    classes = scheme("nlcd6")
+    shares = dict(zip(classes.codes, (0.1, 0.5, 0.0004, 0.3, 0.0996, 0), strict=False))
+    draw_legend(axes, classes, shares, gaps=True)
+    told = [text.get_text() for text in axes.texts]
+    names = [classes.by_code[code].name for code in sorted(shares, key=lambda c: -shares[c])]
+    assert told[0:12:2] == names and told[12] == "no data"
+    assert told[1:5:2] == ["50.0%", "30.0%"] and told[9] == "< 0.1%"

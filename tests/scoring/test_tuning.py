@@ -19,7 +19,7 @@ from landcover.models.runtimes.onnxruntime import OnnxRuntime
 from landcover.scoring.inference import Labelling
 from landcover.scoring.model import OpenModel
 from landcover.scoring.pipeline import Batch
-from landcover.scoring.tuning import measure, remember_smaller
+from landcover.scoring.tuning import _key, measure, remember_smaller
 
 
 class Roomy:
@@ -123,3 +123,8 @@ def test_a_run_goes_on_with_batches_that_fit(
     names = ["tile", "label"]
     both = [run.tiles().sort_values("tile")[names].to_numpy().tolist() for run in (one, two)]
     assert both[0] == both[1]
+
+
+def test_what_was_measured_in_one_precision_says_nothing_of_another(recipe: Recipe) -> None:
+    models = [ScoringModel(replace(recipe, precision=one), Roomy(1)) for one in ("f32", "bf16")]
+    assert len({_key(one, 1) for one in models}) == 2

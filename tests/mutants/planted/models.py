@@ -8,7 +8,7 @@ _STEPS = "tests/models/test_runtimes.py::test_every_step_before_the_network_is_t
 
 SPECIFICATION = planted(
     "landcover/models/preprocessing/specification.py",
-    "tests/models/test_recipe.py tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py tests/models/test_whole_numbers.py",
+    "tests/models/test_small_rules.py tests/models/test_recipe.py tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py tests/models/test_whole_numbers.py",
     (
         "bands and columns exchanged",
         'return "NCHW" if first in (bands, None) else "NHWC"',
@@ -287,7 +287,7 @@ INPUT = planted(
 
 ACTIVATIONS = planted(
     "landcover/models/output_side/activations.py",
-    "tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py",
+    "tests/models/test_small_rules.py tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py",
     (
         "sigmoids get a softmax",
         'if ending.kind in ("softmax", "sigmoid"):',
@@ -546,7 +546,7 @@ MODEL_OPENED = planted(
 
 NETWORK = planted(
     "landcover/models/network.py",
-    "tests/models/test_onnx_file.py tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py tests/models/test_runtimes.py::test_every_step_before_the_network_is_that_of_float32",
+    "tests/models/test_small_rules.py tests/models/test_onnx_file.py tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py tests/models/test_runtimes.py::test_every_step_before_the_network_is_that_of_float32",
     (
         "fillers come first",
         "np.concatenate([pixels, np.repeat(pixels[-1:], filler, axis=0)])",
