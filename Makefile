@@ -49,8 +49,8 @@ quick: $(VENV)/.dev ## the same without clusters, most of TensorFlow, and what t
 	$(VENV)/bin/mypy -p landcover
 	$(VENV)/bin/python -m pytest -q -m "not faults" $(SLOW:%=--ignore=%) $(ARGS)
 
-mutants: $(VENV)/.dev ## plant small faults one at a time, and see that tests notice each (ONLY=pattern JOBS=2)
-	@PYTHONPATH=tests $(VENV)/bin/python -m mutants --jobs $(JOBS) --only "$(ONLY)"
+mutants: $(VENV)/.dev ## plant small faults one at a time, and see that tests notice each (ONLY=pattern EVERY=1 JOBS=2)
+	@PYTHONPATH=tests $(VENV)/bin/python -m mutants --jobs $(JOBS) --every $(or $(EVERY),3) --only "$(ONLY)"
 
 oracle: $(VENV)/.dev java ## score random cases and compare them with a slow reference (CASES=2000 SEED=0)
 	@PYTHONPATH=tests $(VENV)/bin/python -m oracle --cases $(CASES) --seed $(SEED)
