@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable
 from threading import Lock
-from types import TracebackType
-from typing import Any, Self, TypeVar
-from weakref import WeakSet
+from typing import TypeVar
 
 import dask
 from distributed import Client, LocalCluster
 from distributed.deploy.utils import nprocesses_nthreads
 from distributed.security import Security
 
+from landcover.backends.closing import ClosingBackend
 from landcover.backends.dask_tasks import Tasks
 from landcover.backends.dask_workers import addresses
 from landcover.backends.options import check_counts, check_seconds
@@ -60,7 +58,7 @@ _OWN = {
 _NO_DASHBOARD = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 
 
-class DaskBackend:
+class DaskBackend(ClosingBackend):
     """Works on items in Dask worker processes, one item a process at a time.
 
     Without ``address`` or ``client`` it starts a cluster of processes on this machine when the
@@ -90,6 +88,7 @@ class DaskBackend:
         client: Client | None = None,
         patience: float | None = None,
     ) -> None:
+        super().__init__()
         check_counts("dask", workers=workers, threads=threads)
         check_seconds("dask", patience=patience)
         self._patience = patience
@@ -98,8 +97,6 @@ class DaskBackend:
         self._address, self._given = address, client
         self._opened: Client | None = None
         self._opening = Lock()  # runs in several threads share what the first of them starts
-        self._owned = ExitStack()
-        self._maps: WeakSet[Generator[Any, None, None]] = WeakSet()
 
     @property
     def slots(self) -> int:
@@ -115,27 +112,7 @@ class DaskBackend:
             return self._shape()[1]
         return self._threads or min(self._client().nthreads().values(), default=1)
 
-    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R | Lost[T]]:
-        """Yield ``function(item)`` for every item, as items finish."""
-        results: Generator[R | Lost[T], None, None] = self._map(function, items)
-        self._maps.add(results)
-        return results
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for results in list(self._maps):
-            results.close()
-        self._opened = None
-        self._owned.close()
-
-    def _map(
+    def _results(
         self, function: Callable[[T], R], items: Iterable[T]
     ) -> Generator[R | Lost[T], None, None]:
         tasks: Tasks[T, R] = Tasks(self._client(), function, self._workers, self._patience)
@@ -152,12 +129,16 @@ class DaskBackend:
         workers = self._workers or by_threads or nprocesses_nthreads(cpus)[0]
         return workers, self._threads or max(1, cpus // workers)
 
+    def _forget(self) -> None:
+        self._opened = None
+
     def _client(self) -> Client:
         if self._given is not None:
             return self._given
         with self._opening:
             if self._opened is None:
                 self._opened = self._reached() if self._address else self._started()
+                self._owned.callback(self._forget)
             return self._opened
 
     def _reached(self) -> Client:

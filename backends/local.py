@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
-from types import TracebackType
-from typing import Any, Self, TypeVar
-from weakref import WeakSet
+from typing import TypeVar
 
+from landcover.backends.closing import ClosingBackend
 from landcover.backends.options import check_counts
 from landcover.backends.threads import in_threads
 from landcover.contracts import Lost
@@ -21,7 +20,7 @@ R = TypeVar("R")
 _WORKERS = 2
 
 
-class LocalBackend:
+class LocalBackend(ClosingBackend):
     """Works on items in threads of this process, which share its memory and its models.
 
     Args:
@@ -33,10 +32,10 @@ class LocalBackend:
     """
 
     def __init__(self, workers: int | None = None, threads: int | None = None) -> None:
+        super().__init__()
         check_counts("local", workers=workers, threads=threads)
         self._workers = workers or _WORKERS
         self._threads = threads or usable_cpus()
-        self._maps: WeakSet[Generator[Any, None, None]] = WeakSet()
 
     @property
     def slots(self) -> int:
@@ -48,26 +47,13 @@ class LocalBackend:
         """How many CPU threads this process may use for computing."""
         return self._threads
 
-    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R | Lost[T]]:
-        """Yield ``function(item)`` for every item, as items finish."""
+    def _results(
+        self, function: Callable[[T], R], items: Iterable[T]
+    ) -> Generator[R | Lost[T], None, None]:
         # As many again wait their turn, so that no thread idles while the caller is busy.
         work = partial(_done_or_lost, function)
         cancel: Callable[[], None] = getattr(function, "cancel", lambda: None)
-        results = in_threads(work, items, self._workers, lambda: 2 * self._workers, cancel)
-        self._maps.add(results)
-        return results
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for results in list(self._maps):
-            results.close()
+        return in_threads(work, items, self._workers, lambda: 2 * self._workers, cancel)
 
 
 def _done_or_lost(function: Callable[[T], R], item: T) -> R | Lost[T]:

@@ -1,19 +1,18 @@
 """The Spark backend: a session of its own on this machine, a running cluster, or a given session.
 
-Jobs of many tasks, one an item, follow one another so closely that no worker waits. Only the
-DataFrame API is used, so that Spark Connect works as well.
+Jobs of many tasks, one an item, follow one another so closely that no worker waits. Over Spark
+Connect, which has no RDDs and no accumulators, a job has one item.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager
 from threading import Lock
-from types import TracebackType
-from typing import Any, Self, TypeVar
-from weakref import WeakSet
+from typing import TypeVar
 
+from landcover.backends.closing import ClosingBackend
 from landcover.backends.options import check_counts, check_seconds
 from landcover.backends.spark_map import ATTEMPTS, SparkMap
 from landcover.backends.spark_sessions import (
@@ -36,7 +35,7 @@ _ADDRESS = re.compile(
 )
 
 
-class SparkBackend:
+class SparkBackend(ClosingBackend):
     """Works on items in the Python workers of Spark, one item a worker process at a time.
 
     Without ``address`` or ``session`` it starts a session on this machine when the first result is
@@ -70,6 +69,7 @@ class SparkBackend:
         session: AnySession | None = None,
         patience: float | None = None,
     ) -> None:
+        super().__init__()
         check_counts("spark", workers=workers, threads=threads)
         check_seconds("spark", patience=patience)
         self._patience = PATIENCE if patience is None else patience
@@ -78,8 +78,6 @@ class SparkBackend:
         self._address, self._given = address, session
         self._opened: Cluster | None = None
         self._opening = Lock()  # runs in several threads share what the first of them starts
-        self._owned = ExitStack()
-        self._maps: WeakSet[Generator[Any, None, None]] = WeakSet()
 
     @property
     def slots(self) -> int:
@@ -96,27 +94,7 @@ class SparkBackend:
             return self._shape()[1]
         return self._threads or self._cluster().task_cpus()
 
-    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R | Lost[T]]:
-        """Yield ``function(item)`` for every item, as items finish."""
-        results = self._map(function, items)
-        self._maps.add(results)
-        return results
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for results in list(self._maps):
-            results.close()
-        self._opened = None
-        self._owned.close()
-
-    def _map(
+    def _results(
         self, function: Callable[[T], R], items: Iterable[T]
     ) -> Generator[R | Lost[T], None, None]:
         started: SparkMap[T, R] = SparkMap(self._cluster(), function, self._workers)
@@ -132,10 +110,14 @@ class SparkBackend:
         threads = self._threads or (max(1, cpus // self._workers) if self._workers else 1)
         return self._workers or max(1, cpus // threads), threads
 
+    def _forget(self) -> None:
+        self._opened = None
+
     def _cluster(self) -> Cluster:
         with self._opening:
             if self._opened is None:
                 self._opened = Cluster(*self._session(), self._patience)
+                self._owned.callback(self._forget)
             return self._opened
 
     def _session(self) -> tuple[AnySession, str]:

@@ -10,7 +10,7 @@ import os
 import pickle
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,7 +22,7 @@ from landcover.backends.serialization import Serializer
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Of the rows that a job without mail has: pickled outcomes.
+# Of the rows that a job without an accumulator has: pickled outcomes.
 SCHEMA = StructType().add("outcome", BinaryType())
 
 # Seconds that a worker keeps an item which it shall not do before it gives it back, so that the
@@ -86,7 +86,7 @@ class Work:
         function: what is applied to the items, packed.
         items: packed.
         banned: for each item the workers ("host:pid") and hosts that shall not do it.
-        mail: takes the outcomes home; None: they are the rows of the job.
+        outcomes: takes them home in classic sessions; None: they are the rows of the job.
         pause: whether a worker that gives an item back shall leave the next ones to others.
     """
 
@@ -95,34 +95,41 @@ class Work:
     function: bytes
     items: Sequence[bytes]
     banned: Sequence[frozenset[str]]
-    mail: Accumulator[list[Outcome]] | None
+    outcomes: Accumulator[list[Outcome]] | None
     pause: bool = False
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Do the item of each row: an Arrow function for ``DataFrame.mapInArrow``."""
+        """Do the item of each row, and make a row of its outcome: for ``DataFrame.mapInArrow``."""
         import pyarrow as pa
 
         for batch in batches:
-            (index,) = batch.column(0).to_pylist()
-            gc.unfreeze()
-            outcome = self._outcome(index)
-            # After every task PySpark collects garbage in the whole process: with xarray and a
-            # runtime loaded some 50 ms, more than all else around an item takes. What is frozen it
-            # passes over; within an item Python collects as it always does.
-            gc.freeze()
-            if self.mail is not None:
-                self.mail.add([outcome])
-            else:
-                yield pa.RecordBatch.from_pydict({"outcome": [pickle.dumps(outcome)]})
+            for place in batch.column(0).to_pylist():
+                outcome = pickle.dumps(self._outcome(place))
+                yield pa.RecordBatch.from_pydict({"outcome": [outcome]})
 
-    def _outcome(self, index: int) -> Outcome:
+    def send(self, places: Iterable[int]) -> None:
+        """Do the item of each place, and send its outcome home: for ``RDD.foreachPartition``."""
+        assert self.outcomes is not None
+        for place in places:
+            self.outcomes.add([self._outcome(place)])
+
+    def _outcome(self, place: int) -> Outcome:
+        gc.unfreeze()
+        outcome = self._tried(place)
+        # After every task PySpark collects garbage in the whole process: with xarray and a
+        # runtime loaded some 50 ms, more than all else around an item takes. What is frozen it
+        # passes over; within an item Python collects as it always does.
+        gc.freeze()
+        return outcome
+
+    def _tried(self, place: int) -> Outcome:
         global _given_back
         host = socket.gethostname()
         worker = f"{host}:{os.getpid()}"
-        if not self.banned[index].isdisjoint((host, worker)):
+        if not self.banned[place].isdisjoint((host, worker)):
             time.sleep(self.pause * _PAUSE * 2 ** min(_given_back, _DOUBLINGS))
             _given_back += 1
-            return Outcome(self.job, index, worker, None)
+            return Outcome(self.job, place, worker, None)
         _given_back = 0
-        packed = self.serializer.run(self.function, self.items[index])
-        return Outcome(self.job, index, worker, packed)
+        packed = self.serializer.run(self.function, self.items[place])
+        return Outcome(self.job, place, worker, packed)

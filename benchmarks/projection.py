@@ -24,6 +24,8 @@ GUIDE = {
     "CNTK AlexNet, Spark, 2017": [(10, 250), (50, 49)],
     "TensorFlow ResNet-50, Spark, 2017": [(10, 212), (50, 66)],
 }
+# The largest cluster looked at: seconds of a task, and tasks that each worker gets.
+MANY_WORKERS, LONG_TASK, ROUNDS = 10_000, 60.0, 20
 # How much the seconds of tasks differ, as a share of their mean: an assumption.
 SPREAD = 0.1
 
@@ -54,14 +56,30 @@ def storage_seconds(files: Path, tiles: int) -> float:
     return max(held * 8 / (EGRESS_GBIT * 1e9), 1 / REQUESTS)
 
 
-def projected(known: Measured, workers: int, tiles: int) -> dict[str, Any]:
-    """Simulate a run of so many tiles with so many workers."""
+def with_long_tasks(known: Measured) -> dict[str, Any]:
+    """Simulate what only a driver can limit: very many workers, long tasks, storage without limits."""
+    task_tiles = round(LONG_TASK * known.tiles_per_second)
+    tiles = MANY_WORKERS * ROUNDS * task_tiles
+    return projected(known._replace(storage_seconds=0.0), MANY_WORKERS, tiles, task_tiles)
+
+
+def projected(
+    known: Measured, workers: int, tiles: int, task_tiles: int | None = None
+) -> dict[str, Any]:
+    """Simulate a run of so many tiles with so many workers.
+
+    Args:
+        known: what was measured.
+        workers: of one thread each.
+        tiles: of the whole run.
+        task_tiles: tiles a task; None: as many as ``landcover.score`` would choose.
+    """
     ahead, most = UNDER_WAY[known.backend]
     speed = known.tiles_per_second
     cluster = Cluster(
         workers=workers,
         tile_seconds=1 / speed,
-        task_tiles=task_size(known.recipe, tiles, speed, workers),
+        task_tiles=task_tiles or task_size(known.recipe, tiles, speed, workers),
         spread=SPREAD,
         driver_seconds=known.driver_seconds,
         storage_seconds=known.storage_seconds,
