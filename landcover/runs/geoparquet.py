@@ -17,6 +17,7 @@ import pyproj
 import shapely
 
 from landcover.contracts import Tile
+from landcover.errors import OutputError
 from landcover.small_files import load_json
 
 Bounds = npt.NDArray[np.float64]
@@ -58,9 +59,19 @@ def geo_metadata(crs: str, bounds: Bounds) -> bytes:
 
 
 def crs_of(schema: pa.Schema) -> pyproj.CRS | None:
-    """The CRS of a file's outlines; None for a file without them."""
-    values = load_json((schema.metadata or {}).get(b"geo", b"null"))
-    return pyproj.CRS.from_json_dict(values["columns"]["geometry"]["crs"]) if values else None
+    """The CRS of a file's outlines; None for a file without them.
+
+    Raises:
+        OutputError: what the file says of them is not what landcover writes.
+    """
+    text = (schema.metadata or {}).get(b"geo")
+    if text is None:
+        return None
+    try:
+        return pyproj.CRS.from_json_dict(load_json(text)["columns"]["geometry"]["crs"])
+    except (ValueError, KeyError, TypeError, AttributeError, pyproj.exceptions.CRSError) as error:
+        reason = f"are not described as landcover does: {error!r}"
+        raise OutputError("the outlines of a part", reason) from error
 
 
 @lru_cache(16)
