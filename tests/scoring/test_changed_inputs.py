@@ -17,6 +17,7 @@ from support.colours import blobs, write_scene
 from support.web import serving
 
 import landcover
+from landcover.errors import OutputError
 from landcover.scoring.totals import Tiles
 from landcover.tiles.states import state_of
 
@@ -151,6 +152,24 @@ def test_a_mask_and_the_files_of_a_vrt_count_and_what_viewers_write_does_not(
     _mask(scenes / "0.tif", 20)
     new, changed = again(tmp_path / "masked", masked)
     assert new == {0} and changed["tasks"] == 1
+
+
+def test_a_file_beside_a_scene_counts_where_its_pixels_come_to_mean_something_else(
+    scenes: Path, tile_model: Path, tmp_path: Path
+) -> None:
+    told = {"rasters": str(scenes / "2.tif"), "model": tile_model}
+    landcover.score(**told, output=tmp_path / "run")
+    _notes(scenes / "2.tif", '<Metadata><MDI key="STATISTICS_MEAN">17</MDI></Metadata>')
+    assert again(tmp_path / "run", told) == (set(), {})
+    _notes(scenes / "2.tif", f"<NoDataValue>{blobs(2, 64, 64)[0, 0, 0]}</NoDataValue>")
+    with pytest.raises(OutputError, match="another run, with another imagery"):
+        landcover.score(**told, output=tmp_path / "run")
+
+
+def _notes(scene: Path, of_a_band: str) -> None:
+    """Write what GDAL keeps beside a raster, the same for each of its bands."""
+    bands = "".join(f'<PAMRasterBand band="{n}">{of_a_band}</PAMRasterBand>' for n in (1, 2, 3))
+    Path(f"{scene}.aux.xml").write_text(f"<PAMDataset>{bands}</PAMDataset>")
 
 
 def _mask(scene: Path, rows: int) -> None:
