@@ -29,7 +29,7 @@ from landcover.analysis.change.decision import Rule, judge
 from landcover.analysis.change.evidence import Rates, TileScores
 from landcover.analysis.change.inputs import evidence_of, inputs
 from landcover.analysis.change.legend import Legend
-from landcover.classes import LandClass, Scheme, scheme
+from landcover.classes import LandClass, Scheme, classes_of, scheme
 from landcover.cli.main import main
 from landcover.contracts import Backend
 from landcover.errors import OutputError, SourceError
@@ -335,6 +335,14 @@ def test_rates_come_from_what_accuracy_has_said(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(SourceError, match=sentence):
             measured_rates(path, NLCD6, 0.85)
+
+
+def test_rates_are_shares_of_each_class_whatever_the_order_of_the_file(tmp_path: Path) -> None:
+    classes = classes_of(["a", "b"])
+    said = tmp_path / "said.json"
+    said.write_text(json.dumps({"classes": ["b", "a"], "matrix": [[899, 100], [0, 99]]}))
+    found = np.array(measured_rates(said, classes, 0.9).rates)
+    assert found == pytest.approx(np.array([[99.9, 0.1], [100.1, 899.9]]) / [[100], [1000]])
 
 
 def test_measured_rates_decide_in_place_of_assumed_ones(tmp_path: Path) -> None:

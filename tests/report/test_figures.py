@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 from support.maps import gdal_map
 
+from landcover.analysis.accuracy import Accuracy
 from landcover.classes import Scheme, classes_of, scheme
 from landcover.report.figures import confusion_figure, map_figure
 from landcover.report.legend import draw_legend
+from landcover.report.matrix import Look, draw_cells
 from landcover.report.scale_bar import bar_length, ground_width
 from landcover.runs.map_format.grid import MapGrid
 
@@ -107,6 +109,16 @@ def test_a_confusion_matrix_is_blue_where_right_and_red_where_wrong(tmp_path: Pa
     right, wrong = colors_in(tmp_path / "right.png"), colors_in(tmp_path / "wrong.png")
     assert blue in right and red not in right
     assert red in wrong and blue not in wrong
+
+
+def test_cells_are_as_strong_as_their_share_of_the_reference_class() -> None:
+    found = Accuracy(("a", "b"), np.array([[30, 10], [0, 20]]))
+    axes = Figure().add_subplot()
+    draw_cells(axes, found, Look.of(2))
+    (cells,) = axes.get_images()
+    wrong = np.array([0xC8, 0x55, 0x3D])
+    found_cell = np.asarray(cells.get_array())[0, 1]
+    assert found_cell == pytest.approx(255 - 0.25 * (255 - wrong), abs=1)
 
 
 def test_classes_without_tiles_are_left_out_of_the_matrix(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_runs_without_a_place_on_the_ground_have_tables_only(tmp_path: Path) -> 
     with claim(str(tmp_path / "run"), {}, classes, {"model": {"output": "tile"}}) as run:
         labels = np.array([0, 0, 0, 0, 1])
         write_part(run, Part(0, 5, images, labels, np.ones(5, np.float32)))
-        run.finish({"files": [], "accuracy": {}, "tiles": {"planned": 5, "scored": 5}})
+        run.finish({"files": [], "accuracy": {"text": ""}, "tiles": {"planned": 5, "scored": 5}})
     landcover.write_report(run.path, tmp_path / "report.html")
     page = Elements((tmp_path / "report.html").read_text())
     assert "img" not in [tag for tag, _ in page.elements]

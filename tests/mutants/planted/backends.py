@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from mutants.faults import planted
 
-LOCAL = planted(
-    "backends/local.py",
+CLOSING = planted(
+    "backends/closing.py",
     "tests/backends/test_local.py",
     (
         "what is under way goes on after the block",
         "            results.close()\n",
         "            pass\n",
     ),
+)
+
+LOCAL = planted(
+    "backends/local.py",
+    "tests/backends/test_local.py",
     ("all items are pulled at once", "lambda: 2 * self._workers", "lambda: 10**9"),
     (
         "what this worker cannot do ends the run",
@@ -157,12 +162,12 @@ SPARK_WORKER = planted(
     "tests/backends/test_spark.py tests/backends/test_spark_scheduling.py",
     (
         "banned workers do the work",
-        "        if not self.banned[index].isdisjoint((host, worker)):\n",
+        "        if not self.banned[place].isdisjoint((host, worker)):\n",
         "        if False:\n",
     ),
     (
         "outcomes of another place",
-        "        packed = self.serializer.run(self.function, self.items[index])\n",
+        "        packed = self.serializer.run(self.function, self.items[place])\n",
         "        packed = self.serializer.run(self.function, self.items[0])\n",
     ),
     ("mail is not delivered", "            self._deliver(outcome)\n", "            pass\n"),

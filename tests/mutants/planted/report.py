@@ -53,7 +53,7 @@ MATRIX = planted(
 
 TABLES = planted(
     "landcover/report/page/tables.py",
-    "tests/report/test_page.py",
+    "tests/report/test_tables.py tests/report/test_page.py",
     ("an interval twice as wide", "(high - low) / 2", "high - low"),
     ("classes that no run has", 'table.index[table["pixels"] > 0]', "table.index"),
     ("the rarest classes of a matrix", "np.argsort(-often", "np.argsort(often"),

@@ -265,7 +265,7 @@ FENCE = planted(
 
 LOCK = planted(
     "landcover/runs/lock.py",
-    "tests/runs/test_directory.py",
+    "tests/runs/test_lock.py tests/runs/test_directory.py",
     (
         "no lock of the system",
         "            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
