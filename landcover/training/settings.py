@@ -105,7 +105,7 @@ class TrainSettings(_Section):
         output: the folder that gets the model and all that is told of it.
         method: what is trained; a name alone stands for its defaults.
         classes: names in the order of the output, or of a scheme such as nlcd6; None: the names of
-            the folders, sorted.
+            the folders, sorted. These, ``bands`` and ``resolution`` are told by tiles of ``prepare``.
         bands: which bands of the imagery the images' bands are, from 1 or by name; None: its first
             ones.
         resolution: metres a pixel of the images; None: not known.

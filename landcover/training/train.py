@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from landcover.training.fitting import Checkpoint
 from landcover.training.learned import Learned, Prepared, Progress, Step
 from landcover.training.network import load_keras
 from landcover.training.networks import train_network
+from landcover.training.prepared import as_cut
 from landcover.training.probing import train_probe
 from landcover.training.results import Judged, Trained, fingerprint_of, finished, write_results
 from landcover.training.settings import (
@@ -60,11 +62,7 @@ def train(
     """
     wanted = load_training(config if config is not None else {}, {**settings, **(overrides or {})})
     keras, say = load_keras(), progress or (lambda step: None)
-    folder = read_folder(
-        wanted.data,
-        wanted.classes,
-        progress=lambda done, total: say(Step(done, total, "images read")),
-    )
+    wanted, folder = _read(wanted, lambda done, total: say(Step(done, total, "images read")))
     if not restart and (found := finished(wanted, folder)):
         return found
     keras.utils.set_random_seed(wanted.seed)
@@ -86,6 +84,24 @@ def train(
         judged.append(Judged(f"the {len(test):,} test tiles", found_there, test.labels))
     sidecar = _sidecar(wanted, folder, mean, scale)
     return write_results(wanted, folder, learned, network, sidecar, temperature, judged)
+
+
+def _read(
+    wanted: TrainSettings, progress: Callable[[int, int], None]
+) -> tuple[TrainSettings, LabelledFolder]:
+    """The tiles, and the settings with what ``landcover prepare`` has said of them."""
+    cut = as_cut(wanted.data)
+    if cut is None:
+        return wanted, read_folder(wanted.data, wanted.classes, progress=progress)
+    known = {
+        "resolution": wanted.resolution or cut.resolution,
+        "bands": wanted.bands or cut.bands,
+        "classes": wanted.classes or cut.scheme,
+    }
+    folder = read_folder(wanted.data, wanted.classes or tuple(cut.classes), progress=progress)
+    if wanted.classes is None:  # folders are called as classes, as far as a file system can
+        folder = replace(folder, classes=tuple(cut.classes.values()))
+    return wanted.model_copy(update=known), folder
 
 
 def _parts(
