@@ -89,8 +89,13 @@ def test_what_is_removed_is_not_chosen_by_who_wrote_the_manifest(
     landcover.score(**told, output=run)
     (tmp_path / "map.tif").write_text("mine")
     manifest = json.loads((run / "run.json").read_text())
-    manifest["files"] += ["../map.tif", str(tmp_path / "map.tif"), "../scenes/a.tif"]
-    (run / "run.json").write_text(json.dumps(manifest))
+    files = manifest["files"]
+    for name in ("../map.tif", str(tmp_path / "map.tif"), "../scenes/a.tif"):
+        (run / "run.json").write_text(json.dumps({**manifest, "files": [*files, name]}))
+        with pytest.raises(OutputError, match="is no name of a file in the run's directory"):
+            erase(str(run))
+        assert (run / "tiles").is_dir() and (tmp_path / "map.tif").read_text() == "mine"
+    (run / "run.json").write_text(json.dumps({**manifest, "files": [*files, "notes.txt"]}))
+    (run / "notes.txt").write_text("mine")
     erase(str(run))
-    assert (tmp_path / "map.tif").read_text() == "mine"
-    assert [path.name for path in run.iterdir()] == ["run.json"]
+    assert sorted(path.name for path in run.iterdir()) == ["notes.txt", "run.json"]

@@ -69,8 +69,8 @@ def find_output(
     except (LandcoverError, MemoryError):
         raise
     except Exception as error:  # the libraries have no error in common
-        reason = f"does not run on an image of noise: {error}"
-        raise ModelError(shown, reason[:_LONGEST]) from error
+        reason = str(error)[:_LONGEST]
+        raise ModelError(shown, f"does not run on an image of noise: {reason}") from error
     names = _told_classes(told, shown)
     named = None if names is None else len(names)
     output = form_of(raw.shape, steps, facts.ending, named, told, shown)
@@ -236,8 +236,9 @@ def _classes(
             "the sidecar or the configuration",
         )
     if count > _MOST_CLASSES:
-        reason = f"returns {count:,} classes; the most that a map can hold is {_MOST_CLASSES:,}"
-        raise ModelError(shown, reason)
+        raise ModelError(
+            shown, f"returns {count:,} classes; the most that a map can hold is {_MOST_CLASSES:,}"
+        )
     names = names or tuple(map(str, range(count)))
     with _of_model(shown):
         return classes_of(names, told.classes if isinstance(told.classes, str) else None).names
