@@ -288,5 +288,8 @@ def _geo_frame(tables: list[pa.Table], crs: pyproj.CRS | None) -> gpd.GeoDataFra
     except ModuleNotFoundError as error:
         raise MissingExtra("Run.tiles of scenes", "report", "geopandas") from error
     frame = _frame(tables)
+    if "geometry" not in frame:
+        reason = "are missing, though it says what they are: score the run anew (--restart)"
+        raise OutputError("the outlines of a part", reason)
     outlines = geopandas.GeoSeries.from_wkb(frame.pop("geometry"), crs=crs)
     return geopandas.GeoDataFrame(frame, geometry=outlines)
