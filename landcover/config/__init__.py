@@ -6,7 +6,13 @@ A configuration is read from YAML; single keys may be overridden by dotted names
 """
 
 from landcover.config.mistakes import place_of
-from landcover.config.reading import PATHS_OF_A_MODEL, load_config, load_settings, parse_override
+from landcover.config.reading import (
+    PATHS_OF_A_MODEL,
+    load_config,
+    load_settings,
+    parse_override,
+    read_values,
+)
 from landcover.config.settings import (
     FIRST_KEYS,
     PRECISIONS,
@@ -50,6 +56,7 @@ __all__ = [
     "load_settings",
     "parse_override",
     "place_of",
+    "read_values",
     "subdataset",
     "with_first_keys",
 ]

@@ -53,7 +53,7 @@ def load_settings(
         ConfigError: naming every mistake.
     """
     origin = str(source) if isinstance(source, (str, Path)) else "the arguments"
-    values = _read(Path(source), kind) if isinstance(source, (str, Path)) else _copy(source)
+    values = read_values(Path(source), kind) if isinstance(source, (str, Path)) else _copy(source)
     base = Path(source).resolve().parent if isinstance(source, (str, Path)) else Path.cwd()
     if isinstance(source, (str, Path)):
         _anchor(values, base)
@@ -81,7 +81,16 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise ConfigError([f"the value of {key!r} is not YAML: {value!r}"], "--set") from None
 
 
-def _read(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
+def read_values(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
+    """What a YAML file says, before it is checked.
+
+    Args:
+        path: of the file.
+        kind: what is configured, whose sections messages name.
+
+    Raises:
+        ConfigError: it cannot be read, or is not YAML with keys.
+    """
     try:
         values = load_yaml(read_regular(path).decode("utf-8"))
     except OSError as error:

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from landcover.config import place_of
+from landcover.config import read_values
 from landcover.config.mistakes import near
 from landcover.errors import ConfigError
-from landcover.small_files import load_yaml, read_regular
 
 
 class _Section(BaseModel):
@@ -162,14 +160,7 @@ def load_training(
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = load_yaml(read_regular(path).decode("utf-8"))
-    except OSError as error:
-        raise ConfigError([f"cannot be read: {error.strerror}"], str(path)) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([f"is not YAML: {place_of(error)}"], str(path)) from None
-    if not isinstance(values, dict):
-        raise ConfigError(["must hold the keys data, output and method"], str(path))
+    values = read_values(path, TrainSettings)
     base, method = path.resolve().parent, values.get("method")
     _anchor(values, ("data", "output"), base)
     if isinstance(method, dict):
