@@ -11,7 +11,7 @@ ONLY ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults quick hostile test-lowest sbom mutants oracle lint types java clean
+.PHONY: help install demo test half-of-networks-and-clusters half-of-the-rest faults quick hostile test-lowest sbom mutants oracle lint types java clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -26,7 +26,15 @@ test: $(VENV)/.dev java ## check style and types, and run all tests
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy -p landcover
-	$(VENV)/bin/python -m pytest -m "not faults" $(ARGS)
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 half-of-networks-and-clusters half-of-the-rest
+
+# Two halves of like length beside each other, each with a temporary folder of its own, which stays where a test failed.
+HALF := tests/analysis tests/backends tests/cli tests/datasets tests/models tests/report
+half-of-networks-and-clusters: PART := $(HALF)
+half-of-the-rest: PART := tests $(HALF:%=--ignore=%)
+half-of-networks-and-clusters half-of-the-rest:
+	@temporary=$$(mktemp -d) && TMPDIR=$$temporary $(VENV)/bin/python -m pytest -q -p no:cacheprovider -m "not faults" $(PART) $(ARGS) \
+		&& rm -rf $$temporary
 
 faults: $(VENV)/.dev java ## run the long forms of clusters that fail, grow and shrink
 	$(VENV)/bin/python -m pytest -m faults $(ARGS)
