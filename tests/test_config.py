@@ -162,6 +162,19 @@ def test_a_variable_of_a_section_that_is_none_is_an_error_with_the_near_one() ->
     load_config(MINIMAL, environment={"LANDCOVER_CACHE": "/tmp", "OTHER_BAKEND__NAME": "x"})
 
 
+def test_a_variable_with_one_underscore_is_told_to_set_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    services = {"LANDCOVER_BACKEND_PORT": "1", "LANDCOVER_OUTPUT": "x", "LANDCOVER_CACHE_NAME": "x"}
+    config = load_config(MINIMAL, environment={"LANDCOVER_BACKEND_NAME": "dask", **services})
+    assert config.backend.name == "local"
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said == (
+        "LANDCOVER_BACKEND_NAME sets nothing: a key is written with two underscores, "
+        "LANDCOVER_BACKEND__NAME"
+    )
+
+
 def test_a_key_that_is_none_is_told_with_the_near_one() -> None:
     for key, near in (
         ("source.tiles", "tile"),

@@ -107,8 +107,12 @@ def _java() -> str:
             [java, "-version"], check=False, capture_output=True, text=True, timeout=30
         )
     except (OSError, subprocess.TimeoutExpired):
-        return f"[yellow]{java} does not run[/]: {advice}"
-    return f"[green]ok[/] {said.stderr.splitlines()[0]}"
+        told = []
+    else:  # options from the environment are told before it
+        told = [line for line in said.stderr.splitlines() if " version " in line]
+    if not told:
+        return f"[yellow]{escape(java)} does not run[/]: {advice}"
+    return f"[green]ok[/] {escape(told[0])}"
 
 
 def _gpus() -> str:
@@ -117,9 +121,9 @@ def _gpus() -> str:
     if not gpus:
         told = os.environ.get("CUDA_VISIBLE_DEVICES")
         why = "nvidia-smi -L names none" if told is None else f"CUDA_VISIBLE_DEVICES is {told!r}"
-        return f"none ({why}): networks run on the CPU"
+        return f"none ({escape(why)}): networks run on the CPU"
     able = [name for name in runtime_names() if _uses_gpus(name)]
-    names = ", ".join(gpu.name for gpu in gpus)
+    names = escape(", ".join(gpu.name for gpu in gpus))
     if not able:
         advice = "pip install onnxruntime-gpu, 'tensorflow\\[and-cuda]', 'jax\\[cuda12]' or torch"
         return f"[yellow]{names}, but no runtime that uses it[/]: {advice}"

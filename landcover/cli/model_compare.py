@@ -15,7 +15,7 @@ import click
 from landcover.cli.model_head import head_option
 from landcover.cli.model_images import images_of
 from landcover.cli.tables import new_table, show
-from landcover.config import ModelSettings, load_config
+from landcover.config import ModelSettings, checked, load_config
 from landcover.errors import ModelError
 from landcover.models.comparison.comparison import Comparison, Conditions, Result, check_conditions
 from landcover.models.comparison.comparison import compare as compare_model
@@ -80,7 +80,7 @@ def _asked(
     """The model that is meant, and images to compare with: a configuration names both."""
     given = [images] if images else []
     if not file.endswith((".yaml", ".yml")):
-        return ModelSettings(path=file, head=head), given
+        return checked(ModelSettings, {"path": file, "head": head}), given
     config = load_config(file)
     settings = config.model if head is None else config.model.model_copy(update={"head": head})
     named = [

@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from landcover.cli.model_head import head_option
-from landcover.config import ModelSettings
+from landcover.config import ModelSettings, checked
 from landcover.models.export import as_onnx, save_onnx, with_preprocessing
 
 
@@ -36,7 +36,7 @@ def convert(
     """Write the network in FILE (CNTK, or one output of an ONNX file) to OUT, an ONNX file."""
     network = as_onnx(file, head)
     if whole:
-        settings = ModelSettings(path=file, head=head)
+        settings = checked(ModelSettings, {"path": file, "head": head})
         network = with_preprocessing(network, settings, np.dtype(pixels))
     save_onnx(network, out, force)
     ends = ", ".join(value.name for value in (*network.graph.input, *network.graph.output))

@@ -8,12 +8,14 @@ A configuration is read from YAML; single keys may be overridden by dotted names
 from landcover.config.mistakes import place_of
 from landcover.config.reading import (
     PATHS_OF_A_MODEL,
+    checked,
     load_config,
     load_settings,
     parse_override,
     read_values,
 )
 from landcover.config.settings import (
+    BESIDE,
     FIRST_KEYS,
     PRECISIONS,
     Alpha,
@@ -35,6 +37,7 @@ from landcover.config.settings import (
 from landcover.config.subdataset import subdataset
 
 __all__ = [
+    "BESIDE",
     "FIRST_KEYS",
     "PATHS_OF_A_MODEL",
     "PRECISIONS",
@@ -52,6 +55,7 @@ __all__ = [
     "Resize",
     "Section",
     "SourceSettings",
+    "checked",
     "load_config",
     "load_settings",
     "parse_override",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from landcover.config.mistakes import keys_of, near, place_of, sentence
-from landcover.config.settings import FIRST_KEYS, Config
+from landcover.config.settings import BESIDE, FIRST_KEYS, Config
 from landcover.config.subdataset import subdataset
 from landcover.errors import ConfigError
 from landcover.small_files import load_yaml, read_regular
@@ -22,6 +23,8 @@ ENVIRONMENT_PREFIX = "LANDCOVER_"
 PATHS_OF_A_MODEL = {"path", "mean_image"}
 
 S = TypeVar("S", bound=BaseModel)
+
+_LOG = logging.getLogger(__name__)
 
 
 def load_config(
@@ -60,6 +63,20 @@ def load_settings(
     later = {**_from_environment(environment, kind), **(overrides or {})}
     for key, value in later.items():
         _set(values, key, value)
+    return checked(kind, values, origin)
+
+
+def checked(kind: type[S], values: Mapping[str, Any], origin: str = "the arguments") -> S:
+    """Values as settings of some kind.
+
+    Args:
+        kind: which.
+        values: by key.
+        origin: where they were told.
+
+    Raises:
+        ConfigError: naming every mistake.
+    """
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -112,6 +129,7 @@ def _from_environment(environment: Mapping[str, str], kind: type[BaseModel]) -> 
     for key, value in environment.items():
         # Variables without a section, such as LANDCOVER_CACHE, are not of the configuration.
         if not key.startswith(ENVIRONMENT_PREFIX) or "__" not in key:
+            _tell_of_single_underscores(key)
             continue
         section, *_ = path = key.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
         if section not in known:
@@ -125,6 +143,16 @@ def _from_environment(environment: Mapping[str, str], kind: type[BaseModel]) -> 
         except yaml.YAMLError:
             raise ConfigError([f"its value is not YAML: {value!r}"], key) from None
     return found
+
+
+def _tell_of_single_underscores(variable: str) -> None:
+    """Say of a variable that reads like a key, and may be another program's, how a key is written."""
+    section, _, key = variable.removeprefix(ENVIRONMENT_PREFIX).lower().partition("_")
+    if not variable.startswith(ENVIRONMENT_PREFIX) or section not in Config.model_fields:
+        return
+    if key in getattr(Config.model_fields[section].annotation, "model_fields", ()):
+        meant = f"{ENVIRONMENT_PREFIX}{section}__{key}".upper()
+        _LOG.warning("%s sets nothing: a key is written with two underscores, %s", variable, meant)
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
@@ -145,6 +173,9 @@ def _anchor(values: dict[str, Any], base: Path) -> None:
     if isinstance(source, dict):
         for key in ("rasters", "images"):
             source[key] = _anchored(source.get(key) or [], base)
+        date = source.get("date")
+        if isinstance(date, dict) and date.get("stac") not in (None, BESIDE):
+            date["stac"] = _anchored(date["stac"], base)
     else:
         source = {}
     split = values.get("split")

@@ -17,6 +17,9 @@ FIRST_KEYS = {
     "backend": "name",
 }
 
+BESIDE = "beside"
+"""Of ``source.date.stac``: the item beside each scene."""
+
 Device: TypeAlias = Literal["auto", "cpu", "gpu"]
 Precision: TypeAlias = Literal["f32", "bf16", "f16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -58,29 +61,33 @@ class RegionSettings(Section):
 
 
 class DateSettings(Section):
-    """Where the date of a scene stands; neither: in its file's name, as 20160915 or 2016-09-15.
+    """Where the date of a scene stands; nowhere said: in its file's name, as 20160915 or 2016-09-15.
 
     Args:
         pattern: a regular expression that is looked for in the path of the scene's first file; its
             group ``date`` is YYYY, YYYYMM or YYYYMMDD, with or without ``-`` between.
         tag: of the file, whose text is such a date, such as TIFFTAG_DATETIME.
+        stac: "beside" for the STAC item beside each scene (SCENE.json, or FOLDER/FOLDER.json where
+            that names it), or the path or URL of a document with the items of all: a collection or
+            catalog that links to them, or what a search has found.
     """
 
     pattern: str | None = None
     tag: str | None = None
+    stac: str | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, values: Any) -> Any:
-        """``auto`` stands for neither, any other text for a pattern."""
+        """``auto`` stands for none of them, any other text for a pattern."""
         if isinstance(values, str):
             return {} if values == "auto" else {"pattern": values}
         return values
 
     @model_validator(mode="after")
     def _one_place(self) -> DateSettings:
-        if self.pattern is not None and self.tag is not None:
-            raise ValueError("needs 'pattern' or 'tag', not both")
+        if sum(one is not None for one in (self.pattern, self.tag, self.stac)) > 1:
+            raise ValueError("needs one of 'pattern', 'tag' and 'stac', not several")
         if self.pattern is not None and "date" not in _groups(self.pattern):
             raise ValueError(
                 f"{self.pattern!r} is neither 'auto' nor a regular expression with a group 'date', "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from landcover.config import ModelSettings
+from landcover.config import ModelSettings, checked
 from landcover.errors import ModelError, ScalingUntold
 from landcover.models.fetch import shown
 from landcover.models.formats.detection import ModelFile
@@ -50,10 +50,11 @@ def propose(
         heads: the names of all outputs, where there are several.
 
     Raises:
-        ConfigError: mistakes in a sidecar that is there.
+        ConfigError: mistakes in the path, or in a sidecar that is there.
         MissingExtra: the runtime's library is not installed.
     """
-    told, stated = with_notes(with_sidecar(ModelSettings(path=path, head=head)), file)
+    settings = checked(ModelSettings, {"path": path, "head": head})
+    told, stated = with_notes(with_sidecar(settings), file)
     reads, returns, arithmetic, refusal = _found(file, told, window)
     text = sidecar_text(told, stated, reads, returns, arithmetic, heads)
     scaling = () if says_scaling(told, reads, arithmetic) else ("mean", "scale")

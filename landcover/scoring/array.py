@@ -13,7 +13,7 @@ import xarray as xr
 from rasterio.transform import Affine
 
 from landcover.classes import Scheme, classes_of
-from landcover.config import ModelSettings
+from landcover.config import ModelSettings, checked
 from landcover.errors import SourceError
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.scoring.array_blocks import BlockScorer, score_eagerly, score_lazily
@@ -45,6 +45,7 @@ def score_array(
         scene's: a pixel of the scene each for a network that labels pixels, else one a tile.
 
     Raises:
+        ConfigError: ``model`` has keys or values that are none.
         SourceError: the array has other dims, lacks a band, has another number of them or an order
             that can mean two things, or cannot be placed.
     """
@@ -52,7 +53,7 @@ def score_array(
     if tile is not None:
         section["input_size"] = tile
     given = array_input(scene)
-    recipe = make_recipe(ModelSettings.model_validate(section))
+    recipe = make_recipe(checked(ModelSettings, section))
     given = replace(given, array=_bands(given.array, recipe, given.name))
     scheme = classes_of(recipe.classes, recipe.scheme)
     scorer = BlockScorer(recipe, scheme, _grid(given, recipe), given.array.rio.nodata)

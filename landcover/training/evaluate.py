@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from landcover.analysis.accuracy import Accuracy
-from landcover.config import ModelSettings
+from landcover.config import ModelSettings, checked
 from landcover.datasets.folders import read_folder
 from landcover.errors import SourceError
 from landcover.models.model import open_model
@@ -33,7 +33,7 @@ def evaluate(
         SourceError: the images are not as they must be, or there is no such split.
         ModelError: the network cannot be used, or does not read such images.
     """
-    recipe = make_recipe(ModelSettings(path=str(model)))
+    recipe = make_recipe(checked(ModelSettings, {"path": str(model)}))
     numbers = [band for band in recipe.bands if isinstance(band, int)]
     bands = numbers if len(numbers) == len(recipe.bands) else None
     folder = read_folder(str(data), recipe.classes, bands)

@@ -24,6 +24,7 @@ from landcover.analysis.change.candidates import candidates
 from landcover.analysis.change.decision import HALO, Rule, judge
 from landcover.analysis.change.evidence import Rates
 from landcover.analysis.change.legend import Legend
+from landcover.analysis.map_blocks import map_names
 from landcover.classes import scheme
 from landcover.runs.map_format.grid import MapGrid
 
@@ -256,3 +257,21 @@ def test_candidates_come_by_the_ground_that_is_thought_to_have_changed() -> None
     found = candidates(places, Legend(NLCD6), grid, "pixels")
     assert list(found["pixels"]) == [400, 30, 1] and list(found["id"]) == [1, 2, 3]
     assert list(found["score"]) == pytest.approx([0.6, 0.9, 0.99])
+
+
+def test_where_maps_of_a_date_lie_over_one_another_the_first_that_has_a_class_counts(
+    tmp_path: Path,
+) -> None:
+    first, second = blobs(1, 40, 50), blobs(2, 40, 50)
+    first[5:20, 8:30] = 255
+    far = placed(30_000, 30_000)
+    scenes = [(first, UTM, placed()), (second, UTM, placed(10, -6)), (first, UTM, far)]
+    run = pixel_run(tmp_path / "run", NLCD6, scenes)
+    names = tuple(map_names(run))
+    assert len(names) == len(scenes)  # so far apart there is no map of all
+    found = alignment.Dated(run, names).labels(MapGrid(UTM, placed(), 50, 40))
+    seen = first.copy()
+    behind = second[: 40 - 6, : 50 - 10]
+    seen[6:, 10:] = np.where(seen[6:, 10:] == 255, behind, seen[6:, 10:])
+    expected = np.append(CODES, 255)[found]
+    np.testing.assert_array_equal(expected, seen)

@@ -50,7 +50,7 @@ def _cut(name: str, share: float) -> bytes:
         (["header.tif"], ("header.tif: cannot be read as a raster", "copy it again")),
         (["tail.tif"], ("tail.tif: is cut off", "bytes", "copy it again")),
         (["one.tif"], ("one.tif: has 1 band(s), band 2 is wanted", "as a list")),
-        (["nowhere.tif"], ("nowhere.tif: has no CRS", "gdal_edit.py -a_srs")),
+        (["nowhere.tif"], ("nowhere.tif: has no place on earth, and no CRS", "-a_ullr")),
         (["oblong.tif"], ("oblong.tif: its pixels are not square (1 x 2", "source.resolution")),
     ],
 )

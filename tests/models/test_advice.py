@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import re
-import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from support.refusals import Met, left, places
 
 import landcover.models
 from landcover.config import ModelSettings
@@ -264,27 +261,9 @@ def test_what_a_refusal_names_settles_it(case: Case, tmp_path: Path) -> None:
 
 def test_no_other_refusal_is_left(tmp_path: Path) -> None:
     """Each place where these modules refuse a network is that of a case above."""
-    met = set()
+    met: Met = set()
     for case in CASES:
         with pytest.raises(ModelError) as caught:
             _recipe(case, tmp_path)
-        last = traceback.extract_tb(caught.value.__traceback__)[-1]
-        met.add((last.filename, last.lineno))
-    left = [
-        f"{path.name}:{first}: {text}"
-        for path in MODULES
-        for first, last, text in _refusals(path)
-        if not any((str(path), line) in met for line in range(first, last + 1))
-    ]
-    assert not [one for one in left if not any(word in one for word in NO_NETWORK_FOR_IMAGES)]
-
-
-def _refusals(path: Path) -> Iterator[tuple[int, int, str]]:
-    """First and last line, and what stands there, of each ``raise`` of a module."""
-    source = path.read_text()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Raise):
-            text = ast.get_source_segment(source, node) or ""
-            assert node.end_lineno is not None
-            if "ModelError(" in text:
-                yield node.lineno, node.end_lineno, re.sub(r"\s+", " ", text)
+        met |= places(caught.value)
+    assert not left(MODULES, met, but=NO_NETWORK_FOR_IMAGES)

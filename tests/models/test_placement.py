@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import networks
+from support.devices import held_elsewhere
 
 from landcover import devices
 from landcover.config import ModelSettings
@@ -26,13 +25,6 @@ from landcover.models.runtimes.placement import place
 from landcover.models.runtimes.tensorflow.start import show_gpu
 
 GPU = Gpu("GPU-made", "made", 0, 0)
-TAKE = """
-import sys
-from pathlib import Path
-from landcover.devices import Gpu, hold
-print(hold([Gpu("GPU-made", "made", 0, 0)], Path(sys.argv[1])) is not None, flush=True)
-sys.stdin.read()
-"""
 
 
 @pytest.fixture
@@ -51,14 +43,8 @@ def one_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def taken(one_gpu: Path) -> Iterator[int]:
     """Another process holds the GPU; yields its process id."""
-    command = [sys.executable, "-c", TAKE, str(one_gpu)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline().strip() == "True"
-        yield other.pid
-        other.kill()
+    with held_elsewhere(GPU, one_gpu) as pid:
+        yield pid
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import xarray as xr
 from support.colours import blobs, write_scene
 
 import landcover
-from landcover.errors import OutputError, SourceError
+from landcover.errors import ConfigError, OutputError, SourceError
 
 
 @pytest.fixture(params=["tile", "pixel"])
@@ -150,6 +150,22 @@ def test_what_is_no_scene_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(SourceError, match=reason):
         landcover.score_array(given(array), pixel_model)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ({"path": "m.onnx", "classs": "nlcd6"}, "classs: no such key; did you mean 'classes'"),
+        ({"path": "m.onnx", "scale": "much"}, "scale"),
+        ({}, "path: is missing"),
+        ("caf\udce9.onnx", "path: .*unicode"),
+    ],
+)
+def test_keys_of_a_model_that_are_none_are_named(
+    model: Any, reason: str, array: xr.DataArray
+) -> None:
+    with pytest.raises(ConfigError, match=f"the arguments: {reason}"):
+        landcover.score_array(array, model)
 
 
 def test_a_finished_run_does_not_pass_for_that_of_an_array_that_means_something_else(

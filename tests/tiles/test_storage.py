@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
+import numpy as np
 import pytest
+import rasterio
 from rasterio.env import get_gdal_config
 from support.rasters import imagery, write
 from support.web import FolderServer, serving
@@ -95,6 +97,17 @@ def test_a_server_that_fails_for_a_moment_is_asked_again(
     web.fails("a.tif", status=503, times=2)
     [strip] = [read() for read in task.reads()]
     assert len(strip.tiles) == 16 and not strip.failures
+
+
+def test_gdal_asks_a_server_that_fails_for_a_moment_again_by_itself(
+    web: FolderServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GDAL_HTTP_MAX_RETRY")
+    monkeypatch.setenv("GDAL_HTTP_RETRY_DELAY", "0.01")
+    file = address(f"{web.url}/a.tif")
+    web.fails("a.tif", status=503, times=2)
+    with gdal_settings(file, fresh=True), rasterio.open(file.path) as dataset:
+        assert np.array_equal(dataset.read(), imagery(3, 256, 256))
 
 
 def test_a_file_that_is_gone_from_a_server_is_not_worth_another_try(web: FolderServer) -> None:

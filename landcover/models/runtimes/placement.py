@@ -47,7 +47,8 @@ def place(wanted: Device, runtime: str, shown: str) -> Gpu | None:
         if wanted == "auto":
             _say_unused(runtime, hint)
             return None
-        raise ModelError(shown, f"runtime {runtime!r} uses no GPU here: {hint}")
+        reason = f"runtime {runtime!r} uses no GPU here: {hint}"
+        raise ModelError(shown, f"{reason}; or set model.device to auto or cpu")
     gpu = hold(gpus)
     if gpu is None:
         raise ModelError(shown, _none_left(gpus))

@@ -208,9 +208,11 @@ def _opened(content: bytes, wanted: Wanted, tile: Size | None) -> tuple[Pixels, 
 
 def _of_image(image: Image.Image, content: bytes, tile: Size | None) -> tuple[Pixels, bool]:
     """All bands of a file that is no TIFF, and whether the last is a mask."""
+    whole = image.format != "PNG" or _whole_png(content)
     if image.mode in ("LA", "RGB", "RGBA") and _deep(image):  # Pillow would cut them down to 8
+        _refuse("" if whole else "cannot be decoded: its end is missing")
         return _by_rasterio(content, _DEEP[str(image.format)], tile)
-    if _simple_png(image) and _whole_png(content):  # twice as fast as Pillow
+    if whole and _simple_png(image):  # twice as fast as Pillow
         return _by_rasterio(content, "PNG", tile)[0], image.mode in ("LA", "RGBA")
     return _by_pillow(image)
 
@@ -295,16 +297,22 @@ def _simple_png(image: Image.Image) -> bool:
 
 
 def _whole_png(content: bytes) -> bool:
-    """Whether all chunks of a PNG are there, each with its checksum; GDAL does not miss any.
+    """Whether all chunks of a PNG are there; GDAL does not miss any.
 
-    https://www.w3.org/TR/png-3/#5Chunk-layout: length, type, data, CRC-32 of type and data.
+    https://www.w3.org/TR/png-3/#5Chunk-layout: length, type, data, CRC-32 of type and data. Neither
+    GDAL nor Pillow looks at the CRC of pixels, whose own checksum (Adler-32) is a weak one.
+
+    Raises:
+        Unusable: a chunk has another checksum than it says.
     """
     at = 8
     while at + 12 <= len(content):
         length = int.from_bytes(content[at : at + 4], "big")
         end = at + 8 + length
-        if zlib.crc32(content[at + 4 : end]) != int.from_bytes(content[end : end + 4], "big"):
+        if end + 4 > len(content):
             return False
+        if zlib.crc32(content[at + 4 : end]) != int.from_bytes(content[end : end + 4], "big"):
+            raise Unusable("cannot be decoded: it is damaged, as the checksum of a part tells")
         if content[at + 4 : at + 8] == b"IEND":
             return True
         at = end + 4

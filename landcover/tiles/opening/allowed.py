@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Self
 
+from landcover.config import subdataset
 from landcover.tiles.gdal import STORES
 from landcover.tiles.storage import file_of, is_remote
 
@@ -68,6 +69,8 @@ class Allowed:
         suffix = PurePosixPath(file_of(file)).suffix.lower()
         every = dict.fromkeys([*self.formats, *DRIVERS])
         every.pop(VIRTUAL, None)
+        if found := subdataset(file):
+            return _of_subdatasets(found.driver.upper(), every)
         return sorted(every, key=lambda driver: driver != _USUAL.get(suffix))
 
     def beside(self, file: str) -> Self:
@@ -89,6 +92,13 @@ USUAL = Allowed()
 def is_virtual(file: str) -> bool:
     """Whether a file is asked for as a virtual raster: by its name."""
     return PurePosixPath(file_of(file)).suffix.lower() == _VIRTUAL_SUFFIX
+
+
+def _of_subdatasets(prefix: str, drivers: Iterable[str]) -> list[str]:
+    """The drivers that open names which begin so: HDF5Image and HDF5 for ``HDF5:``."""
+    names = {driver: driver.upper() for driver in drivers}
+    able = [d for d, name in names.items() if prefix.startswith(name) or name.startswith(prefix)]
+    return sorted(able, key=len, reverse=True)
 
 
 def url_of(name: str) -> str:

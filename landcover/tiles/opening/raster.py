@@ -97,7 +97,7 @@ def _first(file: str, drivers: list[str]) -> DatasetReader:
                 raise
     if PurePosixPath(file_of(file)).suffix.lower() == ".sid":
         raise Refused(f"is {MRSID}")
-    formats = ", ".join(drivers)
+    formats = ", ".join(drivers) or "none"
     raise Refused(
         f"is not recognized as one of the formats that are allowed ({formats}; others: source.formats)"
     )

@@ -94,7 +94,7 @@ def _names(content: bytes, file: str) -> Iterator[str]:
         relative = element.get("relativeToVRT", element.get("relativetoVRT", "0")).strip()
         if relative not in ("0", "1"):
             raise Refused(f"{file} says relativeToVRT={relative!r}, which is neither 0 nor 1")
-        yield _resolved(text, file, relative == "1")
+        yield resolved(text, file, relative == "1")
 
 
 def _elements(content: bytes, file: str) -> Iterator[Element]:
@@ -137,8 +137,17 @@ def _check_element(element: Element, file: str) -> None:
         raise Refused(f"{file} holds a program ({element.text}), which is not run")
 
 
-def _resolved(text: str, file: str, relative: bool) -> str:
-    """A name as GDAL resolves it: an absolute path, or a URL."""
+def resolved(text: str, file: str, relative: bool) -> str:
+    """A name that stands in a file, as GDAL resolves it: an absolute path, or a URL.
+
+    Args:
+        text: the name.
+        file: that holds it, a path or URL.
+        relative: it counts from the folder of the file, unless it is absolute.
+
+    Raises:
+        Refused: it is no path of a file.
+    """
     name = url_of(text)
     if is_remote(name) and not relative and "/.." not in name:
         return name

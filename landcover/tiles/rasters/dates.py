@@ -7,37 +7,57 @@ from collections.abc import Iterable
 from datetime import date as calendar_date
 from pathlib import PurePosixPath
 
-from landcover.config import DateSettings
+from landcover.config import BESIDE, DateSettings
 from landcover.errors import SourceError
 from landcover.tiles.rasters.metadata import Metadata
+from landcover.tiles.rasters.stac_items import Items, date_beside
 
 _IN_A_NAME = re.compile(r"(?<!\d)(?:19|20)\d\d([-_.]?)\d\d\1\d\d(?!\d)")
 _WRITTEN = re.compile(r"(\d{4})(?:[-_.:/]?(\d\d)(?:[-_.:/]?(\d\d)(?:[T ].*)?)?)?")
 _EXAMPLE = r"source.date: '_(?P<date>\d{8})_'"
 
 
-def date_of(metadata: Metadata, wanted: DateSettings) -> str:
-    """The date of a scene: "2016", "2016-09" or "2016-09-15".
+class Dates:
+    """The dates of scenes.
 
     Args:
-        metadata: of its first file.
-        wanted: where the date is looked for.
+        wanted: where they stand.
 
     Raises:
-        SourceError: if there is none, or several that differ.
+        SourceError: they stand in a document of STAC that cannot be read.
     """
-    if wanted.tag is not None:
-        return _of_tag(metadata, wanted.tag)
-    if wanted.pattern is not None:
-        return _of_pattern(metadata.file, wanted.pattern)
-    name = PurePosixPath(metadata.file).name
-    found = sorted({one for one in map(_iso, _dates_in(name)) if one is not None})
+
+    def __init__(self, wanted: DateSettings) -> None:
+        self._wanted = wanted
+        listed = wanted.stac not in (None, BESIDE)
+        self._items = Items(str(wanted.stac)) if listed else None
+
+    def of(self, metadata: Metadata) -> str:
+        """The date of a scene: "2016", "2016-09" or "2016-09-15".
+
+        Args:
+            metadata: of its first file.
+
+        Raises:
+            SourceError: if there is none, or several that differ.
+        """
+        if self._wanted.tag is not None:
+            return _of_tag(metadata, self._wanted.tag)
+        if self._wanted.pattern is not None:
+            return _of_pattern(metadata.file, self._wanted.pattern)
+        if self._items is not None:
+            return self._items.date(metadata.file)
+        return date_beside(metadata.file) if self._wanted.stac else _of_name(metadata.file)
+
+
+def _of_name(file: str) -> str:
+    found = sorted({one for one in map(_iso, _dates_in(PurePosixPath(file).name)) if one})
     if not found:
-        reason = f"its name holds no date such as 20160915 or 2016-09-15; say where one is ({_EXAMPLE}, or a tag)"
-        raise SourceError(metadata.file, reason)
+        reason = f"its name holds no date such as 20160915 or 2016-09-15; say where one is ({_EXAMPLE}, a tag, or STAC)"
+        raise SourceError(file, reason)
     if len(found) > 1:
         reason = f"its name holds several dates ({', '.join(found)}); say which is meant, such as {_EXAMPLE}"
-        raise SourceError(metadata.file, reason)
+        raise SourceError(file, reason)
     return found[0]
 
 

@@ -68,6 +68,13 @@ def north_up(metadata: Metadata) -> Transform:
             f"is placed by {metadata.placed_by}, not by a transform; warp it first: gdalwarp "
             f"{'-rpc ' if 'RPC' in metadata.placed_by else ''}-t_srs EPSG:... FILE WARPED.tif",
         )
+    if metadata.transform == _NOWHERE:
+        reason = "has no place on earth" + ("" if metadata.crs else ", and no CRS")
+        raise SourceError(
+            metadata.file,
+            f"{reason}; tell where its edges lie: gdal_translate -a_srs EPSG:... -a_ullr LEFT TOP "
+            "RIGHT BOTTOM FILE PLACED.tif",
+        )
     if not metadata.crs:
         raise SourceError(
             metadata.file, "has no CRS; assign the one it is in: gdal_edit.py -a_srs EPSG:... FILE"
@@ -76,8 +83,7 @@ def north_up(metadata: Metadata) -> Transform:
     if skew > _MOST_SKEW or a <= 0 or e >= 0:
         raise SourceError(
             metadata.file,
-            f"is rotated, flipped or without a place on earth (transform {metadata.transform}); "
-            "make it north-up with gdalwarp",
+            f"is rotated or flipped (transform {metadata.transform}); make it north-up with gdalwarp",
         )
     return a, 0.0, c, 0.0, e, f
 

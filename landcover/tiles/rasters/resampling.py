@@ -3,7 +3,8 @@
 The kernel is that of GDAL's warper: a triangle as wide as two pixels of the source or of the
 target, whichever are larger, so that coarser imagery is averaged and not thinned out. Both axes are
 resampled one after the other by small matrix products, which take a fourth of the warper's time
-where imagery gets coarser, and give the same whatever part of a scene is asked for.
+where imagery gets coarser, and give the same whatever part of a scene is asked for (of floats all
+but the last digits).
 """
 
 from __future__ import annotations

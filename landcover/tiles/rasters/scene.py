@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from landcover.config import Alpha, DateSettings
+from landcover.config import Alpha
 from landcover.tiles.grid import Grid, Tiling, Transform
 from landcover.tiles.opening import USUAL, Allowed
 from landcover.tiles.rasters.bands import BandPlan, plan_bands
-from landcover.tiles.rasters.dates import date_of
+from landcover.tiles.rasters.dates import Dates
 from landcover.tiles.rasters.georeference import (
     check_agreement,
     north_up,
@@ -84,7 +84,7 @@ def describe(
     band_count: int | None = None,
     alpha: Alpha | None = None,
     lattice: bool = False,
-    date: DateSettings | None = None,
+    date: Dates | None = None,
     colours: bool = False,
     allowed: Allowed = USUAL,
 ) -> Scene:
@@ -100,7 +100,7 @@ def describe(
         band_count: how many bands the network reads; None: as many as there are.
         alpha: what a band that is declared alpha is; None: imagery if it is read, else a mask.
         lattice: tiles lie on a lattice that begins at the origin of the CRS.
-        date: where its date stands; None: it needs none.
+        date: tells its date; None: it needs none.
         colours: indices into a palette are read as the colours that these stand for.
         allowed: what its files may be, and where those that they name may lie.
 
@@ -129,7 +129,7 @@ def describe(
             round(first.block[1] * own[0] / transform[0]),
         ),
         state=" ".join(metadata.state for metadata in held),
-        date="" if date is None else date_of(first, date),
+        date="" if date is None else date.of(first),
     )
 
 

@@ -17,6 +17,7 @@ from landcover.errors import ConfigError, SourceError
 from landcover.tiles.grid import Block, Size, plain, spacing
 from landcover.tiles.opening import Allowed
 from landcover.tiles.rasters.bands import alpha_note
+from landcover.tiles.rasters.dates import Dates
 from landcover.tiles.rasters.inside import Mask, count_inside, missed, tiles_inside
 from landcover.tiles.rasters.naming import named_scenes
 from landcover.tiles.rasters.neighbours import Neighbourhood, beyond, hidden
@@ -59,7 +60,7 @@ class RasterSource:
 
     Raises:
         ConfigError: if tile, halo, stride and bands do not fit together.
-        SourceError: if nothing is found where an entry points.
+        SourceError: if nothing is found where an entry or ``date`` points.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class RasterSource:
             "band_count": band_count,
             "alpha": alpha,
             "lattice": lattice,
-            "date": date,
+            "date": None if date is None else Dates(date),
             "colours": palette == "expand",
         }
         self._region, self._inside, self._most = region, inside, most_tiles

@@ -115,7 +115,7 @@ DECODING = planted(
         'if image.mode in ("LA", "RGB", "RGBA") and _deep(image):',
         "if False:",
     ),
-    ("a torn PNG is read", "and _whole_png(content):", "and True:"),
+    ("a torn PNG is read", "if whole and _simple_png(image):", "if _simple_png(image):"),
     (
         "chunks without a checksum",
         'if zlib.crc32(content[at + 4 : end]) != int.from_bytes(content[end : end + 4], "big"):',

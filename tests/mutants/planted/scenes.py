@@ -456,12 +456,28 @@ DATES = planted(
     "tests/tiles/rasters/test_dates.py",
     ("one of several dates will do", "    if len(found) > 1:", "    if False:"),
     ("a date within a number", r"(?<!\d)(?:19|20)", "(?:19|20)"),
-    ("a date in a folder", "PurePosixPath(metadata.file).name", "metadata.file"),
+    ("a date in a folder", "_dates_in(PurePosixPath(file).name)", "_dates_in(file)"),
     (
         "a day that is none",
         "        calendar_date(*numbers, *[1] * (3 - len(numbers)))",
         "        pass",
     ),
+)
+
+ITEMS = planted(
+    "landcover/tiles/rasters/stac_items.py",
+    "tests/tiles/rasters/test_stac_items.py",
+    ("any item beside will do", "(named or document == own)", "True"),
+    ("links lead anywhere", "if not within.holds(", "if False and not within.holds("),
+    (
+        "the least agreement counts",
+        "best = max(_agreement",
+        "best = min(_agreement",
+    ),
+    ("an end at midnight is a day more", "last -= timedelta(microseconds=1)", "pass"),
+    ("times as they stand on the clock", "found.astimezone(UTC)", "found"),
+    ("a folder more is no closer", "[*same, False].index(False)", "int(any(same))"),
+    ("the day is always known", '("%Y-%m-%d", "%Y-%m", "%Y")', '("%Y-%m-%d",)'),
 )
 
 NEIGHBOURS_OF_A_DATE = planted(

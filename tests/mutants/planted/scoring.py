@@ -270,6 +270,7 @@ ARRAY_INPUT = planted(
         "coordinates are corners",
         "float(turned.y[0]) - high / 2, float(turned.x[0]) - wide / 2",
         "float(turned.y[0]), float(turned.x[0])",
+        "rioxarray takes the corner from coordinates, and from a transform the size of pixels alone",
     ),
     ("rows of one that runs north are not turned", '(("y", -1), ("x", 1))', '(("x", 1),)'),
     ("columns that run west are not turned", '(("y", -1), ("x", 1))', '(("y", -1),)'),

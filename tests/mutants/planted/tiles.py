@@ -308,7 +308,12 @@ RESAMPLING = planted(
     ),
     ("pixels without data keep numbers", "    inner[:, ~kept] = 0\n", ""),
     ("large integers in single precision", "np.float64 if exact else np.float32", "np.float32"),
-    ("steps begin with the window", "return start // _STEP * _STEP, min", "return start, min"),
+    (
+        "steps begin with the window",
+        "return start // _STEP * _STEP, min",
+        "return start, min",
+        "what it changes in a sum is its last digits, which whole numbers round away",
+    ),
     (
         "columns by the rows' kernel",
         "return _across(_down(values, vertical, ys), horizontal, xs)",

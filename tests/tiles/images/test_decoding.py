@@ -78,6 +78,35 @@ def test_what_stands_around_the_pixels_of_a_png_is_checked_bit_by_bit() -> None:
             _same_or_refused(bytes(damaged), pixels)
 
 
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_damage_that_only_the_checksum_of_a_chunk_tells_is_refused(depth: int) -> None:
+    """Three bytes that move by 1, -2 and 1 leave the sums of Adler-32 as they were."""
+    pixels = imagery(3, EDGE, EDGE, "uint8" if depth == 8 else "uint16") * (depth // 8)
+    rows = np.moveaxis(pixels, 0, 2).astype(f">u{depth // 8}")
+    data = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows), 0)  # stored as it is
+    size = EDGE.to_bytes(4, "big")
+    head = _chunk(b"IHDR", size + size + bytes([depth, 2, 0, 0, 0]))
+    content = b"\x89PNG\r\n\x1a\n" + head + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+    told = Expected(Wanted(Size.of(EDGE)), 3, str(pixels.dtype))
+    assert np.array_equal(decode(content, told), pixels)
+    start = content.index(data)
+    damaged, place = bytearray(content), start + 100
+    while not (damaged[place + 1] >= 2 and max(damaged[place : place + 3]) < 255):
+        place += 1
+    for at, step in enumerate((1, -2, 1)):
+        damaged[place + at] = (damaged[place + at] + step) % 256
+    stored = damaged[start : start + len(data)]
+    assert zlib.decompress(stored) != zlib.decompress(data)
+    assert "the checksum of a part tells" in _refusal(bytes(damaged), 3, str(pixels.dtype))
+    for end in (len(content) - 12, len(content) - 20):
+        if depth == 16:
+            assert "its end is missing" in _refusal(content[:end], 3, "uint16")
+
+
 def _saved(pixels: np.ndarray, kind: str, **told: Any) -> bytes:
     file = BytesIO()
     Image.fromarray(pixels).save(file, kind, **told)

@@ -85,7 +85,7 @@ def test_a_tag_may_hold_the_date(tmp_path: Path) -> None:
     [
         ({"date": r"\d{8}"}, "neither 'auto' nor a regular expression with a group 'date'"),
         ({"date": "(?P<date>"}, "neither 'auto' nor a regular expression"),
-        ({"date": {"pattern": "(?P<date>.)", "tag": "T"}}, "not both"),
+        ({"date": {"pattern": "(?P<date>.)", "tag": "T"}}, "not several"),
     ],
 )
 def test_a_pattern_without_a_date_is_refused(settings: dict[str, Any], said: str) -> None:

@@ -62,6 +62,22 @@ def test_a_window_is_that_part_of_the_whole_to_the_bit(
     assert ((mask if part.valid is None else part.valid) == expected).all()
 
 
+@pytest.mark.parametrize("ratio", [1 / 0.6, 0.6, 2.7])
+@pytest.mark.parametrize("corner", [(3, 41), (41, 3), (37, 22)])
+def test_windows_off_the_diagonal_are_those_parts_of_the_whole(
+    ratio: float, corner: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(5)
+    source, valid = rng.normal(0, 1, (2, 150, 170)).astype("float32"), rng.random((150, 170)) < 0.7
+    whole = resampled(source, ratio, valid=valid)
+    (y, x), size = corner, 9
+    part = resampled(source, ratio, (y, y + size), (x, x + size), valid)
+    assert whole.valid is not None and part.valid is not None
+    assert (part.valid == whole.valid[y : y + size, x : x + size]).all()
+    expected = whole.pixels[:, y : y + size, x : x + size]
+    np.testing.assert_allclose(part.pixels, expected, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("ratio", [1 / 0.6, 0.6, 2.7, 10.0])
 def test_even_imagery_stays_as_it_is(ratio: float) -> None:
     for dtype, value in (("uint8", 255), ("uint16", 65535), ("int16", -7), ("int32", 2**30 + 1)):

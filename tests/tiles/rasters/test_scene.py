@@ -86,13 +86,21 @@ def test_pixels_that_are_not_square_need_a_resolution(shared: Path) -> None:
 def test_a_rotated_scene_is_refused(tmp_path: Path) -> None:
     where = Affine.translation(5e5, 4e6) @ Affine.rotation(10) @ Affine.scale(1, -1)
     file = write(tmp_path / "a.tif", imagery(1, 70, 70), transform=where)
-    with pytest.raises(SourceError, match=r"rotated, flipped .* gdalwarp"):
+    with pytest.raises(SourceError, match=r"rotated or flipped .* gdalwarp"):
         described(file)
 
 
 def test_a_scene_without_a_crs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"has no CRS; assign .* gdal_edit.py -a_srs"):
         described(write(tmp_path / "a.tif", imagery(1, 70, 70), crs=None))
+
+
+@pytest.mark.parametrize("crs", [None, "EPSG:26914"])
+def test_a_scene_without_a_place_is_told_how_to_get_one(tmp_path: Path, crs: str | None) -> None:
+    """As it is, neither gdal_edit nor gdalwarp could place it."""
+    file = write(tmp_path / "a.tif", imagery(1, 70, 70), crs=crs, transform=Affine.identity())
+    with pytest.raises(SourceError, match=r"no place on earth.*gdal_translate .* -a_ullr LEFT TOP"):
+        described(file)
 
 
 def test_what_is_no_raster_is_refused(tmp_path: Path) -> None:
@@ -204,10 +212,10 @@ def test_a_rotation_that_moves_no_pixel_is_none(tmp_path: Path) -> None:
         scene = described(write(tmp_path / "a.tif", imagery(1, pixels, 70), transform=where))
         assert scene.transform == (0.6, 0.0, 500000.0, 0.0, -0.6, 4000000.0)
     where = Affine(0.6, 0.6 * 0.2 / 90, 500000.0, 0, -0.6, 4000000.0)  # a fifth of a pixel
-    with pytest.raises(SourceError, match=r"rotated, flipped .* gdalwarp"):
+    with pytest.raises(SourceError, match=r"rotated or flipped .* gdalwarp"):
         described(write(tmp_path / "b.tif", imagery(1, 90, 70), transform=where))
     where = Affine(0.6, 0, 500000.0, 0.6 * 0.2 / 70, -0.6, 4000000.0)  # columns alone
-    with pytest.raises(SourceError, match=r"rotated, flipped .* gdalwarp"):
+    with pytest.raises(SourceError, match=r"rotated or flipped .* gdalwarp"):
         described(write(tmp_path / "c.tif", imagery(1, 90, 70), transform=where))
 
 
@@ -216,7 +224,7 @@ def test_a_scene_whose_rows_go_north_or_columns_west_is_refused(
     tmp_path: Path, wide: float, high: float
 ) -> None:
     where = Affine(wide, 0, 500000.0, 0, high, 4000000.0)
-    with pytest.raises(SourceError, match=r"rotated, flipped .* gdalwarp"):
+    with pytest.raises(SourceError, match=r"rotated or flipped .* gdalwarp"):
         described(write(tmp_path / "a.tif", imagery(1, 90, 70), transform=where))
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -402,6 +403,19 @@ def test_subdatasets_are_scenes_by_the_names_that_gdal_gives_them(tmp_path: Path
     assert (first.pixels[0] == pixels[1:, :32, :32]).all()
     with pytest.raises(SourceError, match="no such file or folder"):
         source(f'NETCDF:"{tmp_path}/none.nc":Band2')
+
+
+def test_subdatasets_of_hdf5_are_opened_by_the_names_that_gdal_gives_them(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["grid/all"], file["grid/one"] = imagery(2, 64, 96), imagery(1, 64, 96)[0]
+    with pytest.raises(SourceError, match="holds no band of its own but 2 subdatasets") as told:
+        source(str(tmp_path / "a.h5")).count()
+    names = re.findall(r"HDF5:\S+?(?=,|$)", str(told.value))
+    assert len(names) == 2
+    for name in (*names, f'HDF5:"{tmp_path}/a.h5"://grid/all'):
+        with pytest.raises(SourceError, match=r"has no place on earth, and no CRS; .*-a_ullr"):
+            source(name).count()
 
 
 def test_bands_that_are_not_read_tell_where_there_is_data(tmp_path: Path) -> None:

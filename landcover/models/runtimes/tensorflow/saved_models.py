@@ -56,7 +56,8 @@ def _for_serving(graphs: Any, shown: str) -> Any:
     among = [meta for meta, its in zip(graphs, tags, strict=True) if its == ["serve"]]
     among = among or list(graphs)
     if len(among) != 1:
-        raise ModelError(shown, f"does not have one graph for serving: its graphs are for {tags}")
+        reason = f"does not have one graph for serving: its graphs are for {tags}"
+        raise ModelError(shown, f"{reason}; save the one that is meant alone, with the tag 'serve'")
     return among[0]
 
 
@@ -82,11 +83,15 @@ def _ends(part: Computing, graph: Any, signature: Any, head: str | int | None, s
     others = [tensor for tensor in inputs.values() if tensor.shape.rank not in (3, 4)]
     if len(images) != 1 or not all(is_switch(tensor) for tensor in others):
         listed = ", ".join(f"{n!r} {t.dtype.name} {t.shape}" for n, t in inputs.items())
-        raise ModelError(shown, f"must have one input, a batch of images; its inputs: {listed}")
-    outputs = {
-        name: _tensor(part, graph, info.name, shown)
-        for name, info in sorted(signature.outputs.items())
-    }
+        raise ModelError(
+            shown,
+            f"must have one input, a batch of images; its inputs: {listed}: save it with a signature "
+            "of such a one (tf.saved_model.save(..., signatures=...))",
+        )
+    held = {name: info.name for name, info in sorted(signature.outputs.items())}
+    # What names classes, such as a table of texts, often stands beside their probabilities.
+    computed = {n: t for n, t in held.items() if n == head or node_name(t) not in part.left_out}
+    outputs = {name: _tensor(part, graph, t, shown) for name, t in (computed or held).items()}
     floats = [tensor.dtype.is_floating for tensor in outputs.values()]
     ranks = [tensor.shape.rank for tensor in outputs.values()]
     likely = [i for i in likely_outputs(ranks) if floats[i] or not any(floats)]
@@ -96,7 +101,8 @@ def _ends(part: Computing, graph: Any, signature: Any, head: str | int | None, s
 
 def _tensor(part: Computing, graph: Any, name: str, shown: str) -> Any:
     if node_name(name) in part.left_out:
-        raise ModelError(shown, f"{name!r} cannot be computed: {part.why_not(node_name(name))}")
+        reason = f"{name!r} cannot be computed: {part.why_not(node_name(name))}"
+        raise ModelError(shown, f"{reason}; name another output in 'head', or save it without that")
     try:
         return graph.get_tensor_by_name(tensor_name(name))
     except (KeyError, ValueError):

@@ -15,6 +15,7 @@ from landcover.errors import ModelError
 from landcover.models.formats.outputs import choose_head
 
 _PLACEHOLDERS = {"Placeholder", "PlaceholderV2"}
+_GIVEN = {*_PLACEHOLDERS, "PlaceholderWithDefault"}
 
 # What takes logits or probabilities as its first input, and little else.
 _TAKES_SCORES = {
@@ -34,6 +35,8 @@ _PASSES_ON = {"Reshape", "Identity", "Squeeze", "StopGradient", "Softmax", "LogS
 
 # What a network has and the arithmetic around one has not.
 _WEIGHS = {"Conv2D", "DepthwiseConv2dNative", "MatMul", "BatchMatMul", "BatchMatMulV2", "Conv3D"}
+
+_NO_OUTPUT = "has no output that is class probabilities by what is done with it"
 
 _IMAGE_RANKS = (3, 4)
 _CLASS_RANKS = (None, 2, 4)
@@ -71,15 +74,22 @@ def find_ends(
             several; or the wanted one needs more.
     """
     if not any(_is_image(op) for op in graph.get_operations()):
-        raise ModelError(shown, "has no placeholder for images, a tensor of 4 dimensions")
+        reason = (
+            "has no placeholder for images, a tensor of 4 dimensions: write it again with one, "
+        )
+        raise ModelError(shown, f"{reason}placeholder(tf.float32, (None, rows, columns, bands))")
     output = _named(graph, head) if isinstance(head, str) else None
     if output is None:
         candidates = _candidates(graph, consumed)
         names = [tensor.name for tensor in candidates]
-        output = candidates[choose_head(names, head, shown)] if names or head is None else None
-        if output is None:
-            raise ModelError(shown, f"has no output {head!r}")
-    return _ends(output, shown)
+        if not names:
+            reason = f"has no output {head!r}" if head is not None else _NO_OUTPUT
+            raise ModelError(shown, f"{reason}{_advice(graph, consumed)}")
+        output = candidates[choose_head(names, head, shown)]
+    reason = _objection(output)
+    if reason:
+        raise ModelError(shown, f"{reason}{_advice(graph, consumed)}")
+    return _ends(output)
 
 
 def is_switch(tensor: Any) -> bool:
@@ -158,7 +168,7 @@ def _upstream(tensor: Any) -> Iterator[Any]:
 
 
 def _is_image(operation: Any) -> bool:
-    if operation.type not in {*_PLACEHOLDERS, "PlaceholderWithDefault"}:
+    if operation.type not in _GIVEN:
         return False
     tensor = operation.outputs[0]
     return tensor.shape.rank in _IMAGE_RANKS and (
@@ -166,20 +176,34 @@ def _is_image(operation: Any) -> bool:
     )
 
 
-def _ends(output: Any, shown: str) -> Ends:
+def _objection(output: Any) -> str:
+    """Why a tensor is not what a network makes of an image; "" where it may be."""
     operations = list(_upstream(output))
-    images = [op.outputs[0] for op in operations if _is_image(op)]
-    if len(images) != 1:
-        raise ModelError(shown, f"output {output.name!r} depends on {len(images)} images, not one")
-    switches = {}
+    images = sum(map(_is_image, operations))
+    if images != 1:
+        return f"output {output.name!r} depends on {images} images, not one"
     for operation in operations:
         if operation.type in _PLACEHOLDERS and not _is_image(operation):
             tensor = operation.outputs[0]
             if not is_switch(tensor):
-                raise ModelError(
-                    shown,
-                    f"output {output.name!r} needs more than an image: {tensor.name!r} "
-                    f"{tensor.dtype.name} {tensor.shape}",
-                )
-            switches[tensor.name] = off(tensor)
-    return Ends(images[0], output, switches)
+                needed = f"{tensor.name!r} {tensor.dtype.name} {tensor.shape}"
+                return f"output {output.name!r} needs more than an image: {needed}"
+    return ""
+
+
+def _advice(graph: Any, consumed: Collection[str]) -> str:
+    """Which tensors could be meant, as the end of a sentence; "" if none."""
+    found = _candidates(graph, consumed)
+    if not found:
+        tensors = (tensor for one in graph.get_operations() for tensor in one.outputs)
+        held = (one for one in tensors if one.dtype.is_floating and one.op.type not in _GIVEN)
+        found = [one for one in held if not _objection(one)][-1:]
+    listed = " or ".join(repr(tensor.name) for tensor in found)
+    return f": name what is meant in 'head', such as {listed}" if listed else ""
+
+
+def _ends(output: Any) -> Ends:
+    operations = list(_upstream(output))
+    [image] = [op.outputs[0] for op in operations if _is_image(op)]
+    others = [op.outputs[0] for op in operations if op.type in _PLACEHOLDERS and not _is_image(op)]
+    return Ends(image, output, {tensor.name: off(tensor) for tensor in others})
