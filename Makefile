@@ -41,7 +41,7 @@ faults: $(VENV)/.dev java ## run the long forms of clusters that fail, grow and 
 
 # What needs a cluster, TensorFlow, or more than some seconds is left out.
 SLOW := tests/analysis/test_change_runs.py tests/analysis/test_minimum_area.py tests/analysis/test_smoothing.py \
-	tests/analysis/test_stratified.py tests/analysis/test_vectorize.py $(wildcard tests/backends/test_[ds]*.py) tests/cli \
+	tests/analysis/test_stratified.py tests/analysis/test_vectorize.py tests/analysis/test_workers.py $(wildcard tests/backends/test_[ds]*.py) tests/cli \
 	tests/hostile tests/labelling/test_everywhere.py tests/labelling/test_exports.py tests/labelling/test_prepare.py tests/models/cntk tests/models/test_keras_parts.py tests/models/test_keras_runtimes.py \
 	tests/models/test_advice_tensorflow.py tests/models/test_mean_image.py tests/models/test_published.py tests/models/test_runtimes.py \
 	tests/models/test_scaling.py tests/models/test_tensorflow.py tests/models/test_tensorflow_programs.py tests/oracle \

@@ -1,4 +1,4 @@
-"""How much memory do smoothing, areas, change and polygons of a very large map take?
+"""How much memory do smoothing, areas, change, polygons and a report of a very large map take?
 
     python -m benchmarks.answers --edge 50000 --backend dask --workers 2
 
@@ -36,7 +36,8 @@ GOAL_PEAK = 1_500  # MB, of one process
 _NLCD6 = scheme("nlcd6")
 _CODES = np.array(_NLCD6.codes, np.uint8)
 _EDGE = 2048  # of what is generated at a time
-COMMANDS = ("areas", "smooth", "change", "vectorize")
+COMMANDS = ("areas", "smooth", "change", "vectorize", "report")
+GOAL_REPORT = 20  # MB
 
 
 @click.command()
@@ -54,16 +55,21 @@ def main(edge: int, backend: str, workers: int, only: tuple[str, ...], folder: P
         before, after = (_run(place / f"{year}-{edge}", edge, year) for year in (2010, 2016))
         how = ["--backend", backend, "--workers", str(workers)]
         commands = {
-            "areas": ["areas", before],
+            "areas": ["areas", before, *how],
             "smooth": ["smooth", before, "-o", place / f"smooth-{edge}", *how],
             "change": ["change", before, after, "-o", place / f"change-{edge}", *how],
-            "vectorize": ["vectorize", before, "-o", place / f"polygons-{edge}.gpkg"],
+            "vectorize": ["vectorize", before, "-o", place / f"polygons-{edge}.gpkg", *how],
+            "report": ["report", before, after, "-o", place / f"report-{edge}.html"],
         }
         rows = []
         for name in only or COMMANDS:
             rows.append({"command": name, **_watched([str(one) for one in commands[name]])})
             click.echo(json.dumps(rows[-1]))
+        report = place / f"report-{edge}.html"
+        size = report.stat().st_size / 1e6 if report.exists() else None
     peaks = [_claim(row["command"], max(row["peaks_mb"])) for row in rows if row["exit_code"] == 0]
+    if size is not None:
+        peaks.append(claimed("report: size of the file", size, "MB", GOAL_REPORT, True))
     conditions = {"edge": edge, "backend": backend, "workers": workers}
     libraries = ["rasterio", "dask", "pyspark"]
     written = write_results("answers", rows, libraries, claims=peaks, conditions=conditions)

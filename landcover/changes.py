@@ -120,9 +120,9 @@ class Change:
 
 def change(
     before: RunPath,
-    after: RunPath,
-    *more: RunPath,
+    *after: RunPath,
     output: str | os.PathLike[str],
+    dates: Sequence[str] = (),
     before_classes: Collection[str] = (),
     after_classes: Collection[str] = (),
     threshold: float = Rule.threshold,
@@ -141,10 +141,12 @@ def change(
     to hold at all dates after it; what comes back (A-B-A) is reported apart, as flicker.
 
     Args:
-        before: the run of the first date, or its directory; all are seen on the grid of its map.
-        after: of the second one.
-        more: of later ones, in their order.
+        before: the run of the first date, or its directory; all are seen on the grid of its map. A run
+            over scenes of several dates that was opened for none stands for one a date.
+        after: of later ones, in their order.
         output: the directory to be made.
+        dates: one for each run, such as "2016-09-15": which map is meant of a run over several dates,
+            and when the imagery was taken of one that does not say so.
         before_classes: candidates are changes from these classes; none: from any.
         after_classes: likewise to these.
         threshold: how probable a change has to be to count, in [0, 1].
@@ -160,18 +162,22 @@ def change(
         what was found, which stands in ``output``.
 
     Raises:
-        ConfigError: if numbers or classes cannot be, or the runs have different classes.
+        ConfigError: if numbers, classes or dates cannot be, the runs have different classes, or a later
+            date comes before an earlier one.
         SourceError: if the runs have no ground in common.
         OutputError: if a run is not done, has no map, or cannot be read; or ``output`` not be written.
         MissingExtra: if geopandas is not installed.
     """
-    paths = [one.path if isinstance(one, Run) else os.fspath(one) for one in (before, after, *more)]
+    runs = [
+        one.directory if isinstance(one, Run) else RunDirectory.open(os.fspath(one))
+        for one in (before, *after)
+    ]
     rule = Rule(threshold=threshold, changing=changing, accuracy=accuracy)
     wanted = Wanted(before_classes, after_classes, chips)
     with backend or load_backend("local") as pool:
         made = compare(
-            *(paths, os.fspath(output), rule, wanted, confusions, pool, watch or _quietly),
-            _picture,
+            *(runs, dates, os.fspath(output), rule, wanted, confusions, pool),
+            *(watch or _quietly, _picture),
         )
     return Change.open(made.path)
 

@@ -146,9 +146,22 @@ class Run:
         by: str | os.PathLike[str] | None = None,
         field: str | None = None,
         progress: Progress = no_progress,
+        backend: Backend | None = None,
     ) -> pd.DataFrame:
-        """Hectares and shares of each class, as a whole or by zone: :func:`areas` has the details."""
-        return areas(self.directory, by, field, progress)
+        """Hectares and shares of each class, as a whole or by zone, and by date where it has several.
+
+        :func:`landcover.analysis.areas.areas` has the details.
+
+        Args:
+            by: zones: a vector file of polygons.
+            field: the column that names a zone.
+            progress: called with how many rows of blocks of the map are done, and how many there are.
+            backend: whose workers do it; None: this process.
+        """
+        if backend is None:
+            return areas(self.directory, by, field, progress)
+        with backend as pool:
+            return areas(self.directory, by, field, progress, pool)
 
     def accuracy(
         self,
@@ -208,9 +221,20 @@ class Run:
         output: str | os.PathLike[str],
         minimum: float = 0.0,
         progress: Progress = no_progress,
+        backend: Backend | None = None,
     ) -> pd.DataFrame:
-        """Write the map as polygons: :func:`landcover.analysis.vectorize.vectorize` has the details."""
-        return vectorize(self.directory, output, minimum, progress)
+        """Write the map as polygons: :func:`landcover.analysis.vectorize.vectorize` has the details.
+
+        Args:
+            output: the file.
+            minimum: square metres; smaller areas are left out.
+            progress: called with how many rows of the map are done, and how many there are.
+            backend: whose workers follow outlines; None: this process does it all.
+        """
+        if backend is None:
+            return vectorize(self.directory, output, minimum, progress)
+        with backend as pool:
+            return vectorize(self.directory, output, minimum, progress, pool)
 
     def sample(self, **wanted: Any) -> gpd.GeoDataFrame:
         """A stratified random sample of the map.

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from landcover.analysis.dated import DatedRun, dated_runs, names_of
 from landcover.analysis.ground import Ground
-from landcover.analysis.map_blocks import Block, Progress, map_blocks, map_names, no_progress
+from landcover.analysis.map_blocks import (
+    EDGE,
+    Block,
+    Progress,
+    grid_of,
+    map_names,
+    map_view,
+    no_progress,
+    opened_map,
+)
 from landcover.analysis.zones import Zones, read_zones
+from landcover.contracts import Backend, Lost
 from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
+from landcover.runs.map_format.grid import MapGrid
 
 _HECTARE = 10_000.0  # square metres
 
@@ -24,6 +40,7 @@ def areas(
     by: str | os.PathLike[str] | None = None,
     field: str | None = None,
     progress: Progress = no_progress,
+    pool: Backend | None = None,
 ) -> pd.DataFrame:
     """How much ground is of each class.
 
@@ -34,33 +51,166 @@ def areas(
 
     Args:
         run: the directory of a run that is done, with a map.
-        by: a vector file of polygons; None: the map as a whole.
+        by: a vector file of polygons; None: the map as a whole. Workers read it by the same name.
         field: the column that names a zone; None: "name", else zones are numbered from 1.
-        progress: called after each block of the map.
+        progress: called with how many rows of blocks of the map are done, and how many there are.
+        pool: whose workers do it; None: this process, one row of blocks after the other.
 
     Returns:
         a row a class, in the order of the scheme, indexed by ``class``, or by ``zone`` and ``class``;
         with ``code``, ``pixels`` (of the map), ``hectares``, and ``share`` of the ground that has a
-        class, in [0, 1] (NaN in a zone of which nothing is mapped).
+        class, in [0, 1] (NaN in a zone of which nothing is mapped). Of a run over scenes of several
+        dates that was opened for none, the same for each ``date``, which is the first level then.
 
     Raises:
         OutputError: if the run is not done or has no map, or it cannot be read.
         SourceError: if the zones cannot be read.
         MissingExtra: if zones are asked for and geopandas is not installed.
     """
-    map_names(run)
-    zones = read_zones(by, field) if by is not None else None
+    return areas_of(dated_runs([run]), by, field, lambda _: nullcontext(progress), pool)
+
+
+def areas_of(
+    runs: Sequence[DatedRun],
+    by: str | os.PathLike[str] | None = None,
+    field: str | None = None,
+    watch: Watch = lambda _: nullcontext(no_progress),
+    pool: Backend | None = None,
+) -> pd.DataFrame:
+    """How much ground of some runs is of each class, in one table.
+
+    Args:
+        runs: of which each may be one date of a run over several.
+        by: as :func:`areas` has it, and so have ``field`` and ``pool``.
+        watch: called with what a run is called; shows how far it has come.
+
+    Returns:
+        of a single run what :func:`areas` says; of several the same, with a first level ``date`` where
+        all have one and no two the same, else ``run``, with what runs are called.
+    """
+    zones = None if by is None else _Zoned(os.fspath(by), field)
+    names = names_of(runs)
+    tables = []
+    for name, (run, _) in zip(names, runs, strict=True):
+        with watch(name) as progress:
+            tables.append(_areas(run, zones, progress, pool))
+    if len(tables) == 1:
+        return tables[0]
+    dates = [one.date for one in runs]
+    dated = all(dates) and len({*dates}) == len(dates)
+    return pd.concat(tables, keys=dates if dated else names, names=["date" if dated else "run"])
+
+
+Watch = Callable[[str], AbstractContextManager[Progress]]
+
+
+@dataclass(frozen=True)
+class _Zoned:
+    """Zones by the name of their file, which every process reads once for each table."""
+
+    path: str
+    field: str | None
+    table: str = field(default_factory=lambda: uuid4().hex)
+
+    def read(self) -> Zones:
+        return _read(self)
+
+
+@lru_cache(2)
+def _read(zoned: _Zoned) -> Zones:
+    return read_zones(zoned.path, zoned.field)
+
+
+def _areas(
+    run: RunDirectory, zoned: _Zoned | None, progress: Progress, pool: Backend | None
+) -> pd.DataFrame:
+    names = tuple(map_names(run))
+    zones = zoned and zoned.read()
+    rows = [
+        _Rows(number, row, row + EDGE)
+        for number, grid in enumerate(_grids(run, names))
+        for row in range(0, grid.height, EDGE)
+    ]
+    work = _Measure(run, names, zoned)
     groups = len(zones.names) if zones else 1
-    counts = np.zeros((groups, len(run.scheme) + 1), np.int64)
-    metres = np.zeros((groups, len(run.scheme) + 1))
-    for block in map_blocks(run, progress):
-        for group, index, areas_of in _parts(block, zones):
-            found, ground = _counted(index, areas_of, len(run.scheme))
-            counts[group] += found
-            metres[group] += ground
-    if not np.isfinite(metres[:, :-1]).all():
+    counts = np.zeros((groups, len(run.scheme)), np.int64)
+    metres = np.zeros((groups, len(run.scheme)))
+    for done, found in enumerate(_in_order(run, work, rows, pool), 1):
+        counts += found.counts
+        metres += found.metres
+        progress(done, len(rows))
+    if not np.isfinite(metres).all():
         raise OutputError(run.path, "its map has classes where its CRS has no place on the earth")
-    return _table(run, zones, counts[:, :-1], metres[:, :-1] / _HECTARE)
+    return _table(run, zones, counts, metres / _HECTARE)
+
+
+class _Rows(NamedTuple):
+    """Some rows of one of a run's maps: which map, the first, and the one after the last."""
+
+    number: int
+    first: int
+    last: int
+
+
+class _Measured(NamedTuple):
+    """What was counted in some rows: dims (group, class), both.
+
+    Args:
+        rows: which.
+        counts: pixels.
+        metres: square metres.
+    """
+
+    rows: _Rows
+    counts: npt.NDArray[np.int64]
+    metres: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """Measures some rows of one of a run's maps."""
+
+    run: RunDirectory
+    names: tuple[str, ...]
+    zoned: _Zoned | None
+
+    def __call__(self, rows: _Rows) -> _Measured:
+        """Measure.
+
+        Raises:
+            OutputError: if the map cannot be read.
+        """
+        zones = self.zoned and self.zoned.read()
+        groups, classes = len(zones.names) if zones else 1, len(self.run.scheme)
+        counts, metres = np.zeros((groups, classes + 1), np.int64), np.zeros((groups, classes + 1))
+        with map_view(self.run, self.names[: rows.number + 1]) as view:
+            for block in view.blocks(rows.first, rows.last):
+                for group, index, areas_of in _parts(block, zones):
+                    found, ground = _counted(index, areas_of, classes)
+                    counts[group] += found
+                    metres[group] += ground
+        return _Measured(rows, counts[:, :-1], metres[:, :-1])
+
+
+def _in_order(
+    run: RunDirectory, work: _Measure, items: Sequence[_Rows], pool: Backend | None
+) -> Iterator[_Measured]:
+    """What was counted, from top to bottom, so that sums are the same whoever was quicker."""
+    waiting: dict[_Rows, _Measured] = {}
+    results = iter(pool.map(work, items) if pool else map(work, items))
+    for rows in items:
+        while rows not in waiting:
+            found = next(results)
+            if isinstance(found, Lost):
+                raise OutputError(run.path, f"cannot be measured: {found.reason}")
+            waiting[found.rows] = found
+        yield waiting.pop(rows)
+
+
+def _grids(run: RunDirectory, names: Sequence[str]) -> Iterator[MapGrid]:
+    for name in names:
+        with opened_map(run, name) as file:
+            yield grid_of(file)
 
 
 def _parts(block: Block, zones: Zones | None) -> Any:

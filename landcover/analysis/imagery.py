@@ -38,8 +38,10 @@ def scenes_of(run: RunDirectory) -> dict[str, str | None]:
     """
     said = run.manifest()
     while made := said.get("smoothed") or said.get("compared"):
-        listed = isinstance(made, list)
-        path, date = (made[-1], "") if listed else (made["from"], made.get("date", ""))
+        if isinstance(made, list):
+            path, date = made[-1], "".join(said.get("compared_dates", [])[-1:])
+        else:
+            path, date = made["from"], made.get("date", "")
         if is_remote(path) and not is_remote(run.path):
             reason = "was made of a run behind a URL: take that one, by its name"
             raise OutputError(run.path, reason)

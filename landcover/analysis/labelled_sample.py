@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -117,7 +118,8 @@ def _in_order(found: Estimates, own: Scheme) -> Estimates:
     order = [name for name in own.names if name in present]
     order += [name for name in present if name not in order]
     tables = {name: getattr(found, name).loc[order] for name in ("users", "producers", "areas")}
-    return Estimates(overall=found.overall, points=found.points, **tables)
+    pairs = pd.MultiIndex.from_product([order, order], names=found.matrix.index.names)
+    return replace(found, matrix=found.matrix.loc[pairs], **tables)
 
 
 def _is_empty(value: Any) -> bool:

@@ -123,16 +123,16 @@ def map_blocks(run: RunDirectory, progress: Progress = no_progress) -> Iterator[
 
     Args:
         run: the directory of a run that is done.
-        progress: called after each block.
+        progress: called after each row of blocks.
 
     Raises:
         OutputError: if the run is not done, has no map, or one that cannot be read.
     """
     with map_views(run) as views:
-        parts = [(view, window) for view in views for window in _windows(view.grid)]
-        for done, (view, window) in enumerate(parts, 1):
-            yield Block(view.classes(window), view.grid, int(window.col_off), int(window.row_off))
-            progress(done, len(parts))
+        rows = [(view, row) for view in views for row in range(0, view.grid.height, EDGE)]
+        for done, (view, row) in enumerate(rows, 1):
+            yield from view.blocks(row, row + EDGE)
+            progress(done, len(rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,15 +141,20 @@ class MapView:
 
     Args:
         run: whose map it is.
-        name: of the map, relative to the directory.
+        names: of the maps before it and of itself, relative to the directory.
         file: the map, opened.
         above: the maps before it.
     """
 
     run: RunDirectory
-    name: str
+    names: tuple[str, ...]
     file: DatasetReader
     above: Sequence[DatasetReader]
+
+    @property
+    def name(self) -> str:
+        """Of the map, relative to the directory."""
+        return self.names[-1]
 
     @cached_property
     def grid(self) -> MapGrid:
@@ -168,6 +173,34 @@ class MapView:
             codes[_covered(above, self.file, window, scheme)] = scheme.nodata
         return class_index(codes, self.run, self.name)
 
+    def blocks(self, first: int, last: int) -> Iterator[Block]:
+        """Some rows of the map, block after block, from the left to the right and down.
+
+        Raises:
+            OutputError: if they cannot be read, or hold what is no class of the run.
+        """
+        width, last = self.grid.width, min(last, self.grid.height)
+        for row in range(first, last, EDGE):
+            for col in range(0, width, EDGE):
+                window = Window(col, row, min(EDGE, width - col), min(EDGE, last - row))
+                yield Block(self.classes(window), self.grid, col, row)
+
+
+@contextmanager
+def map_view(run: RunDirectory, names: tuple[str, ...]) -> Iterator[MapView]:
+    """One of the maps that together show a run.
+
+    Args:
+        run: the directory.
+        names: of the maps before it, as :func:`map_names` has them, and of itself.
+
+    Raises:
+        OutputError: if one cannot be read.
+    """
+    with ExitStack() as stack:
+        *above, file = (stack.enter_context(opened_map(run, name)) for name in names)
+        yield MapView(run, names, file, above)
+
 
 @contextmanager
 def map_views(run: RunDirectory) -> Iterator[list[MapView]]:
@@ -180,8 +213,8 @@ def map_views(run: RunDirectory) -> Iterator[list[MapView]]:
     with ExitStack() as stack:
         files = [stack.enter_context(opened_map(run, name)) for name in names]
         yield [
-            MapView(run, name, file, files[:number])
-            for number, (name, file) in enumerate(zip(names, files, strict=True))
+            MapView(run, tuple(names[: number + 1]), file, files[:number])
+            for number, file in enumerate(files)
         ]
 
 
@@ -222,14 +255,6 @@ def grid_of(file: DatasetReader) -> MapGrid:
     """The pixels of a map."""
     a, b, c, d, e, f = tuple(file.transform)[:6]
     return MapGrid(name_of(file.crs), (a, b, c, d, e, f), file.width, file.height)
-
-
-def _windows(grid: MapGrid) -> list[Window]:
-    return [
-        Window(col, row, min(EDGE, grid.width - col), min(EDGE, grid.height - row))
-        for row in range(0, grid.height, EDGE)
-        for col in range(0, grid.width, EDGE)
-    ]
 
 
 def _covered(

@@ -1,4 +1,4 @@
-"""The outlines of patches, followed from strip to strip along the sides of pixels.
+"""The outlines of the patches of a strip, followed along the sides of pixels.
 
 An outline has its patch on the right, and one corner wherever it turns. A corner's next one is found
 line by line: on a line, sides that head the same way neither meet nor overlap, so that the first
@@ -8,8 +8,7 @@ pixels of a patch touch at a corner only, an outline turns right, and passes the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,8 +52,25 @@ def together(rings: Sequence[Rings]) -> Rings:
 
 NOTHING = Rings(np.zeros((0, 2), np.int32), np.zeros(0, np.intp), np.zeros(0, np.intp))
 
-Chain = list["Corners | Chain"]
-"""Part of an outline, from the bottom of a strip back to it: corners, and what was known before."""
+
+class Paths(NamedTuple):
+    """Parts of outlines that a strip knows neither beginning nor end of.
+
+    They begin at the sides along which outlines come down from above the strip, in the order of
+    columns, then at those along which they come up from below.
+
+    Args:
+        corners: dims (corner, 2), path after path.
+        sizes: dims (path,): how many corners each has.
+        ends: dims (path,): which of the sides that go down it ends at; beyond these, which of those
+            that go up.
+        above: how many of them begin above.
+    """
+
+    corners: Corners
+    sizes: Numbers
+    ends: Numbers
+    above: int
 
 
 class _Turns(NamedTuple):
@@ -75,85 +91,67 @@ class _Turns(NamedTuple):
     patch: Numbers
 
 
-class Outlines:
-    """Outlines that are not closed yet."""
+def outlines(strip: Strip) -> tuple[Rings, Paths]:
+    """The outlines of the patches of a strip: those that lie in it as a whole, and parts of others."""
+    turns = _turns(strip)
+    places = np.column_stack([turns.col, turns.row]).astype(np.int32)
+    above, below = (_crossings(strip.classes[row], strip.none) for row in (0, -1))
+    following, begins = _following(turns, strip, above, below)
+    walk = _walk(following, begins + len(above.down) + len(below.up))
+    open_paths, ends = [], []
+    for node in range(begins, begins + len(above.down) + len(below.up)):
+        path, end = walk(node)
+        open_paths.append(path[1:])
+        ends.append(end - begins - len(above.down) - len(below.up))
+    closed = [path for node in range(begins) if (path := walk(node)[0])]
+    order, sizes = _flat(closed)
+    rings = Rings(places[order], sizes, turns.patch[order[np.cumsum(sizes) - sizes]])
+    order, sizes = _flat(open_paths)
+    return rings, Paths(places[order], sizes, np.array(ends, np.intp), len(above.down))
 
-    def __init__(self) -> None:
-        self._chains: list[Chain] = []
-        # Of each chain: the side along which it comes up from the last line, and down to it again.
-        self._up = self._down = np.zeros(0, np.intp)
-        self.corners = 0
-        """How many corners are kept."""
 
-    def closed(self, strip: Strip) -> Rings:
-        """The outlines that a strip closes; strips are to be given one after the other."""
-        turns = _turns(strip)
-        places = np.column_stack([turns.col, turns.row]).astype(np.int32)
-        up, down = _crossings(strip.classes[-1], strip.none)
-        count, old = len(turns.row), len(self._chains)
-        coming, going = count + old, count + old + len(up)
-        walk = _walk(self._following(turns, strip, up, down), going)
-        chains, ends = [], []
-        for node in range(coming, going):
-            path, end = walk(node)
-            chains.append(self._chain(path[1:], places))
-            ends.append(end - going)
-        rings: list[Rings] = []
-        plain: list[list[int]] = []
-        for node in range(coming):
-            path, _ = walk(node)
-            if path and max(path) < count:
-                plain.append(path)
-            elif path:
-                rings.append(self._ring(path, strip, places))
-        order = np.array([node for path in plain for node in path], np.intp)
-        sizes = np.array([len(path) for path in plain], np.intp)
-        rings.append(Rings(places[order], sizes, turns.patch[order[np.cumsum(sizes) - sizes]]))
-        self._chains, self._up, self._down = chains, up, down[np.array(ends, np.intp)]
-        found = together(rings)
-        self.corners += count - len(found.corners)
-        return found
+class _Crossings(NamedTuple):
+    """Where outlines cross a line between two rows: columns of the map, in ascending order.
 
-    def _following(self, turns: _Turns, strip: Strip, up: Numbers, down: Numbers) -> Numbers:
-        """What comes after each corner, each chain, each side that comes up from below the strip,
-        and each that goes down there (which is itself: nothing is known yet)."""
-        nodes = np.arange(len(turns.row) + len(self._chains) + 2 * len(up))
-        corners, chains, coming, going = np.split(
-            nodes, np.cumsum([len(turns.row), len(self._chains), len(up)])
-        )
-        top, bottom = strip.row - 1, strip.row + strip.rows
-        left = _along(
-            (corners, turns.goes, turns.row, turns.col),
-            (chains, SOUTH, top, self._down),
-            (coming, NORTH, bottom, up),
-        )
-        met = _along(
-            (corners, turns.comes, turns.row, turns.col),
-            (chains, NORTH, top, self._up),
-            (going, SOUTH, bottom, down),
-        )
-        following = nodes.copy()
-        following[left] = met
-        return following
+    Args:
+        up: dims (side,): those that outlines go up along, on the left of a run of pixels.
+        down: dims (side,): those that they go down along, on its right.
+    """
 
-    def _chain(self, path: Sequence[int], places: Corners) -> Chain:
-        parts = list(self._parts(path, places))
-        return parts[0] if len(parts) == 1 and isinstance(parts[0], list) else parts
+    up: Numbers
+    down: Numbers
 
-    def _parts(self, path: Sequence[int], places: Corners) -> Iterator[Corners | Chain]:
-        """The corners along a path, and the chains among them."""
-        for is_chain, nodes in groupby(path, lambda node: node >= len(places)):
-            if is_chain:
-                yield from filter(None, (self._chains[node - len(places)] for node in nodes))
-            else:
-                yield places[list(nodes)]
 
-    def _ring(self, path: Sequence[int], strip: Strip, places: Corners) -> Rings:
-        """An outline that strips before have known parts of."""
-        corners = np.concatenate(list(_flat(list(self._parts(path, places)))))
-        side = self._up[max(path) - len(places)]
-        patch = strip.patch_of_run[strip.run[0, side]]
-        return Rings(corners, np.array([len(corners)]), np.array([patch]))
+def _following(
+    turns: _Turns, strip: Strip, above: _Crossings, below: _Crossings
+) -> tuple[Numbers, int]:
+    """What comes after each corner, each side that comes down from above, each that comes up from below,
+    each that goes down and each that goes up (which are themselves: nothing is known yet); and how many
+    corners there are."""
+    count = len(turns.row)
+    sizes = [count, len(above.down), len(below.up), len(below.down), len(above.up)]
+    nodes = np.arange(sum(sizes))
+    corners, falling, coming, going, rising = np.split(nodes, np.cumsum(sizes)[:-1])
+    top, bottom = strip.row - 1, strip.row + strip.rows
+    left = _along(
+        (corners, turns.goes, turns.row, turns.col),
+        (falling, SOUTH, top, above.down),
+        (coming, NORTH, bottom, below.up),
+    )
+    met = _along(
+        (corners, turns.comes, turns.row, turns.col),
+        (rising, NORTH, top, above.up),
+        (going, SOUTH, bottom, below.down),
+    )
+    following = nodes.copy()
+    following[left] = met
+    return following, count
+
+
+def _flat(paths: Sequence[Sequence[int]]) -> tuple[Numbers, Numbers]:
+    """The nodes of some paths one after the other, and how many each has."""
+    nodes = np.array([node for path in paths for node in path], np.intp)
+    return nodes, np.array([len(path) for path in paths], np.intp)
 
 
 def _walk(following: Numbers, end: int) -> Callable[[int], tuple[list[int], int]]:
@@ -177,17 +175,6 @@ def _walk(following: Numbers, end: int) -> Callable[[int], tuple[list[int], int]
     return walk
 
 
-def _flat(chain: Chain) -> Iterator[Corners]:
-    """The corners of a chain of chains, which may be nested as deep as there are strips."""
-    waiting: list[Corners | Chain] = [chain]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, list):
-            waiting += reversed(part)
-        else:
-            yield part
-
-
 def _along(*groups: tuple[Numbers, Any, Any, Numbers]) -> Numbers:
     """Nodes of some groups, way by way, line by line, in the order of their places on the line.
 
@@ -204,12 +191,11 @@ def _along(*groups: tuple[Numbers, Any, Any, Numbers]) -> Numbers:
     return found
 
 
-def _crossings(last: npt.NDArray[np.uint16], none: int) -> tuple[Numbers, Numbers]:
-    """The sides of a row of pixels, by the column of the map on their right: those that outlines come
-    up along, and those that they go down along."""
-    known = np.pad(last, 1, constant_values=none)
+def _crossings(row: npt.NDArray[np.uint16], none: int) -> _Crossings:
+    """The sides of a row of pixels."""
+    known = np.pad(row, 1, constant_values=none)
     differ = known[1:] != known[:-1]
-    return (
+    return _Crossings(
         np.flatnonzero(differ & (known[1:] != none)),
         np.flatnonzero(differ & (known[:-1] != none)),
     )

@@ -12,13 +12,14 @@ import numpy.typing as npt
 from rasterio.windows import Window
 
 from landcover.analysis.ground import Ground
-from landcover.analysis.map_blocks import MapView, Progress, no_progress
+from landcover.analysis.map_blocks import EDGE, MapView, Progress, no_progress
 
 Numbers = npt.NDArray[np.intp]
 Classes = npt.NDArray[np.uint16]
 PIXELS = 2**20
 """So many pixels has a strip, of whole rows: what one works on in memory at a time."""
-_READ = 512  # rows that are read at once: those of the blocks that maps are stored in
+ROWS = 512
+"""So many rows are read at once: those of the blocks that maps are stored in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +120,8 @@ def strips(view: MapView, progress: Progress = no_progress) -> Iterator[Strip]:
         progress: called with how many rows are done, and how many there are.
     """
     none, (height, width) = len(view.run.scheme), (view.grid.height, view.grid.width)
-    above: Classes = np.full((1, width), none, np.uint16)
-    numbers, row = np.zeros(width, np.intp), 0
-    for classes in _rows(view):
+    above, numbers, row = _none(view), np.zeros(width, np.intp), 0
+    for classes in _rows(view, 0, height):
         strip = _strip(row, np.concatenate([above, classes]), none, numbers)
         yield strip
         row += strip.rows
@@ -129,15 +129,52 @@ def strips(view: MapView, progress: Progress = no_progress) -> Iterator[Strip]:
         progress(min(row, height), height)
 
 
-def _rows(view: MapView) -> Iterator[Classes]:
-    """The rows of a map, and one without any class."""
+def loose_strips(view: MapView, first: int) -> Iterator[Strip]:
+    """:data:`ROWS` rows of a map in strips of which each stands for itself, as if all that lies above it
+    were unknown: every run of pixels of the row before is a patch of its own there.
+
+    Args:
+        view: the map.
+        first: the first of the rows; with the last row of the map comes one without any class.
+    """
+    above = _none(view) if first == 0 else _read(view, first - 1, first)
+    row = first
+    for classes in _rows(view, first, first + ROWS):
+        yield _strip(row, np.concatenate([above, classes]), len(view.run.scheme), runs_of(above[0]))
+        row, above = row + len(classes), classes[-1:]
+
+
+def runs_of(classes: Classes) -> Numbers:
+    """The run of pixels of one class that each pixel of a row belongs to, numbered from 0: dims (x,)."""
+    runs: Numbers = np.cumsum(_begins(classes[None])[0], dtype=np.intp) - 1
+    return runs
+
+
+def _rows(view: MapView, first: int, last: int) -> Iterator[Classes]:
+    """Some rows of a map, and after its last one a row without any class."""
     height, width = view.grid.height, view.grid.width
     step = max(1, PIXELS // width)
-    for top in range(0, height, _READ):
-        read = view.classes(Window(0, top, width, min(_READ, height - top))).astype(np.uint16)
+    for top in range(first, min(last, height), ROWS):
+        read = _read(view, top, min(top + ROWS, height))
         for row in range(0, len(read), step):
             yield read[row : row + step]
-    yield np.full((1, width), len(view.run.scheme), np.uint16)
+    if last >= height:
+        yield _none(view)
+
+
+def _read(view: MapView, first: int, last: int) -> Classes:
+    """Classes of whole rows, which the map has in blocks: dims (y, x)."""
+    width = view.grid.width
+    found = np.empty((last - first, width), np.uint16)
+    for col in range(0, width, EDGE):
+        found[:, col : col + EDGE] = view.classes(
+            Window(col, first, min(EDGE, width - col), last - first)
+        )
+    return found
+
+
+def _none(view: MapView) -> Classes:
+    return np.full((1, view.grid.width), len(view.run.scheme), np.uint16)
 
 
 def _strip(row: int, classes: Classes, none: int, numbers: Numbers) -> Strip:

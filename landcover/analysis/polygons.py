@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from landcover.analysis.ground import Ground
 from landcover.analysis.map_blocks import MapView, Progress, no_progress
-from landcover.analysis.outlines import Outlines, Rings, together
-from landcover.analysis.patches import Numbers, Strip, strips
+from landcover.analysis.outlines import Rings, together
+from landcover.analysis.patches import Numbers
+from landcover.analysis.stitching import Joined, Outlines
+from landcover.analysis.traced import traced
+from landcover.contracts import Backend
 from landcover.errors import OutputError
 from landcover.runs.map_format.grid import MapGrid
 
@@ -43,29 +45,38 @@ class Polygons(NamedTuple):
         return Polygons(*columns)
 
 
-def polygons(view: MapView, progress: Progress = no_progress) -> Iterator[Polygons]:
+def polygons(
+    view: MapView, progress: Progress = no_progress, pool: Backend | None = None
+) -> Iterator[Polygons]:
     """The patches of a map, those that end first in the map first.
 
     Args:
         view: the map.
         progress: called with how many rows are done, and how many there are.
+        pool: whose workers follow outlines; this process puts them together. None: it does it all.
 
     Raises:
         OutputError: if the map cannot be read, or outlines have more corners than :data:`MOST`.
     """
-    ground, outlines, kept = Ground(view.grid), Outlines(), _Kept({})
-    pixels, metres = np.zeros(1, np.intp), np.zeros(1)
-    for strip in strips(view, progress):
-        pixels = strip.pixels + np.bincount(strip.carried, pixels, strip.patches).astype(np.intp)
-        metres = strip.ground(ground) + np.bincount(strip.carried, metres, strip.patches)
-        rings = kept.ended(strip, outlines.closed(strip))
+    outlines, kept, height = Outlines(), _Kept({}), view.grid.height
+    numbers, pixels, metres = np.zeros(1, np.intp), np.zeros(1), np.zeros(1)
+    for strip in traced(view, pool):
+        one = Joined.with_above(strip, numbers)
+        pixels, metres = (
+            np.bincount(one.of, new, one.patches) + np.bincount(one.carried, before, one.patches)
+            for new, before in ((strip.pixels, pixels), (strip.metres, metres))
+        )
+        rings = kept.ended(one, outlines.closed(strip, one.of))
         if outlines.corners + kept.corners > MOST:
             where = view.run.storage.where(view.name)
             raise OutputError(where, f"has areas with more than {MOST:,} corners: {_ADVICE}")
         if len(rings.sizes):
+            kinds = np.empty(one.patches, np.intp)
+            kinds[one.of] = strip.kinds
             patch, shapes = _shapes(rings, view.grid)
-            yield Polygons(strip.kinds[patch], pixels[patch], metres[patch], shapes)
-        pixels, metres = pixels[strip.open], metres[strip.open]
+            yield Polygons(kinds[patch], pixels[patch].astype(np.intp), metres[patch], shapes)
+        numbers, pixels, metres = one.numbers, pixels[one.open], metres[one.open]
+        progress(min(strip.rows[1], height), height)
 
 
 _ADVICE = "make it simpler first, as with landcover smooth --rule area"
@@ -78,7 +89,7 @@ class _Kept:
     of_patch: dict[int, list[Rings]]
     corners: int = 0
 
-    def ended(self, strip: Strip, closed: Rings) -> Rings:
+    def ended(self, strip: Joined, closed: Rings) -> Rings:
         """Add what a strip has closed; return all outlines of the patches that end in it."""
         moved: dict[int, list[Rings]] = {}
         for number, before in self.of_patch.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Number
@@ -15,6 +16,7 @@ import pandas as pd
 
 from landcover.errors import ConfigError
 
+Numbers = npt.NDArray[np.intp]
 COLUMNS = ("stratum", "mapped", "reference")
 _SHOWN = 5
 _WHAT = "the sample"
@@ -22,29 +24,64 @@ _WHAT = "the sample"
 
 @dataclass(frozen=True, eq=False)
 class Counted:
-    """How often each pair of labels was found in each stratum.
+    """A sample as numbers.
 
     Args:
-        cells: dims (stratum, mapped, reference): points.
+        strata: their names.
         sizes: dims (stratum,): of the strata.
-        classes: names of the classes, for both of the last dims.
+        stratum: dims (point,): which one each is of.
+        mapped: dims (point,): which class each is mapped as.
+        reference: dims (point,): which class each is.
+        classes: their names, in no order.
         is_by_class: whether every point is mapped as the class its stratum is called after.
     """
 
-    cells: npt.NDArray[np.float64]
+    strata: list[Hashable]
     sizes: npt.NDArray[np.float64]
+    stratum: Numbers
+    mapped: Numbers
+    reference: Numbers
     classes: list[Hashable]
     is_by_class: bool
 
     @property
     def points(self) -> npt.NDArray[np.float64]:
         """Of each stratum, dims (stratum,)."""
-        points: npt.NDArray[np.float64] = self.cells.sum(axis=(1, 2))
-        return points
+        return self._counts(np.zeros_like(self.stratum), 1)[:, 0]
+
+    def mapped_as(self, classes: list[Hashable]) -> npt.NDArray[np.float64]:
+        """Points that are mapped as each of some classes: dims (stratum, class)."""
+        return self._counts(self._placed(classes)[self.mapped], len(classes))
+
+    def referred_as(self, classes: list[Hashable]) -> npt.NDArray[np.float64]:
+        """Points that are of each of some classes: dims (stratum, class)."""
+        return self._counts(self._placed(classes)[self.reference], len(classes))
+
+    def right(self, classes: list[Hashable]) -> npt.NDArray[np.float64]:
+        """Points that are mapped as what they are, of each of some classes: dims (stratum, class)."""
+        right = self.mapped == self.reference
+        return self._counts(self._placed(classes)[self.mapped], len(classes), right)
+
+    def pairs(self, classes: list[Hashable]) -> npt.NDArray[np.float64]:
+        """Points that are mapped as one class and are of another: dims (stratum, mapped and reference),
+        the reference the faster."""
+        placed, count = self._placed(classes), len(classes)
+        return self._counts(placed[self.mapped] * count + placed[self.reference], count**2)
+
+    def _placed(self, classes: list[Hashable]) -> Numbers:
+        places = _places(classes)
+        return np.array([places[name] for name in self.classes], np.intp)
+
+    def _counts(
+        self, what: Numbers, kinds: int, some: npt.NDArray[np.bool_] | slice = slice(None)
+    ) -> npt.NDArray[np.float64]:
+        shape = len(self.strata), kinds
+        cells = (self.stratum * kinds + what)[some]
+        return np.bincount(cells, minlength=shape[0] * kinds).reshape(shape).astype(np.float64)
 
 
 def counted(sample: pd.DataFrame, strata: Mapping[Hashable, float]) -> Counted:
-    """Count the pairs of labels of a sample.
+    """Make numbers of a sample.
 
     Args:
         sample: with columns ``stratum``, ``mapped`` and ``reference``.
@@ -60,18 +97,23 @@ def counted(sample: pd.DataFrame, strata: Mapping[Hashable, float]) -> Counted:
             [f"column {name!r} is missing: there is {found}" for name in absent], _WHAT
         )
     columns = [_Column.of(name, sample[name]) for name in COLUMNS]
-    mistakes = _mistakes_of_labels(columns) or _mistakes_of_strata(columns[0], strata)
+    sizes = dict(strata.items())  # of a pandas Series too
+    mistakes = _mistakes_of_labels(columns) or _mistakes_of_strata(columns[0], sizes)
+    if len(sizes) < len(strata):
+        twice = [
+            name for name, times in Counter(name for name, _ in strata.items()).items() if times > 1
+        ]
+        mistakes.append(f"stratum {_listed(twice)} has several sizes")
     if mistakes:
         raise ConfigError(mistakes, _WHAT)
     stratum, mapped, reference = columns
-    names = list(strata)
+    names = list(sizes)
     by_class = bool((stratum.labels[stratum.codes] == mapped.labels[mapped.codes]).all())
     classes = list(dict.fromkeys((*(names if by_class else ()), *mapped.labels, *reference.labels)))
-    cells = np.zeros((len(names), len(classes), len(classes)))
-    at = stratum.placed(names), mapped.placed(classes), reference.placed(classes)
-    np.add.at(cells, at, 1)
-    sizes = np.array([float(strata[name]) for name in names])
-    return Counted(cells, sizes, classes, by_class)
+    placed = stratum.placed(names), mapped.placed(classes), reference.placed(classes)
+    return Counted(
+        names, np.array([float(sizes[name]) for name in names]), *placed, classes, by_class
+    )
 
 
 def class_order(classes: Iterable[Hashable], first: Iterable[Hashable] = ()) -> list[Hashable]:
@@ -112,19 +154,21 @@ class _Column:
     """
 
     name: str
-    codes: npt.NDArray[np.intp]
+    codes: Numbers
     labels: npt.NDArray[Any]
 
     @classmethod
     def of(cls, name: str, values: pd.Series[Any]) -> _Column:
-        codes, labels = pd.factorize(values)
+        plain = values.astype(object)
+        blank = [isinstance(value, str) and not value.strip() for value in plain]
+        codes, labels = pd.factorize(plain.mask(np.array(blank, np.bool_)))
         return cls(name, codes, np.asarray(labels, object))
 
     @property
     def is_numeric(self) -> bool:
         return all(isinstance(label, Number) for label in self.labels)
 
-    def placed(self, names: list[Hashable]) -> npt.NDArray[np.intp]:
+    def placed(self, names: list[Hashable]) -> Numbers:
         """Where the label of each point stands in a list: dims (point,)."""
         places = _places(names)
         return np.array([places[label] for label in self.labels], np.intp)[self.codes]

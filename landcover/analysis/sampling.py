@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from landcover.analysis.areas import areas
-from landcover.analysis.map_blocks import Progress, map_blocks, no_progress
+from landcover.analysis.map_blocks import Progress, map_blocks, map_names, no_progress
 from landcover.analysis.sample_size import FEWEST, allocated, sample_size
 from landcover.errors import ConfigError, MissingExtra, OutputError
 from landcover.runs.directory import RunDirectory
@@ -66,6 +66,7 @@ def draw_sample(
         import geopandas
     except ModuleNotFoundError as error:
         raise MissingExtra("a sample", "report", "geopandas") from error
+    map_names(run)
     table = areas(run, progress=progress)
     strata = table[table["pixels"] > 0]
     if strata.empty:

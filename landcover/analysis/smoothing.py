@@ -191,7 +191,7 @@ def _origin(
         return SmoothedMap(run, name, rule)
     kept = f"{FOLDER}/smoothed-{name.replace('/', '-')}.tif"
     with opened_map(run, name) as file, tempfile.TemporaryDirectory() as folder:
-        path, view = Path(folder, "smoothed.tif"), MapView(run, name, file, ())
+        path, view = Path(folder, "smoothed.tif"), MapView(run, (name,), file, ())
         scheme, grid = run.scheme, view.grid
         profile = {
             "driver": "GTiff",

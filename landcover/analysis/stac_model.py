@@ -12,6 +12,10 @@ from landcover.classes import Scheme
 MODEL = "https://stac-extensions.github.io/mlm/v1.6.0/schema.json"
 CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
 # The extension's own names of frameworks; others are called as the format is.
+# What the extension calls numbers; others are "other".
+_NUMBERS = {f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)} | {
+    *("float16", "float32", "float64"),
+}
 _FRAMEWORKS = {"onnx": "ONNX", "keras": "Keras", "cntk": "CNTK"}
 
 
@@ -52,7 +56,7 @@ def model_item(model: Mapping[str, Any], scheme: Scheme) -> dict[str, Any]:
         scheme: the classes, in the order of its output.
     """
     path = str(model["path"])
-    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", PurePosixPath(path).stem).strip("-.")
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", PurePosixPath(path).stem).strip("-._")
     bands = [{"name": f"band-{band}"} for band in model["bands"]]
     task = "semantic-segmentation" if model["output"] == "pixel" else "scene-classification"
     kind = str(model["format"])
@@ -93,7 +97,7 @@ def _input(model: Mapping[str, Any], bands: list[str]) -> dict[str, Any]:
     structure = {
         "shape": [sizes[letter] for letter in layout],
         "dim_order": [words[letter] for letter in layout],
-        "data_type": str(model["reads"]),
+        "data_type": model["reads"] if model["reads"] in _NUMBERS else "other",
     }
     found: dict[str, Any] = {"name": "imagery", "bands": bands, "input": structure}
     scaling = list(zip(model["mean"], model["scale"], strict=False))

@@ -13,12 +13,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from landcover.analysis.sample_table import class_order, counted
+from landcover.analysis.sample_table import Counted, class_order, counted
+from landcover.errors import ConfigError
 
 Floats = npt.NDArray[np.float64]
 Z = NormalDist().inv_cdf(0.975)
@@ -39,14 +41,19 @@ class Estimates:
         users: of what is mapped as a class, the share that is so; a row a class.
         producers: of what is a class, the share that is mapped so; a row a class.
         areas: how much of the ground is of each class, in the unit of the strata; a row a class.
+        matrix: the error matrix as shares of the ground, in [0, 1], which add up to 1; a row for each
+            pair of ``mapped`` and ``reference``.
         points: how many points the sample has.
+        finite: whether variances are corrected for a finite population.
     """
 
     overall: pd.DataFrame
     users: pd.DataFrame
     producers: pd.DataFrame
     areas: pd.DataFrame
+    matrix: pd.DataFrame
     points: int
+    finite: bool
 
     def _repr_html_(self) -> str:
         tables = ("overall", "users", "producers", "areas")
@@ -65,6 +72,7 @@ def stratified_estimates(
         Y = sum N_h mean(y)    X = sum N_h mean(x)
         overall accuracy       y = 1 where mapped = reference        x = 1     (equation 12)
         share of class k       y = 1 where reference = k             x = 1     (equation 14)
+        share of a pair i, j   y = 1 where mapped = i, reference = j x = 1     (equation 16)
         user's accuracy of k   y = 1 where mapped = reference = k    x = 1 where mapped = k
                                                                      (equations 18 and 19)
         producer's of k        y = 1 where mapped = reference = k    x = 1 where reference = k
@@ -73,7 +81,8 @@ def stratified_estimates(
                                                                      (equations 25 to 29)
 
     with var the sample variance (n_h - 1 below the line). Where the strata are the classes of the
-    map these are the estimators of Olofsson (2014), equations 1 to 11, and of Olofsson (2013).
+    map these are the estimators of Olofsson (2014), equations 1 to 11, and of Olofsson (2013); with a
+    single stratum they are those of simple random sampling.
 
     The finite-population correction f_h = n_h / N_h is what the published figures differ in: those
     of Olofsson (2013, 2014) leave it out, those of Stehman (2014) have it. It needs sizes that count
@@ -85,7 +94,8 @@ def stratified_estimates(
         strata: the size of each stratum, in pixels, hectares or any other unit of area.
         finite: whether variances are corrected for a finite population; None: as the papers do, not
             where all points are mapped as the class that their stratum is called after, else where
-            no stratum is smaller than its sample. Say False where sizes are not counts.
+            no stratum is smaller than its sample. Say False where sizes are not counts. The result
+            says which it was.
 
     Returns:
         tables indexed by class: those that are mapped or referred to, or that strata are called
@@ -94,41 +104,38 @@ def stratified_estimates(
 
     Raises:
         ConfigError: if columns or labels are missing, a stratum has fewer than two points or no
-            size, or the strata of the sample are not those of ``strata``.
+            size, the strata of the sample are not those of ``strata``, or one that is to be corrected
+            for has more points than it is large.
     """
-    strata = dict(strata.items())  # of a pandas Series too
     drawn = counted(sample, strata)
-    corrected = _is_corrected(finite, drawn.is_by_class, drawn.points, drawn.sizes)
-    fractions = drawn.points / drawn.sizes if corrected else np.zeros(len(drawn.sizes))
-    table = _Ratios(drawn.cells / drawn.points[:, None, None], drawn.points, drawn.sizes, fractions)
-    classes = class_order(drawn.classes, strata)
-    order = [drawn.classes.index(name) for name in classes]
-    size, same = len(order), np.eye(len(order))
-    mapped = np.stack([np.outer(same[k], np.ones(size)) for k in order])
-    reference = np.stack([np.outer(np.ones(size), same[k]) for k in order])
-    right, all_of_it = mapped * reference, np.ones((1, size, size))
-    total = float(drawn.sizes.sum())
+    corrected = _is_corrected(finite, drawn)
+    ratios = _Ratios(drawn.points, drawn.sizes, drawn.points / drawn.sizes * corrected)
+    classes = class_order(drawn.classes, list(strata))
+    right = drawn.right(classes)
+    mapped, reference = drawn.mapped_as(classes), drawn.referred_as(classes)
+    every = drawn.points[:, None]
+    pairs = pd.MultiIndex.from_product([classes, classes], names=["mapped", "reference"])
     return Estimates(
-        overall=_table(*table.of(same[None], all_of_it), ["overall"]),
-        users=_table(*table.of(right, mapped), classes),
-        producers=_table(*table.of(right, reference), classes),
-        areas=_table(*table.of(reference, all_of_it), classes, total),
+        overall=_table(*ratios.of(right.sum(axis=1, keepdims=True), every), _index(["overall"])),
+        users=_table(*ratios.of(right, mapped), _index(classes)),
+        producers=_table(*ratios.of(right, reference), _index(classes)),
+        areas=_table(*ratios.of(reference, every), _index(classes), float(drawn.sizes.sum())),
+        matrix=_table(*ratios.of(drawn.pairs(classes), every), pairs),
         points=int(drawn.points.sum()),
+        finite=corrected,
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Ratios:
-    """Ratios of totals, from how often each pair of labels was found in each stratum.
+    """Ratios of totals, from how many points of each stratum count above and below the line.
 
     Args:
-        shares: dims (stratum, mapped, reference): of the points of each stratum.
-        points: dims (stratum,).
+        points: dims (stratum,): how many were drawn.
         sizes: dims (stratum,).
         fractions: dims (stratum,): of the population that was drawn, 0 for no correction.
     """
 
-    shares: Floats
     points: Floats
     sizes: Floats
     fractions: Floats
@@ -137,37 +144,48 @@ class _Ratios:
         """Ratios and their standard errors: dims (quantity,); NaN where X is 0.
 
         Args:
-            y: what a point counts above the line, dims (quantity, mapped, reference).
-            x: likewise below it, dims (quantity or 1, mapped, reference).
+            y: how many points count 1 above the line, dims (stratum, quantity).
+            x: likewise below it, dims (stratum, quantity or 1); those of ``y`` are among them.
         """
-        totals = self._means(y).T @ self.sizes, self._means(x).T @ self.sizes
-        known = totals[1] > 0
-        ratios = np.divide(*totals, out=np.full(len(y), np.nan), where=known)
-        residuals = y - ratios[:, None, None] * x
-        means, squares = self._means(residuals), self._means(residuals**2)
         points = self.points[:, None]
-        variances = np.maximum(squares - means**2, 0) * points / (points - 1)
+        above, below = (self.sizes / self.points @ counts for counts in (y, x))
+        below = np.broadcast_to(below, above.shape)
+        known = below > 0
+        ratio = np.divide(above, below, out=np.full(above.shape, np.nan), where=known)
+        # y - R x is 1 - R, -R or 0; the variance of three values with their shares, without a
+        # difference of squares, so that it is 0 where all points are alike.
+        both, only, none = y / points, (x - y) / points, (points - x) / points
+        spread = both * only + both * none * (1 - ratio) ** 2 + only * none * ratio**2
+        variance = spread * points / (points - 1)
         weights = self.sizes**2 * (1 - self.fractions) / self.points
-        squared = np.divide(variances.T @ weights, totals[1] ** 2, where=known, out=ratios * 0)
-        return ratios, np.sqrt(squared)
-
-    def _means(self, values: Floats) -> Floats:
-        """Of each stratum: dims (stratum, quantity)."""
-        means: Floats = (
-            self.shares.reshape(len(self.shares), -1) @ values.reshape(len(values), -1).T
-        )
-        return means
+        squared = np.divide(weights @ variance, below**2, out=ratio * 0, where=known)
+        return ratio, np.sqrt(squared)
 
 
-def _is_corrected(finite: bool | None, by_class: bool, points: Floats, sizes: Floats) -> bool:
-    if finite is not None:
-        return finite
-    return not by_class and bool((points <= sizes).all())
+def _is_corrected(finite: bool | None, drawn: Counted) -> bool:
+    """Whether the population counts as finite.
+
+    Raises:
+        ConfigError: if it shall, and a stratum has more points than it is large.
+    """
+    smaller = [
+        f"stratum {name!r} has {points:g} points and a size of {size:g}, which is no number of "
+        "pixels: there is no correction for a finite population (finite=True) of it"
+        for name, points, size in zip(drawn.strata, drawn.points, drawn.sizes, strict=True)
+        if points > size
+    ]
+    if finite and smaller:
+        raise ConfigError(smaller, "the sample")
+    return not (drawn.is_by_class or smaller) if finite is None else finite
+
+
+def _index(names: Sequence[Hashable]) -> pd.Index[Any]:
+    return pd.Index(list(names), name="class", dtype=object)
 
 
 def _table(
-    estimates: Floats, errors: Floats, names: Sequence[Hashable], unit: float = 1.0
+    estimates: Floats, errors: Floats, index: pd.Index[Any], unit: float = 1.0
 ) -> pd.DataFrame:
     values, half = unit * estimates, unit * Z * errors
     columns = {"estimate": values, "se": unit * errors, "low": values - half, "high": values + half}
-    return pd.DataFrame(columns, index=pd.Index(list(names), name="class", dtype=object))
+    return pd.DataFrame(columns, index=index)

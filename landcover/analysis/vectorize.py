@@ -20,6 +20,7 @@ import shapely
 
 from landcover.analysis.map_blocks import MapView, Progress, map_views, no_progress
 from landcover.analysis.polygons import Polygons, polygons
+from landcover.contracts import Backend
 from landcover.errors import ConfigError, LandcoverError, OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import geo_metadata
@@ -46,6 +47,7 @@ def vectorize(
     output: str | os.PathLike[str],
     minimum: float = 0.0,
     progress: Progress = no_progress,
+    pool: Backend | None = None,
 ) -> pd.DataFrame:
     """Write the map of a run as polygons, one for each connected area of a class.
 
@@ -67,6 +69,8 @@ def vectorize(
             ``class``, ``code``, ``pixels`` (of the map), ``hectares`` and ``geometry``.
         minimum: square metres; smaller areas are left out.
         progress: called with how many rows of the map are done, and how many there are.
+        pool: whose workers read the map and follow outlines, which this process puts together and
+            writes; None: it does it all.
 
     Returns:
         a row a class, in the order of the scheme, indexed by ``class``, with ``code``, ``polygons``,
@@ -86,7 +90,7 @@ def vectorize(
         if not path.parent.is_dir():
             raise OutputError(str(path.parent), "is no folder: make it first")
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=TEMPORARY) as folder:
-            written = _Written(views, minimum, progress)
+            written = _Written(views, minimum, progress, pool)
             beside = _write(run, views, written, Path(folder, path.name))
             for name, content in beside.items():
                 Storage(str(path.parent)).put(name, content)
@@ -145,6 +149,7 @@ class _Written:
     views: list[MapView]
     minimum: float
     progress: Progress
+    pool: Backend | None
     error: Exception | None = None
     sums: npt.NDArray[np.float64] = field(init=False)
 
@@ -204,7 +209,7 @@ class _Written:
             def progress(done: int, _: int, first: int = first) -> None:
                 self.progress(first + done, total)
 
-            for some in polygons(view, progress):
+            for some in polygons(view, progress, self.pool):
                 yield _in_crs(some.where(some.metres >= self.minimum), view.grid.crs, crs)
             before += view.grid.height
 

@@ -103,7 +103,9 @@ def _estimates(found: Estimates) -> dict[str, Any]:
         name: {str(key): plain(row) for key, row in table.to_dict("index").items()}
         for name, table in tables.items()
     }
-    return {"points": found.points, **rows}
+    pairs = found.matrix.reset_index().to_dict("records")
+    told = {"points": found.points, "finite_population_correction": found.finite}
+    return {**told, **rows, "matrix": [plain(row) for row in pairs]}
 
 
 def _show_estimates(found: Estimates) -> None:

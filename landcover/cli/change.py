@@ -10,15 +10,15 @@ from landcover.analysis.change.compare import Wanted
 from landcover.analysis.change.decision import Rule
 from landcover.changes import Change
 from landcover.changes import change as compare
+from landcover.cli.backends import backend_of, backend_options
+from landcover.cli.dates import each_date_option
 from landcover.cli.progress import progress_of
 from landcover.cli.tables import new_table, show
-from landcover.plugins import load_backend
 
 
 @click.command()
-@click.argument("before")
-@click.argument("after")
-@click.argument("more", nargs=-1)
+@click.argument("runs", nargs=-1, required=True, metavar="BEFORE AFTER [MORE ...]")
+@each_date_option
 @click.option("-o", "--output", required=True, metavar="DIR", help="The directory to be made.")
 @click.option(
     "--from",
@@ -69,13 +69,11 @@ from landcover.plugins import load_backend
     metavar="N",
     help="How many candidates get pictures of the imagery, those with most changed ground first.",
 )
-@click.option("--backend", default="local", show_default=True, help="local, dask, spark.")
-@click.option("--workers", type=click.IntRange(min=1), help="How many work at the same time.")
+@backend_options
 @click.option("--json", "as_json", is_flag=True, help="Print change.json in place of tables.")
 def change(
-    before: str,
-    after: str,
-    more: tuple[str, ...],
+    runs: tuple[str, ...],
+    dates: tuple[str, ...],
     output: str,
     sources: tuple[str, ...],
     targets: tuple[str, ...],
@@ -89,6 +87,8 @@ def change(
     as_json: bool,
 ) -> None:
     """Say what changed between BEFORE and AFTER, and MORE later dates: run directories.
+
+    A single run over scenes of several dates (source.date) is compared date by date.
 
     Two maps of one place differ mostly because one of them is wrong. A change counts here where it
     is likelier than errors of the labels: given the probabilities that the network gave to tiles
@@ -107,12 +107,10 @@ def change(
     transition, with which 'landcover accuracy DIR --sample' says how much really changed, with
     confidence intervals.
     """
-    options = {} if workers is None else {"workers": workers}
     made = compare(
-        before,
-        after,
-        *more,
+        *runs,
         output=output,
+        dates=dates,
         before_classes=sources,
         after_classes=targets,
         threshold=threshold,
@@ -120,7 +118,7 @@ def change(
         accuracy=accuracy,
         confusions=confusions,
         chips=chips,
-        backend=load_backend(backend, **options),
+        backend=backend_of(backend, workers),
         watch=progress_of,
     )
     if as_json:

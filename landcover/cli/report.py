@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from landcover.cli.dates import each_date_option
 from landcover.cli.progress import progress_of
 from landcover.cli.references import field_option, ignore_option, scheme_option
 from landcover.report.page.write import write_report
@@ -14,6 +15,7 @@ from landcover.report.page.write import write_report
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN [RUN ...]")
+@each_date_option
 @click.option(
     "-o",
     "--output",
@@ -47,6 +49,7 @@ from landcover.report.page.write import write_report
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: the file and its size.")
 def report(
     runs: tuple[str, ...],
+    dates: tuple[str, ...],
     output: str,
     change: str | None,
     reference: tuple[str, ...],
@@ -69,6 +72,7 @@ def report(
     path = write_report(
         runs,
         output,
+        dates=dates,
         change=change,
         reference=reference or None,
         sample=sample or None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,8 +177,12 @@ def _shown(run: Run) -> dict[str, RunDirectory]:
     compared = run.summary.get("compared")
     if not compared:
         return {"chip": run.directory}
-    ends = {"chip_before": compared[0], "chip_after": compared[-1]}
-    return {column: RunDirectory.open(path) for column, path in ends.items()}
+    dates = run.summary.get("compared_dates") or [""] * len(compared)
+    ends = {"chip_before": 0, "chip_after": -1}
+    return {
+        column: replace(RunDirectory.open(compared[end]), date=dates[end])
+        for column, end in ends.items()
+    }
 
 
 def _told(drawn: gpd.GeoDataFrame, output: str, pictures: bool) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import json
 
 import click
 
+from landcover.cli.backends import backend_of, backend_options
 from landcover.cli.dates import date_option
 from landcover.cli.progress import progress_of
-from landcover.plugins import load_backend
 from landcover.run import open_run
 
 
@@ -35,8 +35,7 @@ from landcover.run import open_run
     metavar="M2",
     help="For --rule area: no area shall be smaller than so many square metres.",
 )
-@click.option("--backend", default="local", show_default=True, help="local, dask, spark.")
-@click.option("--workers", type=click.IntRange(min=1), help="How many work at the same time.")
+@backend_options
 @click.option("--json", "as_json", is_flag=True, help="Print what run.json says of the new run.")
 def smooth(
     run: str,
@@ -72,13 +71,12 @@ def smooth(
     if rule != "area" and minimum_area is not None:
         raise click.UsageError("--minimum-area has no meaning without --rule area.")
     opened = open_run(run, date)
-    options = {} if workers is None else {"workers": workers}
     with progress_of("smoothing", "steps") as progress:
         made = opened.smooth(
             output,
             window,
             centre,
-            load_backend(backend, **options),
+            backend_of(backend, workers),
             rule=rule,
             minimum_area=minimum_area,
             progress=progress,

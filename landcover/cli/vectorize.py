@@ -6,6 +6,7 @@ import json
 
 import click
 
+from landcover.cli.backends import backend_of, backend_options
 from landcover.cli.dates import date_option
 from landcover.cli.files import plain
 from landcover.cli.progress import progress_of
@@ -29,8 +30,17 @@ from landcover.run import open_run
     metavar="M2",
     help="Leave out areas smaller than so many square metres.  [default: none is left out]",
 )
+@backend_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON in place of a table.")
-def vectorize(run: str, date: str, output: str, minimum: float, as_json: bool) -> None:
+def vectorize(
+    run: str,
+    date: str,
+    output: str,
+    minimum: float,
+    backend: str,
+    workers: int | None,
+    as_json: bool,
+) -> None:
     """Write the map of RUN, a run directory, as polygons: one for each connected area of a class.
 
     Pixels (or tiles) that share a side belong together; those that touch at a corner only do not.
@@ -46,7 +56,8 @@ def vectorize(run: str, date: str, output: str, minimum: float, as_json: bool) -
     """
     opened = open_run(run, date)
     with progress_of("outlining", "rows of the map") as progress:
-        table = opened.vectorize(output, minimum, progress)
+        pool = backend_of(backend, workers)
+        table = opened.vectorize(output, minimum, progress, pool)
     if as_json:
         click.echo(
             json.dumps([plain(row) for row in table.reset_index().to_dict("records")], indent=2)

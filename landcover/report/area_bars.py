@@ -68,7 +68,8 @@ def _draw_zones(axes: Axes, wide: pd.DataFrame, scheme: Scheme) -> None:
             }
             axes.barh(range(len(wide)), wide[item.name], 0.72, left=left, **look)
             left = left + wide[item.name]
-    axes.set_yticks(range(len(wide)), literal([str(name) for name in wide.index]))
+    keys = [key if isinstance(key, tuple) else (key,) for key in wide.index]
+    axes.set_yticks(range(len(wide)), literal([", ".join(map(str, key)) for key in keys]))
 
 
 def literal(names: list[str]) -> list[str]:

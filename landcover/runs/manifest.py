@@ -104,6 +104,7 @@ class _Manifest(_Part):
     dates: dict[Name, list[Name]] = {}
     smoothed: _Smoothed | None = None
     compared: list[str] = []
+    compared_dates: list[str] = []
     accuracy: _Accuracy | None = None
     precision_check: _Precision | None = None
 

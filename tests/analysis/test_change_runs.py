@@ -123,7 +123,7 @@ def test_tiles_that_changed_by_their_probabilities_are_mapped(
     paths = [county[f"2010{kept}"], county[f"2016{kept}"]]
     code, planted = NLCD6.by_name["Developed"].code, county["planted"]
     differs = (county["2016 codes"] == code) & (county["2010 codes"] != code)
-    found = inputs(paths)
+    found = inputs([RunDirectory.open(path) for path in paths])
     evidence, words = evidence_of(found, Rule(), [])
     assert words == ["probabilities of tiles"] * 2
     comparison = Comparison(found.dates, evidence, found.grid, Rule(), Legend(NLCD6))
@@ -218,7 +218,7 @@ def test_a_map_in_another_crs_is_seen_at_centres(crs: str, tmp_path: Path) -> No
     other = rng.choice(CODES, (80, 90))
     before = pixel_run(tmp_path / "a", NLCD6, [(one, UTM, placed(side=10))])
     after = pixel_run(tmp_path / "b", NLCD6, [(other, crs, transform)])
-    found = inputs([before.path, after.path])
+    found = inputs([before, after])
     col = np.floor((east - transform[2]) / transform[0] + 1e-6).astype(int)
     row = np.floor((north - transform[5]) / transform[4] + 1e-6).astype(int)
     inside = (row >= 0) & (row < 80) & (col >= 0) & (col < 90)
@@ -419,7 +419,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["a", "unlike"], 2, "classes differ"),
         (["a", "far"], 2, "shows no ground that"),
         (["east", "west"], 2, "shows no ground that"),
-        (["a"], 2, "Missing argument"),
+        (["a"], 2, "two dates or more"),
         (["a", "b", "--to", "Town"], 2, "there is no class 'Town'"),
         (["a", "b", "--threshold", "7"], 2, "threshold is a share"),
         (["a", "b", "--confusion", "absent.json"], 2, "cannot be read as JSON"),

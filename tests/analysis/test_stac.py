@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rasterio.transform import from_origin
 from support.finished import pixel_run
 
 import landcover
+from landcover.analysis.stac_model import model_item
 from landcover.classes import classes_of, scheme
 from landcover.errors import ConfigError
 
@@ -84,6 +86,27 @@ def test_it_is_valid_by_the_core_schemas_and_the_model_by_the_extension(tmp_path
             properties = stac_model.MLModelProperties(**document["properties"])
             assert properties.name == "model colours"
             assert stac_model.SCHEMA_URI in document["stac_extensions"]
+
+
+@pytest.mark.parametrize(
+    "name", ["net_.onnx", "2016.keras", "übung-.model", "_.onnx", "a b.pb", "m"]
+)
+def test_whatever_a_model_is_called_its_item_keeps_to_the_extension(name: str) -> None:
+    """Facts of the schema of version 1.6 that its own library does not look at: the form of names, kinds
+    of numbers, what goes with bands, and which assets say how they are opened."""
+    item = model_item({**RECIPE, "path": f"/models/{name}", "reads": "bfloat16"}, NLCD6)
+    properties, assets = item["properties"], item["assets"]
+    assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]", properties["mlm:name"])
+    [taken], [given] = properties["mlm:input"], properties["mlm:output"]
+    assert taken["input"]["data_type"] == "other" and given["result"]["data_type"] == "float32"
+    assert "bands" in taken["input"]["dim_order"] and "bands" not in given["result"]["dim_order"]
+    assert taken["bands"] == [band["name"] for band in properties["bands"]]
+    assert [asset["roles"] for asset in assets.values() if "mlm:artifact_type" in asset] == [
+        ["mlm:model"]
+    ]
+    for one in given["classification:classes"]:
+        assert {"value", "name"} <= {*one} and re.fullmatch("[0-9A-Za-z_-]+", one["name"])
+        assert isinstance(one["value"], int) and re.fullmatch("[0-9A-F]{6}", one["color_hint"])
 
 
 def test_a_date_that_is_none_is_refused_and_nothing_is_written(tmp_path: Path) -> None:

@@ -105,6 +105,77 @@ def test_stehman_2014_where_the_strata_are_not_the_classes() -> None:
     assert (found.areas.loc["C", ["estimate", "se"]] / total).round(3).tolist() == [0.2, 0.064]
 
 
+def test_stehman_2014_a_cell_of_the_error_matrix() -> None:
+    matrix = lc.stratified_estimates(STEHMAN, SIZES_STEHMAN).matrix
+    assert matrix.index.names == ["mapped", "reference"] and len(matrix) == 16
+    assert matrix["estimate"].sum() == pytest.approx(1)
+    assert matrix.loc[("B", "C"), "estimate"] == pytest.approx(0.08)  # cell (2, 3) of the paper
+    by_hand = np.sqrt(0.4**2 * 0.1 * 0.9 / 9 * 0.99975 + 0.2**2 * 0.2 * 0.8 / 9 * 0.9995)
+    assert matrix.loc[("B", "C"), "se"] == pytest.approx(by_hand)
+    assert matrix.loc[("A", "D")].tolist() == [0, 0, 0, 0]
+
+
+def test_the_worked_example_of_colombia_with_a_stratum_that_no_reference_is_called_after() -> None:
+    """Open MRV, "Analysis of sample data" (2021), section 3: forest, non-forest, disturbance, buffer."""
+    names = ["forest", "non-forest", "disturbance", "buffer"]
+    counts = [[271, 3, 1, 0], [6, 193, 1, 0], [2, 1, 27, 0], [23, 0, 7, 0]]
+    weights = dict(zip(names, (0.551, 0.407, 0.0137, 0.0287), strict=True))
+    found = lc.stratified_estimates(sample_of(counts, names), weights)
+    assert not found.finite
+    areas = found.areas["estimate"].tolist()
+    assert areas == pytest.approx([0.57811, 0.39922, 0.02307, 0], abs=6e-5)  # of rounded weights
+    errors = [0.0067520, 0.0063466, 0.0037174, 0]
+    assert found.areas["se"].tolist() == pytest.approx(errors, abs=5e-7)
+    assert found.users["estimate"].round(3).tolist() == [0.985, 0.965, 0.9, 0]
+    producers = found.producers["estimate"].round(3).tolist()
+    assert producers[:3] == [0.939, 0.984, 0.535] and np.isnan(producers[3])
+    assert found.overall["estimate"].round(3).tolist() == [0.948]
+    cells = found.matrix["estimate"].to_numpy().reshape(4, 4) * sum(weights.values())  # 1.0004
+    assert cells[3].tolist() == pytest.approx([0.02200, 0, 0.00670, 0], abs=2e-5)
+    assert cells.sum(axis=1).tolist() == pytest.approx(list(weights.values()))
+
+
+def test_two_classes_one_of_which_is_rare() -> None:
+    """The example of aa_card in the R package mapac: 436 points in each of two strata."""
+    sample = sample_of([[410, 26], [67, 369]], [1, 2])
+    found = lc.stratified_estimates(sample, {1: 828_837, 2: 33_067_283})
+    shares = found.areas / (828_837 + 33_067_283)
+    assert shares["estimate"].tolist() == pytest.approx([0.1729063, 0.8270937], abs=5e-8)
+    assert shares["se"].tolist() == pytest.approx([0.01687046] * 2, abs=5e-8)
+    assert found.overall.loc["overall", ["estimate", "se"]].tolist() == pytest.approx(
+        [0.84862969, 0.01687046], abs=5e-8
+    )
+    assert found.users["estimate"].tolist() == pytest.approx([0.9403670, 0.8463303], abs=5e-8)
+    assert found.producers["estimate"].tolist() == pytest.approx([0.132986, 0.998237], abs=5e-7)
+
+
+def test_card_1982_known_shares_of_the_map_beside_a_matrix_of_congalton_and_green() -> None:
+    """Congalton and Green, "Assessing the Accuracy of Remotely Sensed Data": map shares of 0.3, 0.4, 0.1,
+    0.2 make 0.741 of an overall accuracy of 321 / 434."""
+    counts = [[65, 4, 22, 24], [6, 81, 5, 8], [0, 11, 85, 19], [4, 7, 3, 90]]
+    names = ["deciduous", "conifer", "agriculture", "shrub"]
+    shares = dict(zip(names, (0.3, 0.4, 0.1, 0.2), strict=True))
+    found = lc.stratified_estimates(sample_of(counts, names), shares)
+    assert found.overall["estimate"].round(3).tolist() == [0.741]
+    cells = found.matrix["estimate"].to_numpy().reshape(4, 4)
+    assert cells.diagonal().round(3).tolist() == [0.170, 0.324, 0.074, 0.173]
+    assert list(found.areas.index) == names
+    # For a simple random sample, in which a point is as likely anywhere, the matrix is taken as it is.
+    drawn = sample_of(counts, names).assign(stratum="all")
+    plain = lc.stratified_estimates(drawn, {"all": 1.0}).overall.loc["overall", "estimate"]
+    assert plain == pytest.approx(321 / 434)
+
+
+def test_cochran_1977_a_list_of_3042_names_of_304_that_were_looked_at_38_are_wrong() -> None:
+    """Sampling Techniques, section 3.2: 380 are wrong, with a standard error of 54.8."""
+    reference = ["wrong"] * 38 + ["right"] * 266
+    sample = pd.DataFrame({"stratum": "list", "mapped": "right", "reference": reference})
+    found = lc.stratified_estimates(sample, {"list": 3042})
+    assert found.finite
+    assert found.areas.loc["wrong", "estimate"] == pytest.approx(380.25)
+    assert found.areas.loc["wrong", "se"] == pytest.approx(54.8, abs=0.05)
+
+
 def test_strata_called_otherwise_than_classes_give_the_same_but_for_the_correction() -> None:
     renamed = OLOFSSON_2014.assign(stratum="stratum of " + OLOFSSON_2014["stratum"])
     sizes = {f"stratum of {name}": size for name, size in SIZES_2014.items()}
@@ -305,3 +376,47 @@ def test_a_stratum_all_of_which_was_looked_at_adds_no_error() -> None:
     found = lc.stratified_estimates(pd.DataFrame(rows), sizes, finite=True)
     assert found.overall.loc["overall", "se"] == 0 and (found.areas["se"] == 0).all()
     assert found.areas["estimate"].to_dict() == {"a": pytest.approx(3), "b": pytest.approx(4)}
+
+
+def test_names_that_mean_something_to_programs_are_names() -> None:
+    names = ["a.b", "[x]", "10", "(", "*", "a.b|10", "$", "\\\\d", "<b>"]
+    matrix = (np.eye(len(names), dtype=int) * 5 + 1).tolist()
+    found = lc.stratified_estimates(sample_of(matrix, names), dict.fromkeys(names, 100))
+    for table in (found.users, found.producers, found.areas):
+        assert list(table.index) == names
+        assert np.ptp(table["estimate"]) == pytest.approx(0)
+
+
+def test_where_all_points_of_a_kind_are_alike_nothing_is_left_to_rounding() -> None:
+    sample = sample_of([[7, 0, 0], [0, 7, 0], [0, 0, 7]], ["a", "b", "c"])
+    found = lc.stratified_estimates(sample, {"a": 0.1, "b": 0.7, "c": 1e9})
+    for table in (found.overall, found.users, found.producers):
+        assert (table[["estimate", "low", "high"]] == 1).all().all()
+    for table in (found.overall, found.users, found.producers, found.areas, found.matrix):
+        assert (table["se"] == 0).all()
+
+
+def test_a_correction_that_makes_no_sense_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"'x' has 2 points and a size of 1\.5"):
+        lc.stratified_estimates(pd.DataFrame(GOOD), {"x": 1.5, "y": 80}, finite=True)
+    assert not lc.stratified_estimates(pd.DataFrame(GOOD), {"x": 1.5, "y": 80}).finite
+
+
+def test_a_stratum_with_two_sizes_and_labels_of_blanks_are_refused() -> None:
+    sizes = pd.Series([10, 20, 30], index=["x", "y", "y"])
+    with pytest.raises(ConfigError, match="'y' has several sizes"):
+        lc.stratified_estimates(pd.DataFrame(GOOD), sizes)
+    blank = pd.DataFrame({**GOOD, "reference": ["a", " ", "b", ""]})
+    with pytest.raises(ConfigError, match="2 of 4 points have no label"):
+        lc.stratified_estimates(blank, {"x": 10, "y": 10})
+
+
+def test_a_map_of_a_single_class_has_its_accuracy_and_all_the_ground_that_was_found() -> None:
+    reference = ["forest"] * 45 + ["water"] * 5
+    sample = pd.DataFrame({"stratum": "forest", "mapped": "forest", "reference": reference})
+    found = lc.stratified_estimates(sample, {"forest": 2_000})
+    assert found.overall["estimate"].tolist() == [0.9]
+    assert found.areas["estimate"].to_dict() == {"forest": 1_800, "water": pytest.approx(200)}
+    assert found.producers.loc["water", ["estimate", "se"]].tolist() == [0, 0]
+    assert found.users.loc["water"].isna().all()
+    assert found.users.loc["forest", "se"] == pytest.approx(np.sqrt(0.09 / 49))

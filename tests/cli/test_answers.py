@@ -100,6 +100,26 @@ def test_areas_of_zones_say_of_which_nothing_is_mapped(
     assert rows[-1]["zone"] == "far" and rows[-1]["share"] is None
 
 
+def test_areas_of_several_runs_are_one_table_with_their_dates(
+    landcover: Command, run: Path, tiles: Path
+) -> None:
+    rows = json.loads(landcover("areas", run, tiles, "--json").out)
+    assert [(row["run"], row["class"], row["pixels"]) for row in rows if row["pixels"]] == [
+        ("run", "Forest", 29_900),
+        ("run", "Cultivated", 30_000),
+        ("tiles", "Forest", 60),
+        ("tiles", "Cultivated", 60),
+    ]
+    dated = ["areas", run, tiles, "--date", "20100701", "--date", "2016"]
+    rows = json.loads(landcover(*dated, "--json").out)
+    assert {row["date"] for row in rows} == {"2010-07-01", "2016"}
+    assert landcover(*dated).out.splitlines()[0].split()[:2] == ["date", "class"]
+    said = landcover("areas", run, tiles, "--date", "2010")
+    assert said.code == 2 and "1 dates for 2 runs: give one for each" in said.err
+    said = landcover("areas", run, "--date", "last summer")
+    assert said.code == 2 and "'last summer' is no date such as 2016" in said.err
+
+
 def test_accuracy_against_a_raster_is_tables_json_and_a_figure(
     landcover: Command, run: Path, tmp_path: Path
 ) -> None:

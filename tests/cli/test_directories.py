@@ -31,6 +31,7 @@ NLCD6 = scheme("nlcd6")
 # {run} is the directory in question, {good} one that is whole, {out} a folder that is empty.
 COMMANDS: dict[str, str] = {
     "areas": "areas {run} -o {out}/a.csv --figure {out}/a.png",
+    "areas of two": "areas {good} {run} -o {out}/a.csv --figure {out}/a.png",
     "accuracy": "accuracy {run} --reference {good}/map.tif --figure {out}/c.png",
     "sample": "sample {run} -o {out}/points.gpkg --size 100 --minimum 10",
     "smooth": "smooth {run} -o {out}/smooth",
@@ -38,6 +39,7 @@ COMMANDS: dict[str, str] = {
     "change from": "change {run} {good} -o {out}/change",
     "change to": "change {good} {run} -o {out}/change",
     "report": "report {run} -o {out}/report.html",
+    "report of two": "report {good} {run} --date 2010 --date 2016 -o {out}/report.html",
     "report of change": "report {good} --change {run} -o {out}/report.html",
     "vectorize": "vectorize {run} -o {out}/polygons.gpkg",
     "stac": "stac {run} -o {out}/stac",

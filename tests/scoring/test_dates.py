@@ -13,7 +13,7 @@ from support.colours import blobs
 from support.rasters import write
 
 import landcover
-from landcover.errors import OutputError
+from landcover.errors import ConfigError, OutputError
 
 DATES = {"20160915": "2016-09-15", "20180804": "2018-08-04"}
 SIDE = 100
@@ -74,7 +74,7 @@ def test_what_looks_at_a_run_of_several_dates_asks_which_is_meant(
     run = scored(tile_model, tmp_path / "run", str(county), source__date=pattern)
     assert list(run.summary["dates"]) == ["2016", "2018"]
     asked = r"has a map for each date: say which \(--date of .*\); there are: 2016, 2018"
-    for look in (run.areas, run.map, lambda: run.sample(size=20)):
+    for look in (run.map, lambda: run.sample(size=20), lambda: run.smooth(tmp_path / "no")):
         with pytest.raises(OutputError, match=asked):
             look()
     with pytest.raises(OutputError, match="has no map of '2017'"):
@@ -88,6 +88,62 @@ def test_what_looks_at_a_run_of_several_dates_asks_which_is_meant(
         scored(tile_model, tmp_path / "run", str(county))
     with pytest.raises(OutputError, match="belongs to another run, with another imagery"):
         scored(tile_model, tmp_path / "run", str(county), source__date="auto")
+
+
+def test_a_run_of_several_dates_is_measured_and_compared_date_by_date(
+    tile_model: Path, county: Path, tmp_path: Path
+) -> None:
+    """As runs of each date alone would be; with probabilities, which change is decided by."""
+    kept = {"output__probabilities": True}
+    both = scored(tile_model, tmp_path / "both", str(county), source__date="auto", **kept)
+    alone = [
+        scored(tile_model, tmp_path / date, str(county / f"*_{written}.tif"), **kept)
+        for written, date in DATES.items()
+    ]
+    areas = both.areas()
+    assert areas.index.names == ["date", "class"]
+    for date, run in zip(DATES.values(), alone, strict=True):
+        assert areas.loc[date].equals(run.areas())
+    wanted = {"changing": 0.9, "threshold": 0.1}  # places that anybody can look at
+    found = landcover.change(both, output=tmp_path / "found", **wanted)
+    expected = landcover.change(*alone, output=tmp_path / "expected", dates=[*DATES], **wanted)
+    assert found.transitions.equals(expected.transitions)
+    assert [run["date"] for run in found.summary["runs"]] == [*DATES.values()]
+    assert [run["date"] for run in expected.summary["runs"]] == [*DATES.values()]
+    assert {run["evidence"] for run in found.summary["runs"]} == {"probabilities of tiles"}
+    assert np.array_equal(
+        codes(tmp_path / "found/change.tif"), codes(tmp_path / "expected/change.tif")
+    )
+    table = found.candidates()
+    assert table["chip_before"].notna().all() and len(table) == len(expected.candidates())
+    first = tmp_path / "found" / table["chip_before"].iloc[0]
+    assert (
+        first.read_bytes()
+        == (tmp_path / "expected" / expected.candidates()["chip_before"].iloc[0]).read_bytes()
+    )
+    assert first.read_bytes() != (tmp_path / "found" / table["chip_after"].iloc[0]).read_bytes()
+    dates = [*DATES.values()]
+    one = landcover.change(both, both, output=tmp_path / "again", dates=dates, **wanted)
+    assert one.transitions.equals(found.transitions)
+
+
+def test_dates_that_go_back_or_are_not_there_are_refused(
+    tile_model: Path, county: Path, tmp_path: Path
+) -> None:
+    run = scored(
+        tile_model, tmp_path / "run", str(county / "left_20160915.tif"), source__date="auto"
+    )
+    output = {"output": tmp_path / "change"}
+    with pytest.raises(ConfigError, match=r"of 2018, and .* of 2016-09-15: name the earlier one"):
+        plain = scored(tile_model, tmp_path / "plain", str(county / "left_20180804.tif"))
+        landcover.change(plain, run, dates=["2018", "2016-09-15"], **output)
+    with pytest.raises(OutputError, match="has no map of '2017-01-01'; there are: 2016-09-15"):
+        landcover.change(run, plain, dates=["2017-01-01", "2018"], **output)
+    with pytest.raises(
+        ConfigError, match="two dates or more: runs of them, or one run over several"
+    ):
+        landcover.change(run, **output)
+    assert not (tmp_path / "change").exists()
 
 
 def test_scenes_of_one_date_have_a_map_as_ever(

@@ -26,6 +26,7 @@ from landcover.analysis.change.legend import Legend
 from landcover.analysis.change.places import FOLDER, joined
 from landcover.analysis.change.summary import summary, transitions_table
 from landcover.analysis.chips import usual_sizes
+from landcover.analysis.dated import DatedRun, names_of
 from landcover.analysis.map_blocks import Progress
 from landcover.contracts import Backend, Lost
 from landcover.errors import ConfigError, OutputError, SourceError
@@ -82,7 +83,8 @@ class Wanted:
 
 
 def compare(
-    paths: Sequence[str],
+    runs: Sequence[RunDirectory],
+    dates: Sequence[str],
     output: str,
     rule: Rule,
     wanted: Wanted,
@@ -97,7 +99,8 @@ def compare(
     pixels. Places count where every date has a class.
 
     Args:
-        paths: of the runs, the first date first.
+        runs: their directories, the first date first.
+        dates: of each; none: as the runs say.
         output: the directory to be made.
         rule: how changes are told from errors.
         wanted: which changes are candidates.
@@ -116,8 +119,8 @@ def compare(
         MissingExtra: if geopandas is not installed.
     """
     geopandas_of()
-    found = inputs(paths)
-    if output.rstrip("/") in {path.rstrip("/") for path in paths}:
+    found = inputs(runs, dates)
+    if output.rstrip("/") in {run.path.rstrip("/") for run in runs}:
         raise OutputError(output, "is one of the runs that are compared: name another output")
     legend = Legend(found.scheme)
     codes = wanted.codes(legend)
@@ -125,7 +128,7 @@ def compare(
     comparison = Comparison(found.dates, evidence, found.grid, rule, legend)
     fingerprint = {
         "change": {
-            "runs": [_digest_of(run) for run in found.runs],
+            "runs": [_digest_of(one) for one in found.dated],
             "rule": asdict(rule),
             "evidence": hashlib.sha256(repr(evidence).encode()).hexdigest(),
             "candidates": sorted(codes),
@@ -134,6 +137,7 @@ def compare(
     told = {
         "model": {"output": "pixel" if found.unit == "pixels" else "tile"},
         "compared": [run.path for run in found.runs],
+        "compared_dates": [run.date for run in found.runs],
     }
     with _whole_or_nothing(output), claim(output, fingerprint, legend.scheme, told) as made:
         work = _Work(made, found, comparison, wanted, codes, pool, watch)
@@ -210,7 +214,7 @@ class _Work:
         grid = self.found.grid
         names = [
             f"dates/{number}-{name}.tif"
-            for number, name in enumerate(file_names([run.path for run in self.found.runs]), 1)
+            for number, name in enumerate(file_names(names_of(self.found.dated)), 1)
         ]
         pairs = zip(names, self.found.dates, strict=True)
         wanted = [(name, grid, DateMap(date, grid)) for name, date in pairs]
@@ -267,6 +271,6 @@ def _whole_or_nothing(output: str) -> Iterator[None]:
         raise
 
 
-def _digest_of(run: RunDirectory) -> Any:
-    said: Mapping[str, Any] = run.manifest().get("fingerprint", {})
-    return said.get("digest")
+def _digest_of(one: DatedRun) -> Any:
+    said: Mapping[str, Any] = one.run.manifest().get("fingerprint", {})
+    return [said.get("digest"), one.date] if one.date else said.get("digest")

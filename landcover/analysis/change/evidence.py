@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
@@ -23,7 +23,7 @@ from landcover.runs.maps.maker import MAP
 from landcover.runs.parts import read_part
 
 _MOST = 2**20  # tiles whose probabilities are held at once
-_NEEDED = ("source", "row", "col")
+_NEEDED = ["source", "row", "col"]
 
 
 class Evidence(Protocol):
@@ -167,20 +167,26 @@ def tiles_of(run: RunDirectory) -> tuple[SceneTiles, ...]:
         OutputError: if a part cannot be read.
     """
     scenes: dict[str, list[tuple[int, Area, str]]] = {}
+    of_date: dict[str, str] = {}
     for index in run.parts("tiles"):
-        found = _part(run, index)
+        found = _part(replace(run, date=""), index)
         if found is not None:
-            scenes.setdefault(found[0], []).append((index, *found[1:]))
+            source, of_date[source] = found[:2]
+            scenes.setdefault(source, []).append((index, *found[2:]))
     said = run.manifest()
     files, dates = said.get("files", []), said.get("dates", {})
     own = [name for name in files if name.startswith("maps/") and name.endswith(".tif")]
     names = [f"maps/{name}.tif" for name in file_names(list(scenes), dates)] if own else [MAP]
-    pairs = zip(names, scenes.values(), strict=False)
-    return tuple(SceneTiles(name, tuple(parts)) for name, parts in pairs if name in files)
+    return tuple(
+        SceneTiles(name, tuple(parts))
+        for name, (source, parts) in zip(names, scenes.items(), strict=False)
+        if name in files and (not run.date or of_date[source] == run.date)
+    )
 
 
-def _part(run: RunDirectory, index: int) -> tuple[str, Area, str] | None:
-    """The scene of a part, where its tiles lie, and what the network gave them; None without tiles."""
+def _part(run: RunDirectory, index: int) -> tuple[str, str, Area, str] | None:
+    """The scene of a part, its date, where its tiles lie, and what the network gave them; None without
+    tiles."""
     name = run.part("tiles", index)
     try:
         with run.storage.open(name) as file:
@@ -190,8 +196,10 @@ def _part(run: RunDirectory, index: int) -> tuple[str, Area, str] | None:
         raise OutputError(run.storage.where(name), f"cannot be read: {error}") from error
     if not said.num_rows:
         return None
-    table = read_part(run, index, _NEEDED)
+    has_date = "date" in names
+    table = read_part(run, index, [*_NEEDED, "date"] if has_date else _NEEDED)
     row, col = table["row"].to_numpy(), table["col"].to_numpy()
     area = Area(int(row.min()), int(row.max()) + 1, int(col.min()), int(col.max()) + 1)
     column = "probabilities" if "probabilities" in names else "score"
-    return str(table["source"][0].as_py()), area, column
+    date = str(table["date"][0].as_py()) if has_date else ""
+    return str(table["source"][0].as_py()), date, area, column

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from landcover.analysis.change.alignment import Dated
 from landcover.analysis.change.confusion import measured_rates
 from landcover.analysis.change.decision import Rule
 from landcover.analysis.change.evidence import Evidence, Rates, TileScores
+from landcover.analysis.dated import DatedRun, dated_runs, refuse_disorder
 from landcover.analysis.map_blocks import (
     finished,
     grid_of,
@@ -34,16 +35,21 @@ class Inputs:
     """Runs that can be compared.
 
     Args:
-        runs: the first date first, each in its own scheme.
+        dated: the first date first, each in its own scheme.
         dates: their maps.
         grid: of the first one.
         unit: what its pixels are: "pixels" or "tiles".
     """
 
-    runs: tuple[RunDirectory, ...]
+    dated: tuple[DatedRun, ...]
     dates: tuple[Dated, ...]
     grid: MapGrid
     unit: str
+
+    @property
+    def runs(self) -> tuple[RunDirectory, ...]:
+        """Their directories, each opened for its date."""
+        return tuple(one.run for one in self.dated)
 
     @property
     def scheme(self) -> Scheme:
@@ -51,29 +57,38 @@ class Inputs:
         return self.runs[0].scheme
 
 
-def inputs(paths: Sequence[str]) -> Inputs:
-    """Open runs that are to be compared.
+def inputs(opened: Sequence[RunDirectory], dates: Sequence[str] = ()) -> Inputs:
+    """Take runs that are to be compared.
+
+    Args:
+        opened: their directories, the first date first; one over several dates that was opened for
+            none stands for each of them.
+        dates: of each, as :func:`landcover.analysis.dated.dated_runs` takes them.
 
     Raises:
-        ConfigError: if there are fewer than two, or their classes differ.
+        ConfigError: if there are fewer than two, their classes differ, or a later one comes first.
         OutputError: if one is not done, has no map, or it cannot be read.
         SourceError: if two have no ground in common.
     """
-    if len(paths) < 2:
-        raise ConfigError(["a change needs runs of two dates or more"], "change")
-    runs = tuple(RunDirectory.open(path) for path in paths)
-    for run in runs:
+    for run in opened:
         finished(run)
+    dated = dated_runs(opened, dates)
+    if len(dated) < 2:
+        reason = "a change needs two dates or more: runs of them, or one run over several"
+        raise ConfigError([reason], "change")
+    refuse_disorder(dated)
+    runs = [one.run for one in dated]
+    for run in runs:
         _check_classes(runs[0], run)
     scheme = runs[0].scheme
-    dates = tuple(Dated(RunDirectory(run.path, scheme), tuple(map_names(run))) for run in runs)
-    if dates[0].names[0].startswith("maps/"):
+    maps = tuple(Dated(replace(run, scheme=scheme), tuple(map_names(run))) for run in runs)
+    if len(maps[0].names) > 1:
         reason = "has no map of all its scenes, which lie far apart: compare runs of one scene each"
         raise OutputError(runs[0].path, reason)
-    grid = _grids(dates[0])[0]
-    for date in dates[1:]:
-        _check_overlap(dates[0], grid, date)
-    return Inputs(runs, dates, grid, "pixels" if labels_pixels(runs[0]) else "tiles")
+    grid = _grids(maps[0])[0]
+    for date in maps[1:]:
+        _check_overlap(maps[0], grid, date)
+    return Inputs(tuple(dated), maps, grid, "pixels" if labels_pixels(runs[0]) else "tiles")
 
 
 def evidence_of(

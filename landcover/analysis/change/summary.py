@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,8 @@ import numpy.typing as npt
 from landcover.analysis.change.blocks import Comparison, Tally
 from landcover.analysis.change.inputs import Inputs
 from landcover.analysis.change.legend import FLICKER, UNCHANGED
+from landcover.analysis.dated import names_of
+from landcover.runs.directory import RunDirectory
 from landcover.runs.maps.maker import Maps
 
 _RULE = (
@@ -43,13 +44,14 @@ def summary(
         words: what the labels of each run are worth.
     """
     scheme, grid, legend = found.scheme, found.grid, comparison.legend
+    names = names_of(found.dated)
     pixels, common = (float(one.sum()) for one in tally.pairs)
     shown = [item for item in legend.scheme if maps.counts.get(item.code)]
     return {
         "status": "done",
         "runs": [
-            {"path": run.path, "name": name, **_of_run(run.manifest()), "evidence": said}
-            for run, name, said in zip(found.runs, names_of(found), words, strict=True)
+            {"path": run.path, "name": name, "date": date or None, **_of_run(run), "evidence": said}
+            for (run, date), name, said in zip(found.dated, names, words, strict=True)
         ],
         "classes": scheme.to_json()["classes"],
         "unit": found.unit,
@@ -66,7 +68,7 @@ def summary(
         },
         "rule": {**asdict(comparison.rule), "neighbours": 8, "text": _RULE},
         "transitions": transitions(scheme.names, tally),
-        "areas": _areas(scheme.names, names_of(found), tally),
+        "areas": _areas(scheme.names, names, tally),
         "flicker": _flicker(scheme.names, tally) if len(found.runs) > 2 else None,
         "legend": [
             {
@@ -78,12 +80,6 @@ def summary(
             for item in shown
         ],
     }
-
-
-def names_of(found: Inputs) -> list[str]:
-    """What the runs are called: the last parts of their paths, or the paths where these are alike."""
-    short = [PurePosixPath(run.path.rstrip("/")).name or run.path for run in found.runs]
-    return short if len({*short}) == len(short) else [run.path for run in found.runs]
 
 
 def transitions(names: Sequence[str], tally: Tally) -> list[dict[str, Any]]:
@@ -142,8 +138,8 @@ def _amount(of: npt.NDArray[np.float64]) -> dict[str, Any]:
     return {"pixels": int(of[0]), "hectares": float(of[1])}
 
 
-def _of_run(said: Mapping[str, Any]) -> dict[str, Any]:
-    return {"fingerprint": said.get("fingerprint", {}).get("digest")}
+def _of_run(run: RunDirectory) -> dict[str, Any]:
+    return {"fingerprint": run.manifest().get("fingerprint", {}).get("digest")}
 
 
 def _pair(comparison: Comparison, code: int) -> dict[str, Any]:

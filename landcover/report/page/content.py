@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -110,19 +109,6 @@ def told(wanted: Wanted, phase: Phase) -> Told:
         _compared(wanted, said, phase),
         estimates(run, wanted.sample, wanted.scheme, wanted.field) if wanted.sample else None,
     )
-
-
-def names_of(runs: Sequence[RunDirectory]) -> list[str]:
-    """What runs are called: the last part of their paths, and more of it where that is not enough."""
-    parts = [PurePosixPath(printable(redacted(run.path))).parts for run in runs]
-    for length in range(1, max(map(len, parts), default=1) + 1):
-        names = [
-            ", ".join(filter(None, ("/".join(one[-length:]) or "run", run.date)))
-            for one, run in zip(parts, runs, strict=True)
-        ]
-        if len({*names}) == len(names):
-            return names
-    return [f"{number}: {'/'.join(one)}" for number, one in enumerate(parts, 1)]
 
 
 def _compared(wanted: Wanted, said: dict[str, Any], phase: Phase) -> Comparison | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from landcover.analysis.dated import dated_runs, names_of
 from landcover.analysis.map_blocks import Progress, finished, no_progress
 from landcover.errors import ConfigError, OutputError
 from landcover.report.page.changes import change_said, change_told
-from landcover.report.page.content import Wanted, names_of, told
+from landcover.report.page.content import Wanted, told
 from landcover.report.page.maps import Phase, maps_of
 from landcover.report.page.render import Page
 from landcover.runs.directory import RunDirectory
@@ -40,6 +40,7 @@ def write_report(
     runs: File | Opened | Sequence[File | Opened],
     output: File,
     *,
+    dates: Sequence[str] = (),
     change: File | Opened | None = None,
     reference: File | Sequence[File] | None = None,
     sample: File | Sequence[File] | None = None,
@@ -57,6 +58,8 @@ def write_report(
         runs: one or several that are done: directories, or what :func:`landcover.open_run` returns.
             A run over scenes of several dates stands for one a date.
         output: the file, replaced as a whole where there is one.
+        dates: one for each run, such as "2016-09-15": which map is meant of a run over several dates,
+            and when the imagery was taken of one that does not say so.
         change: what changed between runs: a directory that ``landcover change`` has written, or what
             :func:`landcover.change` returned.
         reference: what the labels are held against, as :meth:`landcover.Run.accuracy` takes it: one
@@ -77,11 +80,13 @@ def write_report(
         ConfigError: if classes cannot be compared, or references are not as many as runs.
         MissingExtra: if Jinja2 is not installed, or geopandas for points and samples.
     """
-    directories = [one for run in _listed(runs) for one in _dated(_directory(run))]
-    if not directories:
+    opened = [_directory(run) for run in _listed(runs)]
+    if not opened:
         raise ConfigError(["name at least one run"], "the report")
-    for directory in directories:
+    for directory in opened:
         finished(directory)
+    shown = dated_runs(opened, dates)
+    directories = [one.run for one in shown]
     compared = None if change is None else _directory(change)
     if compared:
         change_said(compared)
@@ -91,7 +96,7 @@ def write_report(
     page = Page()
     how = (scheme, field, ignored)
     several = (_each("reference", reference, directories), _each("sample", sample, directories))
-    columns = zip(directories, names_of(directories), *several, strict=True)
+    columns = zip(directories, names_of(shown), *several, strict=True)
     found = [told(Wanted(*one, *how), phase) for one in columns]
     mapped = [one for one in found if one.has_map]
     maps = maps_of([one.run for one in mapped], [one.name for one in mapped], compared, phase)
@@ -107,14 +112,6 @@ def _listed(runs: File | Opened | Sequence[File | Opened]) -> Sequence[File | Op
 
 def _directory(run: File | Opened) -> RunDirectory:
     return RunDirectory.open(str(run)) if isinstance(run, (str, os.PathLike)) else run.directory
-
-
-def _dated(run: RunDirectory) -> list[RunDirectory]:
-    """A run, or each date of one over scenes of several dates, as if it were a run of its own."""
-    dates = run.manifest().get("dates")
-    if run.date or not isinstance(dates, dict) or len(dates) < 2:
-        return [run]
-    return [replace(run, date=date) for date in dates]
 
 
 def _each(

@@ -51,7 +51,7 @@ class Dates:
 
 
 def _of_name(file: str) -> str:
-    found = sorted({one for one in map(_iso, _dates_in(PurePosixPath(file).name)) if one})
+    found = sorted({one for one in map(iso_date, _dates_in(PurePosixPath(file).name)) if one})
     if not found:
         reason = f"its name holds no date such as 20160915 or 2016-09-15; say where one is ({_EXAMPLE}, a tag, or STAC)"
         raise SourceError(file, reason)
@@ -81,7 +81,7 @@ def _of_pattern(file: str, pattern: str) -> str:
 
 
 def _checked(file: str, text: str) -> str:
-    date = _iso(text)
+    date = iso_date(text)
     if date is None:
         reason = f"its date {text!r} (source.date) is none: YYYY, YYYYMM, YYYYMMDD or the like is"
         raise SourceError(file, reason)
@@ -92,7 +92,7 @@ def _dates_in(name: str) -> Iterable[str]:
     return (found[0] for found in _IN_A_NAME.finditer(name))
 
 
-def _iso(text: str) -> str | None:
+def iso_date(text: str) -> str | None:
     """A date as ISO 8601 has it, as exact as it is written; None where it is none."""
     found = _WRITTEN.fullmatch(text.strip())
     if found is None:
