@@ -43,7 +43,7 @@ ORDERS = {
     ],
     "landcover/models": [
         *("cache", "formats", "fetch", "cntk", "openvino_library", "preprocessing"),
-        *("graph_analysis", "network"),
+        *("graph_analysis", "cropping", "network"),
         *("runtimes", "output_side", "sidecar", "proposal", "recipe", "model", "export"),
         *("inspection", "comparison"),
     ],

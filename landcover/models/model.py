@@ -11,6 +11,7 @@ import xarray as xr
 
 from landcover.devices import Gpu
 from landcover.errors import ModelError
+from landcover.models.cropping.crop import Arithmetic
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import detect
 from landcover.models.network import Network
@@ -42,6 +43,12 @@ class ScoringModel:
         self.network = network
         self.gpu = gpu
         self._limit = ConcurrencyLimit()
+
+    @property
+    def arithmetic(self) -> Arithmetic | None:
+        """How much less is computed of a window than the file says, once that has been; None: all."""
+        found: Arithmetic | None = getattr(self.network, "arithmetic", None)
+        return found
 
     @property
     def batch(self) -> int:

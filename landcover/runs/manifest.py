@@ -96,6 +96,7 @@ class _Manifest(_Part):
     seconds: Number = 0.0
     tasks: Count = 0
     model_loads: Count = 0
+    multiply_adds: dict[str, int] = {}
     devices: dict[str, int] = {}
     workers: dict[str, int] = {}
     installations: list[Options] = []

@@ -26,7 +26,7 @@ from landcover.scoring.model import open_models
 from landcover.scoring.outcome import write_outcome
 from landcover.scoring.plan import (
     GPU_TILES_PER_SECOND,
-    cropped,
+    as_written,
     make_source,
     model_settings,
     recorded_task_size,
@@ -69,8 +69,9 @@ def run(
     started = time.perf_counter()
     here = _works_here(config, backend)
     recipe = make_recipe(model_settings(config), here=here)
+    works = as_written(config.source, recipe)
     # What the driver of a cluster opens, it opens on the CPU: GPUs are for the workers.
-    own = recipe if here else replace(recipe, device="cpu")
+    own = works if here else replace(works, device="cpu")
     source = make_source(config.source, recipe)
     planned = source.count()  # first, as it says whether there are too many to go through
     if done := _done(config, recipe, source, planned):
@@ -79,16 +80,15 @@ def run(
     with _opened(config, backend) as pool, _model_here(own, pool, here):
         # A cluster that does not answer says so here, before anything is written.
         threads = pool.threads
-        source = source.divided(_task_tiles(config, recipe, own, pool, totals.planned))
+        source = source.divided(_task_tiles(config, works, own, pool, totals.planned))
         with _claimed(config, recipe, source, totals, INPUTS if extend else ()) as directory:
             source = shared_region(source, directory)
             job = Job(
-                recipe,
+                works,
                 directory,
                 threads=threads,
                 tuned=config.model.batch == "auto",
                 probabilities=config.output.probabilities,
-                crop=cropped(config.source, recipe),
                 alone=here,
                 driver=installation(recipe.runtime),
                 limits=Limits(config.failures.timeout),
@@ -177,7 +177,7 @@ def _precision(recipe: Recipe, job: Job, source: Source) -> dict[str, object]:
     """What a precision below f32 changes, as an entry of ``run.json``; no entry for f32."""
     if recipe.precision == "f32":
         return {}
-    found = check_precision(recipe, source, job.threads, job.crop)
+    found = check_precision(recipe, source, job.threads)
     return {} if found is None else {"precision_check": found.as_dict()}
 
 

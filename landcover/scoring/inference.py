@@ -16,14 +16,12 @@ class Labelling:
     Args:
         opened: the model.
         batch: the most tiles at once; None: as many as it is fastest with, measured here.
-        crop: pixels on each side of what a network labels that are not written.
     """
 
-    def __init__(self, opened: OpenModel, batch: int | None, crop: int = 0) -> None:
+    def __init__(self, opened: OpenModel, batch: int | None) -> None:
         self._opened, self._model = opened, opened.model
         wanted = opened.tuning().batch if batch is None else batch
         self.batch = min(wanted, self._model.batch)
-        self._inner = slice(crop, -crop or None)
         self._numbers = self._model.recipe.form == "numbers"
 
     def __call__(self, batch: Batch) -> Labels:
@@ -33,8 +31,7 @@ class Labelling:
         if self._model.batch < self.batch:
             self._shrink()
         if probabilities.ndim == 4:
-            inner = probabilities[:, :, self._inner, self._inner]
-            return label_pixels(inner, batch.valid, self._numbers)
+            return label_pixels(probabilities, batch.valid, self._numbers)
         return label_tiles(probabilities, self._numbers)
 
     def _shrink(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from landcover.classes import classes_of
@@ -70,14 +71,15 @@ def task_size(recipe: Recipe, count: int, tiles_per_second: float, slots: int) -
     return max(1, min(most, round(wanted)))
 
 
-def cropped(settings: SourceSettings, recipe: Recipe) -> int:
-    """Pixels on each side of what the network labels that are not written.
+def as_written(settings: SourceSettings, recipe: Recipe) -> Recipe:
+    """The recipe by which a run opens its model: of what the network labels, what is written.
 
-    They are what ``source.halo`` or ``source.stride`` asks for beyond the model's own halo.
+    Its halo is that of the grid, which ``source.halo`` or ``source.stride`` may make larger than the
+    model's own. The run's fingerprint says so by the grid.
     """
     if settings.images or recipe.output == "tile":
-        return 0
-    return _tiling(settings, recipe).halo - recipe.halo
+        return recipe
+    return replace(recipe, halo=_tiling(settings, recipe).halo)
 
 
 def _rasters(settings: SourceSettings, recipe: Recipe) -> RasterSource:

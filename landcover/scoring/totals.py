@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from landcover.models.cropping.crop import Arithmetic
 from landcover.runs.counts import Counts
 from landcover.scoring.installation import Installation
 from landcover.scoring.worker import Report
@@ -51,6 +52,7 @@ class Totals:
         self._workers: Counter[str] = Counter()
         self._devices: Counter[str] = Counter()
         self._installations: dict[Installation, set[str]] = {}
+        self._arithmetic: Arithmetic | None = None
         self._began, self._ended = float("inf"), 0.0
 
     def add_earlier(self, parts: Mapping[int, Counts]) -> None:
@@ -74,6 +76,7 @@ class Totals:
         self._seconds.update(report.seconds)
         self._loads += report.loads
         self._tasks += 1
+        self._arithmetic = report.arithmetic or self._arithmetic
         self._workers[report.worker] += report.counts.planned
         host = report.worker.rpartition(":")[0]
         if report.installation is not None:
@@ -108,10 +111,13 @@ class Totals:
 
         ``devices`` has the model loads on each device of each host, ``retryable`` how many of the
         quarantined tiles may not fail when they are tried again, ``undefined_pixels`` the pixels of
-        scored tiles for which the network returned no probabilities.
+        scored tiles for which the network returned no probabilities; ``multiply_adds`` what the
+        network computes of a window, where that is less than its file says.
         """
+        cropped = {} if self._arithmetic is None else {"multiply_adds": asdict(self._arithmetic)}
         return {
             "tiles": {"planned": self.planned, **self.tiles},
+            **cropped,
             "retryable": self.retryable,
             "undefined_pixels": self.undefined_pixels,
             "tiles_per_second": round(self.per_second, 2),

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from landcover.contracts import Failure, Task, Tile
 from landcover.errors import OutputError, RunReplaced, StoreDown, StoreError, WorkerUnfit
+from landcover.models.cropping.crop import Arithmetic
 from landcover.models.recipe import Recipe
 from landcover.runs.counts import Counts
 from landcover.runs.directory import RunDirectory
@@ -51,6 +52,7 @@ class Report:
         finished: seconds since the epoch.
         seconds: per stage: load, read, decode, wait, infer, write.
         installation: what the process computes with.
+        arithmetic: how much less the network computes than its file says; None: all of it.
     """
 
     index: int
@@ -62,6 +64,7 @@ class Report:
     finished: float
     seconds: dict[str, float] = field(default_factory=dict)
     installation: Installation | None = None
+    arithmetic: Arithmetic | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,6 @@ class Job:
         threads: CPU threads that the network may use in one process.
         tuned: find out here how many tiles the network is fastest with; else as the recipe says.
         probabilities: whether tables get the probabilities of all classes.
-        crop: pixels on each side of what a network labels that are not written.
         alone: tasks are done in the driver's own process: what cannot be done here cannot be done.
         driver: what the driver computes with; a worker that has another does no work.
         limits: how long a read may take.
@@ -86,7 +88,6 @@ class Job:
     threads: int
     tuned: bool
     probabilities: bool
-    crop: int = 0
     alone: bool = False
     driver: Installation | None = None
     limits: Limits = field(default_factory=Limits, compare=False)
@@ -114,6 +115,7 @@ class Job:
         tally.write = time.perf_counter() - before
         return Report(
             installation=here,
+            arithmetic=opened.model.arithmetic,
             index=task.index,
             counts=counts,
             worker=this_worker(),
@@ -156,7 +158,7 @@ class Job:
     def scored(self, task: Task, opened: OpenModel) -> _Scored:
         """Read a task and run the network on it; nothing is written."""
         done = _Scored([], Tally(), [], self._canvas(task))
-        infer = Labelling(opened, None if self.tuned else self.recipe.batch, self.crop)
+        infer = Labelling(opened, None if self.tuned else self.recipe.batch)
         for batch, labels in opened.pipeline.score(task.reads(), infer, done.tally, self.limits):
             if done.canvas is not None and labels.pixels is not None:
                 done.canvas.put(batch.tiles, codes_of(labels.pixels, self.run.scheme))

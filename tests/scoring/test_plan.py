@@ -14,7 +14,7 @@ from support.rasters import RGBA, imagery, write
 from landcover.config import ModelSettings, SourceSettings, load_config
 from landcover.errors import ConfigError
 from landcover.models.recipe import Recipe, make_recipe
-from landcover.scoring.plan import cropped, make_source, model_settings
+from landcover.scoring.plan import as_written, make_source, model_settings
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +78,14 @@ def test_what_the_source_says_of_the_models_input_wins() -> None:
     assert (found.bands, found.input_size, found.resolution) == ((3, 1, 2), 96, 1)
 
 
-def test_what_is_cropped_is_what_lies_beyond_the_models_own_halo(pixel_recipe: Recipe) -> None:
-    for told, crop in (({}, 0), ({"halo": 2}, 0), ({"halo": 9}, 7), ({"stride": 20}, 6)):
+def test_a_network_labels_what_is_written_and_no_more(
+    pixel_recipe: Recipe, tile_recipe: Recipe
+) -> None:
+    for told, halo in (({}, 2), ({"halo": 2}, 2), ({"halo": 9}, 9), ({"stride": 20}, 8)):
         settings = SourceSettings(rasters=("a.tif",), **told)  # type: ignore[arg-type]
-        assert cropped(settings, pixel_recipe) == crop
-    assert cropped(SourceSettings(images=("a.png",)), pixel_recipe) == 0
+        assert as_written(settings, pixel_recipe) == replace(pixel_recipe, halo=halo)
+    assert as_written(SourceSettings(images=("a.png",)), pixel_recipe) == pixel_recipe
+    assert as_written(SourceSettings(rasters=("a.tif",)), tile_recipe) == tile_recipe
 
 
 def test_networks_that_label_pixels_get_masks_and_others_none(
@@ -110,4 +113,4 @@ def test_the_resolution_is_that_of_the_run_or_else_of_the_model(
 @pytest.mark.parametrize("told", [{"halo": 1}, {"halo": 0}, {"stride": 36}])
 def test_a_halo_below_the_models_is_refused(told: dict[str, int], pixel_recipe: Recipe) -> None:
     with pytest.raises(ConfigError, match="less than the 2 pixels that the model reads"):
-        cropped(SourceSettings(rasters=("a.tif",), **told), pixel_recipe)  # type: ignore[arg-type]
+        as_written(SourceSettings(rasters=("a.tif",), **told), pixel_recipe)  # type: ignore[arg-type]

@@ -19,8 +19,17 @@ Rule: TypeAlias = Callable[[onnx.NodeProto, Spans, Sequence[Array | None]], Span
 
 
 @dataclass(frozen=True)
-class _Window:
-    """A window along one axis, with the padding on both of its sides."""
+class Window:
+    """A window along one axis.
+
+    Args:
+        size: elements that it covers.
+        stride: elements that it moves at a time.
+        dilation: elements from one that it covers to the next.
+        before: padding before the first element.
+        after: padding behind the last one.
+        ceil: a last window that is only partly inside counts.
+    """
 
     size: int
     stride: int
@@ -31,6 +40,7 @@ class _Window:
 
     @property
     def reach(self) -> int:
+        """Elements from the first that it covers to the last."""
         return (self.size - 1) * self.dilation
 
     def count(self, extent: int) -> int:
@@ -45,7 +55,7 @@ class _Window:
 def _convolution(node: onnx.NodeProto, source: Spans, constants: Sequence[Array | None]) -> Spans:
     weights = _known(constants, 0)
     kernel, groups = weights.shape[2:], _attributes(node).get("group", 1)
-    moved = _moved(_by_group(source, groups), _windows(node, kernel, source.shape[3:]))
+    moved = _moved(_by_group(source, groups), windows_of(node, kernel, source.shape[3:]))
     return _channels(moved, weights.shape[0])
 
 
@@ -55,7 +65,7 @@ def _transposed(node: onnx.NodeProto, source: Spans, constants: Sequence[Array |
     kernel = weights.shape[2:]
     more = given.get("output_padding", [0] * len(kernel))
     value = _by_group(source, groups)
-    for axis, window in enumerate(_windows(node, kernel, source.shape[3:], transposed=True), 2):
+    for axis, window in enumerate(windows_of(node, kernel, source.shape[3:], transposed=True), 2):
         value = pixels.spread(value, axis, window.stride)
         edges = [0] * (value.ndim - 1), [0] * (value.ndim - 1)
         edges[0][axis] = window.reach - window.before
@@ -68,7 +78,7 @@ def _transposed(node: onnx.NodeProto, source: Spans, constants: Sequence[Array |
 
 def _pooling(node: onnx.NodeProto, source: Spans, constants: Sequence[Array | None]) -> Spans:
     del constants
-    return _moved(source, _windows(node, _attributes(node)["kernel_shape"], source.shape[3:]))
+    return _moved(source, windows_of(node, _attributes(node)["kernel_shape"], source.shape[3:]))
 
 
 def _padding(node: onnx.NodeProto, source: Spans, constants: Sequence[Array | None]) -> Spans:
@@ -137,7 +147,7 @@ def _channels(by_group: Spans, count: int) -> Spans:
     return by_group.repeat(count // by_group.shape[2], axis=2)
 
 
-def _moved(source: Spans, windows: Sequence[_Window]) -> Spans:
+def _moved(source: Spans, windows: Sequence[Window]) -> Spans:
     value = source
     for axis, window in enumerate(windows, 2):
         count = window.count(source.shape[axis + 1])
@@ -150,9 +160,17 @@ def _moved(source: Spans, windows: Sequence[_Window]) -> Spans:
     return value
 
 
-def _windows(
+def windows_of(
     node: onnx.NodeProto, kernel: Sequence[int], extents: Sequence[int], transposed: bool = False
-) -> list[_Window]:
+) -> list[Window]:
+    """The windows of a convolution or pooling, one an axis, with padding as it comes to be.
+
+    Args:
+        node: which one.
+        kernel: extents of its kernel.
+        extents: of the tensor that it reads, along the same axes.
+        transposed: it is a transposed convolution.
+    """
     given, rank = _attributes(node), len(kernel)
     strides = given.get("strides", [1] * rank)
     dilations = given.get("dilations", [1] * rank)
@@ -169,7 +187,7 @@ def _windows(
             less, more = total // 2, total - total // 2
             before, after = (more, less) if automatic == "SAME_LOWER" else (less, more)
         ceil = bool(given.get("ceil_mode", 0))
-        found.append(_Window(size, stride, dilation, before, after, ceil))
+        found.append(Window(size, stride, dilation, before, after, ceil))
     return found
 
 

@@ -35,12 +35,18 @@ def with_steps(
         reader.replace_source_output(reads.output(0))
     returned = model.outputs[head].get_node().input(0).get_source_output()
     result = operations.result(after(OpenvinoOperations(), returned, steps))
-    whole = openvino.Model([result], [pixels], "landcover")
-    # Names that OpenVINO makes up count on from process to process, and the name of a compiled
-    # network in its cache depends on them.
-    for index, operation in enumerate(whole.get_ordered_ops()):
+    return numbered(openvino.Model([result], [pixels], "landcover"))
+
+
+def numbered(model: openvino.Model) -> openvino.Model:
+    """A network whose operations are numbered.
+
+    Names that OpenVINO makes up count on from process to process, and the name of a compiled
+    network in its cache depends on them.
+    """
+    for index, operation in enumerate(model.get_ordered_ops()):
         operation.set_friendly_name(f"operation{index}")
-    return whole
+    return model
 
 
 class OpenvinoOperations:

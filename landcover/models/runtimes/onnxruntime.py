@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ import onnxruntime
 from landcover.devices import Gpu
 from landcover.errors import ModelError
 from landcover.models.cntk.onnx_file import onnx_of
+from landcover.models.cropping.crop import Arithmetic, cropped
 from landcover.models.formats.detection import Format, ModelFile
 from landcover.models.formats.onnx_file import read_onnx, valid_onnx
 from landcover.models.graph_analysis.facts import Facts, onnx_facts
 from landcover.models.network import CacheByDtype, Network
-from landcover.models.preprocessing.onnx import Ends, find_ends, with_steps
+from landcover.models.preprocessing.onnx import find_ends, with_steps
 from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
 from landcover.models.runtimes.batches import Batches
 
@@ -62,6 +63,7 @@ class OnnxGraph:
 
     def __init__(self, path: Path, head: str | int | None, shown: str, start: _Start) -> None:
         self._path, self._shown, self._start = path, shown, start
+        self.arithmetic: Arithmetic | None = None
         with valid_onnx(shown):
             self._ends = find_ends(read_onnx(path, shown), head, shown)
 
@@ -78,13 +80,12 @@ class OnnxGraph:
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; sessions are started when the first pixels arrive."""
-        return _SessionNetwork(lambda dtype: self._session(steps, dtype), self._ends, self._shown)
+        return _SessionNetwork(self, steps, Batches(self._ends.signature.batch, self._shown))
 
-    def _session(self, steps: Steps, dtype: np.dtype[Any]) -> onnxruntime.InferenceSession:
+    def session(self, steps: Steps, dtype: np.dtype[Any]) -> onnxruntime.InferenceSession:
+        """The network with its steps, for pixels of a dtype."""
         # Nothing holds the model while the session is made: large ones are then in memory once less.
-        content = with_steps(
-            read_onnx(self._path, self._shown), self._ends, steps, dtype
-        ).SerializeToString()
+        content = self._content(steps, dtype)
         try:
             session = self._start(content)
         except Exception as error:  # the library's errors have no root of their own
@@ -92,6 +93,15 @@ class OnnxGraph:
             raise ModelError(self._shown, f"ONNX Runtime does not run it: {reason}") from error
         self._start.check(session, self._shown)
         return session
+
+    def _content(self, steps: Steps, dtype: np.dtype[Any]) -> bytes:
+        """The network with its steps, less what the labels of pixels do not need."""
+        model = with_steps(read_onnx(self._path, self._shown), self._ends, steps, dtype)
+        found = cropped(model) if steps.output is not None and steps.output.pixel else None
+        if found is None:
+            return model.SerializeToString()
+        self.arithmetic = found.arithmetic
+        return found.model.SerializeToString()
 
 
 @dataclass(frozen=True)
@@ -144,14 +154,17 @@ def providers(gpu: Gpu | None) -> list[Any]:
 class _SessionNetwork:
     """A network whose sessions, one a dtype of pixels, run on several threads at once."""
 
-    def __init__(
-        self,
-        start: Callable[[np.dtype[Any]], onnxruntime.InferenceSession],
-        ends: Ends,
-        shown: str,
-    ) -> None:
-        self._sessions = CacheByDtype(start)
-        self._batches = Batches(ends.signature.batch, shown)
+    def __init__(self, graph: OnnxGraph, steps: Steps, batches: Batches) -> None:
+        self._graph = graph
+        self._sessions: CacheByDtype[onnxruntime.InferenceSession] = CacheByDtype(
+            partial(graph.session, steps)
+        )
+        self._batches = batches
+
+    @property
+    def arithmetic(self) -> Arithmetic | None:
+        """How much less it computes than its file says, once it has run; None: all of it."""
+        return self._graph.arithmetic
 
     def run(self, pixels: Pixels) -> Probabilities:
         session = self._sessions(pixels.dtype)

@@ -6,6 +6,7 @@ import hashlib
 import queue
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -16,6 +17,7 @@ import onnx
 from landcover.errors import ModelError
 from landcover.models.cache import cache_folder, cached
 from landcover.models.cntk.onnx_file import onnx_of
+from landcover.models.cropping.crop import Arithmetic, cropped
 from landcover.models.formats.detection import Format, ModelFile
 from landcover.models.formats.onnx_file import read_onnx, valid_onnx
 from landcover.models.formats.outputs import choose_head, likely_outputs
@@ -23,8 +25,9 @@ from landcover.models.graph_analysis.arithmetic import Operation
 from landcover.models.graph_analysis.facts import Facts, facts_of, onnx_facts
 from landcover.models.network import CacheByDtype, Network
 from landcover.models.openvino_library import FAILURES, frontend, openvino
-from landcover.models.preprocessing.onnx import onnx_order
-from landcover.models.preprocessing.openvino import with_steps
+from landcover.models.preprocessing.onnx import find_ends, onnx_order
+from landcover.models.preprocessing.onnx import with_steps as with_onnx_steps
+from landcover.models.preprocessing.openvino import numbered, with_steps
 from landcover.models.preprocessing.specification import (
     Layout,
     Pixels,
@@ -165,6 +168,7 @@ class OpenvinoGraph:
             channels_last=kind == "tf",
             order=_order(path) if kind == "onnx" else None,
         )
+        self.arithmetic: Arithmetic | None = None
         # A network that insists on a number of images gets them all in one part.
         self._streams = streams if self.signature.batch is None else 1
 
@@ -183,18 +187,38 @@ class OpenvinoGraph:
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; it is compiled when the first pixels arrive."""
         batches = Batches(self.signature.batch, self._shown)
-        return _RequestNetwork(lambda dtype: self._compiled(steps, dtype), batches)
+        return _RequestNetwork(self, steps, batches)
 
-    def _compiled(self, steps: Steps, dtype: np.dtype[Any]) -> _Requests:
+    def compiled(self, steps: Steps, dtype: np.dtype[Any]) -> _Requests:
+        """The network with its steps, for pixels of a dtype."""
         settings = {**self._settings, "NUM_STREAMS": self._streams}
         if steps.output is not None:  # what is compiled only to be looked at is not kept
             settings["CACHE_DIR"] = str(cache_folder() / "openvino")
         try:
-            model = self._fresh.pop() if self._fresh else self._read()  # it is taken apart
-            model = with_steps(model, self._head, self.signature, steps, dtype)
+            model = self._cropped(steps, dtype)
+            if model is None:
+                model = self._fresh.pop() if self._fresh else self._read()  # it is taken apart
+                model = with_steps(model, self._head, self.signature, steps, dtype)
             return _Requests(self._core.compile_model(model, "CPU", settings), self._streams)
         except FAILURES as error:
             raise self._refusal(error) from error
+
+    def _cropped(self, steps: Steps, dtype: np.dtype[Any]) -> openvino.Model | None:
+        """The network with its steps and nothing that its labels do not need; None: it is so."""
+        if self._kind != "onnx" or steps.output is None or not steps.output.pixel:
+            return None
+        try:
+            with valid_onnx(self._shown):
+                model = read_onnx(self._path, self._shown)
+                ends = find_ends(model, self._head, self._shown)
+                found = cropped(with_onnx_steps(model, ends, steps, dtype))
+        except ModelError:  # what OpenVINO has read all the same
+            return None
+        if found is None:
+            return None
+        self.arithmetic = found.arithmetic
+        reader = frontend.FrontEndManager().load_by_framework(self._kind)
+        return numbered(reader.convert(reader.load(BytesIO(found.model.SerializeToString()))))
 
     def _read(self) -> openvino.Model:
         """The network, by the one reader for what the file is: no other is to guess at it."""
@@ -275,9 +299,15 @@ class _Requests:
 class _RequestNetwork:
     """A network that is compiled once a dtype of pixels, and runs on several threads at once."""
 
-    def __init__(self, start: Any, batches: Batches) -> None:
-        self._requests: CacheByDtype[_Requests] = CacheByDtype(start)
+    def __init__(self, graph: OpenvinoGraph, steps: Steps, batches: Batches) -> None:
+        self._graph = graph
+        self._requests: CacheByDtype[_Requests] = CacheByDtype(partial(graph.compiled, steps))
         self._batches = batches
+
+    @property
+    def arithmetic(self) -> Arithmetic | None:
+        """How much less it computes than its file says, once it has run; None: all of it."""
+        return self._graph.arithmetic
 
     def run(self, pixels: Pixels) -> Probabilities:
         # What OpenVINO would convert to 32-bit integers first is converted to float32 here.

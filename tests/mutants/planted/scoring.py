@@ -132,19 +132,9 @@ INFERENCE = planted(
     "landcover/scoring/inference.py",
     "tests/scoring/test_irregular.py tests/scoring/test_tuning.py tests/scoring/test_labels.py",
     (
-        "a halo beyond the model's is written",
-        "self._inner = slice(crop, -crop or None)",
-        "self._inner = slice(None)",
-    ),
-    (
-        "the halo beyond the model's is cut above only",
-        "self._inner = slice(crop, -crop or None)",
-        "self._inner = slice(2 * crop, None)",
-    ),
-    (
         "the mask is not given on",
-        "return label_pixels(inner, batch.valid, self._numbers)",
-        "return label_pixels(inner, None, self._numbers)",
+        "return label_pixels(probabilities, batch.valid, self._numbers)",
+        "return label_pixels(probabilities, None, self._numbers)",
     ),
     (
         "a batch that shrank is not remembered",
@@ -441,11 +431,6 @@ WORKER = planted(
         "Canvas(task, 0, self.run.scheme.dtype)",
     ),
     (
-        "tiles are not cropped",
-        "None if self.tuned else self.recipe.batch, self.crop)",
-        "None if self.tuned else self.recipe.batch, 0)",
-    ),
-    (
         "undefined pixels are lost",
         'undefined=_undefined(labels) if self.recipe.output == "pixel" else None,',
         "undefined=None,",
@@ -641,9 +626,9 @@ PLAN = planted(
     "tests/scoring/test_plan.py tests/scoring/test_irregular.py tests/scoring/test_seams.py",
     ("a halo below the model's", "    if tiling.halo < recipe.halo:\n", "    if False:\n"),
     (
-        "the crop is the whole halo",
-        "return _tiling(settings, recipe).halo - recipe.halo",
-        "return _tiling(settings, recipe).halo",
+        "a halo beyond the model's is labelled",
+        "return replace(recipe, halo=_tiling(settings, recipe).halo)",
+        "return recipe",
     ),
     (
         "the model's resolution wins",
