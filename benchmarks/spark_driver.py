@@ -23,8 +23,8 @@ from landcover.plugins import load_backend
 
 TASKS = 500
 
-# Slots of the executor: a few times the CPUs of this machine, since the tasks do nothing.
-SLOTS = 8
+# Slots of the executor: as many as it takes for jobs as large as a cluster of 1,000 workers has them.
+SLOTS = 126
 
 _PATIENCE = 120
 
