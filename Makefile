@@ -6,12 +6,13 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 FOLDER ?= demo
 CASES ?= 2000
+SEEDS ?= 10000
 SEED ?= 0
 ONLY ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test half-of-networks-and-clusters half-of-the-rest faults quick hostile test-lowest sbom mutants oracle lint types java clean
+.PHONY: help install demo test half-of-networks-and-clusters half-of-the-rest faults quick hostile test-lowest sbom mutants oracle simulate lint types java clean
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 18
@@ -49,7 +50,7 @@ SLOW := tests/analysis/test_change_runs.py tests/analysis/test_minimum_area.py t
 	tests/scoring/test_dates.py tests/scoring/test_everywhere.py tests/scoring/test_extending.py \
 	tests/scoring/test_failing_calls.py tests/scoring/test_failing_stores.py tests/scoring/test_installation.py \
 	tests/scoring/test_model.py tests/scoring/test_poison.py tests/scoring/test_real_imagery.py \
-	tests/models/test_cropping.py tests/scoring/test_runs_together.py tests/test_benchmarks.py tests/test_examples.py tests/training
+	tests/models/test_cropping.py tests/scoring/test_runs_together.py tests/simulation tests/test_benchmarks.py tests/test_examples.py tests/training
 
 quick: $(VENV)/.dev ## the same without clusters, most of TensorFlow, and what takes long
 	$(VENV)/bin/ruff check
@@ -59,6 +60,9 @@ quick: $(VENV)/.dev ## the same without clusters, most of TensorFlow, and what t
 
 mutants: $(VENV)/.dev ## plant small faults one at a time, and see that tests notice each (ONLY=pattern EVERY=1 JOBS=2)
 	@PYTHONPATH=tests $(VENV)/bin/python -m mutants --jobs $(JOBS) --every $(or $(EVERY),3) --only "$(ONLY)"
+
+simulate: $(VENV)/.dev ## let simulated worlds fail in drawn ways, one a seed (SEEDS=10000 SEED=0 JOBS=2)
+	@PYTHONPATH=tests $(VENV)/bin/python -m simulation --seeds $(SEEDS) --seed $(SEED) --jobs $(JOBS)
 
 oracle: $(VENV)/.dev java ## score random cases and compare them with a slow reference (CASES=2000 SEED=0)
 	@PYTHONPATH=tests $(VENV)/bin/python -m oracle --cases $(CASES) --seed $(SEED)

@@ -144,7 +144,10 @@ def ended_run(path: str, fingerprint: Mapping[str, object], scheme: Scheme) -> R
         return None
     if found.get("status") != "done" or found.get("retryable"):
         return None
-    return None if other_keys(found, whole_of(fingerprint, scheme)) else run
+    if other_keys(found, whole_of(fingerprint, scheme)):
+        return None
+    run.storage.settle_names("")  # else a run that says so may not be done after a power cut
+    return run
 
 
 @contextmanager
@@ -192,6 +195,7 @@ def claim(
         # Not before run.json: whose a directory is must be known, wherever a run is killed.
         run.storage.prepare("tiles", "quarantine", "pixels")
         run.storage.sweep("", "tiles", "quarantine", "pixels", "maps")
+        run.storage.settle_names("", "tiles", "quarantine", "pixels")
         yield run
 
 

@@ -73,9 +73,13 @@ def remove_part(run: RunDirectory, index: int) -> None:
 def remove_strays(run: RunDirectory) -> None:
     """Remove what lies beside tables and belongs to none: of copies and attempts that were killed.
 
+    All tasks have ended: whatever is half-written is of a worker that was killed, or of a copy that
+    nobody waits for.
+
     Raises:
         OutputError: if something cannot be removed.
     """
+    run.storage.sweep("tiles", *_BESIDE)
     for kind in _BESIDE:
         there = run.marked_parts(kind)
         often = Counter(index for index, _ in there)

@@ -124,6 +124,13 @@ class Storage:
         if self.local is not None:
             os.sync()
 
+    def settle_names(self, *folders: str) -> None:
+        """Wait until the disk holds the names in folders: who gave them may have been killed before."""
+        if self.local is not None:
+            for folder in folders:
+                if (self.local / folder).is_dir():
+                    flush_folder(self.local / folder)
+
     def put_new(self, name: str, content: bytes) -> bool:
         """Write a file as :meth:`put` does, unless there is one: of two writers the first one wins.
 

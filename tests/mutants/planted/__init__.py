@@ -11,6 +11,7 @@ from mutants.planted import (
     change,
     images,
     models,
+    protocol,
     report,
     runs,
     scenes,
@@ -19,7 +20,7 @@ from mutants.planted import (
     tiles,
 )
 
-_LISTS = (tiles, scenes, images, models, scoring, runs, backends, shared, change, report)
+_LISTS = (tiles, scenes, images, models, scoring, runs, protocol, backends, shared, change, report)
 
 
 def _of(module: ModuleType) -> Iterator[Fault]:
