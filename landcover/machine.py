@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import re
+import resource
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,11 @@ def available_memory() -> int:
     if not used.isdigit():
         return free
     return min(free, usable_memory() - int(used) + (int(kept[1]) if kept else 0))
+
+
+def peak_memory() -> int:
+    """Bytes of memory that this process has held at the most so far."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # Linux counts in kibibytes
 
 
 def machine_facts() -> dict[str, Any]:

@@ -45,9 +45,8 @@ def areas(
     """How much ground is of each class.
 
     Areas are those on the ground (:class:`landcover.analysis.ground.Ground` says how). Ground that
-    several scenes show counts once, as the map shows it: the first listed scene that has a class there
-    wins. Where a network labels tiles, each is one pixel of the map and counts as a whole, also where
-    it reaches beyond its scene. A pixel belongs to a zone if its centre does; zones may overlap.
+    several scenes show counts once, as the map shows it (``output.overlap``). Where a network labels
+    tiles, each is one pixel of the map and counts as a whole, also where it reaches beyond its scene. A pixel belongs to a zone if its centre does; zones may overlap.
 
     Args:
         run: the directory of a run that is done, with a map.

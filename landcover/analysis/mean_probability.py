@@ -18,13 +18,14 @@ from landcover.analysis.map_blocks import (
     grid_of,
     labels_pixels,
     opened_map,
+    read,
 )
 from landcover.analysis.square import Square
 from landcover.errors import ConfigError, OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
 from landcover.runs.map_format.area import Area, Codes
-from landcover.runs.map_format.grid import MapGrid
+from landcover.runs.map_format.grid import MapGrid, file_names
 from landcover.runs.parts import read_part, read_parts
 
 Floats = npt.NDArray[np.float32]
@@ -86,16 +87,22 @@ class _Scene:
 
     Args:
         run: whose they are.
+        name: of its map.
         grid: one pixel a tile.
+        date: of the scene; "" where it does not matter.
+        cut: its map does not show all of its tiles.
         parts: of each task its index and the tiles between which its tiles lie.
     """
 
     run: RunDirectory
+    name: str
     grid: MapGrid
+    date: str
+    cut: bool
     parts: list[tuple[int, Area]]
 
     def probabilities(self, area: Area) -> Floats:
-        """Those of some tiles: dims (row, col, class); NaN where a tile has none."""
+        """Those of some tiles: dims (row, col, class); NaN where the map does not show the tile."""
         found = np.full((*area.shape, len(self.run.scheme)), np.nan, np.float32)
         for index, held in self.parts:
             if held.overlap(area).empty:
@@ -106,13 +113,19 @@ class _Scene:
             values = table["probabilities"].combine_chunks().flatten().to_numpy()
             values = values.reshape(len(row), -1)[inside]
             found[row[inside] - area.row0, col[inside] - area.col0] = values
+        if self.cut:
+            height, width = area.shape
+            with opened_map(self.run, self.name) as file:
+                window = Window(area.col0, area.row0, width, height)
+                codes = read(self.run.storage.where(self.name), file, window)
+            found[codes == self.run.scheme.nodata] = np.nan
         return found
 
 
 def _seen(view: MapView, scenes: list[_Scene], first: int, last: int) -> Floats:
     """Probabilities of the tiles that some rows of a map show: dims (y, x, class), NaN for none.
 
-    A pixel shows the tile in which its centre lies, of the first listed scene that has one there.
+    A pixel shows the tile in which its centre lies, of the first scene whose map shows one there.
     """
     known = np.full((last - first, view.grid.width, len(view.run.scheme)), np.nan, np.float32)
     cols, rows = np.meshgrid(np.arange(view.grid.width) + 0.5, np.arange(first, last) + 0.5)
@@ -135,34 +148,43 @@ def _seen(view: MapView, scenes: list[_Scene], first: int, last: int) -> Floats:
 
 
 def _scenes(run: RunDirectory) -> list[_Scene]:
-    """The scenes of a run, in the order in which they were listed."""
-    files = [name for name in finished(run)["files"] if name.endswith(".tif")]
-    grids = []
+    """The scenes of a run, in the order in which its map shows them."""
+    said = finished(run)
+    files = [name for name in said["files"] if name.endswith(".tif")]
+    grids = {}
     for name in [name for name in files if name.startswith("maps/")] or files:
         with opened_map(run, name) as file:
-            grids.append(grid_of(file))
+            grids[name] = grid_of(file)
     scenes: dict[str, _Scene] = {}
     columns = ["source", "row", "col", "xmin", "ymin", "xmax", "ymax"]
+    overlap = said.get("config", {}).get("output", {}).get("overlap")
+    columns += ["date"] if overlap == "newest" else []
     for index, table in zip(run.parts("tiles"), read_parts(run, columns=columns), strict=True):
         if not table.num_rows:
             continue
         source = table["source"][0].as_py()
         if source not in scenes:
-            scenes[source] = _Scene(run, _grid(run, table, grids), [])
+            name = _map_of(run, table, grids)
+            date = table["date"][0].as_py() if overlap == "newest" else ""
+            scenes[source] = _Scene(run, name, grids[name], date, overlap == "centre", [])
         row, col = (table[name].to_numpy() for name in ("row", "col"))
         held = Area(int(row.min()), int(row.max()) + 1, int(col.min()), int(col.max()) + 1)
         scenes[source].parts.append((index, held))
-    return list(scenes.values())
+    return sorted(scenes.values(), key=lambda scene: scene.date, reverse=True)
 
 
-def _grid(run: RunDirectory, table: pa.Table, grids: list[MapGrid]) -> MapGrid:
-    """The pixels of the map of a scene: in the middle of each lies the middle of its tile."""
+def _map_of(run: RunDirectory, table: pa.Table, grids: dict[str, MapGrid]) -> str:
+    """The map of a scene: in the middle of each of its pixels lies the middle of a tile."""
     own, tile = crs_of(table.schema), table.slice(0, 1).to_pylist()[0]
+    [called] = file_names([tile["source"]])
     x, y = (tile["xmin"] + tile["xmax"]) / 2, (tile["ymin"] + tile["ymax"]) / 2
-    for grid in grids:
+    # Scenes of several dates lie on the same pixels: of their maps, the one that is called so.
+    for name, grid in sorted(
+        grids.items(), key=lambda one: not one[0].startswith(f"maps/{called}")
+    ):
         col, row = grid.pixel(x, y)
         apart = max(abs(col - tile["col"] - 0.5), abs(row - tile["row"] - 0.5))
         inside = 0 <= col < grid.width and 0 <= row < grid.height
         if apart < 1e-3 and inside and pyproj.CRS.from_user_input(grid.crs) == own:
-            return grid
+            return name
     raise OutputError(run.path, f"has tiles of {tile['source']} that are on none of its maps")

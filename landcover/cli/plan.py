@@ -1,18 +1,26 @@
-"""``landcover plan``: what a run would do, without doing it."""
+"""``landcover plan``: what a run would do and take, without doing it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from itertools import islice
+from typing import Any
 
 import click
 
+from landcover.cli.figures import figure_lines
 from landcover.config import Config, load_config, parse_override
 from landcover.contracts import Task
-from landcover.models.model import open_model
+from landcover.errors import OutputError
 from landcover.models.recipe import Recipe, make_recipe
-from landcover.scoring.plan import make_source, model_settings, task_size
-from landcover.scoring.tuning import measure
+from landcover.runs.directory import RunDirectory
+from landcover.scoring.costs import remember
+from landcover.scoring.forecast import Forecast, forecast
+from landcover.scoring.plan import make_source, model_settings
+from landcover.tiles.images import ImageSource
+from landcover.tiles.rasters import RasterSource
 
 _SHOWN = 5
 
@@ -20,24 +28,69 @@ _SHOWN = 5
 @click.command()
 @click.argument("config", type=click.Path(dir_okay=False))
 @click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Set one key.")
-def plan(config: str, overrides: tuple[str, ...]) -> None:
-    """Say what CONFIG would do: model, tiles, tasks, where they lie. Nothing is written."""
-    settings = load_config(config, dict(parse_override(text) for text in overrides))
+@click.option(
+    "--seconds",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(0.1),
+    help="How long the measurement takes, after its start.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def plan(config: str, overrides: tuple[str, ...], seconds: float, as_json: bool) -> None:
+    """Say what CONFIG would do and take: tiles, tasks, bytes, memory, time, cost, energy.
+
+    Some seconds of the run are done, elsewhere, to measure it; nothing is written where CONFIG says.
+    Once the run is done, the same command shows what it took beside what was planned.
+    """
+    told = dict(parse_override(text) for text in overrides)
+    settings = load_config(config, told)
     recipe = make_recipe(model_settings(settings))
     source = make_source(settings.source, recipe)
-    count = source.count()
-    speed = measure(open_model(recipe), 0).tiles_per_second
-    source = source.divided(settings.source.task or task_size(recipe, count, speed, 1))
-    tasks = -(-count // source.task_tiles)
+    found = forecast(config, told, settings, recipe, source, seconds)
+    planned = found.figures.told(settings.plan)
+    remember(settings, planned)
+    took = _took(settings)
+    if as_json:
+        values = {key: value for key, value in asdict(found).items() if key != "figures"}
+        click.echo(json.dumps({**values, "planned": planned, **({"run": took} if took else {})}))
+        return
+    _tell(settings, recipe, source, found)
+    for line in figure_lines(planned, took):
+        click.echo(line)
+    if settings.plan.price is not None:
+        price = f"{settings.plan.price:g} {settings.plan.currency}".strip()
+        click.echo(f"priced   {price} an hour and worker (plan.price)")
+    _tell_tasks(source.divided(-(-found.tiles // found.tasks)), found.tasks)
+
+
+def _took(settings: Config) -> Mapping[str, Any]:
+    """What the run took, where it is done; else nothing."""
+    try:
+        said = RunDirectory.open(settings.output.path).manifest()
+    except OutputError:
+        return {}
+    figures: Mapping[str, Any] = said.get("figures", {}) if said.get("status") == "done" else {}
+    return figures
+
+
+def _tell(
+    settings: Config, recipe: Recipe, source: RasterSource | ImageSource, found: Forecast
+) -> None:
     rows, cols = recipe.input_size
     click.echo(f"model    {recipe.format}, {recipe.runtime} in {recipe.precision}")
     bands = ", ".join(map(str, recipe.bands))
     click.echo(f"reads    {rows} x {cols} pixels {_resolution(settings, recipe)}, bands {bands}")
     click.echo(f"labels   {recipe.output}s: {', '.join(recipe.classes)}{_unnamed(recipe)}")
-    click.echo(f"plan     {count:,} tiles in about {tasks:,} tasks for one worker")
-    click.echo(f"speed    the network labels {speed:,.1f} tiles/s here: {count / speed:,.0f} s")
-    tasks_of: Iterable[Task] = source.tasks()
-    for task in islice(tasks_of, _SHOWN):
+    several = "s" if found.inputs != 1 else ""
+    of = "" if isinstance(source, ImageSource) else f" of {found.inputs:,} scene{several}"
+    click.echo(f"plan     {found.tiles:,} tiles{of} in about {found.tasks:,} tasks")
+    speed = f"{found.tiles_per_second:,.1f} tiles/s after {found.startup:.1f} s of start"
+    click.echo(f"speed    {speed}, measured here")
+
+
+def _tell_tasks(source: RasterSource | ImageSource, tasks: int) -> None:
+    first_tasks: Iterable[Task] = source.tasks()
+    for task in islice(first_tasks, _SHOWN):
         first = next(iter(task.planned()))
         click.echo(f"  task {task.index}: {task.tiles} tiles from {first.tile}")
     if tasks > _SHOWN:

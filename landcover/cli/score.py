@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from landcover.cli.figures import duration, figure_lines
 from landcover.cli.signals import GOES_ON, interruptible
 from landcover.config import parse_override
 from landcover.errors import TooManyFailures
@@ -122,18 +123,12 @@ class _Lines:
         if now < self._next and tiles.done < tiles.planned:
             return
         self._next = now + 10
-        left = f", {_duration(tiles.seconds_left)} left" if tiles.seconds_left else ""
+        left = f", {duration(tiles.seconds_left)} left" if tiles.seconds_left else ""
         click.echo(f"{tiles.done:,} of {tiles.planned:,} tiles, {_rate(tiles)}{left}", err=True)
 
 
 def _rate(tiles: Tiles) -> str:
     return f"{tiles.per_second:,.1f} tiles/s" if tiles.per_second else "starting"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}"
 
 
 def _tell(run: Run) -> None:
@@ -146,6 +141,10 @@ def _tell(run: Run) -> None:
     if said.get("tiles_per_second"):
         speed = f"{said['tiles_per_second']:,.1f} tiles/s"
         click.echo(f"{speed} from the first task to the last: start, end and maps are not in it")
+    took, planned = said.get("figures", {}), said.get("planned", {})
+    if planned or {"cost", "kwh"} & took.keys():
+        for line in figure_lines(planned, took):
+            click.echo(line)
     if said.get("retryable"):
         click.echo(f"the same command tries {said['retryable']:,} of the quarantined tiles again")
     if said.get("undefined_pixels"):

@@ -256,12 +256,16 @@ class OutputSettings(Section):
         probabilities: whether tables hold the probabilities of all classes.
         mosaic: of several scenes: "index" for a virtual raster that shows their maps as one, "cog"
             for one map of them all.
+        overlap: what the map shows where scenes overlap: the "first" listed one that has a class there,
+            the one whose "centre" is nearest, or the "newest" (with ``source.date``; scenes of all
+            dates are then one map). Each scene is scored as a whole, whatever the map shows of it.
         imagery: whether the picture of the map shows the imagery below the classes.
     """
 
     path: str
     probabilities: bool = False
     mosaic: Literal["index", "cog"] = "index"
+    overlap: Literal["first", "centre", "newest"] = "first"
     imagery: bool = False
 
 
@@ -282,6 +286,20 @@ class FailureSettings(Section):
     patience: float = Field(120, ge=0)
 
 
+class PlanSettings(Section):
+    """What workers cost, so that a plan and a run can say what they take.
+
+    Args:
+        price: of a worker for an hour.
+        currency: of the price, as it is to be told.
+        watts: that a worker draws.
+    """
+
+    price: float | None = Field(None, ge=0, allow_inf_nan=False)
+    currency: str = Field("", max_length=12)
+    watts: float | None = Field(None, ge=0, allow_inf_nan=False)
+
+
 class Config(Section):
     """One scoring run."""
 
@@ -290,6 +308,7 @@ class Config(Section):
     backend: BackendSettings = BackendSettings()
     output: OutputSettings
     failures: FailureSettings = FailureSettings()
+    plan: PlanSettings = PlanSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -298,6 +317,14 @@ class Config(Section):
         if not isinstance(values, Mapping):
             raise ValueError("must hold the keys source, model, backend, output")  # noqa: TRY004
         return with_first_keys(values, FIRST_KEYS)
+
+    @model_validator(mode="after")
+    def _dates_of_the_newest(self) -> Config:
+        if self.output.overlap == "newest" and self.source.date is None:
+            raise ValueError("output.overlap: 'newest' needs the dates of scenes: set source.date")
+        if self.output.overlap != "first" and self.source.images:
+            raise ValueError("output.overlap goes with 'rasters': image files have no map")
+        return self
 
     def recorded(self) -> dict[str, Any]:
         """All that is set as plain JSON values, for ``run.json``.

@@ -61,6 +61,16 @@ class _Accuracy(_Part):
     text: str
 
 
+class _Figures(_Part):
+    seconds: Number = 0.0
+    workers: Count = 0
+    peak_memory: Count = 0
+    bytes: Count | None = None
+    cost: Number | None = None
+    currency: Annotated[str, Field(max_length=12)] = ""
+    kwh: Number | None = None
+
+
 class _Smoothed(_Part):
     from_: str = Field(alias="from")
     date: str = ""
@@ -97,6 +107,9 @@ class _Manifest(_Part):
     tasks: Count = 0
     model_loads: Count = 0
     multiply_adds: dict[str, int] = {}
+    peak_memory: Count = 0
+    figures: _Figures = _Figures()
+    planned: _Figures = _Figures()
     devices: dict[str, int] = {}
     workers: dict[str, int] = {}
     installations: list[Options] = []

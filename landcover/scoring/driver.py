@@ -20,6 +20,7 @@ from landcover.run import Run
 from landcover.runs.directory import RunDirectory, claim, ended_run
 from landcover.runs.parts import finished
 from landcover.scoring.advice import advice
+from landcover.scoring.costs import Figures, remembered
 from landcover.scoring.execution import check_failures, score_tasks
 from landcover.scoring.installation import installation
 from landcover.scoring.model import open_models
@@ -45,6 +46,8 @@ _log = logging.getLogger(__name__)
 
 # What of a run's fingerprint says which inputs it has.
 INPUTS = ("scenes", "imagery", "images")
+# What decides the maps alone: a run that is extended may change it, and nothing is scored anew.
+_MAPS = ("overlap",)
 
 _VERSIONS = ("landcover", "numpy", "rasterio", "xarray")
 
@@ -81,7 +84,9 @@ def run(
         # A cluster that does not answer says so here, before anything is written.
         threads = pool.threads
         source = source.divided(_task_tiles(config, works, own, pool, totals.planned))
-        with _claimed(config, recipe, source, totals, INPUTS if extend else ()) as directory:
+        with _claimed(
+            config, recipe, source, totals, (*INPUTS, *_MAPS) if extend else ()
+        ) as directory:
             source = shared_region(source, directory)
             job = Job(
                 works,
@@ -102,7 +107,7 @@ def run(
             on_gpus = any(not device.endswith(" cpu") for device in summary["devices"])
             how = (recipe.runtime, recipe.precision, on_gpus)
             summary["advice"] = advice(summary["stages"], *how)
-            directory.finish({**summary, "seconds": round(time.perf_counter() - started, 2)})
+            directory.finish(summary | _taken(config, totals, time.perf_counter() - started))
     check_failures(config, totals)
     return Run.open(config.output.path)
 
@@ -119,7 +124,7 @@ def _done(
     if size is None:
         return None
     source = source.divided(size)
-    directory = ended_run(config.output.path, *_identity(recipe, source))
+    directory = ended_run(config.output.path, *_identity(config, recipe, source))
     if directory is None:
         return None
     parts = finished(directory)
@@ -133,10 +138,12 @@ def _done(
 
 
 def _identity(
-    recipe: Recipe, source: RasterSource | ImageSource
+    config: Config, recipe: Recipe, source: RasterSource | ImageSource
 ) -> tuple[dict[str, object], Scheme]:
     """What decides what a run writes, and its classes."""
     fingerprint = {"model": recipe.identity(), **source.fingerprint()}
+    if config.output.overlap != "first":  # runs from before there was a choice have no such key
+        fingerprint["overlap"] = config.output.overlap
     return fingerprint, classes_of(recipe.classes, recipe.scheme)
 
 
@@ -145,6 +152,14 @@ def _works_here(config: Config, backend: Backend | None) -> bool:
     if backend is None:
         return config.backend.name == "local"
     return isinstance(backend, type(load_backend("local")))
+
+
+def _taken(config: Config, totals: Totals, seconds: float) -> dict[str, object]:
+    """What the run has taken, and what was planned for it."""
+    took = Figures(seconds, max(1, totals.worker_count), totals.peak_memory).told(config.plan)
+    told: dict[str, object] = {"seconds": took["seconds"], "figures": took}
+    planned = None if totals.resumed else remembered(config)
+    return told if planned is None else told | {"planned": planned}
 
 
 @contextmanager
@@ -196,7 +211,7 @@ def _claimed(
         "versions": _versions(),
         "plan": {"tiles": totals.planned, "task_tiles": source.task_tiles},
     }
-    identity = _identity(recipe, source)
+    identity = _identity(config, recipe, source)
     with claim(config.output.path, *identity, manifest, extended=extended) as directory:
         yield directory
 

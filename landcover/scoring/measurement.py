@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,6 +68,7 @@ def measure(
     tiles: int,
     overrides: Mapping[str, Any] | None = None,
     backend: Backend | None = None,
+    seconds: float = inf,
 ) -> Measurement:
     """Run a configuration until some tiles are done, and say how fast that went.
 
@@ -77,6 +78,7 @@ def measure(
         tiles: how many tiles are enough; the run ends with the task that reaches them.
         overrides: keys of the configuration, dotted.
         backend: a backend made by hand, which is left open.
+        seconds: after the first task, that are enough as well.
 
     Raises:
         LandcoverError: whatever keeps the configuration from running.
@@ -90,7 +92,8 @@ def measure(
 
     def note(so_far: Tiles) -> None:
         reached.append(Progress(time.perf_counter() - started, so_far.done))
-        if so_far.done >= tiles:
+        enough = len(reached) >= _FEWEST and reached[-1].seconds - reached[0].seconds >= seconds
+        if so_far.done >= tiles or enough:
             raise _Enough(f"stopped after {so_far.done} tiles: this run was a measurement")
 
     with suppress(_Enough):

@@ -40,7 +40,7 @@ def write_outcome(
         source: of the tasks.
         recipe: the model's.
         pool: whose workers make the maps.
-        wanted: what the mosaic of several scenes is, and whether pictures show the imagery.
+        wanted: what the mosaic of several scenes is and shows, and whether pictures show the imagery.
 
     Returns:
         what ``run.json`` says of them: ``files``, relative to the directory, ``accuracy`` where the
@@ -50,9 +50,8 @@ def write_outcome(
     if isinstance(source, ImageSource):
         return _accuracy(run)
     scenes = [SceneGrid(s.name, s.crs, s.transform, s.grid, s.date) for s in source.scenes()]
-    maps = MapMaker(run, pool, recipe.output).write(
-        scenes, _places(source, recipe.output), wanted.mosaic
-    )
+    maker = MapMaker(run, pool, recipe.output, overlap=wanted.overlap)
+    maps = maker.write(scenes, _places(source, recipe.output), wanted.mosaic)
     return _told(run, maps, scenes, wanted.imagery)
 
 

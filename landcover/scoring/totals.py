@@ -48,6 +48,7 @@ class Totals:
         self._earlier_tiles = 0
         self._seconds: Counter[str] = Counter()
         self._loads = 0
+        self.peak_memory = 0
         self._tasks = 0
         self._workers: Counter[str] = Counter()
         self._devices: Counter[str] = Counter()
@@ -75,6 +76,7 @@ class Totals:
         self._add_tiles(report.counts)
         self._seconds.update(report.seconds)
         self._loads += report.loads
+        self.peak_memory = max(self.peak_memory, getattr(report, "memory", 0))
         self._tasks += 1
         self._arithmetic = report.arithmetic or self._arithmetic
         self._workers[report.worker] += report.counts.planned
@@ -96,6 +98,16 @@ class Totals:
         return sum(self.tiles.values())
 
     @property
+    def resumed(self) -> bool:
+        """Whether some tiles were done before."""
+        return self._earlier_tiles > 0
+
+    @property
+    def worker_count(self) -> int:
+        """How many processes have worked."""
+        return len(self._workers)
+
+    @property
     def per_second(self) -> float:
         """Tiles a second between the start of the first task and the end of the last one."""
         seconds = self._ended - self._began
@@ -109,10 +121,11 @@ class Totals:
     def summary(self) -> dict[str, Any]:
         """What ``run.json`` says of the work: tiles, speed, loads, workers, seconds per stage.
 
-        ``devices`` has the model loads on each device of each host, ``retryable`` how many of the
-        quarantined tiles may not fail when they are tried again, ``undefined_pixels`` the pixels of
-        scored tiles for which the network returned no probabilities; ``multiply_adds`` what the
-        network computes of a window, where that is less than its file says.
+        ``devices`` has the model loads on each device of each host, ``peak_memory`` the bytes that
+        the largest of the workers has held, ``retryable`` how many of the quarantined tiles may not
+        fail when they are tried again, ``undefined_pixels`` the pixels of scored tiles for which the
+        network returned no probabilities; ``multiply_adds`` what the network computes of a window,
+        where that is less than its file says.
         """
         cropped = {} if self._arithmetic is None else {"multiply_adds": asdict(self._arithmetic)}
         return {
@@ -123,6 +136,7 @@ class Totals:
             "tiles_per_second": round(self.per_second, 2),
             "tasks": self._tasks,
             "model_loads": self._loads,
+            "peak_memory": self.peak_memory,
             "devices": dict(sorted(self._devices.items())),
             "workers": dict(sorted(self._workers.items())),
             "installations": [

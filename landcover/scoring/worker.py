@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from landcover.contracts import Failure, Task, Tile
 from landcover.errors import OutputError, RunReplaced, StoreDown, StoreError, WorkerUnfit
+from landcover.machine import peak_memory
 from landcover.models.cropping.crop import Arithmetic
 from landcover.models.recipe import Recipe
 from landcover.runs.counts import Counts
@@ -53,6 +54,7 @@ class Report:
         seconds: per stage: load, read, decode, wait, infer, write.
         installation: what the process computes with.
         arithmetic: how much less the network computes than its file says; None: all of it.
+        memory: bytes that the process has held at the most so far.
     """
 
     index: int
@@ -65,6 +67,7 @@ class Report:
     seconds: dict[str, float] = field(default_factory=dict)
     installation: Installation | None = None
     arithmetic: Arithmetic | None = None
+    memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ class Job:
         return Report(
             installation=here,
             arithmetic=opened.model.arithmetic,
+            memory=peak_memory(),
             index=task.index,
             counts=counts,
             worker=this_worker(),

@@ -146,6 +146,53 @@ def test_dates_that_go_back_or_are_not_there_are_refused(
     assert not (tmp_path / "change").exists()
 
 
+def test_the_newest_of_all_dates_is_one_map_which_areas_polygons_and_smoothing_follow(
+    tile_model: Path, county: Path, tmp_path: Path
+) -> None:
+    """The left half is there at both dates, the right half only at the first."""
+    files = [str(county / f"{name}.tif") for name in ("left_20160915", "right_20160915")]
+    files += [str(county / "left_20180804.tif")]
+    told = {"source__date": "auto", "output__overlap": "newest", "output__probabilities": True}
+    run = scored(tile_model, tmp_path / "all", files, **told)
+    assert "dates" not in run.summary
+    assert run.summary["files"][:2] == ["map.vrt", "maps/left_20180804.tif"]
+    ordered = [files[2], *files[:2]]
+    alone = scored(tile_model, tmp_path / "ordered", ordered, output__probabilities=True)
+    assert np.array_equal(run.map().values, alone.map().values)
+    assert run.areas().equals(alone.areas())
+    assert run.vectorize(tmp_path / "a.gpkg").equals(alone.vectorize(tmp_path / "b.gpkg"))
+    first = scored(tile_model, tmp_path / "first", files, output__probabilities=True)
+    assert not np.array_equal(run.map().values, first.map().values)
+    for rule in ("plurality", "probability"):
+        smooth = run.smooth(tmp_path / f"a-{rule}", rule=rule).map().values
+        assert np.array_equal(smooth, alone.smooth(tmp_path / f"b-{rule}", rule=rule).map().values)
+    assert len(run.tiles()) == len(alone.tiles())  # each scene is scored as a whole
+
+
+def test_another_rule_is_another_run_which_extend_takes_over_without_scoring(
+    tile_model: Path, county: Path, tmp_path: Path
+) -> None:
+    files = [str(county / f"{half}_20160915.tif") for half in ("left", "right")]
+    run = scored(tile_model, tmp_path / "run", files)
+    with pytest.raises(
+        OutputError, match=r'another overlap \(overlap: nothing there, "centre" here\)'
+    ):
+        scored(tile_model, tmp_path / "run", files, output__overlap="centre")
+    overrides = {"output.overlap": "centre"}
+    again = landcover.score(
+        rasters=files, model=tile_model, output=run.path, overrides=overrides, extend=True
+    )
+    assert again.summary["tasks"] == 0
+    assert again.summary["fingerprint"]["overlap"] == "centre"
+
+
+def test_the_newest_is_not_known_without_dates(
+    tile_model: Path, county: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"'newest' needs the dates of scenes: set source.date"):
+        scored(tile_model, tmp_path / "run", str(county), output__overlap="newest")
+
+
 def test_scenes_of_one_date_have_a_map_as_ever(
     tile_model: Path, county: Path, tmp_path: Path
 ) -> None:

@@ -81,7 +81,7 @@ class Models:
         yield SimpleNamespace(
             device="cpu",
             take_load=lambda: 0.0,
-            model=SimpleNamespace(batch=recipe.batch, recipe=recipe),
+            model=SimpleNamespace(batch=recipe.batch, recipe=recipe, arithmetic=None),
             pipeline=_Pipeline(recipe.output, self._fails),
         )
 

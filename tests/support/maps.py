@@ -16,7 +16,7 @@ from landcover.classes import Scheme
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.area import Area
 from landcover.runs.map_format.grid import MapGrid, Output, SceneGrid
-from landcover.runs.maps.maker import Form, MapMaker, Maps
+from landcover.runs.maps.maker import Form, MapMaker, Maps, Overlap
 from landcover.runs.maps.origins import PartPlace
 from landcover.runs.parts import read_part
 from landcover.runs.pixels import read_pixels
@@ -67,14 +67,18 @@ def levels(path: Path | str) -> list[npt.NDArray[np.unsignedinteger]]:
 
 
 def write_maps(
-    run: RunDirectory, scenes: list[SceneGrid], output: Output, mosaic: Form = "cog"
+    run: RunDirectory,
+    scenes: list[SceneGrid],
+    output: Output,
+    mosaic: Form = "cog",
+    overlap: Overlap = "first",
 ) -> Maps:
     """Make the maps of parts that lie where they say."""
     places = [_place_of(run, index, output, scenes) for index in run.parts("tiles")]
     order = [scene.name for scene in scenes]
     places.sort(key=lambda place: order.index(place.source))
     with LocalBackend() as pool:
-        return MapMaker(run, pool, output).write(scenes, places, mosaic)
+        return MapMaker(run, pool, output, overlap=overlap).write(scenes, places, mosaic)
 
 
 def _place_of(run: RunDirectory, index: int, output: Output, scenes: list[SceneGrid]) -> PartPlace:

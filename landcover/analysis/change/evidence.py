@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from rasterio.windows import Window
 
 from landcover.analysis.change.alignment import Labels, sampled
 from landcover.analysis.change.decision import Vectors, VectorsAt
-from landcover.analysis.map_blocks import grid_of, opened_map
+from landcover.analysis.map_blocks import grid_of, opened_map, read
 from landcover.classes import Scheme
 from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
@@ -106,25 +107,32 @@ class TileScores:
         return at
 
     def _of_scene(self, scene: SceneTiles, grid: MapGrid) -> Vectors:
-        """Dims (y, x, class + 1): probabilities, and the label; NaN where the scene has no tile."""
-        size = len(self.scheme)
+        """Dims (y, x, class + 1): probabilities, and the label; NaN where its map shows no tile."""
+        blank = np.full(len(self.scheme) + 1, np.nan, np.float32)
         with opened_map(self.run, scene.name) as file:
-            own = grid_of(file)
 
-        def values(area: Area) -> Vectors:
-            held = np.full((*area.shape, size + 1), np.nan, np.float32)
-            for index, place, column in scene.parts:
-                if not place.overlap(area).empty:
-                    table = read_part(self.run, index, ["row", "col", "code", column])
-                    row, col = table["row"].to_numpy(), table["col"].to_numpy()
-                    inside = (row >= area.row0) & (row < area.row1)
-                    inside &= (col >= area.col0) & (col < area.col1)
-                    at = row[inside] - area.row0, col[inside] - area.col0
-                    held[at] = self._vectors(table, column)[inside]
-            return held
+            def shown(area: Area) -> Vectors:
+                height, width = area.shape
+                window = Window(area.col0, area.row0, width, height)
+                codes = read(self.run.storage.where(scene.name), file, window)
+                held = self._held(scene, area)
+                held[codes == self.run.scheme.nodata] = np.nan  # another scene's map shows it
+                return held
 
-        blank = np.full(size + 1, np.nan, np.float32)
-        return sampled(grid, own, values, blank, _MOST)
+            return sampled(grid, grid_of(file), shown, blank, _MOST)
+
+    def _held(self, scene: SceneTiles, area: Area) -> Vectors:
+        """What the tables have of some tiles of a scene: dims (y, x, class + 1)."""
+        held = np.full((*area.shape, len(self.scheme) + 1), np.nan, np.float32)
+        for index, place, column in scene.parts:
+            if not place.overlap(area).empty:
+                table = read_part(self.run, index, ["row", "col", "code", column])
+                row, col = table["row"].to_numpy(), table["col"].to_numpy()
+                inside = (row >= area.row0) & (row < area.row1)
+                inside &= (col >= area.col0) & (col < area.col1)
+                at = row[inside] - area.row0, col[inside] - area.col0
+                held[at] = self._vectors(table, column)[inside]
+        return held
 
     def _vectors(self, table: pa.Table, column: str) -> Vectors:
         """Probabilities of tiles in the order of the scheme, and their labels: dims (tile, class + 1)."""
@@ -159,7 +167,7 @@ class SceneTiles(NamedTuple):
 
 @lru_cache(8)
 def tiles_of(run: RunDirectory) -> tuple[SceneTiles, ...]:
-    """The tiles of a run that labels tiles, by scene, in the order of the plan.
+    """The tiles of a run that labels tiles, by scene, in the order in which its maps are shown.
 
     Of its parts three small columns are read, once a process.
 
@@ -177,11 +185,12 @@ def tiles_of(run: RunDirectory) -> tuple[SceneTiles, ...]:
     files, dates = said.get("files", []), said.get("dates", {})
     own = [name for name in files if name.startswith("maps/") and name.endswith(".tif")]
     names = [f"maps/{name}.tif" for name in file_names(list(scenes), dates)] if own else [MAP]
-    return tuple(
+    known = [
         SceneTiles(name, tuple(parts))
         for name, (source, parts) in zip(names, scenes.items(), strict=False)
         if name in files and (not run.date or of_date[source] == run.date)
-    )
+    ]
+    return tuple(sorted(known, key=lambda scene: files.index(scene.name)))
 
 
 def _part(run: RunDirectory, index: int) -> tuple[str, str, Area, str] | None:

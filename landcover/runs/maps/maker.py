@@ -17,6 +17,7 @@ from landcover.runs.map_format.grid import MapGrid, Output, SceneGrid, file_name
 from landcover.runs.maps.layout import FOLDER, Layout
 from landcover.runs.maps.mosaic import Index
 from landcover.runs.maps.mosaic_grid import placed
+from landcover.runs.maps.nearest import nearest
 from landcover.runs.maps.origins import Mosaic, Origin, PartPlace, Pieces, PixelParts, TileParts
 from landcover.runs.maps.pieces import Assemble, Assembly, CountPiece, MakePiece, Piece
 
@@ -25,6 +26,7 @@ CHANGE = "change.tif"
 """The map of a comparison of several runs, whose classes are transitions."""
 _FORMS = ("tif", "vrt")  # of the map of several scenes: a raster of its own, or an index
 Form = Literal["index", "cog"]
+Overlap = Literal["first", "centre", "newest"]
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -60,21 +62,24 @@ class MapMaker:
         pool: whose workers do it; this process touches no pixels.
         output: whether the model labels tiles or pixels.
         step: called whenever a worker has done something (:func:`steps_of` says how often).
+        overlap: which scene ground shows that several have a class for: the "first" of their order, the
+            one whose "centre" is nearest, or the "newest", whatever the dates: one map then shows all.
     """
 
     run: RunDirectory
     pool: Backend
     output: Output
     step: Callable[[], None] = field(default=lambda: None, compare=False)
+    overlap: Overlap = "first"
 
     def write(self, scenes: Sequence[SceneGrid], parts: Iterable[PartPlace], mosaic: Form) -> Maps:
         """Make the maps.
 
         One scene becomes ``map.tif``. Several become ``maps/NAME.tif`` each, and ``map.vrt``, an
         index of them all: in the CRS and on the grid of the first scene, begun at the upper-left
-        corner of the whole, the nearest pixel taken, the first listed scene winning where scenes
-        overlap. Scenes too far apart for one map have none. Scenes of several dates become such a map
-        for each date, ``maps/DATE.vrt`` or ``maps/DATE.tif``.
+        corner of the whole, the nearest pixel taken. Where scenes overlap, ``overlap`` says which is
+        shown. Scenes too far apart for one map have none. Scenes of several dates become such a map
+        for each date, ``maps/DATE.vrt`` or ``maps/DATE.tif``, unless the newest is to be shown.
 
         Args:
             scenes: all that the run was to score, in the order they were listed.
@@ -89,21 +94,26 @@ class MapMaker:
         own = file_names([scene.name for scene in scenes], {scene.date for scene in scenes})
         names = [f"maps/{name}.tif" for name in own] if len(scenes) > 1 else [MAP]
         grids = [scene.map_grid(self.output) for scene in scenes]
-        items = [
-            Assembly(name, Layout(str(number), Size(grid.height, grid.width)), grid)
-            for number, (name, grid) in enumerate(zip(names, grids, strict=True))
-        ]
+        items = _assemblies(names, grids)
         origins = _areas_of(scenes, parts, TileParts if self.output == "tile" else PixelParts)
-        counts = self._make(items, origins)
-        maps = Maps(tuple(names), counts=counts)
-        dates = list(dict.fromkeys(scene.date for scene in scenes))
+        if self.overlap == "centre" and len(scenes) > 1:
+            counts = self._make_nearest(items, origins, [scene.date for scene in scenes])
+        else:
+            counts = self._make(items, origins)
+        order = list(range(len(scenes)))
+        if self.overlap == "newest":
+            order.sort(key=lambda place: scenes[place].date, reverse=True)
+        items, scenes = [items[place] for place in order], [scenes[place] for place in order]
+        maps = Maps(tuple(item.name for item in items), counts=counts)
+        dates = [] if self.overlap == "newest" else list({scene.date: 0 for scene in scenes})
         if len(dates) > 1:
             maps = self._of_dates(maps, items, scenes, mosaic)
         elif len(scenes) > 1:
             maps = self._mosaic(maps, items, [scene.name for scene in scenes], mosaic)
-        if dates != [""] and not maps.dates:
+        if len(dates) == 1 and dates != [""]:
             maps = replace(maps, dates={dates[0]: maps})
         storage.remove_folder(FOLDER)
+        storage.sweep("", "maps")  # of workers that were killed meanwhile
         self._tidy(maps)
         return maps
 
@@ -119,10 +129,7 @@ class MapMaker:
         """
         folders = {name.rpartition("/")[0] for name, _, _ in wanted} - {""}
         self.run.storage.prepare(FOLDER, *folders)
-        items = [
-            Assembly(name, Layout(str(number), Size(grid.height, grid.width)), grid)
-            for number, (name, grid, _) in enumerate(wanted)
-        ]
+        items = _assemblies([name for name, _, _ in wanted], [grid for _, grid, _ in wanted])
         counts = self._make(items, iter([partial(_same, origin) for _, _, origin in wanted]))
         self.run.storage.remove_folder(FOLDER)
         return Maps(tuple(item.name for item in items), note, counts)
@@ -134,7 +141,7 @@ class MapMaker:
             for view in views:
                 self.run.storage.remove(f"maps/{view}")
         wholes = {MAP, INDEX} | {f"maps/{date}.{form}" for date in maps.dates for form in _FORMS}
-        for name in wholes - set(maps.files):
+        for name in sorted(wholes - set(maps.files)):
             self.run.storage.remove(name)
             self.run.storage.remove(f"{name}.aux.xml")
 
@@ -178,6 +185,18 @@ class MapMaker:
         index.write(self.run, name, FOLDER)
         counts = self._make([Assembly(target, layout, whole)], iter([partial(_same, Mosaic(name))]))
         return Maps((target, *maps.files), None, counts)
+
+    def _make_nearest(
+        self,
+        items: Sequence[Assembly],
+        origins: Iterator[Callable[[Area], Origin]],
+        dates: Sequence[str],
+    ) -> Counter[int]:
+        """Make maps of scenes without what is nearer to the centre of another one of their date."""
+        grids = [item.grid for item in items]
+        wholes = [f"{FOLDER}/whole{number}.tif" for number in range(len(items))]
+        self._make(_assemblies(wholes, grids, "whole"), origins)
+        return self._make(items, iter(nearest(wholes, grids, dates)))
 
     def _make(
         self, items: Sequence[Assembly], origins: Iterator[Callable[[Area], Origin]]
@@ -230,6 +249,14 @@ def steps_of(grids: Iterable[MapGrid]) -> int:
     layouts = [Layout("", Size(grid.height, grid.width)) for grid in grids]
     pieces = (layout.pieces(base).shape for layout in layouts for base in layout.bases)
     return len(layouts) + sum(rows * cols for rows, cols in pieces)
+
+
+def _assemblies(names: Sequence[str], grids: Sequence[MapGrid], key: str = "") -> list[Assembly]:
+    """Maps to be made of pieces, whose files ``key`` tells from those of other maps."""
+    return [
+        Assembly(name, Layout(f"{key}{number}", Size(grid.height, grid.width)), grid)
+        for number, (name, grid) in enumerate(zip(names, grids, strict=True))
+    ]
 
 
 def _same(origin: Origin, area: Area) -> Origin:

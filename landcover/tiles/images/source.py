@@ -149,6 +149,10 @@ class ImageSource:
         _check_labels(folders, self._known)
         return folders.total()
 
+    def paths(self) -> Iterator[str]:
+        """The image files, in the order of the plan."""
+        return (found.path for found in self._files())
+
     def fingerprint(self) -> dict[str, object]:
         """What decides which tiles there are: where they are looked for, and their size."""
         wanted = self._wanted

@@ -1,0 +1,148 @@
+"""What a configuration will take, by a short measurement of it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from math import ceil
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from landcover.config import Config
+from landcover.errors import SourceError
+from landcover.machine import usable_cpus
+from landcover.models.model import open_model
+from landcover.models.recipe import Recipe
+from landcover.scoring.costs import Figures
+from landcover.scoring.measurement import measure
+from landcover.scoring.plan import task_size
+from landcover.scoring.tuning import measure as measure_network
+from landcover.tiles.images import ImageSource
+from landcover.tiles.rasters import RasterSource
+from landcover.tiles.storage import file_of, file_system, is_remote
+
+# What comes after the last tile: pictures take so many seconds, and maps of pixels so many pixels a
+# second are made (benchmarks/planning.py tells how near that is).
+_PICTURE_SECONDS, _MAP_PIXELS_PER_SECOND = 1.5, 40e6
+# So many files are asked for their size where there may be a million.
+_SAMPLED = 1000
+# Tasks that each worker should end in the measurement.
+_TASKS = 12
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run is planned to be.
+
+    Args:
+        inputs: scenes, or image files.
+        tiles: of all of them.
+        tasks: about how many they are cut into.
+        tiles_per_second: that all workers label together, once they have begun.
+        startup: seconds until they have.
+        figures: what it takes.
+    """
+
+    inputs: int
+    tiles: int
+    tasks: int
+    tiles_per_second: float
+    startup: float
+    figures: Figures
+
+
+def forecast(
+    given: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    config: Config,
+    recipe: Recipe,
+    source: RasterSource | ImageSource,
+    seconds: float,
+) -> Forecast:
+    """Run a configuration for some seconds, elsewhere, and say what the whole of it will take.
+
+    Args:
+        given: the configuration, as :func:`landcover.score` takes it.
+        overrides: of its keys.
+        config: what both make.
+        recipe: the model's.
+        source: its imagery.
+        seconds: how long the measurement may take, from the first tile on.
+
+    Raises:
+        LandcoverError: whatever keeps the configuration from running.
+    """
+    tiles = source.count()
+    short = {
+        **overrides,
+        "source.task": config.source.task or _short_task(config, recipe, tiles, seconds),
+    }
+    with tempfile.TemporaryDirectory(prefix="landcover-plan-") as folder:
+        # Of a small plan all is done, maps included: nothing is left to be foretold then.
+        found = measure(given, Path(folder, "run"), tiles + 1, short, seconds=seconds)
+        said = found.run.summary
+    workers, speed = max(1, len(said["workers"])), found.speed.tiles_per_second
+    whole = found.tiles >= tiles  # the run came to its end
+    taken = found.speed.startup + tiles / speed + _afterwards(source, recipe)
+    each = config.source.task or task_size(recipe, tiles, speed / workers, 2 * workers)
+    return Forecast(
+        inputs=tiles if isinstance(source, ImageSource) else sum(1 for _ in source.scenes()),
+        tiles=tiles,
+        tasks=ceil(tiles / each),
+        tiles_per_second=speed,
+        startup=found.speed.startup,
+        figures=Figures(
+            float(said["seconds"]) if whole else taken,
+            workers,
+            int(said.get("peak_memory", 0)),
+            bytes_of(source, tiles),
+        ),
+    )
+
+
+def _short_task(config: Config, recipe: Recipe, tiles: int, seconds: float) -> int:
+    """Tiles a task, so that each worker ends several while it is measured."""
+    speed = measure_network(open_model(recipe), 0).tiles_per_second
+    workers = int(config.backend.options.get("workers") or usable_cpus())
+    return max(1, ceil(min(tiles / workers, speed * seconds) / _TASKS))
+
+
+def bytes_of(source: RasterSource | ImageSource, tiles: int) -> int:
+    """How many bytes the files of a plan have: of scenes, the share whose tiles are part of it; of
+    images, as many times their mean as there are, by the first thousand.
+
+    Args:
+        source: of the plan.
+        tiles: how many it has.
+    """
+    if isinstance(source, ImageSource):
+        first = [size_of(path) for path in islice(source.paths(), _SAMPLED)]
+        return round(fmean(first) * tiles) if first else 0
+    scenes = list(source.scenes())
+    grids = sum(scene.grid.tiles for scene in scenes)
+    held = sum(size_of(path) for scene in scenes for path in scene.files)
+    return round(held * tiles / grids) if grids else 0
+
+
+def size_of(path: str) -> int:
+    """The bytes of a file; 0 where nobody tells them."""
+    try:
+        if is_remote(path):
+            system, inside = file_system(path)
+            return int(system.info(inside).get("size") or 0)
+        return os.stat(file_of(path)).st_size  # noqa: PTH116  (of thousands)
+    except (OSError, SourceError):
+        return 0
+
+
+def _afterwards(source: RasterSource | ImageSource, recipe: Recipe) -> float:
+    """Seconds that maps and pictures take."""
+    if isinstance(source, ImageSource):
+        return 0.0
+    grids: Iterable[Any] = (scene.grid for scene in source.scenes())
+    pixels = sum(grid.width * grid.height for grid in grids) if recipe.output == "pixel" else 0
+    return _PICTURE_SECONDS + pixels / _MAP_PIXELS_PER_SECOND
