@@ -108,7 +108,7 @@ class _Zoned:
     """Zones by the name of their file, which every process reads once for each table."""
 
     path: str
-    field: str | None
+    column: str | None
     table: str = field(default_factory=lambda: uuid4().hex)
 
     def read(self) -> Zones:
@@ -117,14 +117,14 @@ class _Zoned:
 
 @lru_cache(2)
 def _read(zoned: _Zoned) -> Zones:
-    return read_zones(zoned.path, zoned.field)
+    return read_zones(zoned.path, zoned.column)
 
 
 def _areas(
     run: RunDirectory, zoned: _Zoned | None, progress: Progress, pool: Backend | None
 ) -> pd.DataFrame:
     names = tuple(map_names(run))
-    zones = zoned and zoned.read()
+    zones = zoned.read() if zoned else None
     rows = [
         _Rows(number, row, row + EDGE)
         for number, grid in enumerate(_grids(run, names))
@@ -179,7 +179,7 @@ class _Measure:
         Raises:
             OutputError: if the map cannot be read.
         """
-        zones = self.zoned and self.zoned.read()
+        zones = self.zoned.read() if self.zoned else None
         groups, classes = len(zones.names) if zones else 1, len(self.run.scheme)
         counts, metres = np.zeros((groups, classes + 1), np.int64), np.zeros((groups, classes + 1))
         with map_view(self.run, self.names[: rows.number + 1]) as view:

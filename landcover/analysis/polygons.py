@@ -13,7 +13,7 @@ import shapely
 from landcover.analysis.map_blocks import MapView, Progress, no_progress
 from landcover.analysis.outlines import Rings, together
 from landcover.analysis.patches import Numbers
-from landcover.analysis.stitching import Joined, Outlines
+from landcover.analysis.stitching import Floats, Joined, Outlines
 from landcover.analysis.traced import traced
 from landcover.contracts import Backend
 from landcover.errors import OutputError
@@ -59,13 +59,13 @@ def polygons(
         OutputError: if the map cannot be read, or outlines have more corners than :data:`MOST`.
     """
     outlines, kept, height = Outlines(), _Kept({}), view.grid.height
-    numbers, pixels, metres = np.zeros(1, np.intp), np.zeros(1), np.zeros(1)
+    numbers: Numbers = np.zeros(1, np.intp)
+    pixels: Floats = np.zeros(1)
+    metres: Floats = np.zeros(1)
     for strip in traced(view, pool):
         one = Joined.with_above(strip, numbers)
-        pixels, metres = (
-            np.bincount(one.of, new, one.patches) + np.bincount(one.carried, before, one.patches)
-            for new, before in ((strip.pixels, pixels), (strip.metres, metres))
-        )
+        pixels = one.added(strip.pixels, pixels)
+        metres = one.added(strip.metres, metres)
         rings = kept.ended(one, outlines.closed(strip, one.of))
         if outlines.corners + kept.corners > MOST:
             where = view.run.storage.where(view.name)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from landcover.analysis.outlines import Corners, Rings, together
 from landcover.analysis.patches import Numbers, joined
 from landcover.analysis.traced import Traced
 
+Floats = npt.NDArray[np.float64]
 Chain = list["Corners | Chain"]
 """Part of an outline, from the bottom of a strip back to it: corners, and what was known before."""
 
@@ -52,6 +55,17 @@ class Joined:
         reached = np.unique(below)
         return cls(of, carried, len(kept), reached, np.searchsorted(reached, below))
 
+    def added(self, own: npt.NDArray[Any], before: Floats) -> Floats:
+        """What patches have, with what those above have that they go on with: dims (patch,).
+
+        Args:
+            own: dims (patch as it was traced,).
+            before: dims (patch of the strip before that reached its last row,).
+        """
+        new = np.bincount(self.of, own, self.patches)
+        old = np.bincount(self.carried, before, self.patches)
+        return (new + old).astype(np.float64)
+
 
 class Outlines:
     """Outlines that are not closed yet."""
@@ -80,7 +94,7 @@ class Outlines:
             rings.append(Rings(corners, np.array([len(corners)]), patch))
             self.corners -= len(corners)
         self.corners += len(strip.paths.corners)
-        self._chains = [chain[0] if _is_chain(chain) else chain for chain, _ in found]
+        self._chains = [_shortened(chain) for chain, _ in found]
         self._down = [end for _, end in found]
         return together(rings)
 
@@ -121,8 +135,9 @@ class _Links:
                 yield side
 
 
-def _is_chain(chain: Chain) -> bool:
-    return len(chain) == 1 and isinstance(chain[0], list)
+def _shortened(chain: Chain) -> Chain:
+    """A chain that is nothing but another one is that one."""
+    return chain[0] if len(chain) == 1 and isinstance(chain[0], list) else chain
 
 
 def _flat(chain: Chain) -> Iterator[Corners]:
