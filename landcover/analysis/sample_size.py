@@ -61,7 +61,8 @@ def allocated(sizes: Mapping[str, int], points: int, fewest: int = FEWEST) -> di
     """
     single = [name for name, size in sizes.items() if size < 2]
     mistakes = [
-        f"class {name!r} has a single pixel: no sample of it has a standard error"
+        f"class {name!r} has a single pixel, and no sample of one has a standard error: smooth the "
+        "map (landcover smooth), and sample that"
         for name in single
     ]
     if fewest < 2:

@@ -57,6 +57,16 @@ def test_samples_that_cannot_be_are_refused(
         allocated(sizes, points, fewest)
 
 
+def test_a_class_of_a_single_pixel_is_smoothed_away(tmp_path: Path) -> None:
+    codes = np.repeat(np.array(NLCD6.codes[:2], np.uint8), 20)[:, None].repeat(30, 1)
+    codes[7, 9] = NLCD6.codes[2]
+    pixel_run(tmp_path / "run", NLCD6, [(codes, UTM, tuple(from_origin(5e5, 4e6, 1, 1))[:6])])
+    run = landcover.open_run(tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"has a single pixel.*: smooth the map .*, and sample"):
+        run.sample(size=20, fewest=5)
+    assert len(run.smooth(tmp_path / "smooth").sample(size=20, fewest=5)) == 20
+
+
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
     """Two overlapping scenes of 20 m with gaps, in blocks of 64 pixels."""
