@@ -8,7 +8,7 @@ import mmap
 import re
 import zipfile
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
@@ -75,11 +75,18 @@ class ModelFile:
         total = hashlib.sha256()
         root = self.path if self.path.is_dir() else self.path.parent
         for file in self.files:
-            with file.open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
+            state = file.stat()
+            content = _digest(file, (state.st_size, state.st_mtime_ns, state.st_ino))
             name = file.relative_to(root).as_posix() if len(self.files) > 1 else ""
             total.update(f"{name}\0{content}\n".encode())
         return total.hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _digest(file: Path, state: tuple[int, ...]) -> str:
+    """SHA-256 of a file, read once for each state that it is in: a run asks several times."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def detect(path: Path, shown: str | None = None) -> ModelFile:

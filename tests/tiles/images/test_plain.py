@@ -1,0 +1,168 @@
+"""Fast decoders give the pixels of the careful ones, or nothing: held against Pillow and GDAL."""
+
+from __future__ import annotations
+
+import os
+import warnings
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from landcover.tiles.grid import Size
+from landcover.tiles.images import decoding
+from landcover.tiles.images.decoding import Expected, Unusable, Wanted, decode
+from landcover.tiles.images.plain import plain
+
+# How many files are generated: 10,000 in the long form.
+FILES = int(os.environ.get("LANDCOVER_IMAGES", "240"))
+
+Rng = np.random.Generator
+
+
+def _pixels(rng: Rng, bands: int, deep: bool = False) -> Any:
+    """Noise, a gradient, or one colour: what compresses differently."""
+    rows, cols = (int(n) for n in rng.integers(1, 50, 2))
+    most = 65536 if deep else 256
+    noise = rng.integers(0, most, (rows, cols, bands))
+    kind = rng.integers(0, 3)
+    if kind == 1:
+        noise = (np.add.outer(np.arange(rows), np.arange(cols))[..., None] * (bands + 1)) % most
+        noise = np.broadcast_to(noise, (rows, cols, bands))
+    if kind == 2:
+        noise = np.broadcast_to(noise[0, 0], (rows, cols, bands))
+    return np.ascontiguousarray(
+        noise.astype(np.uint16 if deep else np.uint8).squeeze(2)
+        if bands == 1
+        else noise.astype(np.uint16 if deep else np.uint8)
+    )
+
+
+def _saved(image: Image.Image, kind: str, **told: Any) -> bytes:
+    file = BytesIO()
+    image.save(file, kind, **told)
+    return file.getvalue()
+
+
+def _jpeg(rng: Rng) -> bytes:
+    mode = str(rng.choice(["L", "RGB", "RGB", "RGB", "CMYK", "YCbCr"]))
+    bands = {"L": 1, "CMYK": 4}.get(mode, 3)
+    told: dict[str, Any] = {
+        "quality": int(rng.integers(1, 101)),
+        "progressive": bool(rng.integers(2)),
+        "optimize": bool(rng.integers(2)),
+    }
+    if bands == 3:
+        told["subsampling"] = int(rng.integers(3))
+    if rng.integers(4) == 0:
+        exif = Image.Exif()
+        exif[0x0112] = int(rng.integers(1, 9))
+        told["exif"] = exif
+    if rng.integers(5) == 0:
+        told["comment"] = "a comment"
+    if rng.integers(5) == 0:
+        told["restart_marker_rows"] = 1
+    if rng.integers(6) == 0:
+        told["icc_profile"] = bytes(rng.integers(0, 256, 300, np.uint8))
+    if mode == "RGB" and rng.integers(8) == 0:
+        told |= {"keep_rgb": True, "subsampling": 0}
+    return _saved(Image.fromarray(_pixels(rng, bands), mode), "jpeg", **told)
+
+
+def _png(rng: Rng) -> bytes:
+    kind = str(rng.choice(["L", "LA", "RGB", "RGB", "RGBA", "P", "1", "deep", "trns", "laced"]))
+    if kind == "deep":
+        bands = int(rng.choice([1, 2, 3, 4]))
+        return _written(_pixels(rng, bands, deep=True).reshape(-1, 1, bands), 16)
+    if kind == "laced":
+        return _written(np.full((1, 1, 3), rng.integers(0, 256), np.uint8), 8, laced=True)
+    bands = {"LA": 2, "RGB": 3, "RGBA": 4, "trns": 3}.get(kind, 1)
+    pixels = _pixels(rng, bands)
+    if kind in ("LA", "RGBA") and rng.integers(2):
+        pixels[..., -1] = 255
+    image = Image.fromarray(pixels)
+    if kind in ("P", "1"):
+        image = image.convert("RGB").quantize(16) if kind == "P" else image.convert("1")
+    told: dict[str, Any] = {"compress_level": int(rng.integers(10))}
+    if kind == "trns":
+        told["transparency"] = tuple(int(n) for n in pixels[0, 0])
+    if rng.integers(5) == 0:
+        told["dpi"] = (72, 72)
+    if rng.integers(8) == 0:
+        exif = Image.Exif()
+        exif[0x0112] = int(rng.integers(1, 9))
+        told["exif"] = exif
+    return _saved(image, "png", **told)
+
+
+def _written(pixels: Any, depth: int, laced: bool = False) -> bytes:
+    """A PNG that Pillow does not write; rows without filters."""
+    rows, cols, bands = pixels.shape
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[bands]
+    head = b"".join(n.to_bytes(4, "big") for n in (cols, rows)) + bytes([depth, kind, 0, 0, laced])
+    data = b"".join(b"\0" + row.astype(f">u{depth // 8}").tobytes() for row in pixels)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(data)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        len(body).to_bytes(4, "big") + name + body + zlib.crc32(name + body).to_bytes(4, "big")
+        for name, body in chunks
+    )
+
+
+def _damaged(rng: Rng, content: bytes) -> bytes:
+    """Cut short, or with bytes that are not as they were."""
+    if rng.integers(2):
+        return content[: int(rng.integers(len(content)))]
+    changed = bytearray(content)
+    for _ in range(int(rng.integers(1, 4))):
+        changed[int(rng.integers(len(changed)))] = int(rng.integers(256))
+    return bytes(changed)
+
+
+def files(count: int) -> Iterator[bytes]:
+    rng = np.random.default_rng(2026)
+    for _ in range(count):
+        content = (_jpeg if rng.integers(2) else _png)(rng)
+        yield _damaged(rng, content) if rng.integers(4) == 0 else content
+
+
+def _outcome(content: bytes, band_count: int | None) -> Any:
+    """The pixels of a file, or the sentence that refuses it."""
+    try:
+        size = decoding._opened(content, Wanted(Size(1, 1)), None)[0].shape
+        wanted = Wanted(Size(*size[1:]), band_count=band_count)
+        return np.array(decode(content, Expected(wanted, size[0], "uint8")))
+    except Unusable as error:
+        return str(error)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, str) or isinstance(other, str):
+        return type(one) is type(other) and one == other
+    return one.dtype == other.dtype and np.array_equal(one, other)
+
+
+def test_generated_files_give_the_same_pixels_or_the_same_refusal() -> None:
+    pytest.importorskip("simplejpeg")
+    fast = 0
+    for number, content in enumerate(files(FILES)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = _outcome(content, None)
+            fast += plain(content) is not None
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(decoding, "plain", lambda content: None)
+                patch.setattr(decoding, "jpeg", lambda content, gray: None)
+                expected = _outcome(content, None)
+        assert _same(found, expected), (number, content[:64])
+    assert fast > FILES / 4
+
+
+def test_without_a_fast_decoder_the_pixels_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    some = [content for content in files(60) if plain(content) is not None]
+    before = [_outcome(content, None) for content in some]
+    monkeypatch.setattr("landcover.tiles.images.plain._decoder", lambda: None)
+    assert all(_same(_outcome(c, None), b) for c, b in zip(some, before, strict=True))
