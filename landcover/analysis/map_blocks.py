@@ -107,7 +107,7 @@ def map_names(run: RunDirectory) -> list[str]:
         if run.date not in dates:
             reason = f"has no map of {run.date!r}" if run.date else "has a map for each date"
             listed = ", ".join(dates) or "none"
-            what = "say which (--date of areas, accuracy, sample, smooth, vectorize)"
+            what = "say which (--date of accuracy, sample, smooth, stac, vectorize)"
             raise OutputError(run.path, f"{reason}: {what}; there are: {listed}")
         return list(dates[run.date])
     whole = [name for name in (MAP, INDEX, CHANGE) if name in files]
@@ -123,16 +123,18 @@ def map_blocks(run: RunDirectory, progress: Progress = no_progress) -> Iterator[
 
     Args:
         run: the directory of a run that is done.
-        progress: called after each row of blocks.
+        progress: called after each block.
 
     Raises:
         OutputError: if the run is not done, has no map, or one that cannot be read.
     """
     with map_views(run) as views:
-        rows = [(view, row) for view in views for row in range(0, view.grid.height, EDGE)]
-        for done, (view, row) in enumerate(rows, 1):
-            yield from view.blocks(row, row + EDGE)
-            progress(done, len(rows))
+        sizes = [(view.grid.height, view.grid.width) for view in views]
+        total = sum(-(-height // EDGE) * -(-width // EDGE) for height, width in sizes)
+        blocks = (block for view in views for block in view.blocks(0, view.grid.height))
+        for done, block in enumerate(blocks, 1):
+            yield block
+            progress(done, total)
 
 
 @dataclass(frozen=True, eq=False)

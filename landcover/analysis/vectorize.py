@@ -30,7 +30,8 @@ from landcover.runs.storage import Storage
 
 _HECTARE = 10_000.0  # square metres
 _DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf", ".parquet": None}
-_BATCH = 2**25  # bytes of outlines that are written at once
+_BATCH = 2**25  # bytes of polygons that are written at once
+_CORNER, _POLYGON = 16, 500  # bytes of a corner, and of a polygon besides its corners
 _SCHEMA = pa.schema(
     [
         ("class", pa.string()),
@@ -193,7 +194,8 @@ class _Written:
         size = 0
         for some in self._polygons():
             waiting.append(some)
-            size += int(shapely.get_num_coordinates(some.shapes).sum()) * 16
+            corners = int(shapely.get_num_coordinates(some.shapes).sum())
+            size += _CORNER * corners + _POLYGON * len(some.shapes)
             if size >= _BATCH:
                 yield _joined(waiting)
                 waiting, size = [], 0

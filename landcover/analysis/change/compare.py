@@ -193,7 +193,7 @@ class _Work:
 
     def _hectares(self, run: RunDirectory) -> float:
         """Of the whole map of a run."""
-        with self.watch("measuring", "blocks of the map") as progress:
+        with self.watch("measuring", "rows of blocks") as progress:
             return float(areas(run, progress=progress)["hectares"].sum())
 
     def _done(self, work: CompareBlock, items: Iterable[Area]) -> Iterator[Tally]:

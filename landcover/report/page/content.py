@@ -92,7 +92,7 @@ def told(wanted: Wanted, phase: Phase) -> Told:
     has_map = any(str(name).endswith((".tif", ".vrt")) for name in said.get("files", []))
     found = None
     if has_map:
-        with phase(f"measuring {wanted.name}", "blocks of the map") as progress:
+        with phase(f"measuring {wanted.name}", "rows of blocks") as progress:
             found = areas(run, progress=progress)
     grouped, others = reasons(run)
     return Told(
