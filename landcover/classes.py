@@ -170,9 +170,9 @@ def scheme(name: str) -> Scheme:
 def crosswalk(source: str, target: str) -> Mapping[int, int]:
     """Return the codes of one scheme by the codes of another, more detailed one.
 
-    ``nlcd`` to ``nlcd6`` (groups of the 2017 guide: 90, woody wetlands, counts as forest; water,
-    ice and herbaceous wetlands, 11, 12 and 95, have no class and are absent), ``nlcd`` and
-    ``nlcd6`` to ``nlcd3`` (complete).
+    ``nlcd`` to ``nlcd6`` (groups of the 2017 guide: woody wetlands, 90, count as forest, and
+    herbaceous ones, 95, as herbaceous; water and ice, 11 and 12, have no class and are absent),
+    ``nlcd`` and ``nlcd6`` to ``nlcd3`` (complete).
 
     Raises:
         ConfigError: if there is no crosswalk between the two.
@@ -333,7 +333,7 @@ _NLCD_TO_NLCD6 = {
     31: 30,
     **dict.fromkeys((41, 42, 43, 90), 40),
     **dict.fromkeys((51, 52), 50),
-    **dict.fromkeys((71, 72, 73, 74), 70),
+    **dict.fromkeys((71, 72, 73, 74, 95), 70),
     **dict.fromkeys((81, 82), 80),
 }
 _NLCD6_TO_NLCD3 = {30: 100, 40: 100, 50: 100, 80: 80, 70: 100, 20: 20}
@@ -343,7 +343,7 @@ _CROSSWALKS: Mapping[tuple[str, str], Mapping[int, int]] = {
     ("nlcd", "nlcd3"): MappingProxyType(
         {
             code: _NLCD6_TO_NLCD3.get(_NLCD_TO_NLCD6.get(code, 0), 100)
-            for code in (*_NLCD_TO_NLCD6, 11, 12, 95)
+            for code in (*_NLCD_TO_NLCD6, 11, 12)
         }
     ),
 }

@@ -31,9 +31,6 @@ of several; they reach beyond their scene; they lie at the border of another spl
 their pixels hold no data; they cannot be read."""
 # Of a place that counts: shares are sums of parts, and rounding is no reason.
 _SLACK = 1e-9
-# Herbaceous wetlands have no class in the maps of the 2017 guide; as training tiles they are taken with
-# what they look like from above.
-_GUIDE: Mapping[int, int] = {**crosswalk("nlcd", "nlcd6"), 95: 70}
 
 
 class Asked(NamedTuple):
@@ -125,8 +122,6 @@ def _target(settings: LabelSettings, reference: Scheme) -> tuple[Scheme, Mapping
     name = settings.scheme or ("nlcd6" if reference.name == "nlcd" else reference.name)
     if name == reference.name:
         return reference, {code: code for code in reference.codes}
-    if (reference.name, name) == ("nlcd", "nlcd6"):
-        return scheme(name), _GUIDE
     return scheme(name), crosswalk(reference.name, name)
 
 

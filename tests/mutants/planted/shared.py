@@ -84,8 +84,8 @@ CLASSES = planted(
     ),
     (
         "water has no class of three",
-        "for code in (*_NLCD_TO_NLCD6, 11, 12, 95)",
         "for code in (*_NLCD_TO_NLCD6, 11, 12)",
+        "for code in (*_NLCD_TO_NLCD6, 12)",
     ),
     (
         "herbaceous is cultivated",
