@@ -45,9 +45,11 @@ def geotiff(
     bands, height, width = pixels.shape
     shape = {"count": bands, "height": height, "width": width, "dtype": str(pixels.dtype)}
     where = {"crs": crs, "transform": rasterio.Affine(*transform)}
+    # Else the last of four bands would be declared the opacity of the others.
+    colors = {"alpha": "no", "photometric": "rgb" if bands in (3, 4) else "minisblack"}
     with MemoryFile() as memory:
         with memory.open(
-            driver="GTiff", compress="deflate", interleave="pixel", **shape, **where
+            driver="GTiff", compress="deflate", interleave="pixel", **shape, **where, **colors
         ) as file:
             file.write(pixels)
             for number, name in enumerate(names, 1):

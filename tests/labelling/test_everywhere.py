@@ -77,13 +77,14 @@ def _command(config: Path) -> list[str]:
     return [sys.executable, "-m", "landcover.cli.main", "prepare", str(config), "--json"]
 
 
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.faults)])
 def test_what_is_killed_at_any_moment_ends_in_the_same_bytes(
-    ground: Path, made: dict[str, str], tmp_path: Path
+    ground: Path, made: dict[str, str], tmp_path: Path, kills: int
 ) -> None:
     config, output = tmp_path / "prepare.yaml", tmp_path / "out"
     config.write_text(yaml.safe_dump(_asked(ground, output)))
-    generator = random.Random(0)
-    for _ in range(3):
+    generator = random.Random(kills)
+    for _ in range(kills):
         files = generator.randrange(1, len(made))
         process = subprocess.Popen(_command(config), stdout=subprocess.DEVNULL)
         while process.poll() is None and sum(1 for _ in output.rglob("*.p*")) < files:

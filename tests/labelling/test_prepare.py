@@ -19,6 +19,7 @@ from support.rasters import imagery, write
 from support.vectors import write_vectors
 
 import landcover as lc
+from landcover.datasets.folders import read_folder
 from landcover.errors import LandcoverError
 
 GROUPS = {21: "Developed", 24: "Developed", 41: "Forest", 82: "Cultivated", 71: "Herbaceous"}
@@ -219,6 +220,17 @@ def test_four_bands_become_geotiffs_with_their_place(ground: Path, tmp_path: Pat
     with rasterio.open(tmp_path / "out" / first["path"]) as file:
         assert file.count == 4 and file.dtypes[0] == "uint16" and file.crs.to_epsg() == 26914
         np.testing.assert_allclose(file.bounds, first["geometry"].bounds)
+
+
+def test_the_fourth_band_of_a_tile_is_not_its_opacity(ground: Path, tmp_path: Path) -> None:
+    where = from_origin(*CORNER, 4, 4)
+    asked = settings(ground, tmp_path / "out")
+    pixels = imagery(4, 500, 500)
+    pixels[3] = 0  # no near infrared is returned anywhere
+    asked["source"] |= {"rasters": write(tmp_path / "scene.tif", pixels, transform=where)}
+    asked["source"]["alpha"] = "imagery"
+    found = read_folder(lc.prepare(asked).path)
+    assert found.splits["train"].pixels.shape[1:] == (4, 16, 16)
 
 
 def test_a_tile_is_as_large_on_the_ground_at_any_latitude(tmp_path: Path, ground: Path) -> None:
