@@ -21,7 +21,6 @@ from PIL import Image
 from rasterio.transform import from_origin
 
 from benchmarks.measuring import in_child
-from landcover.datasets.labelled import labelled_tiles
 from landcover.datasets.landscape import write_landscape
 
 EDGE = 224
@@ -45,13 +44,23 @@ def tiles(count: int, folder: Path = FOLDER) -> Pixels:
     kept = folder / f"tiles-{across}.npy"
     if not kept.exists():
         place = folder / f"landscape-{across}"
-        cut = labelled_tiles(*write_landscape(place, across * EDGE), EDGE).pixels[:, :3]
+        cut = _whole_tiles(write_landscape(place, across * EDGE).imagery)
         turned = [np.rot90(cut, turns, (2, 3)) for turns in range(4)]
         np.save(kept, np.concatenate([*turned, *(one[:, :, ::-1] for one in turned)]))
     found: Pixels = np.load(kept)
     if len(found) < count:
         raise ValueError(f"the landscape gave {len(found)} tiles, {count} were wanted")
     return found[:count]
+
+
+def _whole_tiles(imagery: Path) -> Pixels:
+    """The tiles of a raster without nodata, three bands: dims (tile, band, y, x)."""
+    with rasterio.open(imagery) as file:
+        across = file.width // EDGE
+        pixels = file.read([1, 2, 3]).reshape(3, across, EDGE, across, EDGE)
+        valid = file.dataset_mask().reshape(across, EDGE, across, EDGE).all((1, 3))
+    found: Pixels = pixels.transpose(1, 3, 0, 2, 4)[valid]
+    return found
 
 
 def image_folder(count: int, folder: Path = FOLDER) -> Path:
