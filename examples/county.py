@@ -22,11 +22,9 @@ import rasterio
 
 import landcover as lc
 from landcover.classes import scheme
-from landcover.datasets.labelled import labelled_tiles
 from landcover.datasets.landscape import Landscape, write_landscape
 from landcover.datasets.later import Later
 from landcover.report.overview import overview_figure
-from landcover.training.classifier import train_classifier
 
 matplotlib.use("Agg")
 
@@ -55,7 +53,7 @@ def main() -> None:
         "before": write_landscape(home / "county" / "before", given.size, seed=1),
         "after": write_landscape(home / "county" / "after", given.size, seed=1, later=Later()),
     }
-    model = train(training, home / "model" / "county.keras", given.epochs)
+    model = train(training, home, given.epochs)
     runs = {date: score(scene, model, home / date, given.backend) for date, scene in dates.items()}
 
     print("\nshare of each class in per cent\n")
@@ -83,23 +81,26 @@ def main() -> None:
     print(f"the maps: {home}/county.png; everything in one file: {home}/report.html")
 
 
-def train(landscape: Landscape, path: Path, epochs: int) -> Path:
-    """Train a small network on another landscape of the same kind."""
-    tiles = labelled_tiles(*landscape, TILE)
-    index = np.zeros(256, np.intp)
-    index[list(CLASSES.codes)] = range(len(CLASSES))
-    history = train_classifier(
-        *(tiles.pixels, index[tiles.codes], CLASSES.name, path),
-        resolution=1.0,
-        epochs=epochs,
-        width=16,
-        variation=0.5,  # another year has other colours
+def train(landscape: Landscape, home: Path, epochs: int) -> str:
+    """Train a small network on labelled tiles of another landscape of the same kind."""
+    tiles = lc.prepare(
+        {
+            "source": {"rasters": str(landscape.imagery), "tile": TILE},
+            "reference": {"path": str(landscape.reference), "scheme": CLASSES.name},
+            "labels": {"rule": "majority", "share": 0.5},
+            "split": {"block": 8 * TILE, "buffer": TILE / 2},
+            "draw": {"balance": "none"},
+            "output": str(home / "tiles"),
+        }
     )
-    print(f"{history.held_out_accuracy:.1%} of {history.held_out} tiles held out are right")
-    return path
+    # Another year has other colours.
+    method = {"name": "network", "epochs": epochs, "width": 16, "variation": 0.5}
+    trained = lc.train(data=tiles.path, output=home / "model", method=method)
+    print(f"{trained.accuracy:.1%} right of {tiles.counts['test'].sum()} tiles of ground apart")
+    return trained.model
 
 
-def score(scene: Landscape, model: Path, output: Path, backend: str) -> lc.Run:
+def score(scene: Landscape, model: str, output: Path, backend: str) -> lc.Run:
     """Label every tile of a date; its probabilities tell changes from errors later."""
     run = lc.score(
         rasters=str(scene.imagery),

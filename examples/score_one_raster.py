@@ -17,7 +17,7 @@ def main() -> None:
     """Score, and say what there is."""
     parser = argparse.ArgumentParser(description="Score one raster with one model.")
     parser.add_argument("raster", nargs="?", default="demo/scene/imagery.tif")
-    parser.add_argument("model", nargs="?", default="demo/model/demo.keras")
+    parser.add_argument("model", nargs="?", default="demo/model/model.keras")
     parser.add_argument("--output", default="runs/one-raster")
     given = parser.parse_args()
     for path in (given.raster, given.model):

@@ -12,12 +12,7 @@ import argparse
 import time
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image
-
 import landcover as lc
-from landcover.training.classifier import Epoch, train_classifier
 
 
 def main() -> None:
@@ -30,45 +25,21 @@ def main() -> None:
     if not (given.folder / "train").is_dir() or not (given.folder / "test").is_dir():
         parser.error(f"{given.folder} must hold the folders train and test")
 
-    classes = sorted(path.name for path in (given.folder / "train").iterdir() if path.is_dir())
-    pixels, labels = read_images(given.folder / "train", classes)
-    print(f"training on {len(labels):,} images of {', '.join(classes)}")
     home = given.output / time.strftime("%Y%m%d-%H%M%S")  # a run never overwrites another one
-    history = train_classifier(
-        pixels,
-        labels,
-        classes,
-        home / "patches.keras",
-        epochs=given.epochs,
-        # The images to be scored may come from other places and other flights, with other colours.
-        variation=0.5,
-        progress=show,
-    )
-    print(f"{history.held_out_accuracy:.1%} of {history.held_out} images held out of training")
+    # The images to be scored may come from other places and other flights, with other colours.
+    method = {"name": "network", "epochs": given.epochs, "variation": 0.5}
+    trained = lc.train(data=given.folder, output=home, method=method)
+    for judged in trained.summary["judged"]:
+        print(f"{judged['overall']:.1%} right of {judged['of']}")
 
     run = lc.score(
         images=str(given.folder / "test"),
-        model=history.path,
+        model=trained.model,
         output=home / "test",
         overrides={"source.labels": "parent"},  # the name of an image's folder is its true label
     )
     print(run.summary["accuracy"]["text"])
-    print(f"where they differ: {run.path}/confusion.png")
-
-
-def read_images(
-    folder: Path, classes: list[str]
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Read a folder per class: pixels with dims (tile, band, y, x), and an index for each."""
-    paths = [path for name in classes for path in sorted((folder / name).iterdir())]
-    pixels = np.stack([np.asarray(Image.open(path).convert("RGB")) for path in paths])
-    labels = np.array([classes.index(path.parent.name) for path in paths])
-    return pixels.transpose(0, 3, 1, 2), labels
-
-
-def show(epoch: Epoch) -> None:
-    """Say how far the training has come."""
-    print(f"  epoch {epoch.number:2} of {epoch.epochs}: {epoch.accuracy:.1%} right in training")
+    print(f"where they differ: {run.path}/confusion.png; of the network: {home}/CARD.md")
 
 
 if __name__ == "__main__":

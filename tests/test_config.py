@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from landcover.config import load_config, parse_override
+from landcover.config import Config, load_config, load_settings, parse_override
 from landcover.errors import ConfigError
+from landcover.labelling.settings import PrepareConfig
+from landcover.training.settings import NetworkSettings, TrainSettings, TransferSettings
 
 MINIMAL = {"source": {"rasters": ["a.tif"]}, "model": {"path": "m.onnx"}, "output": {"path": "run"}}
 
@@ -173,6 +176,60 @@ def test_a_variable_with_one_underscore_is_told_to_set_nothing(
         "LANDCOVER_BACKEND_NAME sets nothing: a key is written with two underscores, "
         "LANDCOVER_BACKEND__NAME"
     )
+
+
+def test_what_is_set_for_another_command_is_left_to_it() -> None:
+    sections = {*PrepareConfig.model_fields, *TrainSettings.model_fields}
+    for name in sorted(sections - {*Config.model_fields}):
+        if name in TrainSettings.model_fields and name != "method":
+            continue  # a value, not a section
+        load_config(MINIMAL, environment={f"LANDCOVER_{name.upper()}__SEED": "1"})
+
+
+def test_variables_and_the_place_of_the_file_serve_every_command(tmp_path: Path) -> None:
+    (tmp_path / "prepare.yaml").write_text(
+        "source: {rasters: '*.tif', tile: 8}\nreference: r.tif\noutput: tiles\n"
+        "split: {by: region, regions: {test: county.gpkg}}\n"
+    )
+    tiles = load_settings(
+        PrepareConfig, tmp_path / "prepare.yaml", environment={"LANDCOVER_DRAW__SEED": "3"}
+    )
+    assert tiles.draw.seed == 3
+    assert (tiles.reference.path, tiles.output.path) == (f"{tmp_path}/r.tif", f"{tmp_path}/tiles")
+    assert tiles.split.regions["test"].path == f"{tmp_path}/county.gpkg"
+    (tmp_path / "train.yaml").write_text(
+        "data: tiles\noutput: model\nmethod: {name: transfer, base: mine.keras}\n"
+    )
+    environment = {"LANDCOVER_METHOD__WEIGHTS": "w.h5", "LANDCOVER_OUTPUT__PATH": "/m"}
+    found = load_settings(TrainSettings, tmp_path / "train.yaml", environment=environment)
+    assert (found.data, found.output) == (f"{tmp_path}/tiles", "/m")
+    assert isinstance(found.method, TransferSettings)
+    assert (found.method.base, found.method.weights) == (f"{tmp_path}/mine.keras", "w.h5")
+    named = {"data": "/tiles", "output": "/m", "method": "network"}
+    again = load_settings(TrainSettings, named, {"method.epochs": 2}, {})
+    assert isinstance(again.method, NetworkSettings) and again.method.epochs == 2
+    given = {"method": {"name": "transfer", "base": "MobileNetV3Small"}}
+    (tmp_path / "named.yaml").write_text(json.dumps({**named, **given}))
+    by_name = load_settings(TrainSettings, tmp_path / "named.yaml", environment={})
+    assert isinstance(by_name.method, TransferSettings)
+    assert by_name.method.base == "MobileNetV3Small"
+
+
+def test_a_key_of_one_of_several_kinds_of_section_is_told_as_it_stands_in_the_file() -> None:
+    named = {"data": "/tiles", "output": "/m"}
+    for given, told in (
+        ({"name": "unet", "dept": 1}, "method.dept: no such key; did you mean 'depth'?"),
+        ({"name": "unet", "depth": 0}, "method.depth: Input should be .* (found 0)"),
+        ({"name": "guess"}, "method.name: must be one of 'probe', 'network', 'unet', 'transfer'"),
+    ):
+        with pytest.raises(ConfigError) as error:
+            load_settings(TrainSettings, {**named, "method": given}, environment={})
+        [said] = error.value.mistakes
+        assert re.fullmatch(re.escape(told).replace(r"\.\*", ".*"), said)
+    asked = {"source": {"rasters": "a.tif", "tile": 8}, "reference": "r.tif", "output": "o"}
+    split = {"by": "region", "regions": {"test": {"path": "c.gpkg", "were": "x"}}}
+    with pytest.raises(ConfigError, match=r"split\.regions\.test\.were: no such key; .*'where'"):
+        load_settings(PrepareConfig, {**asked, "split": split}, environment={})
 
 
 def test_a_key_that_is_none_is_told_with_the_near_one() -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from PIL import Image
 
-from landcover.datasets.labelled import labelled_tiles
 from landcover.datasets.landscape import write_landscape
-from landcover.training.classifier import train_classifier
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -33,16 +33,22 @@ def _run(script: str, *arguments: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A scene and a hastily trained network where ``landcover demo`` would put them."""
+    """A scene and a network, which has learned nothing, where ``landcover demo`` would put them."""
+    import keras
+
+    from landcover.training.network import make_network
+
     folder = tmp_path_factory.mktemp("examples")
-    scene = write_landscape(folder / "demo" / "scene", 640, seed=1)
-    tiles = labelled_tiles(*scene, 64)
-    codes, labels = np.unique(tiles.codes, return_inverse=True)
-    names = [f"class {code}" for code in codes]
-    path = folder / "demo" / "model" / "demo.keras"
-    train_classifier(tiles.pixels, labels, names, path, resolution=1, epochs=1, width=4)
+    write_landscape(folder / "demo" / "scene", 640, seed=1)
+    keras.utils.set_random_seed(0)
+    network = make_network(edge=64, bands=4, classes=6, width=4)
+    path = folder / "demo" / "model" / "model.keras"
+    path.parent.mkdir()
+    keras.Model(network.input, keras.layers.Softmax()(network.output)).save(path)
+    said = {"classes": "nlcd6", "bands": [1, 2, 3, 4], "mean": 100, "scale": 0.02, "resolution": 1}
+    path.with_suffix(".yaml").write_text(yaml.safe_dump({**said, "activation": "none"}))
     (folder / "demo" / "demo.yaml").write_text(
-        "source: {rasters: scene/imagery.tif}\nmodel: model/demo.keras\noutput: run\n"
+        "source: {rasters: scene/imagery.tif}\nmodel: model/model.keras\noutput: run\n"
     )
     return folder
 
@@ -66,6 +72,32 @@ def test_backends_are_swapped_and_give_the_same_table(home: Path) -> None:
     assert all("same labels" in row for row in rows), said
 
 
+def test_a_raster_is_scored_on_clusters_that_go_on_afterwards(home: Path) -> None:
+    pytest.importorskip("distributed", reason="needs the extra 'dask'")
+    said = _run("raster_on_dask.py", cwd=home)
+    assert "2 workers are still there" in said
+    tables = [re.findall(r"^(\d+ tiles,|[A-Z]\w+ +[\d.]+$)", said, re.MULTILINE)]
+    if shutil.which("java") or "JAVA_HOME" in os.environ:
+        pytest.importorskip("pyspark", reason="needs the extra 'spark'")
+        said = _run("raster_on_spark.py", cwd=home)
+        assert "the session counts still: 1,000" in said
+        tables.append(re.findall(r"^(\d+ tiles,|[A-Z]\w+ +[\d.]+$)", said, re.MULTILINE))
+    assert all(table == tables[0] and len(table) >= 2 for table in tables)
+
+
+def test_an_old_cntk_network_labels_images_and_becomes_onnx(tmp_path: Path) -> None:
+    model = EXAMPLES.parent / "tests" / "data" / "cntk" / "resnet_cifar_trained.model"
+    generator = np.random.default_rng(0)
+    (tmp_path / "images").mkdir()
+    for number in range(6):
+        pixels = generator.integers(0, 255, (32, 32, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{number}.png")
+    classes = ",".join("abcdefghij")
+    said = _run("cntk_network.py", model, "images", "--classes", classes, cwd=tmp_path)
+    assert sum(map(int, re.findall(r"^[a-j] +(\d+)$", said, re.MULTILINE))) == 6
+    assert (tmp_path / "runs" / "cntk" / "network.onnx").stat().st_size > 1000
+
+
 def test_a_county_is_mapped_on_two_dates_and_what_was_built_is_found(tmp_path: Path) -> None:
     pytest.importorskip("geopandas", reason="needs the extra 'report'")
     said = _run(
@@ -83,7 +115,7 @@ def test_a_county_is_mapped_on_two_dates_and_what_was_built_is_found(tmp_path: P
 
 
 def test_an_example_without_its_input_says_what_to_do(tmp_path: Path) -> None:
-    for script in ("score_one_raster.py", "swap_backends.py"):
+    for script in ("score_one_raster.py", "raster_on_dask.py", "swap_backends.py"):
         command = [sys.executable, str(EXAMPLES / script)]
         said = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
         assert said.returncode == 2

@@ -1,4 +1,4 @@
-"""``landcover demo``: generate imagery of two dates, train a network, map both, say what changed."""
+"""``landcover demo``: from generated imagery to a network, maps of two dates, and what changed."""
 
 from __future__ import annotations
 
@@ -7,36 +7,61 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import click
-import numpy as np
 
 from landcover.changes import change
 from landcover.classes import scheme
+from landcover.cli.prepare import prepare
 from landcover.cli.score import score
-from landcover.datasets.labelled import labelled_tiles
+from landcover.cli.train import train
 from landcover.datasets.landscape import Landscape, write_landscape
 from landcover.datasets.later import Later
 from landcover.errors import MissingExtra, OutputError
 from landcover.report.overview import overview_figure
 from landcover.report.page.write import write_report
 from landcover.run import open_run
-from landcover.training.classifier import Epoch, History, train_classifier
 from landcover.training.network import load_keras
 
-_TILE = 64  # pixels of 1 m
 _CLASSES = scheme("nlcd6")
 _OWN = (
-    *("training", "scene", "later", "model", "run", "run-later", "change"),
-    *("overview.png", "report.html"),
+    *("training", "tiles", "scene", "later", "model", "run", "run-later", "change"),
+    *("prepare.yaml", "train.yaml", "overview.png", "report.html"),
 )
 
-_CONFIG = """\
+_PREPARE = """\
+# What `landcover demo` cut into labelled tiles: landcover prepare {folder}/prepare.yaml
+source:
+  rasters: training/imagery.tif
+  tile: 64                       # pixels, here of 1 m
+  stride: 32                     # tiles overlap, within a split
+reference:
+  path: training/reference.tif   # what is held to be true of the ground
+  scheme: nlcd6
+labels: {{rule: majority, share: 0.5}}
+split:                           # squares of ground, dealt out; nothing is learned from test/
+  shares: {{train: 0.7, validation: 0.15, test: 0.15}}
+  block: 160                     # metres
+  buffer: 16
+draw: {{balance: none, most: 250}}   # of a class, to learn from
+output: tiles
+"""
+_TRAIN = """\
+# What `landcover demo` trained: landcover train {folder}/train.yaml
+data: tiles
+output: model
+method:
+  name: network                  # a small one, from scratch
+  epochs: 12
+  width: 16
+  variation: 0.3                 # on another date the colours are others
+"""
+_SCORE = """\
 # What `landcover demo` scored. Try it again in other ways:
 #   landcover score {path} --backend dask --output {folder}/run-dask
 #   landcover score {path} --set model.runtime=openvino --output {folder}/run-openvino
 source:
   rasters: scene/imagery.tif     # a path, a glob, a folder, a URL, or a list of such
 model:
-  path: model/demo.keras         # what it expects of pixels stands beside it, in demo.yaml
+  path: model/model.keras        # what it expects of pixels stands beside it, in model.yaml
 backend: {backend}               # local, dask or spark
 output:
   path: run                      # tiles/ (GeoParquet), map.tif, map.png, run.json
@@ -58,6 +83,7 @@ output:
 def demo(context: click.Context, folder: str, backend: str, size: int) -> None:
     """Generate aerial scenes of two dates, train a small network, map both, and say what changed.
 
+    Each step is a command that stands there to be tried again: landcover prepare, train, score.
     Nothing is downloaded. A folder of an earlier demo is started over.
     """
     load_keras()  # what is missing is said before anything is generated
@@ -65,16 +91,15 @@ def demo(context: click.Context, folder: str, backend: str, size: int) -> None:
         raise MissingExtra("the demo", "report", "geopandas")
     home = Path(folder)
     config = _start_over(home, backend)
-    click.echo(f"1 of 5: generating {size / 1000:.1f} km of land on two dates in {home}/")
-    training = write_landscape(home / "training", max(1536, size * 2 // 3), seed=2)
+    click.echo(f"1 of 6: generating {size / 1000:.1f} km of land on two dates in {home}/")
+    write_landscape(home / "training", max(1536, size * 2 // 3), seed=2)
     scene = write_landscape(home / "scene", size, seed=1)
     later = write_landscape(home / "later", size, seed=1, later=Later())
-    click.echo("2 of 5: training a network on other land")
-    history = _train(training, home / "model" / "demo.keras")
-    click.echo(
-        f"  {history.held_out_accuracy:.1%} of {history.held_out} tiles that it never saw are right"
-    )
-    click.echo(f"3 of 5: mapping it on both dates: landcover score {config}")
+    click.echo(f"2 of 6: labelled tiles of other land: landcover prepare {home}/prepare.yaml")
+    context.invoke(prepare, config=str(home / "prepare.yaml"))
+    click.echo(f"3 of 6: a network that learns from them: landcover train {home}/train.yaml")
+    context.invoke(train, config=str(home / "train.yaml"))
+    click.echo(f"4 of 6: mapping the land on both dates: landcover score {config}")
     context.invoke(score, config=str(config))
     anew = (f"source.rasters={later.imagery.resolve()}", f"output.path={home.resolve()}/run-later")
     context.invoke(score, config=str(config), overrides=anew)
@@ -84,12 +109,12 @@ def demo(context: click.Context, folder: str, backend: str, size: int) -> None:
 
 def _compare(home: Path, scene: Landscape, later: Landscape) -> None:
     """Hold the maps against the truth and against each other, and write pictures and the report."""
-    click.echo("4 of 5: comparing the maps with the land that was generated")
+    click.echo("5 of 6: comparing the maps with the land that was generated")
     runs = [open_run(home / "run"), open_run(home / "run-later")]
     click.echo(runs[0].accuracy(scene.reference).text)
     maps = {"map": home / "run" / "map.tif", "reference": scene.reference}
     overview_figure(scene.imagery, maps, _CLASSES, home / "overview.png")
-    click.echo("5 of 5: finding what was built between the dates, and writing a report of it all")
+    click.echo("6 of 6: finding what was built between the dates, and writing a report of it all")
     built = change(*runs, output=home / "change", after_classes=["Developed"])
     click.echo(f"  {built.summary['candidates']} places, {built.summary['chips']} with pictures")
     truth = [scene.reference, later.reference]
@@ -109,35 +134,14 @@ def _start_over(home: Path, backend: str) -> Path:
         else:
             path.unlink(missing_ok=True)
     home.mkdir(parents=True, exist_ok=True)
-    config.write_text(_CONFIG.format(path=config, folder=home, backend=backend), encoding="utf-8")
+    for path, text in (
+        (home / "prepare.yaml", _PREPARE),
+        (home / "train.yaml", _TRAIN),
+        (config, _SCORE),
+    ):
+        said = text.format(path=path, folder=home, backend=backend)
+        path.write_text(said, encoding="utf-8")
     return config
-
-
-def _train(landscape: Landscape, path: Path) -> History:
-    tiles = labelled_tiles(*landscape, _TILE)
-    index = np.zeros(256, np.intp)
-    index[list(_CLASSES.codes)] = range(len(_CLASSES))
-    labels = index[tiles.codes]
-    return train_classifier(
-        tiles.pixels,
-        labels,
-        _CLASSES.name,
-        path,
-        resolution=1.0,
-        epochs=12,
-        batch=32,
-        width=16,
-        variation=0.3,  # on another date the colours are others
-        progress=_show,
-    )
-
-
-def _show(epoch: Epoch) -> None:
-    click.echo(
-        f"  epoch {epoch.number:2} of {epoch.epochs}: "
-        f"{epoch.accuracy:.1%} of the training tiles are right",
-        err=True,
-    )
 
 
 def _tell(home: Path, config: Path) -> None:

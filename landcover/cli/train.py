@@ -54,8 +54,8 @@ def train(
 
     That fits a probe, which needs neither weights nor many labels: ten a class are enough to begin
     with. "method: network" trains a small network from scratch (hundreds of labels a class);
-    "method: {name: transfer, base: FILE.keras}" goes on from a network of yours
-    (docs/training.md).
+    "method: {name: transfer, base: FILE.keras}" goes on from a network of yours; "method: unet"
+    trains a network that labels pixels, on tiles of landcover prepare --pixels (docs/training.md).
 
     The output holds model.keras with its sidecar model.yaml, which landcover score takes as they
     are, a model card (CARD.md), figures, and training.json. Tiles of test/ only measure.
@@ -74,9 +74,8 @@ def train(
 def _tell(found: Trained) -> None:
     for one in found.summary["judged"]:
         click.echo(f"by {one['of']}: {one['text']}")
-        before = one["calibration_error_before"]
-        told = "" if before is None else f" (before calibration {before:.3f})"
-        click.echo(f"expected calibration error {one['calibration_error']:.3f}{told}")
+        error, before = one["calibration_error"], one["calibration_error_before"]
+        click.echo(f"expected calibration error {error:.3f} (before calibration {before:.3f})")
     click.echo(f"the network: {found.model}; what is to be known of it: {found.path}/CARD.md")
 
 

@@ -12,7 +12,6 @@ from landcover.config.reading import (
     load_config,
     load_settings,
     parse_override,
-    read_values,
 )
 from landcover.config.settings import (
     BESIDE,
@@ -62,7 +61,6 @@ __all__ = [
     "load_settings",
     "parse_override",
     "place_of",
-    "read_values",
     "subdataset",
     "with_first_keys",
 ]

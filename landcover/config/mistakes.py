@@ -24,17 +24,36 @@ def keys_of(kind: type[BaseModel]) -> str:
     return ", ".join(name for name in kind.model_fields if name != "failures")
 
 
-def _known(section: Sequence[Any], whole: type[BaseModel]) -> Iterable[str]:
-    """The keys of a section of the configuration, or of the configuration itself."""
-    fields = whole.model_fields
-    for key in section:
-        kind = fields[str(key)].annotation
-        kinds = [one for one in (kind, *get_args(kind)) if isinstance(one, type)]
-        inner = [one for one in kinds if issubclass(one, BaseModel)]
-        if not inner:
-            return ()
-        fields = inner[0].model_fields
-    return fields
+def _place(keys: Sequence[Any], whole: type[BaseModel]) -> tuple[list[str], Iterable[str]]:
+    """A place in a configuration as its file has it, and the keys that are known there.
+
+    Of sections that are of one of several kinds pydantic names the kind as if it were a key.
+    """
+    shown: list[str] = []
+    fields, kinds = whole.model_fields, dict[str, type[BaseModel]]()
+    for key in map(str, keys):
+        if key in kinds:
+            fields, kinds = kinds[key].model_fields, {}
+            continue
+        shown.append(key)
+        if key not in fields:  # of a mapping by names of one's own, whose values are sections
+            continue
+        inner = _sections(fields[key].annotation)
+        kinds = {_kind(one): one for one in inner} if len(inner) > 1 else {}
+        fields = inner[0].model_fields if len(inner) == 1 else {}
+    return shown, fields
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    """The kinds of section that an annotation allows."""
+    kinds = [one for one in (annotation, *get_args(annotation)) if isinstance(one, type)]
+    return [one for one in kinds if issubclass(one, BaseModel)]
+
+
+def _kind(section: type[BaseModel]) -> str:
+    """The name by which a kind of section is chosen."""
+    name = section.model_fields.get("name")
+    return str(next(iter(get_args(name.annotation)), "")) if name else ""
 
 
 def near(word: str, known: Iterable[str]) -> str:
@@ -45,10 +64,14 @@ def near(word: str, known: Iterable[str]) -> str:
 
 def sentence(error: Any, kind: type[BaseModel]) -> str:
     """What one error of pydantic's says of a configuration of some kind, in a sentence."""
-    where = ".".join(str(part) for part in error["loc"])
+    shown, _ = _place(error["loc"], kind)
+    where = ".".join(shown)
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        return f"{where}: no such key{near(str(error['loc'][-1]), _known(error['loc'][:-1], kind))}"
+        _, known = _place(error["loc"][:-1], kind)
+        return f"{where}: no such key{near(shown[-1], known)}"
+    if error["type"].startswith("union_tag"):
+        return f"{where}.name: must be one of {error['ctx'].get('expected_tags', 'its kinds')}"
     if error["type"] == "missing":
         return f"{where}: is missing"
     if "input" in error and not isinstance(error["input"], Mapping):

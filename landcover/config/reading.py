@@ -21,6 +21,10 @@ ENVIRONMENT_PREFIX = "LANDCOVER_"
 
 # Relative ones count from the file that names them.
 PATHS_OF_A_MODEL = {"path", "mean_image"}
+_PATHS_OF_A_BASE = {"weights", "base"}
+
+# Sections that only commands other than score have; each leaves alone what is set for another.
+_OF_OTHERS = {"reference", "labels", "split", "draw", "method"}
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -56,7 +60,7 @@ def load_settings(
         ConfigError: naming every mistake.
     """
     origin = str(source) if isinstance(source, (str, Path)) else "the arguments"
-    values = read_values(Path(source), kind) if isinstance(source, (str, Path)) else _copy(source)
+    values = _read(Path(source), kind) if isinstance(source, (str, Path)) else _copy(source)
     base = Path(source).resolve().parent if isinstance(source, (str, Path)) else Path.cwd()
     if isinstance(source, (str, Path)):
         _anchor(values, base)
@@ -98,16 +102,7 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise ConfigError([f"the value of {key!r} is not YAML: {value!r}"], "--set") from None
 
 
-def read_values(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
-    """What a YAML file says, before it is checked.
-
-    Args:
-        path: of the file.
-        kind: what is configured, whose sections messages name.
-
-    Raises:
-        ConfigError: it cannot be read, or is not YAML with keys.
-    """
+def _read(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
     try:
         values = load_yaml(read_regular(path).decode("utf-8"))
     except OSError as error:
@@ -125,7 +120,7 @@ def _copy(values: Any) -> Any:
 
 def _from_environment(environment: Mapping[str, str], kind: type[BaseModel]) -> dict[str, Any]:
     """Overrides by dotted key; sections that only other commands have are left to these."""
-    found, known = {}, {*kind.model_fields, *Config.model_fields}
+    found, known = {}, {*Config.model_fields, *_OF_OTHERS}
     for key, value in environment.items():
         # Variables without a section, such as LANDCOVER_CACHE, are not of the configuration.
         if not key.startswith(ENVIRONMENT_PREFIX) or "__" not in key:
@@ -189,6 +184,19 @@ def _anchor(values: dict[str, Any], base: Path) -> None:
         elif isinstance(inner, dict):
             for key in PATHS_OF_A_MODEL & inner.keys():
                 inner[key] = _anchored(inner[key], base)
+    _anchor_training(values, base)
+
+
+def _anchor_training(values: dict[str, Any], base: Path) -> None:
+    """The paths of a training: its tiles, and the network that it begins with where that is a file."""
+    if "data" in values:
+        values["data"] = _anchored(values["data"], base)
+    method = values.get("method")
+    holders = [method, method.get("features")] if isinstance(method, dict) else []
+    for holder in (one for one in holders if isinstance(one, dict)):
+        for key in _PATHS_OF_A_BASE & holder.keys():
+            if "." in str(holder[key]):  # else a name of keras.applications
+                holder[key] = _anchored(holder[key], base)
 
 
 def _anchored(path: Any, base: Path) -> Any:

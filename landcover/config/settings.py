@@ -14,7 +14,7 @@ from landcover.redaction import redacted_values
 # Sections that their first key alone may stand for.
 FIRST_KEYS = {
     **dict.fromkeys(("model", "reference", "output", "region"), "path"),
-    "backend": "name",
+    **dict.fromkeys(("backend", "method"), "name"),
 }
 
 BESIDE = "beside"

@@ -31,12 +31,13 @@ class LabelledImages:
 
     Args:
         pixels: dims (tile, band, y, x), square, in the dtype of the files.
-        labels: dims (tile,), an index into the classes for each.
+        labels: dims (tile,), an index into the classes for each; or dims (tile, y, x), one for each
+            pixel, less than 0 where none is known.
         paths: of the files, in the same order.
     """
 
     pixels: npt.NDArray[Any]
-    labels: npt.NDArray[np.intp]
+    labels: npt.NDArray[np.integer[Any]]
     paths: tuple[Path, ...]
 
     def __len__(self) -> int:
@@ -65,9 +66,11 @@ class LabelledFolder:
     splits: dict[str, LabelledImages]
 
     def counts(self) -> dict[str, list[int]]:
-        """How many images each split has of each class, in the order of the classes."""
+        """How many images (or pixels) each split has of each class, in the order of the classes."""
         return {
-            name: np.bincount(images.labels, minlength=len(self.classes)).tolist()
+            name: np.bincount(
+                images.labels[images.labels >= 0], minlength=len(self.classes)
+            ).tolist()
             for name, images in self.splits.items()
         }
 

@@ -18,7 +18,7 @@ def card(summary: dict[str, Any]) -> str:
     lines = [
         "# Model card",
         "",
-        f"Labels tiles of imagery as one of {len(summary['classes'])} classes: "
+        f"Labels {summary['output']}s of imagery as one of {len(summary['classes'])} classes: "
         + ", ".join(summary["classes"])
         + ".",
         "",
@@ -39,6 +39,9 @@ def card(summary: dict[str, Any]) -> str:
         lines.append(f"| {name} | " + " | ".join(counts) + " |")
     for one in judged:
         lines += ["", *_accuracy(one)]
+    lines += _curve(summary.get("curve", []))
+    if summary["output"] == "pixel":
+        lines += ["", "Pixels of one tile are alike: intervals are narrower than they should be."]
     lines += [
         "",
         (
@@ -59,18 +62,18 @@ def _resolution(settings: dict[str, Any]) -> str:
 def _accuracy(judged: dict[str, Any]) -> list[str]:
     """A section on how often labels are right."""
     matrix = judged["matrix"]
-    right, total = sum(row[i] for i, row in enumerate(matrix)), judged["tiles"]
-    before = judged["calibration_error_before"]
-    told = "" if before is None else f" ({before:.3f} before calibration)"
+    unit = "tiles" if "tiles" in judged else "pixels"
+    right, total = sum(row[i] for i, row in enumerate(matrix)), judged[unit]
+    before = f"({judged['calibration_error_before']:.3f} before calibration)"
     lines = [
         f"## Accuracy by {judged['of']}",
         "",
         (
             f"Right: {right / total:.1%} ({_interval(right, total)}) of {total:,}. Expected calibration "
-            f"error: {judged['calibration_error']:.3f}{told}."
+            f"error: {judged['calibration_error']:.3f} {before}."
         ),
         "",
-        "| class | tiles | producer's accuracy | user's accuracy |",
+        f"| class | {unit} | producer's accuracy | user's accuracy |",
         "|---|--:|--:|--:|",
     ]
     for index, name in enumerate(judged["classes"]):
@@ -78,6 +81,19 @@ def _accuracy(judged: dict[str, Any]) -> list[str]:
         labelled = sum(row[index] for row in matrix)
         shares = [_share(hit, there), _share(hit, labelled)]
         lines.append(f"| {name} | {there:,} | " + " | ".join(shares) + " |")
+    return lines
+
+
+def _curve(rows: list[dict[str, float]]) -> list[str]:
+    """A section on how accuracy grows with labels; nothing where that was not measured."""
+    if not rows:
+        return []
+    lines = ["", "## Accuracy by labels", "", "| labels a class | mean | lowest | highest |"]
+    lines.append("|--:|--:|--:|--:|")
+    for number in sorted({row["labels"] for row in rows}):
+        of = [row["accuracy"] for row in rows if row["labels"] == number]
+        shares = (f"{share:.1%}" for share in (sum(of) / len(of), min(of), max(of)))
+        lines.append(f"| {number:,} | " + " | ".join(shares) + " |")
     return lines
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from landcover.analysis.accuracy import Accuracy
 from landcover.config import ModelSettings, checked
 from landcover.datasets.folders import read_folder
-from landcover.errors import SourceError
+from landcover.errors import ModelError, SourceError
 from landcover.models.model import open_model
 from landcover.models.recipe import make_recipe
 
@@ -34,6 +34,12 @@ def evaluate(
         ModelError: the network cannot be used, or does not read such images.
     """
     recipe = make_recipe(checked(ModelSettings, {"path": str(model)}))
+    if recipe.output == "pixel":
+        reason = (
+            "labels pixels, and images in folders have one class each: score a scene, and hold its map "
+            "against a reference with 'landcover accuracy'"
+        )
+        raise ModelError(str(model), reason)
     numbers = [band for band in recipe.bands if isinstance(band, int)]
     bands = numbers if len(numbers) == len(recipe.bands) else None
     folder = read_folder(str(data), recipe.classes, bands)

@@ -56,6 +56,27 @@ def history_figure(history: Sequence[Mapping[str, float]], out_png: str | Path |
     figure.savefig(out_png)
 
 
+def curve_figure(rows: Sequence[Mapping[str, float]], out_png: str | Path | IO[bytes]) -> None:
+    """Draw how often labels are right by the number of labels that were learned from.
+
+    Args:
+        rows: a row a training, with ``labels`` of each class and ``accuracy``.
+        out_png: where the figure goes.
+    """
+    figure, (axes,) = _axes(1, 4.6)
+    numbers = sorted({row["labels"] for row in rows})
+    found = [[row["accuracy"] for row in rows if row["labels"] == number] for number in numbers]
+    axes.plot(numbers, [sum(of) / len(of) for of in found], color=_COLORS[0], lw=1.4)
+    for number, of in zip(numbers, found, strict=True):
+        axes.plot([number] * len(of), of, "o", color=_COLORS[0], ms=4, alpha=0.6)
+    axes.set_xscale("log")
+    axes.set_xticks(numbers, [f"{number:,.0f}" for number in numbers])
+    axes.minorticks_off()
+    axes.set_xlabel("labels a class", color=INK)
+    axes.set_ylabel("share of labels that are right", color=INK)
+    figure.savefig(out_png)
+
+
 def _axes(count: int, wide: float) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(wide, 3.8), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)

@@ -14,30 +14,13 @@ import numpy.typing as npt
 from landcover.runs.storage import Storage
 from landcover.training.batches import Batches, class_weights
 from landcover.training.calibration import softmax
+from landcover.training.judging import logits_of
 from landcover.training.learned import Prepared, Progress, Step
-from landcover.training.network import load_keras
+from landcover.training.settings import FittedSettings
+from landcover.training.steps import computing_in, trainer_of
 
 Floats = npt.NDArray[np.floating[Any]]
 Row = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Fit:
-    """How a network is fitted.
-
-    Args:
-        epochs: how often every tile is shown, at most.
-        patience: epochs without a better validation loss after which it ends.
-        batch: tiles a step.
-        rate: the largest step width, reached after a tenth of the steps; it ends at 0.
-        variation: how much light varies as tiles are shown, in deviations of the imagery.
-    """
-
-    epochs: int
-    patience: int
-    batch: int
-    rate: float
-    variation: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +108,7 @@ class Checkpoint:
 
 
 def fit(
-    network: Any, tiles: Prepared, how: Fit, seed: int, kept: Checkpoint, say: Progress
+    network: Any, tiles: Prepared, how: FittedSettings, seed: int, kept: Checkpoint, say: Progress
 ) -> tuple[Row, ...]:
     """Train a network until it gets no better on the tiles that are apart; it ends as the best one.
 
@@ -144,74 +127,59 @@ def fit(
     """
     generator = np.random.default_rng(seed)
     weights = class_weights(tiles.labels, tiles.classes)
-    shown = Batches(tiles.pixels, tiles.labels, weights, how.batch, how.variation, generator)
-    _compile(network, how, how.epochs * len(shown))
-    state = kept.load()
-    if state is None:
-        state = State((), dict(generator.bit_generator.state), _values(network, True), [])
-    _set(network, True, state.current)
-    generator.bit_generator.state = state.chance
-    for after in _epochs(network, tiles, shown, state, how):
-        kept.save(after)
-        state, row = after, after.rows[-1]
-        told = f"{row['validation_accuracy']:.1%} of the validation tiles are right"
-        say(Step(int(row["epoch"]), how.epochs, "epochs", told))
-    _set(network, False, state.best)
+    shown = Batches(tiles.pixels, tiles.labels, weights, how.batch, generator)
+    with computing_in(network, how):
+        trainer = trainer_of(network, how, how.epochs * len(shown), seed)
+        state = kept.load()
+        if state is None:
+            state = State((), dict(generator.bit_generator.state), _values(_all(trainer)), [])
+        _set(_all(trainer), state.current)
+        generator.bit_generator.state = state.chance
+        for after in _epochs(trainer, tiles, shown, state, how):
+            kept.save(after)
+            state, row = after, after.rows[-1]
+            told = f"{row['validation_accuracy']:.1%} of the validation {tiles.unit} are right"
+            say(Step(int(row["epoch"]), how.epochs, "epochs", told))
+    _set(network.variables, state.best)
     return state.rows
 
 
 def _epochs(
-    network: Any, tiles: Prepared, shown: Batches, state: State, how: Fit
+    trainer: Any, tiles: Prepared, shown: Batches, state: State, how: FittedSettings
 ) -> Iterator[State]:
     while len(state.rows) < how.epochs and len(state.rows) - state.best_epoch < how.patience:
-        logs = np.array([network.train_on_batch(*batch) for batch in shown])
+        logs = np.array([trainer.train_on_batch(*batch) for batch in shown])
         loss, accuracy = logs.mean(0).tolist()
         row = {"epoch": len(state.rows) + 1, "loss": loss, "accuracy": accuracy}
-        row |= _validated(network, tiles)
-        chance = shown.generator.bit_generator.state
+        row |= _validated(trainer, tiles)
+        chance = dict(shown.generator.bit_generator.state)
         state = replace(
-            state, rows=(*state.rows, row), chance=dict(chance), current=_values(network, True)
+            state, rows=(*state.rows, row), chance=chance, current=_values(_all(trainer))
         )
         if state.best_epoch == len(state.rows):
-            state = replace(state, best=_values(network, False))
+            state = replace(state, best=_values(trainer.network.variables))
         yield state
 
 
-def _validated(network: Any, tiles: Prepared) -> Row:
-    logits = network.predict(tiles.apart, batch_size=256, verbose=0)
-    chances, truth = softmax(logits), tiles.apart_labels
-    sure = np.maximum(chances[np.arange(len(chances)), truth], 1e-12)
-    right = logits.argmax(1) == truth
+def _validated(trainer: Any, tiles: Prepared) -> Row:
+    assert tiles.apart is not None and tiles.apart_labels is not None
+    logits, truth = logits_of(trainer, tiles.apart, tiles.apart_labels)
+    sure = np.maximum(softmax(logits)[np.arange(len(truth)), truth], 1e-12)
     return {
         "validation_loss": float(-np.log(sure).mean()),
-        "validation_accuracy": float(np.mean(right)),
+        "validation_accuracy": float((logits.argmax(1) == truth).mean()),
     }
 
 
-def _compile(network: Any, how: Fit, steps: int) -> None:
-    keras = load_keras()
-    rising = max(1, steps // 10)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - rising), warmup_target=how.rate, warmup_steps=rising
-    )
-    network.compile(
-        optimizer=keras.optimizers.AdamW(schedule, weight_decay=1e-3),
-        # Smoothed, for the labels of mixed tiles are not that certain.
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.05),
-        metrics=["accuracy"],
-    )
-    network.optimizer.build(network.trainable_variables)
+def _all(trainer: Any) -> list[Any]:
+    """All that the next epoch depends on: of the network, of chance, and of the optimizer."""
+    return [*trainer.variables, *trainer.optimizer.variables]
 
 
-def _variables(network: Any, optimizer: bool) -> list[Any]:
-    """Of the network, with what its dropout draws next, and where asked for of the optimizer."""
-    return [*network.variables, *(network.optimizer.variables if optimizer else ())]
+def _values(variables: list[Any]) -> list[Floats]:
+    return [np.array(variable) for variable in variables]
 
 
-def _values(network: Any, optimizer: bool) -> list[Floats]:
-    return [np.array(variable) for variable in _variables(network, optimizer)]
-
-
-def _set(network: Any, optimizer: bool, values: list[Floats]) -> None:
-    for variable, value in zip(_variables(network, optimizer), values, strict=True):
+def _set(variables: list[Any], values: list[Floats]) -> None:
+    for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

@@ -38,17 +38,23 @@ class Prepared:
 
     Args:
         pixels: float32, dims (tile, y, x, band), of about mean 0 and deviation 1.
-        labels: dims (tile,), indices of classes.
+        labels: dims (tile,), or (tile, y, x) where each pixel has a class: indices of classes, less
+            than 0 where none is known.
         apart: pixels of other tiles, or None.
         apart_labels: their labels, or None.
         classes: how many there are.
     """
 
     pixels: Floats
-    labels: npt.NDArray[np.intp]
+    labels: npt.NDArray[np.integer[Any]]
     apart: Floats | None
-    apart_labels: npt.NDArray[np.intp] | None
+    apart_labels: npt.NDArray[np.integer[Any]] | None
     classes: int
+
+    @property
+    def unit(self) -> str:
+        """What has a class: "tiles" or "pixels"."""
+        return "tiles" if self.labels.ndim == 1 else "pixels"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +62,15 @@ class Learned:
     """A trained network.
 
     Args:
-        network: a Keras model from normalized pixels to logits, whose last layer is dense.
+        network: a Keras model from normalized pixels to logits, whose last layer has them as weighted sums.
         method: what was done, in a sentence.
         history: a row an epoch, or nothing where there are none.
+        curve: a row a training with fewer labels, or nothing where none was asked for.
         chosen: what was chosen on the way, by name.
-        apart: dims (tile, class), logits of tiles that nothing was learned from.
+        halo: of a network that labels pixels: how far from the edge of a window that edge is felt.
+        apart: dims (tile, class), logits of tiles (or pixels) that nothing was learned from.
         truth: dims (tile,), their labels.
-        judged: which tiles these are, in words.
+        judged: which these are, in words.
     """
 
     network: Any
@@ -71,4 +79,6 @@ class Learned:
     truth: npt.NDArray[np.integer[Any]]
     judged: str
     history: tuple[dict[str, float], ...] = ()
+    curve: tuple[dict[str, float], ...] = ()
     chosen: dict[str, Any] = field(default_factory=dict)
+    halo: int = 0

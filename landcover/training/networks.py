@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from landcover.training.fitting import Checkpoint, Fit, fit
+from landcover.training.fitting import Checkpoint, fit
+from landcover.training.judging import judged_of, logits_of
 from landcover.training.learned import Learned, Prepared, Progress
 from landcover.training.network import make_network
 from landcover.training.settings import NetworkSettings
@@ -23,11 +24,8 @@ def train_network(
         say: called after each epoch.
     """
     edge, bands = tiles.pixels.shape[1], tiles.pixels.shape[-1]
-    network = make_network(edge, bands, tiles.classes, settings.width, activation=None)
-    how = Fit(
-        *(settings.epochs, settings.patience, settings.batch, settings.rate, settings.variation)
-    )
-    rows = fit(network, tiles, how, seed, kept, say)
+    network = make_network(edge, bands, tiles.classes, settings.width)
+    rows = fit(network, tiles, settings, seed, kept, say)
     method = "a convolutional network trained from scratch"
     return learned_of(network, tiles, method, rows)
 
@@ -37,8 +35,8 @@ def learned_of(
 ) -> Learned:
     """A fitted network, judged by the tiles that are apart."""
     assert tiles.apart is not None and tiles.apart_labels is not None
-    logits = network.predict(tiles.apart, batch_size=256, verbose=0)
-    judged = f"the {len(logits):,} validation tiles"
+    logits, truth = logits_of(network, tiles.apart, tiles.apart_labels)
+    judged = judged_of(tiles.apart_labels, truth, "validation")
     best = min(rows, key=lambda row: row["validation_loss"])
     chosen = {"parameters": int(network.count_params()), "epoch": int(best["epoch"])}
-    return Learned(network, method, logits, tiles.apart_labels, judged, rows, chosen)
+    return Learned(network, method, logits, truth, judged, rows, chosen=chosen)

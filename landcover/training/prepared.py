@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from landcover.classes import scheme, scheme_names
-from landcover.errors import SourceError
+from landcover.classes import Scheme, scheme, scheme_names
+from landcover.errors import ConfigError, SourceError
 from landcover.labelling.folder import MANIFEST
 from landcover.small_files import load_json, read_regular
 
@@ -21,12 +21,14 @@ class Cut:
         bands: those of the imagery that the tiles' are, from 1.
         classes: the name of each class by that of its folder, in the order of their scheme.
         scheme: the scheme whose classes all have tiles; None where some have none.
+        asked: all classes that were asked for, whose codes those of pixels are.
     """
 
     resolution: float
     bands: tuple[int, ...]
     classes: dict[str, str]
     scheme: str | None
+    asked: Scheme
 
 
 def as_cut(data: str) -> Cut | None:
@@ -51,7 +53,8 @@ def as_cut(data: str) -> Cut | None:
         named, names = said["scheme"], tuple(classes.values())
         whole = named in scheme_names() and scheme(named).names == names
         bands = tuple(map(int, said["bands"]))
-        return Cut(float(said["resolution"]), bands, classes, named if whole else None)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        asked = Scheme.from_json(said["asked"])
+        return Cut(float(said["resolution"]), bands, classes, named if whole else None, asked)
+    except (ConfigError, OSError, ValueError, KeyError, TypeError) as error:
         reason = f"is not what 'landcover prepare' writes ({error!r}): prepare the tiles anew"
         raise SourceError(str(file), reason) from None

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from landcover.training.batches import varied
+from landcover.training.augmentation import lit_anew, placed_anew
+from landcover.training.base import base_of, features_of, told_of
+from landcover.training.judging import judged_of
 from landcover.training.learned import Learned, Prepared, Progress, Step
 from landcover.training.network import load_keras
 from landcover.training.probe import fit_probe
@@ -20,19 +22,20 @@ _AT_A_TIME = 64
 
 
 def train_probe(tiles: Prepared, settings: ProbeSettings, seed: int, progress: Progress) -> Learned:
-    """Draw filters, compute features of all tiles and of varied copies, and fit the last layer.
+    """Compute features of all tiles and of varied copies, and fit the last layer.
 
     Args:
         tiles: to learn from. Where none are apart, each is judged by a probe that did not see it.
         settings: of the method.
         seed: makes chance repeatable.
         progress: called with how many tiles have been looked at.
+
+    Raises:
+        ModelError: the network whose features are wanted is not as it must be.
     """
-    generator = np.random.default_rng(seed)
-    edge, bands = tiles.pixels.shape[1], tiles.pixels.shape[-1]
-    drawn = draw_filters(tiles.pixels, settings.filters, generator)
-    features = feature_network(edge, bands, drawn)
-    shown = _shown(features, tiles.pixels, settings, generator, progress)
+    features, told = _features(tiles.pixels, settings, seed)
+    seeds = load_keras().random.SeedGenerator(seed)
+    shown = _shown(features, tiles.pixels, settings, seeds, progress)
     probe = fit_probe(shown, tiles.labels, tiles.classes, seed)
     keras = load_keras()
     head = keras.layers.Dense(tiles.classes, name="probe")
@@ -41,19 +44,32 @@ def train_probe(tiles: Prepared, settings: ProbeSettings, seed: int, progress: P
     judged = f"{len(probe.truth):,} training tiles, each left out once"
     apart, truth = probe.apart, probe.truth
     if tiles.apart is not None and tiles.apart_labels is not None:
-        judged = f"the {len(tiles.apart_labels):,} validation tiles"
+        judged = judged_of(tiles.apart_labels, tiles.apart_labels, "validation")
         apart = network.predict(tiles.apart, batch_size=_AT_A_TIME, verbose=0)
         truth = tiles.apart_labels
-    said = f"logistic regression on the means of {features.output.shape[-1]:,} answers of filters"
+    method = f"logistic regression on {features.output.shape[-1]:,} {told}"
     chosen = {"strength": probe.strength, "features": int(features.output.shape[-1])}
-    return Learned(network, f"{said} drawn from the tiles", apart, truth, judged, chosen=chosen)
+    return Learned(network, method, apart, truth, judged, chosen=chosen)
+
+
+def _features(pixels: Floats, settings: ProbeSettings, seed: int) -> tuple[Any, str]:
+    """A Keras model from normalized pixels to features, dims (tile, feature), and what they are."""
+    edge, bands = pixels.shape[1], pixels.shape[-1]
+    if settings.features is None:
+        drawn = draw_filters(pixels, settings.filters, np.random.default_rng(seed))
+        return feature_network(edge, bands, drawn), "mean answers of filters drawn from the tiles"
+    base = base_of(settings.features, edge, bands)
+    base.trainable = False
+    network = load_keras().Model(base.input, features_of(base))
+    cut = "the last layer but one" if settings.features.cut is None else settings.features.cut
+    return network, f"answers of {cut} of {told_of(settings.features)}"
 
 
 def _shown(
     features: Any,
     pixels: Floats,
     settings: ProbeSettings,
-    generator: np.random.Generator,
+    seeds: Any,
     progress: Progress,
 ) -> Floats:
     """Features of tiles as they are, then of varied copies: dims (copy, tile, feature)."""
@@ -63,7 +79,7 @@ def _shown(
         for start in range(0, len(pixels), _AT_A_TIME):
             part = pixels[start : start + _AT_A_TIME]
             if turn:
-                part = varied(part, settings.variation, generator)
+                part = lit_anew(placed_anew(part, 0, seeds), settings.variation, seeds)
             found[turn, start : start + len(part)] = features(part, training=False)
             progress(Step(turn * len(pixels) + start + len(part), rounds * len(pixels), "tiles"))
     return found

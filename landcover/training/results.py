@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -23,51 +23,65 @@ from landcover.datasets.folders import LabelledFolder
 from landcover.errors import OutputError
 from landcover.report.figures import confusion_figure
 from landcover.runs.storage import Storage
-from landcover.training.calibration import reliability
+from landcover.training.calibration import reliability, softmax
 from landcover.training.card import card
-from landcover.training.figures import history_figure, reliability_figure
+from landcover.training.catalogue import item_of
+from landcover.training.figures import curve_figure, history_figure, reliability_figure
 from landcover.training.fitting import Checkpoint
 from landcover.training.learned import Learned
 from landcover.training.settings import TrainSettings
 
 Floats = npt.NDArray[np.floating[Any]]
 
-MODEL, SUMMARY = "model.keras", "training.json"
+MODEL, ITEM, SUMMARY = "model.keras", "item.json", "training.json"
 _LIBRARIES = ("landcover", "keras", "tensorflow", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Probabilities that a network gives to tiles that nothing was learned from.
+    """Probabilities that a network gives to tiles or pixels that nothing was learned from.
 
     Args:
-        what: which tiles these are, in words.
+        what: which these are, in words.
+        unit: "tiles" or "pixels".
         probabilities: dims (tile, class).
         truth: dims (tile,), indices of classes.
-        error_before: expected calibration error before the temperature; None: not known.
+        error_before: expected calibration error before the temperature.
     """
 
     what: str
+    unit: str
     probabilities: Floats
     truth: npt.NDArray[np.integer[Any]]
-    error_before: float | None = None
+    error_before: float
 
     def accuracy(self, names: Sequence[str]) -> Accuracy:
         """Its confusion matrix."""
         matrix = np.zeros((len(names), len(names)), np.int64)
         np.add.at(matrix, (self.truth, self.probabilities.argmax(1)), 1)
-        return Accuracy(tuple(names), matrix)
+        return Accuracy(tuple(names), matrix, unit=self.unit)
 
     def told(self, names: Sequence[str]) -> dict[str, Any]:
         """All figures as plain JSON values."""
         error = reliability(self.probabilities, self.truth).error
-        before = self.error_before
         return {
             "of": self.what,
             **self.accuracy(names).to_json(),
             "calibration_error": round(error, 6),
-            "calibration_error_before": None if before is None else round(before, 6),
+            "calibration_error_before": round(self.error_before, 6),
         }
+
+
+def judged_by(
+    what: str,
+    logits: Floats,
+    truth: npt.NDArray[np.integer[Any]],
+    temperature: float,
+    unit: str,
+) -> Judged:
+    """What logits come to, divided by the temperature."""
+    before = reliability(softmax(logits), truth).error
+    return Judged(what, unit, softmax(logits / temperature), truth, before)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +103,7 @@ class Trained:
 
     @property
     def accuracy(self) -> float:
-        """Share of the test tiles that are labelled right, or of the validation where none are."""
+        """Share of the test tiles (or pixels) that are labelled right, or of the validation's where none are."""
         return float(self.summary["judged"][-1]["overall"])
 
 
@@ -131,9 +145,11 @@ def write_results(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": wanted.model_dump(mode="json", exclude_none=True),
         "method": learned.method,
+        "output": sidecar["output"],
         "chosen": {**learned.chosen, "temperature": round(temperature, 6)},
         "classes": list(folder.classes),
         "counts": folder.counts(),
+        **({"curve": list(learned.curve)} if learned.curve else {}),
         "judged": [one.told(folder.classes) for one in judged],
         "versions": {name: version(name) for name in _LIBRARIES},
         "fingerprint": fingerprint_of(wanted, folder),
@@ -141,6 +157,8 @@ def write_results(
     home.put(MODEL, _saved(network))
     text = yaml.safe_dump(sidecar, sort_keys=False, default_flow_style=None, allow_unicode=True)
     home.put(MODEL.replace(".keras", ".yaml"), text.encode())
+    item = item_of(home.where(MODEL), MODEL, summary)
+    home.put(ITEM, json.dumps(item, indent=2).encode() + b"\n")
     _write_figures(home, folder, learned, judged)
     home.put("CARD.md", card(summary).encode())
     home.put(SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False).encode())
@@ -159,15 +177,21 @@ def _write_figures(
         {one.what: reliability(one.probabilities, one.truth) for one in judged}, drawn
     )
     home.put("reliability.png", drawn.getvalue())
-    if learned.history:
-        table = io.StringIO()
-        writer = csv.DictWriter(table, learned.history[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(learned.history)
-        home.put("history.csv", table.getvalue().encode())
-        drawn = io.BytesIO()
-        history_figure(learned.history, drawn)
-        home.put("history.png", drawn.getvalue())
+    figures = (("history", learned.history, history_figure), ("curve", learned.curve, curve_figure))
+    for name, rows, draw in figures:
+        if rows:
+            home.put(f"{name}.csv", _table(rows))
+            drawn = io.BytesIO()
+            draw(rows, drawn)
+            home.put(f"{name}.png", drawn.getvalue())
+
+
+def _table(rows: Sequence[Mapping[str, float]]) -> bytes:
+    table = io.StringIO()
+    writer = csv.DictWriter(table, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return table.getvalue().encode()
 
 
 def _saved(network: Any) -> bytes:

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from landcover.classes import scheme
-from landcover.datasets.folders import LabelledFolder, LabelledImages, drawn_split, read_folder
+from landcover.config import load_settings
+from landcover.datasets.folders import LabelledFolder, LabelledImages
+from landcover.errors import ConfigError
 from landcover.runs.storage import Storage
-from landcover.training.batches import normalization
-from landcover.training.calibration import best_temperature, reliability, softmax
+from landcover.training.calibration import best_temperature
+from landcover.training.curve import learning_curve
 from landcover.training.fitting import Checkpoint
+from landcover.training.judging import judged_of, logits_of
 from landcover.training.learned import Learned, Prepared, Progress, Step
+from landcover.training.methods import learn, scaling_of
 from landcover.training.network import load_keras
-from landcover.training.networks import train_network
-from landcover.training.prepared import as_cut
-from landcover.training.probing import train_probe
-from landcover.training.results import Judged, Trained, fingerprint_of, finished, write_results
-from landcover.training.settings import (
-    NetworkSettings,
-    ProbeSettings,
-    TrainSettings,
-    load_training,
-)
-from landcover.training.transfer import train_transfer
+from landcover.training.reading import parts_of, read_tiles
+from landcover.training.results import Trained, fingerprint_of, finished, judged_by, write_results
+from landcover.training.settings import TrainSettings, UnetSettings
+from landcover.training.unet import window_of
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -60,72 +58,60 @@ def train(
         OutputError: the output holds something else, or cannot be written.
         MissingExtra: a library is not installed.
     """
-    wanted = load_training(config if config is not None else {}, {**settings, **(overrides or {})})
+    given = {**settings, **(overrides or {})}
+    wanted = load_settings(TrainSettings, _source(config), given)
     keras, say = load_keras(), progress or (lambda step: None)
-    wanted, folder = _read(wanted, lambda done, total: say(Step(done, total, "images read")))
+    wanted, folder = read_tiles(wanted, lambda done, total: say(Step(done, total, "images read")))
     if not restart and (found := finished(wanted, folder)):
         return found
     keras.utils.set_random_seed(wanted.seed)
-    shown, apart = _parts(folder, wanted)
-    mean, scale = normalization(shown.pixels)
-    tiles = Prepared(
-        _ready(shown, mean, scale),
-        shown.labels,
-        None if apart is None else _ready(apart, mean, scale),
-        None if apart is None else apart.labels,
-        len(folder.classes),
+    shown, apart = parts_of(folder, wanted)
+    mean, scale = scaling_of(wanted.method, shown.pixels)
+    validation, test = (
+        None if one is None else (_ready(one, mean, scale), one.labels)
+        for one in (apart, folder.splits.get("test"))
     )
-    learned = _learned(tiles, wanted, folder, say)
+    pixels, labels = validation or (None, None)
+    tiles = Prepared(_ready(shown, mean, scale), shown.labels, pixels, labels, len(folder.classes))
+    home = Storage(wanted.output)
+    home.prepare()
+    kept = Checkpoint(home, fingerprint_of(wanted, folder))
+    learned = learn(tiles, wanted.method, wanted.seed, kept, say)
     temperature = best_temperature(learned.apart, learned.truth)
-    network = _with_probabilities(learned.network, temperature)
-    judged = [_judged(learned.judged, learned, temperature)]
-    if test := folder.splits.get("test"):
-        found_there = network.predict(_ready(test, mean, scale), batch_size=64, verbose=0)
-        judged.append(Judged(f"the {len(test):,} test tiles", found_there, test.labels))
+    judged = [judged_by(learned.judged, learned.apart, learned.truth, temperature, tiles.unit)]
+    if test is not None:
+        logits, truth = logits_of(learned.network, *test)
+        what = judged_of(test[1], truth, "test")
+        judged.append(judged_by(what, logits, truth, temperature, tiles.unit))
+    if wanted.curve is not None:
+        learned = replace(learned, curve=_curve(tiles, test or validation, wanted, kept, say))
+    network = _with_probabilities(learned, temperature)
     sidecar = _sidecar(wanted, folder, mean, scale)
     return write_results(wanted, folder, learned, network, sidecar, temperature, judged)
 
 
-def _read(
-    wanted: TrainSettings, progress: Callable[[int, int], None]
-) -> tuple[TrainSettings, LabelledFolder]:
-    """The tiles, and the settings with what ``landcover prepare`` has said of them."""
-    cut = as_cut(wanted.data)
-    if cut is None:
-        return wanted, read_folder(wanted.data, wanted.classes, progress=progress)
-    known = {
-        "resolution": wanted.resolution or cut.resolution,
-        "bands": wanted.bands or cut.bands,
-        "classes": wanted.classes or cut.scheme,
-    }
-    folder = read_folder(wanted.data, wanted.classes or tuple(cut.classes), progress=progress)
-    if wanted.classes is None:  # folders are called as classes, as far as a file system can
-        folder = replace(folder, classes=tuple(cut.classes.values()))
-    return wanted.model_copy(update=known), folder
+def _curve(
+    tiles: Prepared,
+    measured: tuple[Floats, npt.NDArray[np.integer[Any]]] | None,
+    wanted: TrainSettings,
+    kept: Checkpoint,
+    say: Progress,
+) -> tuple[dict[str, float], ...]:
+    if measured is None:
+        reason = (
+            "curve: the tiles have neither test/ nor validation/ to measure by: 'landcover prepare' "
+            "splits by ground"
+        )
+        raise ConfigError([reason], "the training")
+    return learning_curve(tiles, measured, wanted, kept, say)
 
 
-def _parts(
-    folder: LabelledFolder, wanted: TrainSettings
-) -> tuple[LabelledImages, LabelledImages | None]:
-    """Tiles to learn from, and those that tell how far to go; the probe does without the latter."""
-    train, validation = folder.splits["train"], folder.splits.get("validation")
-    if validation is not None or isinstance(wanted.method, ProbeSettings):
-        return train, validation
-    return drawn_split(train, wanted.validation, np.random.default_rng(wanted.seed))
-
-
-def _learned(
-    tiles: Prepared, wanted: TrainSettings, folder: LabelledFolder, say: Progress
-) -> Learned:
-    method = wanted.method
-    if isinstance(method, ProbeSettings):
-        return train_probe(tiles, method, wanted.seed, say)
-    home = Storage(wanted.output)
-    home.prepare()
-    kept = Checkpoint(home, fingerprint_of(wanted, folder))
-    if isinstance(method, NetworkSettings):
-        return train_network(tiles, method, wanted.seed, kept, say)
-    return train_transfer(tiles, method, wanted.seed, kept, say)
+def _source(
+    config: str | os.PathLike[str] | Mapping[str, Any] | None,
+) -> Path | Mapping[str, Any]:
+    if config is None or isinstance(config, Mapping):
+        return config or {}
+    return Path(config)
 
 
 def _ready(images: LabelledImages, mean: Floats, scale: Floats) -> Floats:
@@ -136,17 +122,18 @@ def _ready(images: LabelledImages, mean: Floats, scale: Floats) -> Floats:
     return pixels
 
 
-def _with_probabilities(network: Any, temperature: float) -> Any:
-    """The network with its logits divided by the temperature, and probabilities made of them."""
+def _with_probabilities(learned: Learned, temperature: float) -> Any:
+    """The network with its logits divided by the temperature, and probabilities made of them.
+
+    What feels the edge of the window is cut off, so that no seam is seen between windows.
+    """
+    keras, network = load_keras(), learned.network
     last = network.layers[-1]
     last.set_weights([weights / np.float32(temperature) for weights in last.get_weights()])
-    keras = load_keras()
-    return keras.Model(network.input, keras.layers.Softmax()(network.output))
-
-
-def _judged(what: str, learned: Learned, temperature: float) -> Judged:
-    before = reliability(softmax(learned.apart), learned.truth).error
-    return Judged(what, softmax(learned.apart / temperature), learned.truth, before)
+    found = keras.layers.Softmax()(network.output)
+    if learned.halo:
+        found = keras.layers.Cropping2D(learned.halo)(found)
+    return keras.Model(network.input, found)
 
 
 def _sidecar(
@@ -154,6 +141,7 @@ def _sidecar(
 ) -> dict[str, Any]:
     """What lies between pixels and the network; it reads a tile as the folder holds them."""
     bands, edge = folder.splits["train"].pixels.shape[1:3]
+    method = wanted.method
     named = isinstance(wanted.classes, str)
     whole = named and scheme(str(wanted.classes)).names == folder.classes
     said = {
@@ -161,9 +149,10 @@ def _sidecar(
         "bands": list(wanted.bands or range(1, bands + 1)),
         "mean": mean.tolist(),
         "scale": scale.tolist(),
-        "input_size": int(edge),
+        "input_size": window_of(method.depth, edge) if isinstance(method, UnetSettings) else edge,
         "resolution": wanted.resolution,
-        "output": "tile",
+        "output": "pixel" if isinstance(method, UnetSettings) else "tile",
+        "output_stride": 1 if isinstance(method, UnetSettings) else None,
         "activation": "none",  # the network ends in probabilities
     }
     return {key: value for key, value in said.items() if value is not None}

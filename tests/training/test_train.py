@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,9 +17,9 @@ from PIL import Image
 import landcover as lc
 from landcover.cli.main import main
 from landcover.errors import ConfigError, ModelError, OutputError, SourceError
+from landcover.training.base import base_of
 from landcover.training.learned import Step
 from landcover.training.settings import TransferSettings
-from landcover.training.transfer import base_of
 
 pytestmark = pytest.mark.skipif(
     find_spec("keras") is None or find_spec("sklearn") is None,
@@ -91,7 +92,7 @@ def test_what_is_to_be_told_of_a_network_lies_beside_it(probe: lc.Trained) -> No
     home = Path(probe.path)
     names = {path.name for path in home.iterdir()}
     assert names == {
-        *("model.keras", "model.yaml", "training.json", "CARD.md"),
+        *("model.keras", "model.yaml", "item.json", "training.json", "CARD.md"),
         *("confusion.png", "reliability.png"),
     }
     sidecar = yaml.safe_load((home / "model.yaml").read_text())
@@ -238,6 +239,65 @@ def test_a_network_of_ones_own_is_cut_and_goes_on_with_another_last_layer(
     assert (tmp_path / "out" / "history.csv").read_text().count("\n") == 4
     with pytest.raises(ModelError, match="has no layer 'nowhere' to cut it at; its last ones: "):
         lc.train(data=tiles, output=tmp_path / "b", method={**method, "cut": "nowhere"})
+
+
+def test_a_probe_learns_from_what_a_named_layer_of_ones_own_network_answers(
+    network: lc.Trained, tiles: Path, tmp_path: Path
+) -> None:
+    import keras
+
+    layers = keras.models.load_model(network.model).layers
+    cut = next(one for one in layers if isinstance(one, keras.layers.Concatenate))
+    features = {"base": network.model, "cut": cut.name}
+    method = {"name": "probe", "features": features, "copies": 1, "variation": 0.1}
+    found = lc.train(data=tiles, output=tmp_path / "out", method=method)
+    assert f"{cut.output.shape[-1]} answers of {cut.name} of model.keras" in found.summary["method"]
+    assert found.accuracy > 0.6
+    said = [yaml.safe_load(Path(one.path, "model.yaml").read_text()) for one in (network, found)]
+    assert [one["mean"] for one in said] == [said[0]["mean"]] * 2  # what the network was made for
+    assert found.summary["counts"]["train"] == [12, 12, 12]
+    other = shutil.copy(network.model, tmp_path / "other.keras")
+    for told, sentence in (
+        ({"channel_order": "bgr", "mean": 1}, "its sidecar says channel_order: bgr"),
+        ({"mean": [1, 2, 3, 4]}, "its sidecar tells 4 bands, and the tiles have 3"),
+    ):
+        (tmp_path / "other.yaml").write_text(yaml.safe_dump(told))
+        with pytest.raises(ModelError, match=sentence):
+            asked = {**method, "features": {"base": str(other)}}
+            lc.train(data=tiles, output=tmp_path / "none", method=asked)
+
+
+def test_accuracy_by_the_number_of_labels_is_measured_on_ground_apart(
+    tiles: Path, tmp_path: Path
+) -> None:
+    given = {"data": tiles, "method": {"name": "probe", "filters": 8, "copies": 0}}
+    steps: list[Step] = []
+    curve = {"labels": [3, 12], "seeds": 2}
+    found = lc.train(**given, output=tmp_path / "out", curve=curve, progress=steps.append)
+    rows = found.summary["curve"]
+    assert [(row["labels"], row["seed"]) for row in rows] == [(3, 0), (3, 1), (12, 0), (12, 1)]
+    assert rows[0]["accuracy"] != rows[1]["accuracy"] or rows[0]["accuracy"] == 1
+    assert [step.done for step in steps if step.unit == "trainings"] == [1, 2, 3, 4]
+    assert (tmp_path / "out" / "curve.png").stat().st_size > 1000
+    assert (tmp_path / "out" / "curve.csv").read_text().count("\n") == 5
+    assert "| labels a class | mean | lowest | highest |" in (tmp_path / "out/CARD.md").read_text()
+    with pytest.raises(ConfigError, match=r"20 are asked for, and a class has 12 tiles"):
+        lc.train(**given, output=tmp_path / "a", curve={"labels": [20]})
+    with pytest.raises(ConfigError, match=r"neither test/ nor validation/"):
+        lc.train(**{**given, "data": tiles / "train"}, output=tmp_path / "b", curve={})
+
+
+def test_the_network_is_an_item_of_a_catalogue(probe: lc.Trained) -> None:
+    item = json.loads(Path(probe.path, "item.json").read_text())
+    assert item["assets"]["model"]["href"] == "./model.keras"
+    assert item["properties"]["mlm:tasks"] == ["scene-classification"]
+    classes = item["properties"]["mlm:output"][0]["classification:classes"]
+    assert [one["name"] for one in classes] == [*CLASSES]
+    assert item["properties"]["landcover:accuracy"] == probe.accuracy
+    pystac = pytest.importorskip("pystac")
+    validation = pytest.importorskip("pystac.validation.stac_validator")
+    kind = pystac.STACObjectType.ITEM
+    validation.JsonSchemaSTACValidator().validate_core(item, kind, item["stac_version"])
 
 
 def test_weights_of_three_bands_serve_four_and_those_of_another_network_do_not(
