@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from landcover.training.network import make_network
+from landcover.training.network import load_keras, make_network
 from landcover.training.settings import FittedSettings
 
 pytestmark = pytest.mark.skipif(
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def _shown(pixels: Any, truth: Any, weights: Any, **settings: Any) -> list[np.ndarray]:
-    import keras
+    keras = load_keras()
 
     from landcover.training.steps import shown_anew
 
@@ -85,7 +85,7 @@ def test_light_varies_from_tile_to_tile_alone() -> None:
 
 
 def test_a_network_that_learned_in_bfloat16_is_float32_in_its_file(tmp_path: Path) -> None:
-    import keras
+    keras = load_keras()
 
     from landcover.training.steps import computing_in, trainer_of
 
