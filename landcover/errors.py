@@ -115,6 +115,10 @@ class ScalingUntold(ModelError):
         self.args = (self.where, self.reason)
 
 
+class WindowUntold(ModelError):
+    """A network reads windows of any size, and nothing says which."""
+
+
 class LibraryUnavailable(_Located, ImportError):
     """A library that pip does not bring is not there, or cannot be loaded on this machine."""
 

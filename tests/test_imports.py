@@ -44,7 +44,7 @@ ORDERS = {
     "landcover/models": [
         *("cache", "formats", "fetch", "cntk", "openvino_library", "preprocessing"),
         *("graph_analysis", "cropping", "network"),
-        *("runtimes", "output_side", "sidecar", "proposal", "recipe", "model", "export"),
+        *("runtimes", "output_side", "sidecar", "proposal", "recipe", "sight", "model", "export"),
         *("inspection", "comparison"),
     ],
     "landcover/models/cntk": ["reader", "conversion", "onnx_file", "library"],

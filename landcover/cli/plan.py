@@ -14,11 +14,12 @@ from landcover.cli.figures import figure_lines
 from landcover.config import Config, load_config, parse_override
 from landcover.contracts import Task
 from landcover.errors import OutputError
-from landcover.models.recipe import Recipe, make_recipe
+from landcover.models.recipe import Recipe
 from landcover.runs.directory import RunDirectory
 from landcover.scoring.costs import remember
 from landcover.scoring.forecast import Forecast, forecast
-from landcover.scoring.plan import make_source, model_settings
+from landcover.scoring.plan import make_source
+from landcover.scoring.window import recipe_of
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource
 
@@ -44,7 +45,7 @@ def plan(config: str, overrides: tuple[str, ...], seconds: float, as_json: bool)
     """
     told = dict(parse_override(text) for text in overrides)
     settings = load_config(config, told)
-    recipe = make_recipe(model_settings(settings))
+    recipe = recipe_of(settings, here=True)
     source = make_source(settings.source, recipe)
     found = forecast(config, told, settings, recipe, source, seconds)
     planned = found.figures.told(settings.plan)

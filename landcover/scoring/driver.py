@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from landcover.classes import Scheme, classes_of
 from landcover.config import Config
 from landcover.contracts import Backend, Source
-from landcover.models.recipe import Recipe, make_recipe
+from landcover.models.recipe import Recipe
 from landcover.models.runtimes.facts import recorded_libraries
 from landcover.models.runtimes.placement import expects_gpu
 from landcover.plugins import load_backend
@@ -29,7 +29,6 @@ from landcover.scoring.plan import (
     GPU_TILES_PER_SECOND,
     as_written,
     make_source,
-    model_settings,
     recorded_task_size,
     shared_region,
     task_size,
@@ -38,6 +37,7 @@ from landcover.scoring.precision import check_precision
 from landcover.scoring.readers import Limits
 from landcover.scoring.tasks import nothing_left
 from landcover.scoring.totals import Tiles, Totals
+from landcover.scoring.window import recipe_of
 from landcover.scoring.worker import Job
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource
@@ -71,7 +71,7 @@ def run(
     """
     started = time.perf_counter()
     here = _works_here(config, backend)
-    recipe = make_recipe(model_settings(config), here=here)
+    recipe = recipe_of(config, here)
     works = as_written(config.source, recipe)
     # What the driver of a cluster opens, it opens on the CPU: GPUs are for the workers.
     own = works if here else replace(works, device="cpu")

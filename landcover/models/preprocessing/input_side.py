@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from landcover.config import ModelSettings, PerBand
-from landcover.errors import ModelError
+from landcover.errors import ModelError, WindowUntold
 from landcover.models.preprocessing.mean_image import MeanImage, read_mean_image
 from landcover.models.preprocessing.specification import Signature, Size, Steps
 
@@ -119,7 +119,8 @@ def _size(found: tuple[int | None, int | None], told: int | None, shown: str) ->
             )
     height, width = (told if one is None else one for one in found)
     if height is None or width is None:
-        raise ModelError(shown, f"reads windows of any size ({_text(found)}): set model.input_size")
+        reason = f"reads windows of any size ({_text(found)}): set model.input_size"
+        raise WindowUntold(shown, reason)
     return height, width
 
 
