@@ -34,9 +34,17 @@ def test_by_default_two_items_share_all_cpus() -> None:
     assert (backend.slots, backend.threads) == (2, usable_cpus())
 
 
+def test_workers_and_threads_are_two_things() -> None:
+    assert LocalBackend(workers=usable_cpus() + 3).threads == usable_cpus()
+    one = LocalBackend(workers=1, threads=usable_cpus() + 3)
+    assert (one.slots, one.threads) == (1, usable_cpus() + 3)
+
+
 def test_all_impossible_counts_are_named() -> None:
     with pytest.raises(ConfigError, match=r"workers: must .* not 0; .*threads: must .* not 'all'"):
         load_backend("local", workers=0, threads="all")
+    with pytest.raises(ConfigError, match=r"workers: must .* not True"):
+        load_backend("local", workers=True)
 
 
 def test_leaving_the_block_stops_what_is_under_way() -> None:

@@ -65,6 +65,20 @@ def test_an_exception_comes_home_equal_to_what_was_raised(
     assert {**vars(home), "__notes__": 0} == {**vars(error), "__notes__": 0}
 
 
+def test_an_exception_whose_own_pickling_drops_its_sentence_keeps_it(
+    serializer: Serializer,
+) -> None:
+    class ForgetfulError(Exception):
+        def __reduce__(self) -> tuple[Any, ...]:
+            return ForgetfulError, ()
+
+    def fail(item: int) -> None:
+        raise ForgetfulError(f"tile {item}")
+
+    with pytest.raises(ForgetfulError, match="tile 7"):
+        _round_trip(serializer, fail, 7)
+
+
 def test_an_exception_says_where_on_the_worker_it_was_raised(serializer: Serializer) -> None:
     def divide(item: int) -> float:
         return 1 / item
@@ -80,8 +94,10 @@ def test_an_exception_that_does_not_pickle_is_told_in_words(serializer: Serializ
     def fail(item: int) -> None:
         raise UnpicklableError(item)
 
-    with pytest.raises(LandcoverError, match=r"UnpicklableError, which .*stuck at tile 9"):
+    with pytest.raises(LandcoverError, match=r"UnpicklableError, which .*stuck at tile 9") as told:
         _round_trip(serializer, fail, 9)
+    [note] = told.value.__notes__
+    assert note.startswith("on the worker:\nTraceback") and "in fail" in note
 
 
 def test_a_result_that_does_not_pickle_is_an_error(serializer: Serializer) -> None:

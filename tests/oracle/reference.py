@@ -247,20 +247,27 @@ class Labelled:
         near = data & ((top - shares < slack + apart).sum(axis=0) > 1)
         return cls(shares, apart, best, top, slack, near, data)
 
+    def counts(self) -> tuple[list[int], list[int]]:
+        """How many pixels are of each class at least, and at most."""
+        sure = self.data & ~self.near
+        open_to = self.data & (self.top - self.shares < self.slack + self.apart)
+        at_least = [int((sure & (self.best == i)).sum()) for i in range(len(self.shares))]
+        return at_least, [int(one.sum()) for one in open_to]
+
 
 def _most_frequent(
     row: int, col: int, bounds: tuple[float, float, float, float], found: Labelled
 ) -> Tile:
     """The tile's label is the most frequent of its pixels with data, its score their mean."""
-    counts = np.bincount(found.best[found.data], minlength=len(found.shares))
-    labels = [int(i) for i in np.argsort(-counts, kind="stable")]
-    unsure = 2 * int(found.near.sum())
-    labels = [i for i in labels if counts[i] and counts[i] >= counts.max() - unsure]
-    scores, slacks = (
-        tuple(float(one[found.data & (found.best == i)].mean()) for i in labels)
-        for one in (found.top, found.slack)
-    )
+    at_least, at_most = found.counts()
+    # Of classes that are as probable any may be told, for one pixel or for all of them.
+    labels = tuple(i for i, most in enumerate(at_most) if most and most >= max(at_least))
     if found.near.any():  # a pixel of another class more or less: the mean is open
-        scores = (np.nan,) * len(labels)
+        scores = slacks = (np.nan,) * len(labels)
+    else:
+        scores, slacks = (
+            tuple(float(one[found.data & (found.best == i)].mean()) for i in labels)
+            for one in (found.top, found.slack)
+        )
     mean, apart = (one[:, found.data].mean(axis=1) for one in (found.shares, found.apart))
-    return Tile(row, col, bounds, tuple(labels), scores, slacks, mean, apart)
+    return Tile(row, col, bounds, labels, scores, slacks, mean, apart)

@@ -46,7 +46,7 @@ THREADS = planted(
     ),
     ("nothing hurries what runs", "            cancel()\n", ""),
     (
-        "an item is lost when the window shrinks",
+        "an item more than the window allows",
         "for item in islice(remaining, max(0, window() - len(pending))):",
         "for item in islice(remaining, max(1, window() - len(pending))):",
     ),
