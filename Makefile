@@ -8,6 +8,8 @@ FOLDER ?= demo
 CASES ?= 2000
 SEEDS ?= 10000
 SEED ?= 0
+COUNT ?= 200
+ON ?= local
 ONLY ?=
 JOBS ?= 2
 
@@ -37,8 +39,11 @@ half-of-networks-and-clusters half-of-the-rest:
 	@temporary=$$(mktemp -d) && TMPDIR=$$temporary $(VENV)/bin/python -m pytest -q -p no:cacheprovider -m "not faults" $(PART) $(ARGS) \
 		&& rm -rf $$temporary
 
-faults: $(VENV)/.dev java ## run the long forms of clusters that fail, grow and shrink
+faults: $(VENV)/.dev java ## run the long forms of all that fails: clusters, stores, disks, kills; write docs/reliability.md
 	$(VENV)/bin/python -m pytest -m faults $(ARGS)
+
+kills: $(VENV)/.dev java ## kill runs at random moments, go on, and compare (COUNT=200 ON=local|dask|spark SEED=0)
+	@PYTHONPATH=tests $(VENV)/bin/python -m reliability --count $(COUNT) --backend $(ON) --seed $(SEED)
 
 # What needs a cluster, TensorFlow, or more than some seconds is left out.
 SLOW := tests/analysis/test_change_runs.py tests/analysis/test_minimum_area.py tests/analysis/test_smoothing.py \
@@ -46,7 +51,8 @@ SLOW := tests/analysis/test_change_runs.py tests/analysis/test_minimum_area.py t
 	tests/hostile tests/labelling/test_everywhere.py tests/labelling/test_exports.py tests/labelling/test_prepare.py tests/models/cntk tests/models/test_keras_parts.py tests/models/test_keras_runtimes.py \
 	tests/models/test_advice_tensorflow.py tests/models/test_mean_image.py tests/models/test_published.py tests/models/test_runtimes.py \
 	tests/models/test_scaling.py tests/models/test_tensorflow.py tests/models/test_tensorflow_programs.py tests/oracle \
-	tests/report/test_browser.py tests/runs/maps tests/scoring/test_azure.py tests/scoring/test_copies_of_tasks.py \
+	tests/reliability tests/report/test_browser.py tests/runs/maps tests/scoring/test_azure.py \
+	tests/scoring/test_azure_failing.py tests/scoring/test_copies_of_tasks.py \
 	tests/scoring/test_dates.py tests/scoring/test_everywhere.py tests/scoring/test_extending.py \
 	tests/scoring/test_failing_calls.py tests/scoring/test_failing_stores.py tests/scoring/test_installation.py \
 	tests/scoring/test_model.py tests/scoring/test_poison.py tests/scoring/test_real_imagery.py \

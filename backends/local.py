@@ -10,7 +10,7 @@ from landcover.backends.closing import ClosingBackend
 from landcover.backends.options import check_counts
 from landcover.backends.threads import in_threads
 from landcover.contracts import Lost
-from landcover.errors import WorkerUnfit
+from landcover.errors import WorkerDied, WorkerUnfit
 from landcover.machine import usable_cpus
 
 T = TypeVar("T")
@@ -59,5 +59,7 @@ class LocalBackend(ClosingBackend):
 def _done_or_lost(function: Callable[[T], R], item: T) -> R | Lost[T]:
     try:
         return function(item)
+    except WorkerDied as before:
+        return Lost(item, before.reason, died=True)
     except WorkerUnfit as unfit:
         return Lost(item, f"{unfit}; there is no other worker")

@@ -86,9 +86,10 @@ def _watched(process: psutil.Popen, folder: Path) -> tuple[float, float, int]:
     peak = 0
     while process.poll() is None:
         with suppress(psutil.Error):
-            spent = process.cpu_times()
+            working = next(iter(process.children()), process)  # the command watches over a child
+            spent = working.cpu_times()
             after = spent.user + spent.system
-            peak = max(peak, process.memory_info().rss)
+            peak = max(peak, working.memory_info().rss)
         if not before and folder.exists():
             before = after
         time.sleep(0.1)

@@ -155,6 +155,10 @@ class WorkerUnfit(LandcoverError):
         return f"worker {self.worker}: {self.reason}"
 
 
+class WorkerDied(WorkerUnfit):
+    """A worker died under an item before, and must not take it again in the same way."""
+
+
 class WorkerDiffers(LandcoverError):
     """A worker has another version of what computes than the driver: its labels may differ.
 
@@ -192,14 +196,20 @@ class StoreError(_Located, OSError):
         reason: one sentence; it names the status that the store answered with.
         retryable: asking later may help.
         status: of HTTP; None where no answer came.
+        refused: it does not take the credentials of this process: it may take others.
     """
 
     def __init__(
-        self, where: str, reason: str, retryable: bool = False, status: int | None = None
+        self,
+        where: str,
+        reason: str,
+        retryable: bool = False,
+        status: int | None = None,
+        refused: bool = False,
     ) -> None:
         super().__init__(where, reason)
-        self.args = (str(where), reason, retryable, status)
-        self.retryable, self.status = retryable, status
+        self.args = (str(where), reason, retryable, status, refused)
+        self.retryable, self.status, self.refused = retryable, status, refused
 
 
 class StoreDown(LandcoverError):

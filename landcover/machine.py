@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import platform
 import re
 import resource
+import signal
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,9 @@ from typing import Any
 import psutil
 
 _CGROUP = Path("/sys/fs/cgroup")
+
+# Of Linux (prctl.h): a signal for this process when the one that started it ends.
+_PR_SET_PDEATHSIG = 1
 
 # The instruction sets that decide how fast a network runs, and in which precisions.
 _TELLING = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16")
@@ -61,6 +67,18 @@ def machine_facts() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
     }
+
+
+def end_with(parent: int) -> None:
+    """Let this process be killed when the one that started it ends, however that ends; on Linux.
+
+    Args:
+        parent: which, told by itself, as it may have ended already.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 @cache

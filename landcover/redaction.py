@@ -36,6 +36,8 @@ _CONTAINER_BEFORE_AT = frozenset({"abfs", "abfss", "az", "wasb", "wasbs"})
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+# Variables that end so name a file, which has no more characters of use than these.
+_FILE, _MOST = "_FILE", 65536
 # Shorter values of variables stand in texts by chance.
 _LEAST = 8
 
@@ -104,7 +106,26 @@ def _bare(url: str) -> str:
     return f"{scheme}://{host}{slash}{path}"
 
 
+def variable(name: str) -> str:
+    """What the environment says under a name: by itself, or by a file that ``NAME_FILE`` names.
+
+    That is how Docker and Kubernetes hand secrets over; such a file is read each time, as it may be
+    renewed. "" where neither is there.
+    """
+    if told := os.environ.get(name):
+        return told
+    path = os.environ.get(f"{name}{_FILE}")
+    if not path:
+        return ""
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+            return file.read(_MOST).strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def _known() -> list[str]:
     """Values of this process's environment that are secrets, the longest first."""
-    held = (value for name, value in os.environ.items() if _SECRET_VARIABLE.fullmatch(name))
+    names = {name.removesuffix(_FILE) for name in os.environ}
+    held = (variable(name) for name in names if _SECRET_VARIABLE.fullmatch(name))
     return sorted({value for value in held if len(value) >= _LEAST}, key=len, reverse=True)

@@ -53,25 +53,35 @@ def as_ours(error: Exception, where: str) -> Exception:
         return FileNotFoundError(errno.ENOENT, "no such file or folder", where)
     if not (status or of_store or isinstance(error, OSError)):
         return error
-    return StoreError(where, _sentence(error, chain, status), _passes(chain, status), status)
+    refused = _refused(chain, status)
+    said = _sentence(error, chain, status, refused)
+    return StoreError(where, said, _passes(chain, status), status, refused)
+
+
+def _refused(chain: list[BaseException], status: int | None) -> bool:
+    """Whether it is the credentials of this process that a store does not take."""
+    if status is not None:
+        return status in _DENIED
+    denied = isinstance(chain[0], PermissionError)
+    return denied or any(type(one).__name__ in _NO_CREDENTIALS for one in chain)
 
 
 def _passes(chain: list[BaseException], status: int | None) -> bool:
     if status is not None:
         return status in PASSING
-    if isinstance(chain[0], PermissionError):
-        return False
     if any(isinstance(one, socket.gaierror) and _unknown_host(one) for one in chain):
         return False
-    return not any(type(one).__name__ in _NO_CREDENTIALS for one in chain)
+    return not _refused(chain, status)
 
 
-def _sentence(error: Exception, chain: list[BaseException], status: int | None) -> str:
+def _sentence(
+    error: Exception, chain: list[BaseException], status: int | None, refused: bool
+) -> str:
     codes = (getattr(one, "error_code", None) for one in chain)  # of azure
     code = next((str(getattr(code, "value", code)) for code in codes if code), "")
     if any(isinstance(one, socket.gaierror) and _unknown_host(one) for one in chain):
         return "there is no host of this name: correct the URL, or the name of the account"
-    if status in _DENIED or (status is None and not _passes(chain, status)):
+    if refused:
         said = f"HTTP {status}{f', {code}' if code else ''}" if status else _words(error)
         return (
             f"the store refuses this process ({said}): set credentials that are right, allow this "

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from landcover.errors import StoreError
 from landcover.store_errors import as_ours, retry_after
 
 R = TypeVar("R")
@@ -30,10 +31,12 @@ class Store:
     Args:
         system: of fsspec.
         name: the store, as in "https://host" or "abfs://account".
+        connect: makes the file system with the credentials that there are by then: where the store
+            refuses those that it was made with, they may have run out. None: it stays as it is.
     """
 
-    def __init__(self, system: Any, name: str) -> None:
-        self.system, self.name = system, name
+    def __init__(self, system: Any, name: str, connect: Callable[[], Any] | None = None) -> None:
+        self.system, self.name, self._connect = system, name, connect
         _ask_once(system)
 
     def __getattr__(self, name: str) -> Any:
@@ -44,9 +47,30 @@ class Store:
         def ask(*arguments: Any, **options: Any) -> Any:
             path = arguments[name == "put_file"] if arguments else None
             where = self.system.unstrip_protocol(path) if isinstance(path, str) else self.name
-            return asked(self.name, where, lambda: found(*arguments, **options))
+
+            def by(system: Any) -> Any:
+                return asked(self.name, where, lambda: getattr(system, name)(*arguments, **options))
+
+            used = self.system
+            try:
+                return by(used)
+            except StoreError as error:
+                if not (error.refused and self._renewed(used)):
+                    raise
+            return by(self.system)
 
         return ask
+
+    def _renewed(self, used: Any) -> bool:
+        """Take the credentials that there are now; whether they are others than those just used."""
+        system = used if self._connect is None else self._connect()
+        if system is used:  # fsspec keeps one for the same arguments
+            return False
+        if system is not self.system:
+            _log.warning("%s refuses the credentials it took before: others are there", self.name)
+            self.system = system
+            _ask_once(system)
+        return True
 
     def exists(self, path: str) -> bool:
         """Whether there is something; some libraries say no where the store has not answered."""

@@ -49,7 +49,7 @@ ORDERS = {
     ],
     "landcover/models/cntk": ["reader", "conversion", "onnx_file", "library"],
     "landcover/runs": [
-        *("local_files", "storage", "lock", "fingerprint", "manifest", "directory"),
+        *("local_files", "vector_files", "storage", "lock", "fingerprint", "manifest", "directory"),
         *("counts", "geoparquet"),
         *("map_format", "pixels", "tables", "parts", "rearranging", "maps"),
     ],

@@ -21,12 +21,14 @@ import shapely
 from landcover.analysis.map_blocks import MapView, Progress, map_views, no_progress
 from landcover.analysis.polygons import Polygons, polygons
 from landcover.contracts import Backend
-from landcover.errors import ConfigError, LandcoverError, OutputError
+from landcover.errors import ConfigError, OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import geo_metadata
 from landcover.runs.local_files import TEMPORARY
 from landcover.runs.map_format.qgis import polygon_style, style_geopackage
 from landcover.runs.storage import Storage
+from landcover.runs.vector_files import Rows, publish, read_back
+from landcover.runs.vector_files import written as meaning
 
 _HECTARE = 10_000.0  # square metres
 _DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf", ".parquet": None}
@@ -95,7 +97,7 @@ def vectorize(
             beside = _write(run, views, written, Path(folder, path.name))
             for name, content in beside.items():
                 Storage(str(path.parent)).put(name, content)
-            Path(folder, path.name).replace(path)
+            publish(Path(folder, path.name), path)
     return written.table()
 
 
@@ -104,21 +106,20 @@ def _write(
 ) -> dict[str, bytes]:
     """Write the polygons; return what belongs beside the file, by name."""
     driver, style = _DRIVERS[path.suffix.lower()], polygon_style(run.scheme)
-    try:
-        if driver is None:
-            _write_parquet(views, written, path)
-        else:
-            _write_layer(views, written, path, driver)
-    except LandcoverError:
-        raise
-    except Exception as error:  # of any of several libraries
-        if written.error is not None:
-            raise written.error from None
-        said = " ".join(str(error).split())
-        raise OutputError(path.name, f"cannot be written: {said}") from error
-    if driver == "GPKG":
-        style_geopackage(path, path.stem, style)
-        return {}
+    with meaning(path.name):
+        try:
+            if driver is None:
+                _write_parquet(views, written, path)
+            else:
+                _write_layer(views, written, path, driver)
+        except Exception:
+            if written.error is not None:  # else in the words of a library
+                raise written.error from None
+            raise
+        read_back(path, written.rows)
+        if driver == "GPKG":
+            style_geopackage(path, path.stem, style)
+            return {}
     return {f"{path.stem}.qml": style}
 
 
@@ -152,6 +153,7 @@ class _Written:
     progress: Progress
     pool: Backend | None
     error: Exception | None = None
+    rows: Rows = field(default_factory=Rows)
     sums: npt.NDArray[np.float64] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -179,12 +181,14 @@ class _Written:
             hectares = batch.metres / _HECTARE
             for total, values in zip(self.sums, (None, batch.pixels, hectares), strict=True):
                 total += np.bincount(batch.classes, values, len(scheme))
+            shapes = shapely.to_wkb(batch.shapes, byte_order=1)
+            self.rows.add(shapes)
             columns = [
                 pa.array(names[batch.classes], pa.string()),
                 pa.array(codes[batch.classes]),
                 pa.array(batch.pixels, pa.int64()),
                 pa.array(hectares),
-                pa.array(shapely.to_wkb(batch.shapes, byte_order=1), pa.binary()),
+                pa.array(shapes, pa.binary()),
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)
 

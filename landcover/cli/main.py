@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from landcover.cli.supervision import watched_over
 from landcover.errors import LandcoverError
 from landcover.redaction import printable, redacted
 
@@ -65,7 +66,10 @@ def main(arguments: list[str] | None = None) -> None:
 
     0: done; 1: an operational error, or more failures than allowed; 2: the request itself is wrong.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        arguments = sys.argv[1:]
+        if "score" in arguments[:2]:  # behind --debug, perhaps
+            watched_over()
     sys.exit(_run(arguments))
 
 

@@ -20,6 +20,8 @@ from landcover.cli.tables import new_table, show
 from landcover.errors import OutputError
 from landcover.run import Run, open_run
 from landcover.runs.directory import RunDirectory
+from landcover.runs.local_files import write_checked
+from landcover.runs.vector_files import publish, write_frame, written
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -114,10 +116,12 @@ def sample(
         )
     with tempfile.TemporaryDirectory(dir=Path(output).parent, prefix=".writing-") as folder:
         pictures = None if no_chips else _draw(opened, drawn, chip, Path(folder, "chips"), output)
-        drawn.to_file(Path(folder, "points.gpkg"), driver="GPKG", layer=Path(output).stem)
-        if pictures is not None:
-            pictures.rename(_chips_of(output))
-        Path(folder, "points.gpkg").replace(output)
+        points = Path(folder, "points.gpkg")
+        write_frame(drawn, points, output)
+        with written(output):
+            if pictures is not None:
+                pictures.rename(_chips_of(output))
+            publish(points, Path(output))
     if as_json:
         click.echo(json.dumps(_told(drawn, output, pictures is not None), indent=2))
     else:
@@ -165,7 +169,8 @@ def _draw(
             for number, picture in enumerate(pictures, 1):
                 name = f"{number:05d}{column.removeprefix('chip').replace('_', '-')}.png"
                 if picture is not None:
-                    (folder / name).write_bytes(picture)
+                    with written(output):
+                        write_checked(folder / name, [picture])
                 names.append(None if picture is None else f"{_chips_of(output).name}/{name}")
                 progress(place * len(drawn) + number, len(shown) * len(drawn))
             drawn[column] = names

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from landcover.cli.figures import duration, figure_lines
 from landcover.cli.signals import GOES_ON, interruptible
+from landcover.cli.supervision import note_progress
 from landcover.config import parse_override
 from landcover.errors import TooManyFailures
 from landcover.run import Run, open_run
@@ -86,13 +87,23 @@ def score(
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[Tiles], None] | None]:
+def _progress(quiet: bool) -> Iterator[Callable[[Tiles], None]]:
     if quiet:
-        yield None
+        yield _noted(lambda tiles: None)
     elif sys.stderr.isatty():
-        yield from _bar()
+        yield from map(_noted, _bar())
     else:
-        yield _Lines()
+        yield _noted(_Lines())
+
+
+def _noted(show: Callable[[Tiles], None]) -> Callable[[Tiles], None]:
+    """With each task that comes home, who watches over this process is told as well."""
+
+    def progress(tiles: Tiles) -> None:
+        note_progress()
+        show(tiles)
+
+    return progress
 
 
 def _bar() -> Iterator[Callable[[Tiles], None]]:

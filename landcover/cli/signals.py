@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -12,12 +13,15 @@ GOES_ON = "interrupted: the same command goes on where this run stopped"
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
+# A terminal, or timeout(1), tells a process and those that it has started of one and the same end.
+_SAME_SECONDS = 0.3
+
 
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Raise KeyboardInterrupt for the first signal; for a second one end the process, with code 1.
 
-    To be used in the main thread.
+    The same one again at once is not a second one. To be used in the main thread.
     """
     before = {number: signal.signal(number, _first) for number in _ENDING}
     try:
@@ -28,11 +32,14 @@ def interruptible() -> Iterator[None]:
 
 
 def _first(number: int, frame: FrameType | None) -> None:
+    at = time.monotonic()
+
+    def second(again: int, frame: FrameType | None) -> None:
+        if again == number and time.monotonic() - at < _SAME_SECONDS:
+            return
+        os.write(2, f"{GOES_ON}\n".encode())
+        os._exit(1)
+
     for ending in _ENDING:
-        signal.signal(ending, _second)
+        signal.signal(ending, second)
     raise KeyboardInterrupt
-
-
-def _second(number: int, frame: FrameType | None) -> None:
-    os.write(2, f"{GOES_ON}\n".encode())
-    os._exit(1)

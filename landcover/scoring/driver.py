@@ -37,6 +37,7 @@ from landcover.scoring.precision import check_precision
 from landcover.scoring.readers import Limits
 from landcover.scoring.tasks import nothing_left
 from landcover.scoring.totals import Tiles, Totals
+from landcover.scoring.under_way import UnderWay
 from landcover.scoring.window import recipe_of
 from landcover.scoring.worker import Job
 from landcover.tiles.images import ImageSource
@@ -98,6 +99,7 @@ def run(
                 driver=installation(recipe.runtime),
                 limits=Limits(config.failures.timeout),
                 patience=config.failures.patience,
+                under_way=UnderWay(directory.path) if here else None,
             )
             with _explained(directory, totals):
                 checked = _precision(own, job, source)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
+from landcover.backends.apart import ProcessBackend
 from landcover.config import Config
 from landcover.contracts import Backend, Failure, Lost, Source, Task
 from landcover.errors import TooManyFailures, WorkerDiffers
@@ -13,7 +15,7 @@ from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import finished, remove_part, remove_strays, write_part
 from landcover.runs.rearranging import rearrange
 from landcover.runs.tables import Part
-from landcover.scoring.poison import spare_poison
+from landcover.scoring.poison import done_apart
 from landcover.scoring.tasks import Tasks
 from landcover.scoring.totals import Tiles, Totals
 from landcover.scoring.worker import Job, Report
@@ -62,7 +64,7 @@ def score_tasks(
     tasks, lost = Tasks(source, done, withdraw), list[Lost[Task]]()
     for result in pool.map(job, tasks):
         if isinstance(result, Lost):
-            if result.died and result.item.tiles > 1:
+            if result.died and (job.alone or result.item.tiles > 1):
                 lost.append(result)
             elif tasks.came_home(result.item.index):
                 totals.add_lost(result.item.index, _give_up(job.run, result))
@@ -89,14 +91,23 @@ def score_tasks(
 
 
 def _spare(pool: Backend, job: Job, lost: Lost[Task], totals: Totals) -> None:
-    """Do a task under which workers died without the tiles that end them."""
-    spared = spare_poison(pool, job, lost.item)
-    [result] = pool.map(job, [spared]) if spared is not None else [lost]
+    """Do a task under which workers died without what ends them; in a process apart, if this one did."""
+    if job.alone:
+        # A GPU that this process has is for no other.
+        apart = replace(job, recipe=replace(job.recipe, device="cpu"))
+        with ProcessBackend(job.threads) as child:
+            result = done_apart(child, apart, lost.item)
+    else:
+        result = done_apart(pool, job, lost.item)
     if isinstance(result, Lost):
-        totals.add_lost(lost.item.index, _give_up(job.run, lost))
+        counts = _give_up(job.run, result)
+        totals.add_lost(lost.item.index, counts)
     else:
         _check_report(job, result)
+        counts = result.counts
         totals.add(result)
+    if job.under_way is not None:
+        (job.under_way.suspect if counts.retryable else job.under_way.clear)(lost.item.index)
 
 
 def check_failures(config: Config, totals: Totals) -> None:

@@ -130,7 +130,7 @@ class Pipeline:
         try:
             for read in reads:
                 coming.append((read, self._readers.submit(read)))
-                if len(coming) >= self._ahead:
+                if len(coming) >= (limits.ahead or self._ahead):
                     yield self._arrived(coming, tally, limits)
             while coming:
                 yield self._arrived(coming, tally, limits)

@@ -59,10 +59,12 @@ class Limits:
     Args:
         timeout: seconds that one read may take.
         stop: says when the task is not wanted any more.
+        ahead: the most reads under way at once; None: as many as there are threads, and one more.
     """
 
     timeout: float = math.inf
     stop: Stop = field(default_factory=Stop)
+    ahead: int | None = None
 
 
 class TooSlow(Exception):

@@ -7,13 +7,10 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
-from landcover.contracts import Failure, Task, Tile
+from landcover.contracts import Failure, Task
 from landcover.errors import OutputError, RunReplaced, StoreDown, StoreError, WorkerUnfit
 from landcover.machine import peak_memory
 from landcover.models.cropping.crop import Arithmetic
@@ -22,13 +19,15 @@ from landcover.runs.counts import Counts
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import write_part
 from landcover.runs.tables import Part
-from landcover.scoring.canvas import Canvas, codes_of, pixel_block
+from landcover.scoring.canvas import Canvas, codes_of
 from landcover.scoring.inference import Labelling
 from landcover.scoring.installation import Installation, installation
-from landcover.scoring.labels import Labels
 from landcover.scoring.model import OpenModel, open_models
 from landcover.scoring.pipeline import STAGES, Tally
 from landcover.scoring.readers import Limits
+from landcover.scoring.scored import Scored, kept, part_of
+from landcover.scoring.thrift import within_memory
+from landcover.scoring.under_way import UnderWay
 from landcover.stores import down
 from landcover.tiles.rasters import RasterTask
 from landcover.tiles.reach import alive
@@ -84,6 +83,8 @@ class Job:
         driver: what the driver computes with; a worker that has another does no work.
         limits: how long a read may take.
         patience: seconds to wait for a store that is down before the run stops; 0: not at all.
+        under_way: where this process notes what it has begun; None: whoever gave it out will know.
+        thrifty: memory is short: one read and one tile at a time.
     """
 
     recipe: Recipe
@@ -95,6 +96,8 @@ class Job:
     driver: Installation | None = None
     limits: Limits = field(default_factory=Limits, compare=False)
     patience: float = 0.0
+    under_way: UnderWay | None = None
+    thrifty: bool = False
 
     def __str__(self) -> str:
         return self.run.storage.root
@@ -103,18 +106,42 @@ class Job:
         """Score a task and write its part.
 
         Raises:
-            WorkerUnfit: nothing of it can be read or written here; another worker may be able to.
+            WorkerUnfit: nothing of it can be read or written here, or memory does not suffice;
+                another worker may be able to.
+            WorkerDied: this process died under it before.
             WorkerDiffers: what is installed here would give other labels than the driver's.
         """
-        started, here = time.time(), installation(self.recipe.runtime)
+        here = installation(self.recipe.runtime)
         if self.driver is not None:
             self.driver.check(this_worker(), here)
+        with self._noted(task):
+            try:
+                return within_memory(lambda sparing: self._sparing(sparing)._done(task, here))
+            except MemoryError as error:
+                reason = (
+                    f"memory does not suffice for task {task.index}, even with one read and one tile "
+                    "at a time: set a smaller source.task, or use a host with more"
+                )
+                raise WorkerUnfit(this_worker(), reason) from error
+
+    def _noted(self, task: Task) -> AbstractContextManager[None]:
+        if self.under_way is None:
+            return nullcontext()
+        return self.under_way.noted(task.index, this_worker())
+
+    def _sparing(self, thrifty: bool) -> Job:
+        return replace(self, thrifty=self.thrifty or thrifty)
+
+    def _done(self, task: Task, here: Installation) -> Report:
+        started = time.time()
         with open_models().use(self.recipe, self.threads) as opened:
             load = opened.take_load()
             done = self._waited(task, opened)
-        tally, part = done.tally, self._part(task, done.found, done.tally, done.canvas)
+        classes = len(self.run.scheme.classes)
+        part = part_of(task, done, self.recipe, classes, self.probabilities)
         before = time.perf_counter()
         counts = self._written(part)
+        tally = done.tally
         tally.write = time.perf_counter() - before
         return Report(
             installation=here,
@@ -130,7 +157,7 @@ class Job:
             seconds={"load": load, **{stage: getattr(tally, stage) for stage in STAGES}},
         )
 
-    def _waited(self, task: Task, opened: OpenModel) -> _Scored:
+    def _waited(self, task: Task, opened: OpenModel) -> Scored:
         """What came of a task; while a store that it needs is down, it is tried again.
 
         Raises:
@@ -159,17 +186,25 @@ class Job:
         done.tally.failures += done.refused  # in this order, however far reading was ahead
         return done
 
-    def scored(self, task: Task, opened: OpenModel) -> _Scored:
+    def scored(self, task: Task, opened: OpenModel) -> Scored:
         """Read a task and run the network on it; nothing is written."""
-        done = _Scored([], Tally(), [], self._canvas(task))
-        infer = Labelling(opened, None if self.tuned else self.recipe.batch)
-        for batch, labels in opened.pipeline.score(task.reads(), infer, done.tally, self.limits):
+        done = Scored([], Tally(), [], self._canvas(task))
+        limits = replace(self.limits, ahead=1) if self.thrifty else self.limits
+        infer = Labelling(opened, self._batch)
+        for batch, labels in opened.pipeline.score(task.reads(), infer, done.tally, limits):
             if done.canvas is not None and labels.pixels is not None:
                 done.canvas.put(batch.tiles, codes_of(labels.pixels, self.run.scheme))
-            tiles, kept = _kept(batch.tiles, labels, done.refused)
+            tiles, labelled = kept(batch.tiles, labels, done.refused)
             # What is on the canvas need not wait here for the end of the task.
-            done.found.append((tiles, replace(kept, pixels=None, pixel_scores=None)))
+            done.found.append((tiles, replace(labelled, pixels=None, pixel_scores=None)))
         return done
+
+    @property
+    def _batch(self) -> int | None:
+        """The most tiles at once; None: as many as the network is fastest with."""
+        if self.thrifty:
+            return 1
+        return None if self.tuned else self.recipe.batch
 
     def cancel(self) -> None:
         """End what is under way in this process: its results are not wanted any more."""
@@ -189,38 +224,6 @@ class Job:
             return Canvas(task, self.run.scheme.nodata, self.run.scheme.dtype)
         return None
 
-    def _part(self, task: Task, found: Found, tally: Tally, canvas: Canvas | None) -> Part:
-        labels = [of_batch for _, of_batch in found]
-        probabilities = _stacked(
-            [one.probabilities for one in labels], len(self.run.scheme.classes)
-        )
-        return Part(
-            index=task.index,
-            planned=task.tiles,
-            tiles=[tile for tiles, _ in found for tile in tiles],
-            labels=_stacked([one.labels for one in labels], dtype=np.intp),
-            scores=_stacked([one.scores for one in labels]),
-            probabilities=probabilities if self.probabilities else None,
-            crs=task.scene.crs if isinstance(task, RasterTask) else None,
-            date=task.scene.date if isinstance(task, RasterTask) else "",
-            failures=tally.failures,
-            skipped=tally.skipped,
-            pixels=None if canvas is None else pixel_block(canvas),
-            undefined=_undefined(labels) if self.recipe.output == "pixel" else None,
-            digest=task.digest,
-        )
-
-
-def _kept(
-    tiles: Sequence[Tile], labels: Labels, refused: list[Failure]
-) -> tuple[Sequence[Tile], Labels]:
-    """The tiles of a batch that the network labelled; the others are added to ``refused``."""
-    if not labels.refused:
-        return tiles, labels
-    refused += [Failure(tiles[place], reason, False) for place, reason in labels.refused.items()]
-    places, kept = labels.kept()
-    return [tiles[place] for place in places], kept
-
 
 def this_worker() -> str:
     """This process, as "host:pid"."""
@@ -235,27 +238,3 @@ def _check_reach(failures: Sequence[Failure]) -> None:
     if failures and all(one.unreached or one.retryable for one in failures):
         first = f"of {failures[0].tile.tile}: {failures[0].reason}"
         raise WorkerUnfit(this_worker(), f"none of {len(failures)} tiles can be read; {first}")
-
-
-Found: TypeAlias = list[tuple[Sequence[Tile], Labels]]
-
-
-class _Scored(NamedTuple):
-    """What came of a task: tiles with labels, and those that the network refused."""
-
-    found: Found
-    tally: Tally
-    refused: list[Failure]
-    canvas: Canvas | None
-
-
-def _undefined(labels: Sequence[Labels]) -> npt.NDArray[np.intp]:
-    counts = [one.undefined for one in labels if one.undefined is not None]
-    return _stacked(counts, dtype=np.intp)
-
-
-def _stacked(
-    parts: Sequence[npt.NDArray[Any]], *shape: int, dtype: npt.DTypeLike = np.float32
-) -> npt.NDArray[Any]:
-    """The parts one after another; of no parts, an empty array of this shape after the first dim."""
-    return np.concatenate(parts) if parts else np.empty((0, *shape), dtype)

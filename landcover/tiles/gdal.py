@@ -7,13 +7,17 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import rasterio
-from rasterio._err import CPLE_BaseError
+from rasterio._err import CPLE_BaseError, CPLE_OutOfMemoryError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-from landcover.tiles.storage import AZURE_NAMES, file_system, is_remote
+from landcover.errors import SourceError
+from landcover.tiles import azure
+from landcover.tiles.storage import file_system, is_remote
 
 FAILURES = (RasterioError, CPLE_BaseError, OSError)
 """What rasterio raises where a file cannot be opened or its pixels cannot be read."""
@@ -53,8 +57,6 @@ _REMOTE = {
     "VSI_CACHE": "TRUE",
 }
 
-_SIGNATURE = "AZURE_STORAGE_SAS_TOKEN"
-
 # Filters of warnings belong to the process: threads take turns.
 _FILTERS = threading.Lock()
 
@@ -66,11 +68,13 @@ class Address(NamedTuple):
         path: a local path, or a path of one of GDAL's virtual file systems.
         account: the Azure storage account that the URL names, if it names one.
         url: the fsspec URL, where GDAL has no file system of its own for it.
+        stored: the fsspec URL, where GDAL reads an object store by itself.
     """
 
     path: str
     account: str | None = None
     url: str | None = None
+    stored: str | None = None
 
     def opener(self) -> dict[str, Any]:
         """Arguments of ``rasterio.open``: the fsspec file system, where GDAL needs it."""
@@ -94,7 +98,7 @@ def address(path: str) -> Address:
         return Address(file_system(path)[1], url=path)
     place, _, key = rest.partition("/")
     container, _, host = place.partition("@")
-    return Address(f"{STORES[protocol]}{container}/{key}", host.split(".")[0] or None)
+    return Address(f"{STORES[protocol]}{container}/{key}", host.split(".")[0] or None, stored=path)
 
 
 @contextmanager
@@ -122,19 +126,57 @@ def gdal_settings(file: Address, fresh: bool = False) -> AbstractContextManager[
     """
     options: dict[str, Any] = dict(_ALWAYS)
     if file.path.startswith("/vsi"):
-        options |= _REMOTE
-    if file.path.startswith("/vsiaz/"):
-        for gdal, adlfs, _ in AZURE_NAMES:
-            if adlfs in os.environ:
-                options[gdal] = os.environ[adlfs]
+        options |= _REMOTE | _endpoint(file.path)
+    if file.stored and _alone(file.stored):
+        options["GDAL_DISABLE_READDIR_ON_OPEN"] = "EMPTY_DIR"
     options = {key: value for key, value in options.items() if key not in os.environ}
+    if file.path.startswith("/vsiaz/"):
+        options |= azure.gdal_options()
     if file.account:
         options["AZURE_STORAGE_ACCOUNT"] = file.account
-    if (signature := os.environ.get(_SIGNATURE, "")).startswith("?"):
-        options[_SIGNATURE] = signature[1:]  # portals show it so, and fsspec takes it either way
     if fresh:
         options["CPL_VSIL_CURL_NON_CACHED"] = file.path
     return rasterio.Env(**options, **_NEVER)  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=4096)
+def _alone(url: str) -> bool:
+    """Whether an object store holds nothing that is called as a file is, and more, beside it.
+
+    That takes one request, where GDAL would ask for each of some forty names that sidecars have.
+    """
+    folder, _, name = url.rpartition("/")
+    stem = name.rpartition(".")[0] or name
+    try:
+        system, path = file_system(folder)
+        found = [one.rpartition("/")[2] for one in system.find(path, maxdepth=1, prefix=stem)]
+    except (OSError, SourceError, TypeError):  # may not be listed, or not by a prefix
+        return False
+    return all(one == name or one[len(stem) : len(stem) + 1] not in {".", "_"} for one in found)
+
+
+def _endpoint(path: str) -> dict[str, str]:
+    """Where a store lies that is not its maker's own (MinIO, an emulator), as fsspec is told it."""
+    s3 = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if s3 and path.startswith("/vsis3/"):
+        where = urlsplit(s3)
+        https = "NO" if where.scheme == "http" else "YES"
+        host = where.netloc + where.path.rstrip("/")
+        return {"AWS_S3_ENDPOINT": host, "AWS_HTTPS": https, "AWS_VIRTUAL_HOSTING": "FALSE"}
+    google = os.environ.get("STORAGE_EMULATOR_HOST")
+    if google and path.startswith("/vsigs/"):
+        return {"CPL_GS_ENDPOINT": f"{google.rstrip('/')}/", "GS_NO_SIGN_REQUEST": "YES"}
+    return {}
+
+
+def short_of_memory(error: BaseException) -> bool:
+    """Whether GDAL had no memory to read with, which says nothing of the file."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, CPLE_OutOfMemoryError):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def cause(error: BaseException) -> str:

@@ -22,7 +22,7 @@ class Trouble(NamedTuple):
 
     Args:
         reason: in a sentence, without the file's name.
-        passing: asking later may help.
+        passing: asking later may help, or with other credentials.
     """
 
     reason: str
@@ -90,7 +90,7 @@ def _remote(file: str) -> Trouble | None:
     except FileNotFoundError:
         return Trouble("no such file", passing=False)
     except StoreError as error:
-        return Trouble(error.reason, error.retryable)
+        return Trouble(error.reason, error.retryable or error.refused)
     except SourceError as error:  # here; another worker may have what is missing
         return Trouble(error.reason, passing=True)
     except OSError as error:

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import os
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from landcover.config import subdataset
 from landcover.errors import SourceError
 from landcover.stores import Store
+from landcover.tiles import azure
 
-AZURE_PROTOCOLS = frozenset({"abfs", "abfss", "az"})
-
-# What GDAL calls an account or a key, what adlfs calls it, and the argument of adlfs for it.
-AZURE_NAMES = (
-    ("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_NAME", "account_name"),
-    ("AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_ACCOUNT_KEY", "account_key"),
-)
-
-_NO_AZURE = (
-    "cannot be reached, as this process has no credentials that Azure takes: set "
-    "AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, or "
-    "AZURE_STORAGE_CONNECTION_STRING, in the environment of every worker"
-)
+# Seconds until a web server that does not answer, or sends nothing more, is given up.
+_CONNECT, _SILENCE = 20.0, 60.0
 
 _SIGNATURES = {"sig", "signature", "token", "access_token", "x-amz-signature", "x-goog-signature"}
 
@@ -48,23 +38,36 @@ def file_system(url: str) -> tuple[Store, str]:
     Raises:
         SourceError: if no file system has this protocol, or its library is not installed.
     """
+    try:
+        system, path = _connected(url)
+    except (ImportError, ValueError) as error:
+        of_azure = isinstance(error, ValueError) and url.split("://", 1)[0] in azure.PROTOCOLS
+        reason = azure.NO_CREDENTIALS if of_azure else f"cannot be reached: {error}"
+        raise SourceError(url, reason) from error
+    return Store(system, store_of(url), lambda: _connected(url)[0]), path
+
+
+def _connected(url: str) -> tuple[Any, str]:
+    """The file system of fsspec for a URL, with the credentials that there are now."""
     from fsspec.core import url_to_fs
 
-    options: dict[str, str] = {}
+    options: dict[str, Any] = {}
     protocol = url.split("://", 1)[0]
-    if protocol in AZURE_PROTOCOLS:
-        for gdal, adlfs, argument in AZURE_NAMES:
-            if gdal in os.environ and adlfs not in os.environ:
-                options[argument] = os.environ[gdal]
-        if "@" in url:
+    if protocol in azure.PROTOCOLS:
+        options = azure.arguments()
+        if "@" in url:  # it names the account
             options.pop("account_name", None)
-    try:
-        system, path = url_to_fs(url, **options)
-    except (ImportError, ValueError) as error:
-        azure = isinstance(error, ValueError) and protocol in AZURE_PROTOCOLS
-        reason = _NO_AZURE if azure else f"cannot be reached: {error}"
-        raise SourceError(url, reason) from error
-    return Store(system, store_of(url)), path
+    elif protocol in ("http", "https"):
+        options["client_kwargs"] = {"timeout": _patience()}
+    found: tuple[Any, str] = url_to_fs(url, **options)
+    return found
+
+
+def _patience() -> Any:
+    """How long a web server may say nothing; aiohttp's own limit is 5 minutes for all of a file."""
+    from aiohttp import ClientTimeout
+
+    return ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_SILENCE)
 
 
 def store_of(url: str) -> str:

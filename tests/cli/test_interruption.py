@@ -54,7 +54,7 @@ def test_a_read_that_hangs_does_not_keep_a_run_from_ending(folder: Path) -> None
         pipe: dict[str, Any] = {"stderr": subprocess.PIPE, "text": True, "env": environment}
         with subprocess.Popen(command, **pipe) as process:
             while not [*(folder / "run").glob("tiles/part-*")]:
-                assert process.poll() is None, process.stderr
+                assert process.poll() is None, process.stderr.read()
                 time.sleep(0.01)
             server.fails("scene.tif", kind="stall")
             while not any(line.endswith("stall") for line in server.requests()):

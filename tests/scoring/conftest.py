@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fsspec
 import onnx
 import pytest
+from support.azurite import Azurite, azurite
 from support.colours import SIDECAR, blobs, network, write_scene
+
+from landcover.runs import storage
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +37,38 @@ def pixel_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scene(tmp_path: Path) -> Path:
     """A scene of 150 x 200 pixels: its size is no multiple of a tile's."""
     return write_scene(tmp_path / "scene.tif", blobs(1, 150, 200))
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory, tile_model: Path) -> Iterator[Azurite]:
+    """Holds a scene, and a network with its sidecar."""
+    folder = tmp_path_factory.mktemp("azurite")
+    with azurite(folder) as started:
+        started.upload("naip/scene.tif", write_scene(folder / "scene.tif", blobs(1, 150, 200)))
+        for path in (tile_model, tile_model.with_suffix(".yaml")):
+            started.upload(f"models/{path.name}", path)
+        yield started
+
+
+@pytest.fixture
+def credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Sets what of Azure the environment says, and nothing else of it."""
+
+    def set_all(**variables: str) -> None:
+        for name in [name for name in os.environ if name.startswith("AZURE_")]:
+            monkeypatch.delenv(name)
+        for name, value in variables.items():
+            monkeypatch.setenv(f"AZURE_STORAGE_{name}", value)
+        _forget()
+
+    yield set_all
+    _forget()
+
+
+def _forget() -> None:
+    """Clients of the library are kept with the credentials that they were made of."""
+    from adlfs import AzureBlobFileSystem
+
+    AzureBlobFileSystem.clear_instance_cache()
+    fsspec.config.conf.clear()
+    storage._filesystem_of.cache_clear()

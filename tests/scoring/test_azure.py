@@ -2,56 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pytest
-from adlfs import AzureBlobFileSystem
 from rasterio.env import get_gdal_config
-from support.azurite import ACCOUNT, KEY, Azurite, azurite
+from support.azurite import ACCOUNT, KEY, Azurite
 from support.colours import blobs, write_scene
 
 import landcover
 from landcover.errors import LandcoverError, SourceError, StoreError
-from landcover.runs import storage
+from landcover.redaction import redacted
 from landcover.tiles.gdal import address, gdal_settings
 from landcover.tiles.storage import file_system
-
-
-@pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory, tile_model: Path) -> Iterator[Azurite]:
-    """Holds a scene, and a network with its sidecar."""
-    folder = tmp_path_factory.mktemp("azurite")
-    with azurite(folder) as started:
-        started.upload("naip/scene.tif", write_scene(folder / "scene.tif", blobs(1, 150, 200)))
-        for path in (tile_model, tile_model.with_suffix(".yaml")):
-            started.upload(f"models/{path.name}", path)
-        yield started
-
-
-@pytest.fixture
-def credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Sets what of Azure the environment says, and nothing else of it."""
-
-    def set_all(**variables: str) -> None:
-        for name in [name for name in os.environ if name.startswith("AZURE_")]:
-            monkeypatch.delenv(name)
-        for name, value in variables.items():
-            monkeypatch.setenv(f"AZURE_STORAGE_{name}", value)
-        _forget()
-
-    yield set_all
-    _forget()
-
-
-def _forget() -> None:
-    """Clients of the library are kept with the credentials that they were made of."""
-    AzureBlobFileSystem.clear_instance_cache()
-    fsspec.config.conf.clear()
-    storage._filesystem_of.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -168,3 +132,17 @@ def test_a_signature_works_with_and_without_its_question_mark(
         assert get_gdal_config("AZURE_STORAGE_SAS_TOKEN") == "sv=2021&sig=abc"
     system, _ = file_system("abfs://data/a.tif")
     assert str(system.service_client.url).count("?") == 1
+
+
+def test_credentials_may_stand_in_files_that_are_renewed(
+    credentials: Callable[..., None], tmp_path: Path
+) -> None:
+    secret = tmp_path / "sas"
+    credentials(ACCOUNT_NAME=ACCOUNT, SAS_TOKEN_FILE=str(secret))
+    for told in ("?sv=2021&sig=first0", "sv=2022&sig=second\n"):
+        secret.write_text(told)
+        plain = told.strip().removeprefix("?")
+        with gdal_settings(address("abfs://data/a.tif")):
+            assert get_gdal_config("AZURE_STORAGE_SAS_TOKEN") == plain
+        assert str(file_system("abfs://data/a.tif")[0].service_client.url).endswith(f"?{plain}")
+    assert redacted(f"it said {plain}") == "it said ***"

@@ -98,7 +98,7 @@ def test_what_failed_is_told_by_its_status_and_not_by_words_in_a_path(
     ("rule", "said", "retryable"),
     [
         ({"status": 404}, "no such file", False),
-        ({"status": 403}, "HTTP 403", False),
+        ({"status": 403}, "HTTP 403", True),  # with other credentials
         ({"status": 500}, "HTTP 500", True),
     ],
 )
@@ -192,3 +192,16 @@ def test_a_store_says_for_how_long_it_wants_to_be_left_alone(
     with pytest.raises(StoreError, match="HTTP 401") as refused:
         system.cat_file(path)
     assert (refused.value.status, refused.value.retryable) == (401, False)
+
+
+def test_a_server_that_says_nothing_more_is_given_up_however_slow_others_may_be(
+    server: FolderServer, tile_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landcover.tiles.storage, "_SILENCE", 0.1)
+    server.fails(tile_model.name, kind="stall")
+    with pytest.raises(landcover.LandcoverError, match=r"colours.*does not answer"):
+        landcover.score(
+            rasters=f"{server.url}/scene.tif",
+            model=f"{server.url}/{tile_model.name}",
+            output=tmp_path / "run",
+        )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,21 +16,46 @@ from PIL import Image
 from support.colours import blobs, write_scene
 
 import landcover
-from landcover.backends.local import LocalBackend
+from landcover.backends.closing import ClosingBackend
 from landcover.contracts import Lost, Task
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource, RasterTask
 
-# What Python does first in every process: one that opens a file of this name crashes.
-_CRASHING = """
-import os, sys
+# What Python does first in every process: one that opens a file of this name comes to harm.
+_HARM = """
+import os, signal, sys
+from pathlib import Path
 
-def crash(event, arguments):
-    if event == "open" and str(arguments[0]).endswith("poison.png"):
+folder, harm = Path({folder!r}), {harm!r}
+
+def harmed(event, arguments):
+    if event != "open" or not str(arguments[0]).endswith("poison.png"):
+        return
+    if harm == "crash":
         os.abort()
+    if not (folder / "once").exists():
+        (folder / "once").touch()
+        if harm == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise MemoryError
 
-sys.addaudithook(crash)
+sys.addaudithook(harmed)
 """
+
+
+@pytest.fixture
+def harmful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets processes started from now on come to harm where they open a file "poison.png"."""
+
+    def set_up(harm: str) -> None:
+        folder = tmp_path / "harmful"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(_HARM.format(folder=str(folder), harm=harm))
+        paths = [str(folder), os.environ.get("PYTHONPATH", "")]
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+        monkeypatch.setenv("LANDCOVER_CACHE", str(tmp_path / "cache"))
+
+    return set_up
 
 
 def _images(folder: Path, count: int, *poison: int) -> None:
@@ -43,15 +71,12 @@ def test_a_tile_that_ends_its_workers_is_set_aside_and_the_others_are_scored(
     backend: str,
     tmp_path: Path,
     tile_model: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    harmful: Callable[[str], None],
     require_backend: Callable[[str], None],
 ) -> None:
     require_backend(backend)
     _images(tmp_path / "images", 6, 4)
-    (tmp_path / "crashing").mkdir()
-    (tmp_path / "crashing" / "sitecustomize.py").write_text(_CRASHING)
-    paths = [str(tmp_path / "crashing"), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    harmful("crash")
     run = landcover.score(
         images=str(tmp_path / "images"),
         model=tile_model,
@@ -65,19 +90,69 @@ def test_a_tile_that_ends_its_workers_is_set_aside_and_the_others_are_scored(
     assert "the worker that had it died each time" in failure["reason"]
 
 
+def _command(folder: Path, model: Path, **source: object) -> subprocess.CompletedProcess[str]:
+    config = folder / "run.yaml"
+    told = {"source": {"images": "images", "task": 3, **source}, "model": str(model)}
+    failures = {"at_most": 0.2}
+    config.write_text(json.dumps({**told, "failures": failures, "output": {"path": "run"}}))
+    command = [sys.executable, "-m", "landcover.cli.main", "score", str(config), "--quiet"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_tile_that_ends_the_only_process_is_set_aside_and_the_others_are_scored(
+    tmp_path: Path, tile_model: Path, harmful: Callable[[str], None]
+) -> None:
+    _images(tmp_path / "images", 12, 10)  # behind those that the plan looks at
+    harmful("crash")
+    ended = _command(tmp_path, tile_model)
+    assert ended.returncode == 0, ended.stderr
+    assert (
+        ended.stderr.count("ended by SIGABRT: it goes on, and what it was doing is done apart") == 1
+    )
+    run = landcover.open_run(tmp_path / "run")
+    assert run.summary["tiles"] == {"planned": 12, "scored": 11, "quarantined": 1, "skipped": 0}
+    [failure] = run.failures().to_dict("records")
+    assert (failure["tile"], failure["retryable"]) == ("10-poison.png", True)
+    again = _command(tmp_path, tile_model)  # it is known which task that was
+    assert (again.returncode, "SIGABRT" in again.stderr) == (0, False), again.stderr
+    healthy = landcover.score(  # on a host with another decoder
+        tmp_path / "run.yaml", overrides={"failures.at_most": 0}, output=tmp_path / "run"
+    )
+    assert healthy.summary["tiles"]["scored"] == 12
+
+
+@pytest.mark.parametrize("harm", ["killed", "memory"])
+def test_where_memory_does_not_suffice_a_run_goes_on_with_less_of_it(
+    tmp_path: Path, tile_model: Path, harmful: Callable[[str], None], harm: str
+) -> None:
+    _images(tmp_path / "images", 12, 10)
+    whole = landcover.score(
+        images=str(tmp_path / "images"), model=tile_model, output=tmp_path / "whole"
+    ).tiles()
+    harmful(harm)
+    ended = _command(tmp_path, tile_model, task=2)
+    assert ended.returncode == 0, ended.stderr
+    assert "memory" in ended.stderr
+    run = landcover.open_run(tmp_path / "run")
+    columns = ["tile", "label", "score"]
+    assert run.tiles()[columns].equals(whole[columns])
+
+
 @pytest.mark.parametrize("poison", [(0,), (7,), (3, 4, 19), (12, 15)])
 def test_of_a_task_under_which_workers_die_all_tiles_are_scored_but_those_that_end_them(
     tmp_path: Path, tile_model: Path, poison: tuple[int, ...]
 ) -> None:
-    class WorkersDie(LocalBackend):
+    class WorkersDie(ClosingBackend):
         """No worker survives a task that reads certain tiles."""
 
-        def map(self, function: Any, items: Any) -> Any:
+        slots = threads = 1
+
+        def _results(self, function: Any, items: Any) -> Any:
             for item in items:
                 if isinstance(item, RasterTask) and self._deadly(item):
                     yield Lost(item, "its worker died", died=True)
                 else:
-                    yield from super().map(function, [item])
+                    yield function(item)
 
         def _deadly(self, task: RasterTask) -> bool:
             return any(place not in task.spared for place in poison)

@@ -15,21 +15,25 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 NO_FAULTS: dict[str, Any] = {}
+# What one connection says of itself, and not of the request.
+_HOPS = frozenset({"connection", "keep-alive", "transfer-encoding", "host"})
 
 
 @dataclass(frozen=True)
 class FolderServer:
     """A server of the files of a folder.
 
-    ``faults`` are rules by a part of a path: a status, "reset", "stall"; with "share" for a share of
-    the requests at random, with "times" for so many of them, with "retry_after" in seconds.
+    ``faults`` are rules by a part of a path: a status, "reset", "stall", "lost" (done, but the answer
+    does not come); with "share" for a share of the requests at random, with "times" for so many of
+    them, with "query" for those with that text in their query, with "retry_after" in seconds.
     """
 
     folder: Path
@@ -56,12 +60,13 @@ class FolderServer:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[FolderServer]:
+def serving(folder: Path, upstream: int = 0) -> Iterator[FolderServer]:
+    """Start a server; ``upstream``: the port of this host to which it hands on, in place of a folder."""
     with tempfile.TemporaryDirectory() as control:
         server = FolderServer(folder, "", Path(control))
         server.works()
         Path(control, "requests").touch()
-        command = [sys.executable, __file__, str(folder), control]
+        command = [sys.executable, __file__, str(folder), control, str(upstream)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             try:
@@ -73,6 +78,7 @@ def serving(folder: Path) -> Iterator[FolderServer]:
 class _Handler(BaseHTTPRequestHandler):
     folder: Path
     control: Path
+    upstream: int
     protocol_version = "HTTP/1.1"
     dice = random.Random(5)
     counted: ClassVar[dict[str, int]] = {}
@@ -84,18 +90,27 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(body=True)
 
+    do_PUT = do_POST = do_DELETE = do_GET
+
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
     def _answer(self, *, body: bool) -> None:
-        name = unquote(urlsplit(self.path).path)
-        rule = self._rule(name)
+        path, _, query = self.path.partition("?")
+        name = unquote(path)
+        self.content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        rule = self._rule(name, query)
         said = rule.get("status", rule.get("kind", 200)) if rule else 200
+        asked = "?list" if "comp=list" in query or "list-type" in query else ""
         with self.lock, (self.control / "requests").open("a") as log:
-            log.write(f"{self.command} {name} {said}\n")
-        if rule is None:
+            log.write(f"{self.command} {name}{asked} {said}\n")
+        if rule is None and self.upstream:
+            self._hand_on(body)
+        elif rule is None:
             self._send_file(self.folder / name.lstrip("/"), body)
-        elif rule.get("kind") == "reset":
+        elif rule.get("kind") in ("reset", "lost"):
+            if rule["kind"] == "lost":
+                self._asked_upstream()
             self.close_connection = True
             self.connection.close()
         elif rule.get("kind") == "stall":
@@ -103,10 +118,28 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._refuse(rule)
 
-    def _rule(self, name: str) -> dict[str, Any] | None:
+    def _asked_upstream(self) -> tuple[HTTPResponse, bytes]:
+        other = HTTPConnection("127.0.0.1", self.upstream, timeout=120)
+        sent = {key: value for key, value in self.headers.items() if key.lower() not in _HOPS}
+        other.request(self.command, self.path, self.content, sent)
+        answer = other.getresponse()
+        return answer, answer.read()
+
+    def _hand_on(self, body: bool) -> None:
+        answer, content = self._asked_upstream()
+        self.send_response_only(answer.status, answer.reason)
+        for key, value in answer.getheaders():
+            if key.lower() not in {*_HOPS, "content-length"}:
+                self.send_header(key, value)
+        size = len(content) if body else answer.getheader("Content-Length", "0")
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _rule(self, name: str, query: str) -> dict[str, Any] | None:
         rules = json.loads((self.control / "faults").read_text())
         for part, rule in rules.items():
-            if part not in name:
+            if part not in name or rule.get("query", "") not in query:
                 continue
             with self.lock:
                 self.counted[part] = self.counted.get(part, 0) + 1
@@ -147,7 +180,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    _Handler.folder, _Handler.control = map(Path, sys.argv[1:])
+    _Handler.folder, _Handler.control = map(Path, sys.argv[1:3])
+    _Handler.upstream = int(sys.argv[3])
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         server.daemon_threads = True
         sys.stdout.write(f"{server.server_port}\n")

@@ -16,13 +16,13 @@ from landcover.analysis.map_blocks import Progress
 from landcover.errors import MissingExtra, SourceError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
+from landcover.runs.vector_files import write_frame
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
 FILES = ("candidates.gpkg", "candidates.parquet")
 CHIPS = "chips"
-_LAYER = "candidates"
 _AROUND = 3.0  # times the size of a candidate that a picture of it is across
 _DIGITS = 7  # of degrees: a centimetre
 
@@ -116,9 +116,8 @@ def write_candidates(frame: gpd.GeoDataFrame, output: RunDirectory) -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         package, parquet = (Path(folder, name) for name in FILES)
-        frame.to_file(package, driver="GPKG", layer=_LAYER)
-        frame.to_parquet(parquet, compression="zstd")
         for path in (package, parquet):
+            write_frame(frame, path, output.storage.where(path.name))
             output.storage.put(path.name, path.read_bytes())
 
 

@@ -16,7 +16,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from landcover.config import Alpha, Palette, Resize
-from landcover.tiles.gdal import cause, unplaced_allowed
+from landcover.tiles.gdal import cause, short_of_memory, unplaced_allowed
 from landcover.tiles.grid import Size
 from landcover.tiles.images.fetching import Content, Unreachable
 from landcover.tiles.images.gaps import gaps_of_colour, gaps_of_tiff, transparent_colour
@@ -204,6 +204,8 @@ def _opened(content: bytes, wanted: Wanted, tile: Size | None) -> tuple[Pixels, 
             f"is no image that can be decoded as {allowed} (others: source.formats)"
         ) from None
     except (RasterioError, CPLE_BaseError) as error:
+        if short_of_memory(error):
+            raise MemoryError(cause(error)) from None
         raise Unusable(f"cannot be decoded: {cause(error)}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise Unusable(f"cannot be decoded: {error}") from None

@@ -71,4 +71,5 @@ def _local(path: str) -> Content:
 
 def _unreachable(error: Exception) -> Unreachable:
     reason = error.reason if isinstance(error, (StoreError, SourceError)) else "no such file"
-    return Unreachable(f"cannot be read: {reason}", getattr(error, "retryable", False))
+    passing = getattr(error, "retryable", False) or getattr(error, "refused", False)
+    return Unreachable(f"cannot be read: {reason}", passing)

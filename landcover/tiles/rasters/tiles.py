@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from landcover.contracts import Failure, Strip, Tile
 from landcover.tiles import buffers
-from landcover.tiles.gdal import FAILURES, cause
+from landcover.tiles.gdal import FAILURES, cause, short_of_memory
 from landcover.tiles.grid import Block, Size
 from landcover.tiles.rasters.handles import reopen
 from landcover.tiles.rasters.inside import pixels_inside
@@ -69,7 +69,9 @@ class TileReader:
             return
         try:
             self._read(block)
-        except FAILURES:
+        except FAILURES as error:
+            if short_of_memory(error):
+                raise MemoryError(cause(error)) from error
             self._recover(block)
 
     def strip(self, seconds: float) -> Strip:

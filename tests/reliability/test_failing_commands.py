@@ -1,0 +1,137 @@
+"""A call that writes fails, in every command that makes files: they are right, or it says what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+import pytest
+import yaml
+from support.colours import SIDECAR, blobs, network, write_scene
+from support.failing_calls import Commands, compiled
+from support.ground import squares, write_codes
+
+ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
+
+# Of each command its arguments; what it makes is "made", or begins so.
+COMMANDS = {
+    "smooth": ["smooth", "before", "-o", "made"],
+    "smooth by area": ["smooth", "before", "-o", "made", "--rule", "area", "--minimum-area", "90"],
+    "change": ["change", "before", "after", "-o", "made"],
+    "vectorize to GeoPackage": ["vectorize", "before", "-o", "made.gpkg"],
+    "vectorize to GeoParquet": ["vectorize", "before", "-o", "made.parquet"],
+    "vectorize to FlatGeobuf": ["vectorize", "before", "-o", "made.fgb"],
+    "report": ["report", "before", "after", "-o", "made.html"],
+    "areas": ["areas", "before", "-o", "made.csv", "--figure", "made.png"],
+    "sample": ["sample", "before", "-o", "made.gpkg", "--size", "12"],
+    "stac": ["stac", "before", "-o", "made"],
+    "prepare": ["prepare", "prepare.yaml"],
+}
+# What says when it was made, and so is another each time.
+_TIMED = ("run.json", "prepare.json", ".html", "collection.json", "item.json")
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
+    folder = tmp_path_factory.mktemp("failing-commands")
+    os.environ["OGR_CURRENT_DATE"] = "2020-01-01T00:00:00Z"
+    found = Commands(compiled(folder), folder)
+    yield found
+    found.close()
+    del os.environ["OGR_CURRENT_DATE"]
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> Path:
+    """A folder with two runs over one place, and imagery with a reference."""
+    folder = tmp_path_factory.mktemp("given")
+    onnx.save(network(pixel=True, halo=2, size=36), folder / "colours.onnx")
+    (folder / "colours.yaml").write_text(SIDECAR)
+    for number, name in enumerate(("before", "after")):
+        write_scene(folder / f"{name}.tif", blobs(number, 150, 200))
+        told = {
+            "source": {"rasters": [f"{name}.tif"]},
+            "model": "colours.onnx",
+            "output": {"path": name, "probabilities": True},
+        }
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(told))
+        ended = commands.run(["score", str(folder / f"{name}.yaml"), "--quiet"])
+        assert ended.code == 0, ended.said
+    write_codes(
+        folder / "codes.tif", squares(8, 7), "EPSG:26918", (500_000 - 3, 4_500_000 + 5), 30.0
+    )
+    told = {
+        "source": {"rasters": "before.tif", "tile": 16},
+        "reference": "codes.tif",
+        "labels": {"classes": ["Forest", "Cultivated"]},
+        "split": {"block": 50, "buffer": 0, "shares": {"train": 0.6, "test": 0.4}},
+        "output": "made",
+    }
+    (folder / "prepare.yaml").write_text(yaml.safe_dump(told))
+    return folder
+
+
+def _made(folder: Path) -> list[Path]:
+    return [path for top in folder.glob("made*") for path in (top, *top.rglob("*"))]
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    """All that a command has made; of what tells the time, whether it is there."""
+    return {
+        str(path.relative_to(folder)): b"" if path.name.endswith(_TIMED) else path.read_bytes()
+        for path in sorted(_made(folder))
+        if path.is_file()
+    }
+
+
+def _remove(folder: Path) -> None:
+    for path in folder.glob("made*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _check(commands: Commands, folder: Path, arguments: list[str], step: int) -> int:
+    """Let every n-th call fail that writes; how many there are."""
+    made = [
+        str(folder / word) if (folder / word).exists() or "made" in word else word
+        for word in arguments
+    ]
+    _remove(folder)
+    ended = commands.run(made)
+    assert ended.code == 0, ended.said
+    calls, whole = ended.calls, _content(folder)
+    _remove(folder)
+    ended = commands.run(made)
+    assert (ended.code, _content(folder)) == (0, whole), "it is not the same twice"
+    for place in range(1, calls + 1, step or max(1, calls // 6)):
+        for error in ERRORS if step else [ERRORS[place % 3]]:
+            _remove(folder)
+            what = f"call {place} of {calls}: {os.strerror(error)}"
+            ended = commands.run(made, place, error)
+            assert "defect" not in ended.said, f"{what}: {ended.said}"
+            assert ended.code in (0, 1), f"{what}: {ended.said}"
+            if ended.code:
+                assert os.strerror(error) in ended.said or "cannot" in ended.said, ended.said
+                assert not (set(_content(folder)) - set(whole)), f"{what}: something is left over"
+                again = commands.run(made)
+                assert again.code == 0, f"{what}: {again.said}"
+            assert _content(folder) == whole, what
+    return calls
+
+
+@pytest.mark.parametrize("name", ["smooth", "vectorize to GeoPackage", "areas"])
+def test_calls_that_write_fail_here_and_there_and_no_file_is_wrong(
+    commands: Commands, given: Path, name: str
+) -> None:
+    assert _check(commands, given, COMMANDS[name], 0) > 5
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_call_that_writes_fails_once_and_no_file_is_wrong(
+    commands: Commands, given: Path, name: str
+) -> None:
+    assert _check(commands, given, COMMANDS[name], 1) > 5
