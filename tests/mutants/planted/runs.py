@@ -393,8 +393,8 @@ DIRECTORY = planted(
     ),
     (
         "another run is done",
-        "return None if other_keys(found, whole_of(fingerprint, scheme)) else run",
-        "return run",
+        "if other_keys(found, whole_of(fingerprint, scheme)):",
+        "if False:",
     ),
     (
         "the summary is overruled",
