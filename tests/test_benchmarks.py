@@ -107,6 +107,23 @@ def test_worker_compares_memory_with_the_network_s_own(
     assert all(50 < row["peak_mb"] < 5000 for row in rows) and len(rows) == 4
 
 
+def test_scale_measures_each_case_small_and_large(workloads: Path, tmp_path: Path) -> None:
+    small = ("--images", "2000", "--tiles", "100000", "--scenes", "20", "--runs", "10")
+    _run("-m", "benchmarks.scale", *small, "--folder", str(workloads), results=tmp_path)
+    found = json.loads((tmp_path / "scale.json").read_text())
+    assert [row["number"] for row in found["rows"]] == [200, 2000, 10000, 100000, 2, 20, 1, 10]
+    assert len(found["claims"]) == 8
+    assert found["rows"][5]["tiles"]["scored"] == 20 * 49
+
+
+def test_planning_holds_the_run_against_its_plan(workloads: Path, tmp_path: Path) -> None:
+    told = ("--tiles", str(TILES), "--pixels", str(TILES), "--network", "idle", "--seconds", "1")
+    _run("-m", "benchmarks.planning", *told, "--folder", str(workloads), results=tmp_path)
+    rows = json.loads((tmp_path / "planning.json").read_text())["rows"]
+    assert len(rows) == 3
+    assert all(row["time_ratio"] > 0 and row["run"]["cost"] > 0 for row in rows)
+
+
 def test_large_tells_the_map_s_share_of_the_work(workloads: Path, tmp_path: Path) -> None:
     told = ("--edge", "1500", "--tile", "256", "--folder", str(workloads))
     _run("-m", "benchmarks.large", *told, results=tmp_path)

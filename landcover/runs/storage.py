@@ -217,7 +217,8 @@ class Storage:
             with self._writing(folder):
                 for path in Path(self.where(folder)).glob(f"{TEMPORARY}*"):
                     folded = path.is_dir() and not path.is_symlink()
-                    shutil.rmtree(path) if folded else path.unlink()
+                    # Workers that go on when their driver is gone may be removing it themselves.
+                    shutil.rmtree(path) if folded else path.unlink(missing_ok=True)
 
     def _refuse_link(self, folder: str) -> None:
         """Whoever made the run directory must not choose where else is written and removed."""

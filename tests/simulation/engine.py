@@ -92,12 +92,18 @@ class Engine:
 
     def _give(self, item: _Item, function: Callable[[Any], Any], home: list[Any]) -> None:
         copies = 2 if self.apart and self.faults.happens("copy") else 1
+        random = self.scheduler.random
+        seconds = random.uniform(0, _LONGEST)
         for _ in range(copies):
             item.tries += 1
             item.under_way += 1
-            self._start(item, function, home)
+            self._start(item, function, home, seconds)
+            if random.random() < 0.5:  # else both come to write within the same moment
+                seconds = random.uniform(0, _LONGEST)
 
-    def _start(self, item: _Item, function: Callable[[Any], Any], home: list[Any]) -> None:
+    def _start(
+        self, item: _Item, function: Callable[[Any], Any], home: list[Any], seconds: float
+    ) -> None:
         process = Process("worker") if self.apart else self.scheduler.process
         given = pickle.dumps(item.item)
 
@@ -106,7 +112,7 @@ class Engine:
             try:
                 self.scheduler.step("takes a task")
                 self.faults.strike(self.scheduler)
-                self.scheduler.wait(lambda: False, self.scheduler.random.uniform(0, _LONGEST))
+                self.scheduler.wait(lambda: False, seconds)
                 found = function(pickle.loads(given))
             except Exception as error:  # noqa: BLE001  (the caller gets it)
                 found = error

@@ -26,6 +26,7 @@ FILES = planted(
         "the name of a part is not flushed",
         "    flush_folder(path.parent)\n    return True\n",
         "    return True\n",
+        "a part that is lost is done again, and run.json's own name is flushed after those of all parts",
     ),
     (
         "the last of two copies of a task wins",
@@ -56,6 +57,11 @@ STORAGE = planted(
         "what was killed half-way stays",
         '                for path in Path(self.where(folder)).glob(f"{TEMPORARY}*"):',
         "                for path in ():",
+    ),
+    (
+        "what another worker removes must be there",
+        "else path.unlink(missing_ok=True)\n",
+        "else path.unlink()\n",
     ),
 )
 
