@@ -7,6 +7,7 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do \
 FOLDER ?= demo
 CASES ?= 2000
 SEEDS ?= 10000
+CHANGED ?= 5000
 SEED ?= 0
 COUNT ?= 200
 ON ?= local
@@ -48,9 +49,9 @@ kills: $(VENV)/.dev java ## kill runs at random moments, go on, and compare (COU
 # What needs a cluster, TensorFlow, or more than some seconds is left out.
 SLOW := tests/analysis/test_change_runs.py tests/analysis/test_minimum_area.py tests/analysis/test_smoothing.py \
 	tests/analysis/test_stratified.py tests/analysis/test_vectorize.py tests/analysis/test_workers.py $(wildcard tests/backends/test_[ds]*.py) tests/cli \
-	tests/hostile tests/labelling/test_everywhere.py tests/labelling/test_exports.py tests/labelling/test_prepare.py tests/models/cntk tests/models/test_keras_parts.py tests/models/test_keras_runtimes.py \
+	tests/hostile tests/labelling/test_everywhere.py tests/labelling/test_exports.py tests/labelling/test_prepare.py tests/models/cntk tests/models/test_keras_parts.py tests/models/test_keras_runtimes.py tests/models/test_keras_weights.py \
 	tests/models/test_advice_tensorflow.py tests/models/test_mean_image.py tests/models/test_published.py tests/models/test_runtimes.py \
-	tests/models/test_scaling.py tests/models/test_tensorflow.py tests/models/test_tensorflow_programs.py tests/oracle \
+	tests/models/test_scaling.py tests/models/test_tensorflow.py tests/models/test_tensorflow_bounds.py tests/models/test_tensorflow_programs.py tests/oracle \
 	tests/reliability tests/report/test_browser.py tests/runs/maps tests/scoring/test_azure.py \
 	tests/scoring/test_azure_failing.py tests/scoring/test_copies_of_tasks.py \
 	tests/scoring/test_dates.py tests/scoring/test_everywhere.py tests/scoring/test_extending.py \
@@ -73,8 +74,9 @@ simulate: $(VENV)/.dev ## let simulated worlds fail in drawn ways, one a seed (S
 oracle: $(VENV)/.dev java ## score random cases and compare them with a slow reference (CASES=2000 SEED=0)
 	@PYTHONPATH=tests $(VENV)/bin/python -m oracle --cases $(CASES) --seed $(SEED)
 
-hostile: $(VENV)/.dev ## try all files of strangers: 2,000 models, images, settings, run directories (ONLY=kind JOBS=2)
+hostile: $(VENV)/.dev ## try all files of strangers, then files changed where it counts (ONLY=kind JOBS=2 CHANGED=5000)
 	@PYTHONPATH=tests $(VENV)/bin/python -m hostile --jobs $(JOBS) --only "$(ONLY)"
+	@[ -n "$(ONLY)" ] || PYTHONPATH=tests $(VENV)/bin/python -m hostile.trying --count $(CHANGED)
 
 test-lowest: $(VENV)/.dev ## install the lowest versions that setup.cfg allows into .venv-lowest, and run quick tests there
 	$(PIP) install uv

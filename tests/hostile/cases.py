@@ -46,7 +46,8 @@ class Case:
     """Something hostile.
 
     Args:
-        kind: "models", "imagery", "configs", "sidecars", "runs" or "caches".
+        kind: "models", "imagery", "configs", "sidecars", "runs", "caches", "regions", "references",
+            "samples", "preparing" or "training".
         name: unique within its kind.
         make: puts it into the folder.
         command: arguments of ``landcover``, run in the folder.

@@ -23,5 +23,6 @@ def test_the_corpus_has_a_thousand_cases_of_all_kinds() -> None:
     every = corpus()
     assert len({(case.kind, case.name) for case in every}) == len(every) >= 1000
     assert {case.kind for case in every} == {
-        *("models", "imagery", "configs", "sidecars", "runs", "caches")
+        *("models", "imagery", "configs", "sidecars", "runs", "caches"),
+        *("regions", "references", "samples", "preparing", "training"),
     }

@@ -103,6 +103,12 @@ def _saved_model(content: bytes, draw: random.Random) -> bytes:
     return structure.message(SavedModel.FromString(content), draw)
 
 
+def _graph(content: bytes, draw: random.Random) -> bytes:
+    from tensorflow.core.framework.graph_pb2 import GraphDef
+
+    return structure.message(GraphDef.FromString(content), draw)
+
+
 def _json(content: bytes, draw: random.Random) -> bytes:
     return json.dumps(structure.tree(json.loads(content), draw)).encode()
 
@@ -112,6 +118,7 @@ KINDS: dict[str, Kind] = {
     "onnx in openvino": Kind("colours.onnx", _onnx, lambda: _model("colours.onnx", "openvino")),
     "keras": Kind("net.keras", structure.keras, lambda: _model("net.keras", "tensorflow")),
     "savedmodel": Kind("saved/saved_model.pb", _saved_model, lambda: _model("saved", "tensorflow")),
+    "frozen graph": Kind("net.pb", _graph, lambda: _model("net.pb", "tensorflow")),
     "geotiff": Kind("scene.tif", structure.tiff, _rasters),
     "tiff": Kind("images/2.tif", structure.tiff, lambda: _images("tif")),
     "png": Kind("images/0.png", structure.png, lambda: _images("png")),
@@ -119,7 +126,8 @@ KINDS: dict[str, Kind] = {
     "parquet": Kind("run/tiles/part-000000.parquet", structure.parquet, _run),
     "run.json": Kind("run/run.json", _json, _run),
 }
-_OF_TENSORFLOW = ("keras", "savedmodel")
+NEED_TENSORFLOW = ("keras", "savedmodel", "frozen graph")
+"""Kinds that import TensorFlow."""
 
 
 def prepared(folder: Path, kinds: list[str]) -> None:
@@ -129,7 +137,7 @@ def prepared(folder: Path, kinds: list[str]) -> None:
     good_folder(folder)
     if {"parquet", "run.json"} & {*kinds}:
         landcover.score(folder / "config.yaml", output=folder / "run")
-    if not {*_OF_TENSORFLOW} & {*kinds}:
+    if not {*NEED_TENSORFLOW} & {*kinds}:
         return
     child = os.fork()  # TensorFlow cannot be used on both sides of a fork
     if child == 0:
@@ -139,8 +147,21 @@ def prepared(folder: Path, kinds: list[str]) -> None:
         net = keras.Sequential([keras.Input((32, 32, 3)), *layers, keras.layers.Dense(4)])
         net.save(folder / "net.keras")
         net.export(folder / "saved", verbose=False)
+        _freeze(folder / "net.pb")
         os._exit(0)
     os.waitpid(child, 0)
+
+
+def _freeze(path: Path) -> None:
+    """Write a frozen graph of a small network."""
+    import tensorflow as tf
+
+    with tf.Graph().as_default() as graph:
+        image = tf.compat.v1.placeholder(tf.float32, (None, 32, 32, 3), name="image")
+        features = tf.nn.relu(tf.nn.conv2d(image, tf.fill((3, 3, 3, 4), 0.1), 1, "SAME"))
+        pooled = tf.reduce_mean(tf.pad(features, [[0, 0], [1, 1], [1, 1], [0, 0]]), (1, 2))
+        tf.nn.softmax(tf.matmul(pooled, tf.constant([[0.5] * 4] * 4)), name="scores")
+    path.write_bytes(graph.as_graph_def().SerializeToString())
 
 
 def bad_ends(name: str, count: int, good: Path, first: int = 0) -> Iterator[tuple[int, str]]:

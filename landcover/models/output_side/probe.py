@@ -23,6 +23,7 @@ from landcover.models.preprocessing.specification import Output, Pixels, Probabi
 
 # Codes of maps have two bytes, of which one value stands for no data.
 _MOST_CLASSES = 65_535
+_PIECE = 2**20  # pixels
 _LONGEST = 500  # characters of what a library says
 
 
@@ -117,9 +118,17 @@ class _Probe:
 
     def noise(self, shape: Sequence[int]) -> Pixels:
         """Pixels above zero, by which networks divide, and no larger than those most are trained on."""
-        if self._dtype.kind in "iu":
-            return self._rng.integers(1, 127, shape).astype(self._dtype)
-        return self._rng.uniform(0.05, 1, shape).astype(np.float32)
+        whole = self._dtype.kind in "iu"
+        pixels = np.empty(shape, self._dtype if whole else np.float32)
+        flat = pixels.reshape(-1)
+        # Drawn in pieces: the generator's own numbers take up to eight times the room.
+        for start in range(0, flat.size, _PIECE):
+            count = min(_PIECE, flat.size - start)
+            drawn = (
+                self._rng.integers(1, 127, count) if whole else self._rng.uniform(0.05, 1, count)
+            )
+            flat[start : start + count] = drawn
+        return pixels
 
     def run(self, pixels: Pixels) -> Probabilities:
         """What the network returns, as float32 and nothing else."""

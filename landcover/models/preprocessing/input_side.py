@@ -8,8 +8,12 @@ import numpy as np
 
 from landcover.config import ModelSettings, PerBand
 from landcover.errors import ModelError, WindowUntold
+from landcover.models.formats.sizes import MOST_READ, check_size, numbers_in
 from landcover.models.preprocessing.mean_image import MeanImage, read_mean_image
 from landcover.models.preprocessing.specification import Signature, Size, Steps
+
+# Spectrometers have some hundreds.
+_MOST_BANDS = 10_000
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ def fit_input(signature: Signature, told: ModelSettings, shown: str) -> Input:
         layout = signature.layout(len(told.bands) if told.bands else None)
     except ValueError as error:
         raise ModelError(shown, str(error)) from None
+    check_size(numbers_in(signature.shape), "its input", shown, MOST_READ)
     where = {"NCHW": (1, 2, 3), "NHWC": (3, 1, 2), "NHW": (None, 1, 2)}[layout]
     count, height, width = (1 if at is None else signature.shape[at] for at in where)
     bands = _bands(count, told, shown)
@@ -69,6 +74,8 @@ def network_order(bands: int, channel_order: str) -> tuple[int, ...]:
 
 
 def _bands(count: int | None, told: ModelSettings, shown: str) -> tuple[int | str, ...]:
+    if (count or 0) > _MOST_BANDS:
+        raise ModelError(shown, f"reads {count:,} bands; the most is {_MOST_BANDS:,}")
     if told.bands is None and count is None:
         raise ModelError(shown, "does not say how many bands it reads: set model.bands")
     bands = tuple(told.bands) if told.bands is not None else tuple(range(1, (count or 0) + 1))

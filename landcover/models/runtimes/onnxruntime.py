@@ -16,6 +16,7 @@ from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.cropping.crop import Arithmetic, cropped
 from landcover.models.formats.detection import Format, ModelFile
 from landcover.models.formats.onnx_file import read_onnx, valid_onnx
+from landcover.models.formats.onnx_sizes import check_sizes
 from landcover.models.graph_analysis.facts import Facts, onnx_facts
 from landcover.models.network import CacheByDtype, Network
 from landcover.models.preprocessing.onnx import find_ends, with_steps
@@ -97,6 +98,8 @@ class OnnxGraph:
     def _content(self, steps: Steps, dtype: np.dtype[Any]) -> bytes:
         """The network with its steps, less what the labels of pixels do not need."""
         model = with_steps(read_onnx(self._path, self._shown), self._ends, steps, dtype)
+        with valid_onnx(self._shown):
+            check_sizes(model, self._shown)
         found = cropped(model) if steps.output is not None and steps.output.pixel else None
         if found is None:
             return model.SerializeToString()

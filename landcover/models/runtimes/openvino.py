@@ -37,6 +37,7 @@ from landcover.models.preprocessing.specification import (
     Steps,
 )
 from landcover.models.runtimes.batches import Batches
+from landcover.models.runtimes.openvino_sizes import check_results
 
 if TYPE_CHECKING:
     from landcover.models.runtimes.tensorflow.graph import TensorflowGraph
@@ -199,6 +200,7 @@ class OpenvinoGraph:
             if model is None:
                 model = self._fresh.pop() if self._fresh else self._read()  # it is taken apart
                 model = with_steps(model, self._head, self.signature, steps, dtype)
+            check_results(model, self._shown)
             return _Requests(self._core.compile_model(model, "CPU", settings), self._streams)
         except FAILURES as error:
             raise self._refusal(error) from error

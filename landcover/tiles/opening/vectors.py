@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import zipfile
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
@@ -31,6 +33,14 @@ _GEOJSON = re.compile(
     rb"(Multi)?(Point|LineString|Polygon))\"",
     re.DOTALL,
 )
+# Views but for those that GDAL 1 wrote, tables of modules but for the index of places, computed columns.
+_COMPUTED = r"""
+    SELECT name FROM sqlite_master
+    WHERE type = 'view' AND name NOT LIKE 'st\_%' ESCAPE '\' AND name NOT LIKE 'vector\_layers%' ESCAPE '\'
+    OR type = 'table' AND sql LIKE 'create virtual%' AND sql NOT LIKE '%using%rtree%'
+    OR CASE WHEN type = 'table' AND sql NOT LIKE 'create virtual%'
+       THEN EXISTS (SELECT 1 FROM pragma_table_xinfo(name) WHERE hidden IN (2, 3)) END
+"""
 _NO_GEOJSON = re.compile(rb"gdal_streamed_alg|stac_version|<OGRVRT")
 _GDB = re.compile(r"(a[0-9a-f]{8}\..+|gdb|timestamps|.*\.lock)", re.IGNORECASE)
 
@@ -55,6 +65,8 @@ def vector_file(path: str) -> str | bytes:
         raise Refused(
             f"is none of the formats that are allowed, by its name and content: {FORMATS}"
         )
+    if suffix == ".gpkg":
+        _check_geopackage(path if content is None else content)
     return path if content is None else content
 
 
@@ -72,6 +84,30 @@ def _is(suffix: str, head: bytes) -> bool:
         case ".parquet" | ".geoparquet":
             return head.startswith(b"PAR1")
     return False
+
+
+def _check_geopackage(source: str | bytes) -> None:
+    """Refuse a GeoPackage that computes what it says: it may do so without end.
+
+    Raises:
+        Refused: a table of it is a view, is made by a module of SQLite's, or has computed columns.
+    """
+    try:
+        with closing(_database(source)) as database:
+            found = database.execute(_COMPUTED).fetchone()
+    except (sqlite3.Error, UnicodeError) as error:
+        raise Refused(f"is no GeoPackage that can be read: {error}") from None
+    if found is not None:
+        raise Refused(f"computes its table {found[0]!r}: store what it holds in plain columns")
+
+
+def _database(source: str | bytes) -> sqlite3.Connection:
+    if isinstance(source, str):
+        where = f"{Path(source).absolute().as_uri()}?mode=ro"
+        return sqlite3.connect(where, uri=True)
+    database = sqlite3.connect(":memory:")
+    database.deserialize(source)
+    return database
 
 
 def _check_geodatabase(path: str) -> None:

@@ -267,13 +267,15 @@ def _others() -> Iterator[Case]:
         "archive with a pickle": lambda g: _archive(
             {"archive/data.pkl": pickled(g), "archive/version": b"3"}
         ),
-        "lambda": lambda g: _keras("Lambda", {"function": ["4wEAAA==", None, None], "name": "l"}),
-        "module": lambda g: _keras("system", {"command": f"touch {g.canary}"}, module="os"),
-        "registered": lambda g: _keras(
+        "lambda": lambda g: keras_file(
+            "Lambda", {"function": ["4wEAAA==", None, None], "name": "l"}
+        ),
+        "module": lambda g: keras_file("system", {"command": f"touch {g.canary}"}, module="os"),
+        "registered": lambda g: keras_file(
             "Popen", {"args": ["touch", str(g.canary)]}, module="subprocess"
         ),
-        "operation": lambda g: _keras("TFOpLambda", {"function": "io.write_file", "name": "w"}),
-        "many layers": lambda g: _keras("Dense", {"units": 10**12, "name": "d"}),
+        "operation": lambda g: keras_file("TFOpLambda", {"function": "io.write_file", "name": "w"}),
+        "many layers": lambda g: keras_file("Dense", {"units": 10**12, "name": "d"}),
         "deep description": lambda g: _archive(
             {"config.json": b"[" * 200_000, "metadata.json": b"{}", "model.weights.h5": b""}
         ),
@@ -309,7 +311,7 @@ def _archive(members: dict[str, bytes]) -> bytes:
     return held.getvalue()
 
 
-def _keras(layer: str, config: dict[str, object], module: str = "keras.layers") -> bytes:
+def keras_file(layer: str, config: dict[str, object], module: str = "keras.layers") -> bytes:
     """A file of Keras 3 with one layer more than an input."""
     first = {
         "module": "keras.layers",

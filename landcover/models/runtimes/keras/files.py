@@ -23,6 +23,7 @@ from landcover.models.runtimes.keras.stored import (
     zipped_description,
     zipped_weights,
 )
+from landcover.models.runtimes.keras.weights import as_many_weights, numbers_held
 from landcover.models.runtimes.tensorflow.start import chatter_logged
 from landcover.plugins import keras_layer_names, load_keras_layer
 
@@ -103,16 +104,18 @@ def _built(
         folder = Path(scratch)
         if file.format == "h5":
             path = hdf5_with(config, file.path, folder, library)
-            return keras.models.load_model(
-                str(path), custom_objects=dict(custom), compile=False, safe_mode=True
-            )
+            with as_many_weights(keras, numbers_held(path), str(file.path)):
+                return keras.models.load_model(
+                    str(path), custom_objects=dict(custom), compile=False, safe_mode=True
+                )
         weights = zipped_weights(file.path, folder, library, str(file.path))
-        model = keras.saving.deserialize_keras_object(
-            config, custom_objects=dict(custom), safe_mode=True
-        )
-        if not isinstance(model, keras.Model):
-            raise ModelError(str(file.path), f"describes a {type(model).__name__} and no model")
-        model.load_weights(str(weights))
+        with as_many_weights(keras, numbers_held(weights), str(file.path)):
+            model = keras.saving.deserialize_keras_object(
+                config, custom_objects=dict(custom), safe_mode=True
+            )
+            if not isinstance(model, keras.Model):
+                raise ModelError(str(file.path), f"describes a {type(model).__name__} and no model")
+            model.load_weights(str(weights))
         return model
 
 

@@ -95,6 +95,12 @@ def node_name(name: str) -> str:
     return name.removeprefix("^").split(":")[0]
 
 
+def called_functions(node: Any) -> Iterator[str]:
+    """The functions that a node calls: by its attributes, or as an operation of that name."""
+    yield str(node.op)
+    yield from _called(node.attr.values())
+
+
 def _other_functions(functions: Mapping[str, Any]) -> dict[str, str]:
     """The functions that do more than compute, or call one that does, each with the operation."""
     found: dict[str, str] = {}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from landcover.errors import ModelError
+from landcover.models.formats.sizes import numbers_in
 from landcover.models.graph_analysis.arithmetic import Operation, tensorflow_arithmetic
 from landcover.models.graph_analysis.ending import ending_of
 from landcover.models.graph_analysis.facts import Facts
@@ -23,6 +26,7 @@ from landcover.models.preprocessing.specification import (
 )
 from landcover.models.preprocessing.tensorflow import TensorflowOperations
 from landcover.models.runtimes.batches import Batches
+from landcover.models.runtimes.tensorflow.bounds import check_graph, has_loops
 from landcover.models.runtimes.tensorflow.products import products_in_floats
 from landcover.models.runtimes.tensorflow.start import tensorflow
 
@@ -71,6 +75,14 @@ class TensorflowGraph:
             traced = tf.function(self.call, autograph=False).get_concrete_function(spec)
         except _NOT_TRACED as error:
             raise ModelError(self.shown, _reason(error)) from error
+        check_graph(traced.graph, numbers_in(spec.shape.as_list()), self.shown)
+        if has_loops(traced.graph):
+            # Others cannot end a loop: whether it comes to an end is seen where it can be ended.
+            extents = [extent or (_WINDOW if at else 1) for at, extent in enumerate(spec.shape)]
+            try:
+                ended(tf, traced, tf.ones(extents, spec.dtype), shown=self.shown)
+            except tf.errors.OpError as error:
+                raise ModelError(self.shown, _reason(error)) from error
         frozen = convert_variables_to_constants_v2(traced)
         needed = tf.compat.v1.graph_util.extract_sub_graph(
             frozen.graph.as_graph_def(), [frozen.outputs[0].op.name]
@@ -91,7 +103,7 @@ class _TracedNetwork:
         native = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
         return self._batches.run(lambda some: self._once(function, some), native)
 
-    def _once(self, function: Any, pixels: Pixels) -> Probabilities:
+    def _once(self, function: Callable[[Any], Any], pixels: Pixels) -> Probabilities:
         tf = tensorflow()
         try:
             return np.asarray(function(tf.constant(pixels)).numpy())
@@ -108,10 +120,52 @@ class _TracedNetwork:
 
         spec = tf.TensorSpec((graph.signature.batch, steps.bands, *steps.size), dtype)
         try:
-            return tf.function(whole, autograph=False).get_concrete_function(spec)
+            traced = tf.function(whole, autograph=False).get_concrete_function(spec)
         except (*_NOT_TRACED, tf.errors.OpError) as error:
             raise ModelError(graph.shown, _reason(error)) from error
+        check_graph(traced.graph, numbers_in(spec.shape.as_list()), graph.shown)
+        if has_loops(traced.graph):
+            return partial(ended, tf, traced, shown=graph.shown)
+        return traced
 
+
+def ended(tf: Any, function: Any, images: Any, *, shown: str) -> Any:
+    """What a network with loops makes of images.
+
+    Args:
+        tf: TensorFlow.
+        function: a concrete one.
+        images: its argument.
+        shown: the model's name in messages.
+
+    Raises:
+        ModelError: it is not done after a while that is long for any network.
+    """
+    from tensorflow.python.eager.cancellation import CancellationManager
+
+    manager = CancellationManager()
+    seconds = _PATIENCE + int(images.shape[0])
+    timer = threading.Timer(seconds, manager.start_cancel)
+    timer.daemon = True
+    options = tf.config.optimizer.get_experimental_options()
+    # It takes the place out of a loop at which it could be ended, where it finds that there is no end.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    timer.start()
+    try:
+        return manager.get_cancelable_function(function)(images)
+    except tf.errors.CancelledError:
+        reason = f"its loops did not come to an end within {seconds} s: it is no network for images"
+        raise ModelError(shown, reason) from None
+    finally:
+        timer.cancel()
+        usual = options.get("disable_meta_optimizer", False)
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": usual})
+
+
+# Rows and columns of a window that a network leaves open.
+_WINDOW = 64
+# Seconds, and one more for each image.
+_PATIENCE = 15
 
 # What Keras and TensorFlow raise while they trace: also for a condition on a tensor.
 _NOT_TRACED = (ValueError, TypeError, RuntimeError)

@@ -9,7 +9,9 @@ from typing import Any
 import numpy.typing as npt
 
 from landcover.errors import ModelError
+from landcover.models.formats.sizes import numbers_in
 from landcover.models.preprocessing.specification import Shape, Signature
+from landcover.models.runtimes.tensorflow.bounds import check_definition, check_graph
 from landcover.models.runtimes.tensorflow.computing import node_name
 from landcover.models.runtimes.tensorflow.graph import TensorflowGraph
 from landcover.models.runtimes.tensorflow.tf1_ends import Ends
@@ -30,6 +32,7 @@ def imported_graph(tf: Any, definition: Any, shown: str, producer: Any = None) -
     Raises:
         ModelError: it is damaged, or of operations that this release does not have.
     """
+    check_definition(definition, shown)
     graph = tf.Graph()
     with graph.as_default():
         _import(tf, definition, shown, producer)
@@ -59,6 +62,9 @@ def network(
         shown: the model's name in messages.
         producer: see :func:`imported_graph`.
     """
+    image = ends.image
+    read = numbers_in(shape_of(image))
+    check_graph(image.graph, read, shown, [node.name for node in definition.node])
     _own_functions(definition)
     held = {}
     for node in definition.node:
@@ -83,7 +89,6 @@ def network(
     def call(images: Any) -> Any:
         return alone(images) if tf.executing_eagerly() else traced(images)
 
-    image = ends.image
     return TensorflowGraph(Signature(shape_of(image), image.dtype.name, True), call, shown)
 
 

@@ -1,0 +1,228 @@
+"""How much an ONNX network makes of one window, worked out before any library computes it.
+
+A few bytes of a file can ask for any amount of memory and time. What each operation returns is known
+from the shapes; where a library computes what does not depend on the window at all (it does so as it opens
+a file, and keeps it), that is held against the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import onnx
+
+from landcover.errors import ModelError
+from landcover.models.formats.onnx_parts import graphs_in, tensors_of
+from landcover.models.formats.onnx_values import Array, Told, shapes_in, told_of, values_in
+from landcover.models.formats.sizes import (
+    Extents,
+    check_size,
+    check_work,
+    most_numbers,
+    numbers_in,
+)
+
+# Results that are kept at once, as those are that lead past others; in the largest ones.
+_KEPT: Final = 4
+# Numbers that are made of weights alone: their turned and unpacked copies.
+_COPIES: Final = 8
+
+# What makes more of a few numbers, by what other numbers say.
+_GROWING: Final = (
+    "ConstantOfShape Expand OneHot Pad Range Resize Tile Upsample HannWindow HammingWindow"
+)
+_RANDOM: Final = ("RandomNormal", "RandomUniform")
+
+
+def check_sizes(model: onnx.ModelProto, shown: str) -> None:
+    """Refuse a network whose results would not fit into memory, or take too long.
+
+    Args:
+        model: of bounded structure, with the extents of its window where they are known.
+        shown: the model's name in messages.
+
+    Raises:
+        ModelError: naming the operation.
+        onnx.shape_inference.InferenceError: the file is damaged.
+    """
+    told = told_of(model)
+    weights = [numbers_in(tensor.dims) for tensor in tensors_of(model)]
+    held = {tensor.name for tensor in model.graph.initializer}
+    images = [value.name for value in told.graph.input if value.name not in held]
+    read = sum(numbers_in(told.shapes.get(name, ())) for name in images)
+    most = most_numbers(read, max(weights, default=0))
+    limits = _Limits(most, most_numbers(0, 0) + _COPIES * sum(weights), shown)
+    _Count(told, {*images}, limits, model.opset_import).visit(told.graph)
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Numbers of one result, and of all that is made of weights alone."""
+
+    result: int
+    constant: int
+    shown: str
+
+
+@dataclass
+class _Count:
+    """What the operations make that were looked at.
+
+    Args:
+        told: what can be told.
+        varying: names of tensors that depend on the images.
+        limits: what there may be of it.
+        opsets: the versions of operators.
+        constant: numbers so far that do not depend on the images.
+        work: multiplications so far.
+    """
+
+    told: Told
+    varying: set[str]
+    limits: _Limits
+    opsets: Any
+    constant: int = 0
+    work: int = 0
+    kept: dict[str, int] = field(default_factory=dict)
+
+    def visit(self, graph: onnx.GraphProto, turns: int = 1) -> None:
+        """Count a graph, computed so many times."""
+        left = _readers(graph)
+        for node in graph.node:
+            for inner in graphs_in(node):
+                self._inside(inner, node, turns)
+            made = [self._numbers(name, node) for name in node.output]
+            depends = not {*node.input}.isdisjoint(self.varying) or bool(graphs_in(node))
+            if depends:
+                self.varying.update(node.output)
+            for name, numbers in zip(node.output, made, strict=True):
+                label = f"the result of {node.op_type} {node.name or name!r}"
+                check_size(numbers, label, self.limits.shown, self.limits.result)
+                if name in left:
+                    self.kept[name] = numbers
+            if not depends and node.op_type in _GROWING:
+                self._refuse_untold(node)
+            self.constant += 0 if depends else sum(made)
+            check_size(self.constant, "what it makes of its weights alone", *self._constants())
+            self.work += turns * max(sum(made), self._multiplications(node))
+            self._check(node)
+            for name in node.input:
+                left[name] = left.get(name, 0) - 1
+                if left[name] <= 0:
+                    self.kept.pop(name, None)
+
+    def _constants(self) -> tuple[str, int]:
+        return self.limits.shown, self.limits.constant
+
+    def _inside(self, inner: onnx.GraphProto, node: onnx.NodeProto, turns: int) -> None:
+        """Count a graph of a node, by what is told of it and of what lies around it."""
+        shapes = {**self.told.shapes, **shapes_in(inner)}
+        values = dict(self.told.values)
+        values |= values_in(inner, shapes, self.opsets, values)
+        count = _Count(
+            Told(inner, shapes, values),
+            self.varying | {value.name for value in inner.input},
+            self.limits,
+            self.opsets,
+            self.constant,
+            self.work,
+        )
+        times = _turns(node, self.told)
+        count.visit(inner, turns * times)
+        self.constant, self.work = count.constant, count.work
+        if times > 1:  # a loop may keep a copy of each turn
+            made = sum(numbers_in(shapes.get(value.name, ())) for value in inner.output)
+            label = f"the result of {node.op_type} {node.name!r}"
+            check_size(times * made, label, self.limits.shown, self.limits.result)
+
+    def _check(self, node: onnx.NodeProto) -> None:
+        limits = self.limits
+        label = f"what it keeps until {node.op_type} {node.name or next(iter(node.output), '')!r}"
+        check_size(sum(self.kept.values()), label, limits.shown, _KEPT * limits.result)
+        check_work(self.work, node.op_type, node.name, limits.shown)
+
+    def _refuse_untold(self, node: onnx.NodeProto) -> None:
+        """What is made of weights alone is made as the file is opened: its size must be told."""
+        extents = self.told.shapes.get(next(iter(node.output), ""))
+        if extents is None or None in extents:
+            reason = f"how large the result of {node.op_type} {node.name!r} is cannot be told"
+            raise ModelError(self.limits.shown, f"{reason}: write its extents into the file")
+
+    def _numbers(self, name: str, node: onnx.NodeProto) -> int:
+        """How many numbers a result has: by its shape, else by what its operation makes of numbers."""
+        extents = self.told.shapes.get(name)
+        if extents is not None and None not in extents:
+            return numbers_in(extents)
+        known = numbers_in(extents or ())
+        return max(known, _grown(node, self.told.values, self.told.shapes))
+
+    def _multiplications(self, node: onnx.NodeProto) -> int:
+        shapes = [self.told.shapes.get(name, ()) for name in node.input]
+        result = numbers_in(self.told.shapes.get(next(iter(node.output), ""), ()))
+        if node.op_type in ("Conv", "ConvInteger", "QLinearConv"):
+            return result * numbers_in(shapes[3 if node.op_type == "QLinearConv" else 1][1:])
+        if node.op_type == "ConvTranspose":
+            return numbers_in(shapes[0]) * numbers_in(shapes[1][1:])
+        if node.op_type in ("MatMul", "MatMulInteger", "Gemm") and shapes[0]:
+            across = any(a.name == "transA" and a.i for a in node.attribute)
+            return result * (shapes[0][0 if across else -1] or 1)
+        window = next((a.ints for a in node.attribute if a.name == "kernel_shape"), ())
+        return result * numbers_in(window)
+
+
+def _readers(graph: onnx.GraphProto) -> dict[str, int]:
+    """How often each tensor is read; what graphs within nodes read, and what is returned, is kept."""
+    found: dict[str, int] = {}
+    for node in graph.node:
+        for name in node.input:
+            found[name] = found.get(name, 0) + 1
+        for inner in graphs_in(node):
+            for read in (name for one in inner.node for name in one.input):
+                found[read] = found.get(read, 0) + 1
+    return found
+
+
+def _turns(node: onnx.NodeProto, told: Told) -> int:
+    """How often a graph of a node is computed, as far as it can be told."""
+    if node.op_type == "Loop" and node.input:
+        return max(1, *_whole(told.values.get(node.input[0])), 1)
+    if node.op_type == "Scan":
+        extents = told.shapes.get(next(reversed(node.input), ""), ())
+        return max(1, (extents or (1,))[0] or 1)
+    return 1
+
+
+def _grown(node: onnx.NodeProto, values: Mapping[str, Array], shapes: Mapping[str, Extents]) -> int:
+    """The numbers of a result whose size other numbers say."""
+    named = [_whole(values.get(name)) for name in node.input]
+    source = numbers_in(shapes.get(node.input[0], ())) if node.input else 1
+    match node.op_type:
+        case "ConstantOfShape" if named:
+            return numbers_in(named[0])
+        case "Expand" if len(named) > 1:
+            return numbers_in(named[1])
+        case "Tile" if len(named) > 1:
+            return source * numbers_in(named[1])
+        case "Range" if len(named) == 3:
+            return _between(*(values.get(name) for name in node.input))
+        case kind if kind in _RANDOM:
+            return numbers_in(next((a.ints for a in node.attribute if a.name == "shape"), ()))
+    return 1
+
+
+def _between(start: Array | None, end: Array | None, step: Array | None) -> int:
+    if start is None or end is None or step is None or not min(start.size, end.size, step.size):
+        return 1
+    first, last, by = (float(array.reshape(-1)[0]) for array in (start, end, step))
+    count = abs((last - first) / by) if by else 1.0
+    return int(count) if np.isfinite(count) else 2**63
+
+
+def _whole(array: Array | None) -> Sequence[int]:
+    """The numbers of an array as Python's own, which do not overflow."""
+    if array is None:
+        return []
+    return [int(number) if np.isfinite(number) else 2**63 for number in array.reshape(-1).tolist()]

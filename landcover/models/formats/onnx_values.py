@@ -1,0 +1,235 @@
+"""What can be told of an ONNX graph without computing it: shapes, and the small arrays that shapes are made of.
+
+ONNX's own shape inference follows most of it. Where a size is worked out by arithmetic that it does not
+follow, that arithmetic is done here, on a few numbers at a time, and the inference goes on from there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, inliner, numpy_helper, shape_inference
+from onnx.reference import ReferenceEvaluator
+
+from landcover.models.formats.onnx_parts import graphs_in, tensors_in
+from landcover.models.formats.sizes import Extents, numbers_in
+
+Array: TypeAlias = npt.NDArray[Any]
+
+# Numbers of an array that is worked out; a shape has four, the extents of all levels some dozens.
+_SMALL: Final = 1_024
+_MOST_MADE: Final = 2**20
+# Sizes that wait for other sizes, as those of a decoder do that is enlarged step by step.
+_ROUNDS: Final = 8
+
+# What makes small arrays of small arrays, in ONNX's own words.
+_NAMES: Final = """
+    Abs Add And Cast CastLike Ceil Clip Concat CumSum Div Equal Exp Flatten Floor Gather GatherElements
+    GatherND Greater GreaterOrEqual Identity Less LessOrEqual Log MatMul Max Mean Min Mod Mul Neg Not Or
+    Pow Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape Round ScatterElements
+    ScatterND Sign Slice Sqrt Squeeze Sub Sum Transpose Unsqueeze Where Xor
+"""
+_ARITHMETIC: Final = frozenset(_NAMES.split())
+
+
+@dataclass(frozen=True)
+class Told:
+    """What can be told.
+
+    Args:
+        graph: the network's, without weights, and with what was worked out in place of the nodes for it.
+        shapes: of its tensors; those of which not even the rank is known are missing.
+        values: of small tensors.
+    """
+
+    graph: onnx.GraphProto
+    shapes: Mapping[str, Extents]
+    values: Mapping[str, Array]
+
+
+def told_of(model: onnx.ModelProto) -> Told:
+    """Find out what can be told, for one image where the file leaves their number open.
+
+    Args:
+        model: of bounded structure; left as it is.
+
+    Raises:
+        onnx.shape_inference.InferenceError: the inference takes it for damaged.
+    """
+    skeleton = _skeleton(model)
+    if model.functions:
+        skeleton = inliner.inline_local_functions(skeleton)
+    values: dict[str, Array] = {}
+    for _ in range(_ROUNDS):
+        inferred = shape_inference.infer_shapes(skeleton, data_prop=True)
+        shapes = shapes_in(inferred.graph)
+        fresh = values_in(skeleton.graph, shapes, skeleton.opset_import, values)
+        if not fresh:
+            break
+        values |= fresh
+        _write_down(skeleton.graph, fresh)
+    return Told(skeleton.graph, shapes, values)
+
+
+def shapes_in(graph: onnx.GraphProto) -> dict[str, Extents]:
+    """The shapes that a graph states, its weights' included."""
+    stated = [*graph.input, *graph.output, *graph.value_info]
+    found = {
+        value.name: tuple(
+            dim.dim_value if dim.HasField("dim_value") else None
+            for dim in value.type.tensor_type.shape.dim
+        )
+        for value in stated
+        if value.type.tensor_type.HasField("shape")
+    }
+    return found | {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+
+
+def values_in(
+    graph: onnx.GraphProto,
+    shapes: Mapping[str, Extents],
+    opsets: Any,
+    known: Mapping[str, Array],
+) -> dict[str, Array]:
+    """The small arrays of a graph that can be worked out and are not known yet."""
+    values = {**known, **dict(_held(graph))}
+    for node in graph.node:
+        if all(name in values for name in node.output):
+            continue
+        made = _made(node, shapes, values, opsets)
+        values |= {
+            name: array
+            for name, array in zip(node.output, made, strict=False)
+            if name and np.asarray(array).size <= _SMALL and np.asarray(array).dtype.kind in "biuf"
+        }
+    return {name: np.asarray(array) for name, array in values.items() if name not in known}
+
+
+def _held(graph: onnx.GraphProto) -> Iterator[tuple[str, Array]]:
+    """The small arrays that a graph holds."""
+    for tensor in graph.initializer:
+        if _is_there(tensor):
+            yield tensor.name, numpy_helper.to_array(tensor)
+    for node in graph.node:
+        if node.op_type == "Constant" and len(node.output) == 1:
+            for attribute in node.attribute:
+                if attribute.name == "value" and _is_there(attribute.t):
+                    yield node.output[0], numpy_helper.to_array(attribute.t)
+                elif attribute.name in ("value_int", "value_ints", "value_float", "value_floats"):
+                    held = np.asarray(helper.get_attribute_value(attribute))
+                    kind = np.int64 if "int" in attribute.name else np.float32
+                    if held.size <= _SMALL:
+                        yield node.output[0], held.astype(kind)
+
+
+def _is_there(tensor: onnx.TensorProto) -> bool:
+    small = numbers_in(tensor.dims) <= _SMALL and min(tensor.dims, default=0) >= 0
+    return (
+        small
+        and tensor.data_type != TensorProto.STRING
+        and tensor.data_location != TensorProto.EXTERNAL
+    )
+
+
+def _made(
+    node: onnx.NodeProto, shapes: Mapping[str, Extents], values: Mapping[str, Array], opsets: Any
+) -> list[Any]:
+    """What a node makes, as far as it can be told."""
+    if node.domain not in ("", "ai.onnx") or not node.input:
+        return []
+    if node.op_type in ("Shape", "Size"):
+        extents = shapes.get(node.input[0], (None,))
+        if None in extents:
+            return []
+        whole = np.asarray(extents, np.int64)
+        if node.op_type == "Size":
+            return [np.asarray(numbers_in(extents), np.int64)]
+        told = {a.name: a.i for a in node.attribute}
+        return [whole[told.get("start", 0) : told.get("end", len(whole))]]
+    fed = {name: values[name] for name in node.input if name in values}
+    # Of arrays that are not of one shape, an array of all their extents may be made.
+    most = math.prod(max(array.size, 1) for array in fed.values())
+    known = len(fed) == len({name for name in node.input if name})
+    if node.op_type not in _ARITHMETIC or not known or most > _MOST_MADE:
+        return []
+    given, made = (
+        [onnx.ValueInfoProto(name=name) for name in names if name] for names in (fed, node.output)
+    )
+    try:
+        with np.errstate(all="ignore"):
+            graph = helper.make_graph([node], "one", given, made)
+            one = ReferenceEvaluator(graph, opsets={o.domain: o.version for o in opsets})
+            return list(one.run(None, fed))
+    except Exception:  # noqa: BLE001  (whatever it is: it cannot be told)
+        return []
+
+
+def _skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy without weights, for one image where their number is open."""
+    bare = onnx.ModelProto(ir_version=max(model.ir_version, 4))
+    bare.opset_import.extend(model.opset_import)
+    bare.functions.extend(model.functions)
+    graph = bare.graph
+    graph.name = "skeleton"
+    graph.input.extend(model.graph.input)
+    graph.output.extend(model.graph.output)
+    graph.node.extend(model.graph.node)
+    graph.initializer.extend(_without_numbers(tensor) for tensor in model.graph.initializer)
+    held = {tensor.name for tensor in graph.initializer}
+    for value in graph.input:
+        dims = value.type.tensor_type.shape.dim
+        for dim in dims if value.name not in held else ():
+            if dim.dim_value <= 0:
+                dim.ClearField("dim_value")
+        if value.name not in held and len(dims) and not dims[0].dim_value:
+            dims[0].dim_value = 1
+    for value in graph.output:  # stated for any number of images
+        value.type.tensor_type.ClearField("shape")
+    _drop_large(graph)
+    for function in bare.functions:
+        _drop_large(function)
+    return bare
+
+
+def _drop_large(body: Any) -> None:
+    waiting = [body]
+    while waiting:
+        graph = waiting.pop()
+        for node in graph.node:
+            for tensor in tensors_in(node):
+                if numbers_in(tensor.dims) > _SMALL:
+                    tensor.CopyFrom(_without_numbers(tensor))
+            for inner in graphs_in(node):
+                waiting.append(inner)
+                for tensor in inner.initializer:
+                    tensor.CopyFrom(_without_numbers(tensor))
+
+
+def _without_numbers(tensor: onnx.TensorProto) -> onnx.TensorProto:
+    """A small tensor as it is, of a large one its name, type and extents."""
+    if _is_there(tensor):
+        return tensor
+    return onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+
+
+def _write_down(graph: onnx.GraphProto, values: Mapping[str, Array]) -> None:
+    """Put arrays in the place of the nodes that make them."""
+    there = {tensor.name for tensor in graph.initializer}
+    kept = []
+    for node in graph.node:
+        names = [name for name in node.output if name]
+        if not names or not all(name in values for name in names):
+            kept.append(node)
+            continue
+        for name in names:
+            if name not in there:
+                graph.initializer.append(numpy_helper.from_array(values[name], name))
+                there.add(name)
+    del graph.node[:]
+    graph.node.extend(kept)

@@ -1,0 +1,244 @@
+"""What a graph of TensorFlow would take, bounded before it is imported and before it is run.
+
+TensorFlow works out constants while it imports a graph, and a constant of a few bytes may stand for
+gigabytes; so those are looked at in the definition. How large all other results are is told by the shapes
+that TensorFlow finds, once the window is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from landcover.errors import ModelError
+from landcover.models.formats.sizes import (
+    MOST_NUMBERS,
+    check_count,
+    check_size,
+    check_way,
+    check_work,
+    most_numbers,
+    numbers_in,
+)
+from landcover.models.runtimes.tensorflow.computing import called_functions, data_inputs, node_name
+from landcover.models.runtimes.tensorflow.constants import grown, small_constants
+from landcover.models.runtimes.tensorflow.operations import COMPUTING
+
+# Numbers that stand in a file once and fill a tensor, all tensors together.
+_MOST_REPEATED: Final = 2**26
+
+# The axes of its second input over which an operation sums up, for each number of its result.
+_SUMMED: Final[Mapping[str, slice]] = {
+    "Conv2D": slice(0, -1),
+    "Conv3D": slice(0, -1),
+    "Conv": slice(0, -1),
+    "DepthwiseConv2dNative": slice(0, 2),
+    "Conv2DBackpropInput": slice(0, 3),
+    "MatMul": slice(0, 1),
+    "BatchMatMul": slice(-2, -1),
+    "BatchMatMulV2": slice(-2, -1),
+    "BatchMatMulV3": slice(-2, -1),
+}
+# What holds numbers of the file, or stands for images.
+_HELD: Final = ("Const", "ReadVariableOp", "Placeholder", "VariableV2", "Variable")
+_WHILES: Final = ("While", "StatelessWhile")
+_LOOPS: Final = ("While", "StatelessWhile", "For", "LoopCond")
+_CALLING: Final = (
+    *("PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf", "Case", "StatelessCase"),
+    *("While", "StatelessWhile", "For"),
+)
+# Functions that call functions; a network of networks has a few.
+_DEEPEST: Final = 50
+
+
+def check_definition(definition: Any, shown: str) -> None:
+    """Refuse a graph that would exhaust those who import it.
+
+    Args:
+        definition: a ``GraphDef``.
+        shown: the model's name in messages.
+
+    Raises:
+        ModelError: naming what there is too much of.
+    """
+    functions = {function.signature.name: function for function in definition.library.function}
+    bodies = [definition.node, *(function.node_def for function in functions.values())]
+    repeated = 0
+    for nodes in bodies:
+        for node in nodes:
+            if node.op == "Const":
+                repeated += _repeated(node, shown)
+                check_size(repeated, "what single numbers fill", shown, _MOST_REPEATED)
+        for node, numbers in grown(nodes, small_constants(nodes)):
+            check_size(numbers, f"the result of {node.op} {node.name!r}", shown, most_numbers(0, 0))
+    for node in (node for nodes in bodies for node in nodes if node.op in _WHILES):
+        if not _may_end(functions.get(node.attr["cond"].func.name)):
+            raise ModelError(shown, f"holds a loop {node.name!r} that nothing ends")
+    ways, counts = _Ways(functions, shown), _Counts(functions)
+    try:
+        for nodes in bodies:
+            ways.of(nodes)
+        check_count(counts.of(definition.node), shown)
+    except RecursionError:
+        reason = "holds functions that call functions, hundreds deep: no network does"
+        raise ModelError(shown, reason) from None
+
+
+def check_graph(graph: Any, read: int, shown: str, only: Iterable[str] | None = None) -> None:
+    """Refuse a network whose results would not fit into memory, or take too long.
+
+    Args:
+        graph: a ``tf.Graph``; extents that are open in it count as 1.
+        read: numbers that the network reads at once.
+        shown: the model's name in messages.
+        only: names of the operations that count; default: all.
+
+    Raises:
+        ModelError: naming the operation.
+    """
+    wanted = None if only is None else {*only}
+    operations = [op for op in _operations(graph) if wanted is None or op.name in wanted]
+    weights = [_numbers(tensor) for op in operations if op.type in _HELD for tensor in op.outputs]
+    most, work = most_numbers(read, max(weights, default=0)), 0
+    for operation in operations:
+        label = f"the result of {operation.type} {operation.name!r}"
+        made = [_numbers(tensor) for tensor in operation.outputs]
+        if operation.type not in _HELD:
+            check_size(max(made, default=0), label, shown, most)
+        work += sum(made) * _summed(operation)
+        check_work(work, operation.type, operation.name, shown)
+
+
+def has_loops(graph: Any) -> bool:
+    """Whether a graph holds loops, whose turns nothing tells beforehand."""
+    return any(operation.type in _LOOPS for operation in _operations(graph))
+
+
+def _operations(graph: Any, depth: int = 0) -> Iterator[Any]:
+    """The operations of a graph, with those of the functions that they call."""
+    operations = graph.get_operations()
+    yield from operations
+    calls = [op for op in operations if op.type not in COMPUTING or op.type in _CALLING]
+    if not calls or depth > _DEEPEST:
+        return
+    library = {f.signature.name: f for f in graph.as_graph_def().library.function}
+    for operation in calls:
+        for name in called_functions(operation.node_def):
+            if name in library:
+                yield from _operations(_written_out(library[name], operation, graph), depth + 1)
+
+
+def _written_out(function: Any, operation: Any, graph: Any) -> Any:
+    """The graph of a function, for the shapes that it is called with."""
+    from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
+
+    # The condition of an If and the number of a Case are no inputs of what they call.
+    count = len(function.signature.input_arg)
+    shapes = [tensor.shape for tensor in operation.inputs][-count:] if count else []
+    with graph.as_default():
+        return function_def_to_graph(function, input_shapes=shapes)
+
+
+def _numbers(tensor: Any) -> int:
+    rank = tensor.shape.rank
+    return 1 if rank is None else numbers_in(tensor.shape.as_list())
+
+
+def _summed(operation: Any) -> int:
+    """How many products each number of a result is the sum of."""
+    axes = _SUMMED.get(operation.type)
+    if axes is None or len(operation.inputs) < 2 or operation.inputs[1].shape.rank is None:
+        return 1
+    return max(1, numbers_in(operation.inputs[1].shape.as_list()[axes]))
+
+
+def _may_end(condition: Any) -> bool:
+    """Whether what a function returns depends on what it is given.
+
+    TensorFlow cannot be told to end a loop whose condition does not.
+    """
+    if condition is None:
+        return True
+    given = {one.name for one in condition.signature.input_arg}
+    nodes = {node.name: node for node in condition.node_def}
+    waiting, seen = [node_name(name) for name in condition.ret.values()], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in given:
+            return True
+        if name in nodes and name not in seen:
+            seen.add(name)
+            waiting += [node_name(one) for one in data_inputs(nodes[name])]
+    return False
+
+
+def _repeated(node: Any, shown: str) -> int:
+    """The numbers of a constant that its file does not hold one by one."""
+    tensor = node.attr["value"].tensor
+    numbers = numbers_in(dim.size for dim in tensor.tensor_shape.dim)
+    check_size(numbers, f"weight {node.name!r}", shown, MOST_NUMBERS)
+    return numbers if numbers > tensor.ByteSize() else 0
+
+
+class _Ways:
+    """The longest way through each list of nodes, the functions that they call included."""
+
+    def __init__(self, functions: Mapping[str, Any], shown: str) -> None:
+        self._functions, self._shown = functions, shown
+        self._known: dict[str, int] = {}
+
+    def of(self, nodes: Any) -> int:
+        """The operations on the longest way; the backward way of a loop does not count."""
+        needs = {
+            node.name: {node_name(name) for name in node.input}
+            for node in nodes
+            if node.op not in ("NextIteration", "RefNextIteration")
+        }
+        users: dict[str, list[Any]] = {}
+        missing = {}
+        for node in nodes:
+            before = {name for name in needs.get(node.name, ()) if name in needs}
+            missing[node.name] = len(before)
+            for name in before:
+                users.setdefault(name, []).append(node)
+        ready = [node for node in nodes if not missing[node.name]]
+        ways = dict.fromkeys(missing, 0)
+        while ready:
+            node = ready.pop()
+            ways[node.name] += self._length(node)
+            check_way(ways[node.name], self._shown)
+            for user in users.get(node.name, ()):
+                ways[user.name] = max(ways[user.name], ways[node.name])
+                missing[user.name] -= 1
+                if not missing[user.name]:
+                    ready.append(user)
+        return max(ways.values(), default=0)
+
+    def _length(self, node: Any) -> int:
+        lengths = [0]
+        for name in called_functions(node):
+            if name in self._functions and name not in self._known:
+                self._known[name] = 0  # one that calls itself is found when it is counted
+                self._known[name] = self.of(self._functions[name].node_def)
+            lengths.append(self._known.get(name, 0))
+        return 1 + max(lengths)
+
+
+class _Counts:
+    """The operations of functions, written out where they are called."""
+
+    def __init__(self, functions: Mapping[str, Any]) -> None:
+        self._functions = functions
+        self._known: dict[str, int] = {}
+
+    def of(self, nodes: Any) -> int:
+        """The operations of some nodes; without end for functions that call themselves."""
+        total = 0
+        for node in nodes:
+            total += 1
+            for name in called_functions(node):
+                if name in self._functions and name not in self._known:
+                    self._known[name] = 2**63
+                    self._known[name] = self.of(self._functions[name].node_def)
+                total += self._known.get(name, 0)
+        return total

@@ -1,0 +1,309 @@
+"""What an ONNX network would make of a window is worked out before anything computes it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from landcover.config import ModelSettings
+from landcover.errors import ModelError
+from landcover.models.formats.detection import detect
+from landcover.models.formats.onnx_file import read_onnx
+from landcover.models.recipe import make_recipe
+
+Nodes = list[onnx.NodeProto]
+node = helper.make_node
+TOLD: dict[str, Any] = {"runtime": "onnxruntime", "activation": "softmax", "scale": 1}
+
+
+def saved(
+    path: Path,
+    nodes: Nodes,
+    held: dict[str, Any] | None = None,
+    shape: tuple[Any, ...] = ("n", 3, 8, 8),
+    functions: list[onnx.FunctionProto] | None = None,
+) -> Path:
+    """Nodes between ``x`` and ``features``, then the mean of each band."""
+    last = [node("GlobalAveragePool", ["features"], ["mean"]), node("Flatten", ["mean"], ["y"])]
+    graph = helper.make_graph(
+        [*nodes, *last],
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", None])],
+        [numpy_helper.from_array(np.asarray(v), name) for name, v in (held or {}).items()],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8, functions=functions or [])
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def added(name: str) -> Nodes:
+    """The largest number of a tensor, added to the image."""
+    return [
+        node("ReduceMax", [name], ["most"], keepdims=0),
+        node("Add", ["x", "most"], ["features"]),
+    ]
+
+
+SIX = {"six": np.int64(10**6), "twelve": np.asarray([2], np.int64), "one": np.float32(1)}
+KERNEL = {"kernel": np.ones((3, 3, 3, 3), np.float32)}
+LARGE: dict[str, tuple[Nodes, dict[str, Any]]] = {
+    "Pow": (
+        [
+            node("Pow", ["six", "twelve"], ["size"]),
+            node("ConstantOfShape", ["size"], ["big"]),
+            *added("big"),
+        ],
+        SIX,
+    ),
+    "Cast and Concat": (
+        [
+            node("Cast", ["million"], ["whole"], to=TensorProto.INT64),
+            node("Concat", ["whole", "whole"], ["size"], axis=0),
+            node("Expand", ["one", "size"], ["big"]),
+            *added("big"),
+        ],
+        {"million": np.asarray([1e6], np.float32), "one": np.float32(1)},
+    ),
+    "of the window": (
+        [
+            node("Shape", ["x"], ["extents"]),
+            node("Mul", ["extents", "times"], ["size"]),
+            node("Expand", ["x", "size"], ["wide"]),
+            node("Resize", ["x", "", "scales"], ["features"]),
+        ],
+        {
+            "times": np.asarray([1, 1, 1, 1], np.int64),
+            "scales": np.asarray([1, 1, 1e5, 1e5], np.float32),
+        },
+    ),
+    "pads": (
+        [node("Conv", ["x", "kernel"], ["features"], pads=[2**15] * 4)],
+        KERNEL,
+    ),
+    "Pad": (
+        [node("Pad", ["x", "pads"], ["features"])],
+        {"pads": np.asarray([0, 0, 0, 0, 0, 0, 2**20, 2**20], np.int64)},
+    ),
+    "random": (
+        [node("RandomNormal", [], ["big"], shape=[2**20, 2**20]), *added("big")],
+        {},
+    ),
+    "within a branch": (
+        [
+            node(
+                "If",
+                ["on"],
+                ["features"],
+                then_branch=helper.make_graph(
+                    [
+                        node("ConstantOfShape", ["size"], ["big"]),
+                        node("ReduceMax", ["big"], ["most"], keepdims=0),
+                        node("Add", ["x", "most"], ["f1"]),
+                    ],
+                    "then",
+                    [],
+                    [helper.make_tensor_value_info("f1", TensorProto.FLOAT, None)],
+                ),
+                else_branch=helper.make_graph(
+                    [node("Identity", ["x"], ["f2"])],
+                    "else",
+                    [],
+                    [helper.make_tensor_value_info("f2", TensorProto.FLOAT, None)],
+                ),
+            )
+        ],
+        {"on": np.asarray(True), "size": np.asarray([10**12], np.int64)},
+    ),
+}
+
+
+@pytest.mark.parametrize("how", LARGE)
+def test_a_result_that_would_fill_the_memory_is_refused(how: str, tmp_path: Path) -> None:
+    nodes, held = LARGE[how]
+    with pytest.raises(ModelError, match=r"the result of \w+ '\w*' would hold [\d,]+ numbers"):
+        detect(saved(tmp_path / "net.onnx", nodes, held))
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_a_result_is_refused_that_is_large_for_the_window_of_the_settings(
+    runtime: str, tmp_path: Path
+) -> None:
+    scales = {"scales": np.asarray([1, 1, 2000, 2000], np.float32)}
+    nodes = [node("Resize", ["x", "", "scales"], ["features"])]
+    path = saved(tmp_path / "net.onnx", nodes, scales, ("n", 3, "h", "w"))
+    told = ModelSettings(path=str(path), runtime=runtime, input_size=32, scale=1)
+    with pytest.raises(ModelError, match=r"would hold 12,288,000,000 numbers"):
+        make_recipe(told)
+
+
+def test_constants_whose_size_cannot_be_told_are_refused(tmp_path: Path) -> None:
+    nodes = [
+        node("Softplus", ["thirty"], ["size"]),
+        node("Cast", ["size"], ["whole"], to=TensorProto.INT64),
+        node("ConstantOfShape", ["whole"], ["big"]),
+        *added("big"),
+    ]
+    path = saved(tmp_path / "net.onnx", nodes, {"thirty": np.asarray([1e9], np.float32)})
+    with pytest.raises(ModelError, match="how large the result of ConstantOfShape '' is cannot be"):
+        detect(path)
+
+
+def test_many_constants_are_refused_of_which_each_would_do(tmp_path: Path) -> None:
+    nodes = [node("ConstantOfShape", ["size"], [f"big{n}"]) for n in range(20)]
+    nodes += [node("Sum", [f"big{n}" for n in range(20)], ["big"]), *added("big")]
+    path = saved(tmp_path / "net.onnx", nodes, {"size": np.asarray([2**23], np.int64)})
+    with pytest.raises(ModelError, match="what it makes of its weights alone would hold"):
+        detect(path)
+
+
+def test_many_results_are_refused_that_are_kept_to_the_end(tmp_path: Path) -> None:
+    large = {"scales": np.asarray([1, 1, 250, 250], np.float32)}
+    nodes = [node("Resize", ["x", "", "scales"], [f"big{n}"]) for n in range(9)]
+    nodes += [node("Sum", [f"big{n}" for n in range(9)], ["features"])]
+    with pytest.raises(ModelError, match=r"what it keeps until \w+ '\w*' would hold"):
+        detect(saved(tmp_path / "net.onnx", nodes, large))
+
+
+def test_a_network_that_would_take_hours_is_refused(tmp_path: Path) -> None:
+    kernel = {"kernel": np.ones((256, 256, 15, 15), np.float32)}
+    nodes = [
+        node("Resize", ["x", "", "scales"], ["wide"]),
+        node("Concat", ["wide"] * 64, ["deep"], axis=1),
+    ]
+    nodes += [
+        node("Conv", [f"c{n}" if n else "deep", "kernel"], [f"c{n + 1}"], pads=[7] * 4)
+        for n in range(9)
+    ]
+    nodes += [node("Identity", ["c9"], ["features"])]
+    held = {**kernel, "scales": np.asarray([1, 1, 32, 32], np.float32)}
+    path = saved(tmp_path / "net.onnx", nodes, held, ("n", 4, 8, 8))
+    with pytest.raises(ModelError, match=r"more than 5,000,000,000,000 multiplications a window"):
+        detect(path)
+
+
+def doubling(depth: int, last: str = "Relu") -> list[onnx.FunctionProto]:
+    """Functions each of which calls the one before twice."""
+    made = []
+    for level in range(depth):
+        called, domain = (
+            (f"f{level - 1}", "own") if level else (last, "own" if last != "Relu" else "")
+        )
+        nodes = [
+            node(called, ["a"], ["b"], domain=domain),
+            node(called, ["b"], ["c"], domain=domain),
+        ]
+        opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+        made.append(helper.make_function("own", f"f{level}", ["a"], ["c"], nodes, opsets))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("functions", "said"),
+    [
+        (lambda: doubling(40), r"is [\d,]+ operations, its functions written out"),
+        (lambda: doubling(2, last="f1"), "holds a function 'f.' that calls itself"),
+        (lambda: doubling(1, last="f0"), "holds a function 'f0' that calls itself"),
+        (lambda: doubling(14), "is a chain of more than 10,000 operations"),
+    ],
+    ids=["many", "itself by another", "itself", "a chain"],
+)
+def test_functions_without_end_are_refused(
+    functions: Callable[[], list[onnx.FunctionProto]], said: str, tmp_path: Path
+) -> None:
+    made = functions()
+    nodes = [node(made[-1].name, ["x"], ["features"], domain="own")]
+    with pytest.raises(ModelError, match=said):
+        detect(saved(tmp_path / "net.onnx", nodes, functions=made))
+
+
+def test_functions_that_end_are_read(tmp_path: Path) -> None:
+    nodes = [node("f2", ["x"], ["features"], domain="own")]
+    path = saved(tmp_path / "net.onnx", nodes, functions=doubling(3))
+    assert make_recipe(ModelSettings(path=str(path), **TOLD)).classes == (
+        "0",
+        "1",
+        "2",
+    )
+
+
+def test_a_chain_is_found_in_whatever_order_it_stands(tmp_path: Path) -> None:
+    names = ["x", *(f"v{i}" for i in range(19_999)), "features"]
+    chain = [node("Relu", [a], [b]) for a, b in itertools.pairwise(names)]
+    with pytest.raises(ModelError, match="a chain of more than 10,000 operations"):
+        detect(saved(tmp_path / "net.onnx", chain[::-1]))
+
+
+def test_operations_that_wait_for_one_another_are_refused(tmp_path: Path) -> None:
+    nodes = [node("Add", ["x", "b"], ["a"]), node("Relu", ["a"], ["b"])]
+    nodes += [node("Identity", ["b"], ["features"])]
+    with pytest.raises(ModelError, match="its operations wait for one another"):
+        detect(saved(tmp_path / "net.onnx", nodes))
+
+
+def test_graphs_within_graphs_are_bounded(tmp_path: Path) -> None:
+    inner = node("Identity", ["x"], ["features"])
+    for _ in range(20):
+        branch = helper.make_graph([inner], "b", [], [])
+        inner = node("If", ["on"], ["features"], then_branch=branch)
+    with pytest.raises(ModelError, match="holds graphs within graphs, more than 16 deep"):
+        detect(saved(tmp_path / "net.onnx", [inner], {"on": np.asarray(True)}))
+
+
+def test_many_weights_may_not_be_the_same_bytes(tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(bytes(2**16))
+    weights = []
+    for number in range(9):
+        weight = TensorProto(name=f"w{number}", data_type=TensorProto.FLOAT, dims=[2**14])
+        weight.data_location = TensorProto.EXTERNAL
+        weight.external_data.add(key="location", value="bytes")
+        weights.append(weight)
+    path = saved(tmp_path / "net.onnx", [node("Relu", ["x"], ["features"])])
+    model = onnx.load(path)
+    model.graph.initializer.extend(weights)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="the same bytes of 65,536 for more than 4 weights"):
+        read_onnx(path, "net.onnx")
+
+
+def test_bands_and_images_without_number_are_refused(tmp_path: Path) -> None:
+    relu = [node("Relu", ["x"], ["features"])]
+    bands = saved(tmp_path / "bands.onnx", relu, shape=("n", 2**20, 2, 2))
+    with pytest.raises(ModelError, match="reads 1,048,576 bands; the most is 10,000"):
+        make_recipe(ModelSettings(path=str(bands), scale=1))
+    images = saved(tmp_path / "images.onnx", relu, shape=(2**24, 3, 8, 8))
+    with pytest.raises(ModelError, match="input 'x' would hold 3,221,225,472 numbers"):
+        detect(images)
+
+
+def test_sizes_that_follow_the_window_step_by_step_are_read(tmp_path: Path) -> None:
+    """A decoder of PyTorch's export: each level is enlarged to the size of an earlier one."""
+    nodes = [node("MaxPool", ["x"], ["half"], kernel_shape=[2, 2], strides=[2, 2])]
+    nodes += [node("MaxPool", ["half"], ["quarter"], kernel_shape=[2, 2], strides=[2, 2])]
+    for at, (small, like) in enumerate((("quarter", "half"), ("up0", "x"))):
+        nodes += [
+            node("Shape", [like], [f"extents{at}"]),
+            node("Slice", [f"extents{at}", "two", "four"], [f"rows{at}"]),
+            node("Cast", [f"rows{at}"], [f"real{at}"], to=TensorProto.FLOAT),
+            node("Floor", [f"real{at}"], [f"floor{at}"]),
+            node("Cast", [f"floor{at}"], [f"whole{at}"], to=TensorProto.INT64),
+            node("Shape", [small], [f"has{at}"]),
+            node("Slice", [f"has{at}", "zero", "two"], [f"first{at}"]),
+            node("Concat", [f"first{at}", f"whole{at}"], [f"size{at}"], axis=0),
+            node("Resize", [small, "", "", f"size{at}"], ["features" if at else "up0"]),
+        ]
+    held = {
+        name: np.asarray([value], np.int64)
+        for name, value in (("zero", 0), ("two", 2), ("four", 4))
+    }
+    path = saved(tmp_path / "net.onnx", nodes, held, ("n", 3, "h", "w"))
+    recipe = make_recipe(ModelSettings(path=str(path), input_size=16, **TOLD))
+    assert recipe.classes == ("0", "1", "2")
