@@ -6,6 +6,9 @@ import errno
 import json
 import os
 import stat
+import struct
+import zipfile
+import zlib
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +18,12 @@ import yaml
 # A configuration of ten thousand scenes is under a megabyte.
 MOST_BYTES = 4_000_000
 _MOST_DEPTH = 20
+
+ZIP_FAILURES = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError),
+    *(LookupError, ValueError, OSError),
+)
+"""What Python's reader of ZIP files raises for damaged ones; those have no root in common."""
 
 
 def read_regular(path: str | Path, most: int = MOST_BYTES) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from landcover.errors import ModelError
 from landcover.models.preprocessing.specification import Layout, Steps
+from landcover.small_files import ZIP_FAILURES
 
 Array = npt.NDArray[Any]
 
@@ -80,7 +80,7 @@ def stored_beside(model: Path) -> StoredOutputs | None:
             outputs = tuple(several or [stored["output"]])
             given = stored["input"]
             names = stored["output_names"] if "output_names" in stored.files else ()
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except ZIP_FAILURES as error:
         raise ModelError(str(path), f"is no readable file of stored outputs: {error}") from error
     if given.ndim not in (3, 4):
         raise ModelError(str(path), f"its input has the shape {given.shape}: no batch of images")

@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias, get_args
 from landcover.errors import ModelError
 from landcover.models.formats import checkpoints, hdf5, protobuf_kinds
 from landcover.models.formats.onnx_file import weight_files
+from landcover.small_files import ZIP_FAILURES
 
 Format: TypeAlias = Literal[
     "cntk",
@@ -167,7 +168,7 @@ def _zipped(path: Path, shown: str) -> Format:
             about = names.get("metadata.json")
             with archive.open(about) if about else io.BytesIO() as stream:
                 metadata = stream.read(_MOST_METADATA)
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError):
+    except ZIP_FAILURES:
         raise ModelError(
             shown, "is cut short or damaged (its ZIP directory is missing): copy it again"
         ) from None

@@ -15,6 +15,7 @@ from contextlib import closing
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
+from landcover.small_files import ZIP_FAILURES
 from landcover.tiles.opening.allowed import Refused
 from landcover.tiles.opening.content import head_of, text_of
 from landcover.tiles.storage import is_remote
@@ -136,7 +137,9 @@ def _shapefile_in(content: bytes) -> bytes:
                 if name.lower().endswith(".shp") and not data.startswith(_SHP):
                     raise Refused(f"holds {name}, which is no shapefile")
                 parts.writestr(name, data)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except Refused:
+        raise
+    except ZIP_FAILURES as error:
         reason = f"is no archive that can be read: {error}"
     else:
         reason = (

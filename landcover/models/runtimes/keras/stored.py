@@ -14,9 +14,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from landcover.errors import MissingExtra, ModelError
+from landcover.errors import LandcoverError, MissingExtra, ModelError
 from landcover.hdf5 import Elsewhere, datasets
-from landcover.small_files import load_json
+from landcover.small_files import ZIP_FAILURES, load_json
 
 _DESCRIPTION = "config.json"
 _WEIGHTS = "model.weights.h5"
@@ -38,7 +38,9 @@ def zipped_description(path: Path, shown: str) -> Any:
     try:
         with zipfile.ZipFile(path) as archive:
             return _parsed(archive.read(_member(archive, _DESCRIPTION, shown)), shown)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except LandcoverError:
+        raise
+    except ZIP_FAILURES as error:
         raise ModelError(shown, f"is damaged: {error}") from error
 
 
@@ -63,7 +65,9 @@ def zipped_weights(path: Path, folder: Path, library: str, shown: str) -> Path:
             copy.open("wb") as target,
         ):
             shutil.copyfileobj(source, target)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except LandcoverError:
+        raise
+    except ZIP_FAILURES as error:
         raise ModelError(shown, f"is damaged: {error}") from error
     try:
         with _h5py(library).File(copy, "r+") as stream:
