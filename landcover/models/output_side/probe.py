@@ -119,7 +119,7 @@ class _Probe:
     def noise(self, shape: Sequence[int]) -> Pixels:
         """Pixels above zero, by which networks divide, and no larger than those most are trained on."""
         whole = self._dtype.kind in "iu"
-        pixels = np.empty(shape, self._dtype if whole else np.float32)
+        pixels: Pixels = np.empty(shape, self._dtype if whole else np.float32)
         flat = pixels.reshape(-1)
         # Drawn in pieces: the generator's own numbers take up to eight times the room.
         for start in range(0, flat.size, _PIECE):
