@@ -105,7 +105,11 @@ def _write(path: Path, pixels: Any, corner: tuple[float, float]) -> None:
     height, width, bands = pixels.shape
     shape = {"height": height, "width": width, "count": bands, "dtype": "uint8"}
     where = {"crs": CRS, "transform": from_origin(*corner, RESOLUTION, RESOLUTION)}
-    with rasterio.open(path, "w", driver="GTiff", **shape, **where) as file:
+    colors = {
+        "alpha": "no",
+        "photometric": "minisblack",
+    }  # the fourth band is infrared, not opacity
+    with rasterio.open(path, "w", driver="GTiff", **shape, **where, **colors) as file:
         file.write(pixels.transpose(2, 0, 1))
 
 
