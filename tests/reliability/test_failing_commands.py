@@ -128,7 +128,7 @@ def _check(commands: Commands, folder: Path, arguments: list[str], step: int) ->
     return calls
 
 
-@pytest.mark.parametrize("name", ["smooth", "vectorize to GeoPackage", "areas"])
+@pytest.mark.parametrize("name", ["smooth", "areas"])
 def test_calls_that_write_fail_here_and_there_and_no_file_is_wrong(
     commands: Commands, given: Path, name: str
 ) -> None:
