@@ -116,12 +116,12 @@ def sample(
         )
     with tempfile.TemporaryDirectory(dir=Path(output).parent, prefix=".writing-") as folder:
         pictures = None if no_chips else _draw(opened, drawn, chip, Path(folder, "chips"), output)
-        points = Path(folder, "points.gpkg")
-        write_frame(drawn, points, output)
+        whole = Path(folder, "points.gpkg")
+        write_frame(drawn, whole, output)
         with written(output):
             if pictures is not None:
                 pictures.rename(_chips_of(output))
-            publish(points, Path(output))
+            publish(whole, Path(output))
     if as_json:
         click.echo(json.dumps(_told(drawn, output, pictures is not None), indent=2))
     else:
