@@ -301,7 +301,7 @@ def simulated() -> Iterator[None]:
         "landcover.scoring.driver.open_models": lambda: models,
         "landcover.scoring.worker.open_models": lambda: models,
         "landcover.scoring.poison.open_models": lambda: models,
-        "landcover.scoring.driver.make_recipe": lambda *_, **__: recipe_of(_here().output),
+        "landcover.scoring.driver.recipe_of": lambda *_, **__: recipe_of(_here().output),
         "landcover.scoring.driver.make_source": lambda *_: _source(_here().output),
         "landcover.scoring.outcome.map_figure": lambda *a, **_: _draw(a),
         # What follows costs time and changes nothing here: looks at the environment and at what is
