@@ -127,10 +127,10 @@ def other_user() -> str:
     if os.geteuid() != 0:
         pytest.skip("only root can be another user")
     probe = [sys.executable, "-c", "import distributed"]
-    if subprocess.run(
-        probe, capture_output=True, check=False, cwd="/", **_as(OTHER_USER)
-    ).returncode:
-        pytest.skip(f"{OTHER_USER} cannot read the libraries of this Python")
+    try:
+        subprocess.run(probe, capture_output=True, check=True, cwd="/", **_as(OTHER_USER))
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip(f"{OTHER_USER} may not read this Python and its libraries")
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         server.RequestHandlerClass.do_GET = lambda self: self.send_response(200)
         Thread(target=server.serve_forever, daemon=True).start()

@@ -7,10 +7,12 @@ from hostile.judging import judged
 
 # One case of so many: about 40 s.
 _EVERY = 60
+# Of these nobody has tried all yet (docs/security.md).
+_LEFT = ("references", "samples", "training")
 
 
 def test_files_of_strangers_end_done_or_in_a_sentence_and_touch_nothing_else() -> None:
-    chosen = corpus()[::_EVERY]
+    chosen = [case for case in corpus() if case.kind not in _LEFT][::_EVERY]
     bad = [
         f"{verdict.case.kind}: {verdict.case.name}: {verdict.ended}: {verdict.said}"
         for verdict in judged(chosen)
