@@ -88,7 +88,11 @@ def train(landscape: Landscape, home: Path, epochs: int) -> str:
             "source": {"rasters": str(landscape.imagery), "tile": TILE},
             "reference": {"path": str(landscape.reference), "scheme": CLASSES.name},
             "labels": {"rule": "majority", "share": 0.5},
-            "split": {"block": 8 * TILE, "buffer": TILE / 2},
+            "split": {
+                "shares": {"train": 0.7, "validation": 0.15, "test": 0.15},
+                "block": 4 * TILE,  # metres: small enough for every split to have every class
+                "buffer": TILE / 2,
+            },
             "draw": {"balance": "none"},
             "output": str(home / "tiles"),
         }
