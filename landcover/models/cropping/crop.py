@@ -89,7 +89,7 @@ def cropped(model: onnx.ModelProto) -> Cropped | None:
         log.debug("nothing is cropped: %s %s", type(error).__name__, error)
         return None
     least = (1 - _LEAST) * found.arithmetic.whole
-    return found if found.arithmetic.computed <= least else None
+    return found if found.arithmetic.computed < least else None
 
 
 def _cropped(model: onnx.ModelProto) -> Cropped:

@@ -209,6 +209,8 @@ class OpenvinoGraph:
         """The network with its steps and nothing that its labels do not need; None: it is so."""
         if self._kind != "onnx" or steps.output is None or not steps.output.pixel:
             return None
+        if steps.output.form == "numbers":  # NaN would pass for a class, as ONNX writes the steps
+            return None
         try:
             with valid_onnx(self._shown):
                 model = read_onnx(self._path, self._shown)
