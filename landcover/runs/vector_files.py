@@ -100,6 +100,8 @@ def _shapes(path: Path) -> Iterator[Iterable[bytes]]:
                 yield batch.column(0).to_pylist()
         return
     with pyogrio.open_arrow(path, columns=[], use_pyarrow=True) as (meta, reader):
+        if not meta["crs"]:  # GDAL does not say where it could not write that
+            raise OSError(errno.EIO, "what is read back has lost its CRS")
         name = meta["geometry_name"] or "wkb_geometry"
         for batch in reader:
             yield batch.column(batch.schema.names.index(name)).to_pylist()
