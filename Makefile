@@ -56,7 +56,7 @@ SLOW := tests/analysis/test_change_runs.py tests/analysis/test_minimum_area.py t
 	tests/scoring/test_azure_failing.py tests/scoring/test_copies_of_tasks.py \
 	tests/scoring/test_dates.py tests/scoring/test_everywhere.py tests/scoring/test_extending.py \
 	tests/scoring/test_failing_calls.py tests/scoring/test_failing_stores.py tests/scoring/test_installation.py \
-	tests/scoring/test_model.py tests/scoring/test_poison.py tests/scoring/test_real_imagery.py \
+	tests/scoring/test_model.py tests/scoring/test_poison.py tests/scoring/test_promise.py tests/scoring/test_real_imagery.py \
 	tests/models/test_cropping.py tests/scoring/test_runs_together.py tests/simulation tests/test_benchmarks.py tests/test_examples.py tests/training
 
 quick: $(VENV)/.dev ## the same without clusters, most of TensorFlow, and what takes long

@@ -40,7 +40,8 @@ from landcover.config import ModelSettings
 from landcover.machine import usable_cpus
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.report.bars import lines_figure
-from landcover.scoring.benchmark import Candidate, benchmark
+from landcover.scoring.benchmark import Effort, benchmark
+from landcover.scoring.candidate import Candidate
 
 GOAL_CORES, GOAL_CLUSTER = 0.9, 0.9
 
@@ -112,7 +113,8 @@ def _measured(
     candidates = [Candidate(name, runtime, "f32", workers) for name in names for workers in counts]
     with tempfile.TemporaryDirectory() as place:
         told = {"backend.threads": 1}
-        results = benchmark(config, candidates, Path(place), tiles, repeats, told)
+        effort = Effort(tiles=tiles, rounds=repeats, all_the_way=True)
+        results = benchmark(config, candidates, Path(place), effort, told)
     return [result.as_dict() for result in results]
 
 

@@ -124,6 +124,33 @@ def keras_network(name: str, folder: Path = FOLDER) -> Path:
     return path
 
 
+def fast_network(folder: Path = FOLDER) -> tuple[Path, int]:
+    """An ONNX file of three convolutions, some thousand tiles a second and core, and its window's edge."""
+    edge, path = 64, folder / "fast.onnx"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        random, nodes, weights, last = np.random.default_rng(1), [], [], "image"
+        for layer, (reads, gives) in enumerate([(3, 16), (16, 32), (32, 64)]):
+            numbers = random.normal(0, (2 / (9 * reads)) ** 0.5, (gives, reads, 3, 3))
+            weights.append(numpy_helper.from_array(numbers.astype(np.float32), f"w{layer}"))
+            told = {"strides": [2, 2], "pads": [1, 1, 1, 1]}
+            nodes.append(helper.make_node("Conv", [last, f"w{layer}"], [f"c{layer}"], **told))
+            nodes.append(helper.make_node("Relu", [f"c{layer}"], [f"r{layer}"]))
+            last = f"r{layer}"
+        nodes.append(helper.make_node("GlobalAveragePool", [last], ["mean"]))
+        nodes.append(helper.make_node("Flatten", ["mean"], ["features"]))
+        weights.append(numpy_helper.from_array(random.normal(size=(64, 6)).astype(np.float32), "w"))
+        nodes.append(helper.make_node("MatMul", ["features", "w"], ["scores"]))
+        image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, edge, edge])
+        scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 6])
+        graph = helper.make_graph(nodes, "fast", [image], [scores], weights)
+        opset = helper.make_opsetid("", 17)
+        onnx.save(helper.make_model(graph, opset_imports=[opset], ir_version=9), str(path))
+        sidecar = {"mean": 100, "scale": 0.02, "activation": "softmax", "classes": "nlcd6"}
+        path.with_suffix(".yaml").write_text(json.dumps(sidecar))
+    return path, edge
+
+
 def idle_network(folder: Path = FOLDER) -> Path:
     """An ONNX file that looks at one pixel of a tile: what is left is the cost of all else."""
     path = folder / "idle.onnx"

@@ -44,7 +44,17 @@ ORDERS = {
     "landcover/models": [
         *("cache", "formats", "fetch", "cntk", "openvino_library", "preprocessing"),
         *("graph_analysis", "cropping", "network"),
-        *("runtimes", "output_side", "sidecar", "proposal", "recipe", "sight", "model", "export"),
+        *(
+            "runtimes",
+            "output_side",
+            "sidecar",
+            "proposal",
+            "recipe",
+            "sight",
+            "model",
+            "export",
+            "quantization",
+        ),
         *("inspection", "comparison"),
     ],
     "landcover/models/cntk": ["reader", "conversion", "onnx_file", "library"],

@@ -173,8 +173,9 @@ def _tell(run: Run) -> None:
 
 def _precision(check: Mapping[str, Any]) -> str:
     """What a precision below f32 changed on a sample, in one line."""
+    bound = f" (at least {check['lower_bound']:.2%} of all)" if "lower_bound" in check else ""
     return (
         f"in {check['precision']}, {check['agreement']:.2%} of {check['labels']:,} labels of "
-        f"{check['tiles']} tiles are those of f32; scores differ by "
+        f"{check['tiles']} tiles are those of f32{bound}; scores differ by "
         f"{check['largest_score_difference']:.4f} at most"
     )

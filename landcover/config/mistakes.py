@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 _LONGEST = 200  # characters of a value that is told
+_OPTIONAL = ("failures", "precision_check")  # sections that hardly anyone needs
 
 
 def place_of(error: yaml.YAMLError | UnicodeDecodeError) -> str:
@@ -21,7 +22,7 @@ def place_of(error: yaml.YAMLError | UnicodeDecodeError) -> str:
 
 def keys_of(kind: type[BaseModel]) -> str:
     """The sections that a configuration of some kind may have, for messages."""
-    return ", ".join(name for name in kind.model_fields if name != "failures")
+    return ", ".join(name for name in kind.model_fields if name not in _OPTIONAL)
 
 
 def _place(keys: Sequence[Any], whole: type[BaseModel]) -> tuple[list[str], Iterable[str]]:

@@ -21,8 +21,9 @@ BESIDE = "beside"
 """Of ``source.date.stac``: the item beside each scene."""
 
 Device: TypeAlias = Literal["auto", "cpu", "gpu"]
-Precision: TypeAlias = Literal["f32", "bf16", "f16"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+Arithmetic: TypeAlias = Literal["f32", "bf16", "f16"]
+PRECISIONS: tuple[Arithmetic, ...] = get_args(Arithmetic)
+Precision: TypeAlias = Literal["f32", "bf16", "f16", "i8"]
 Alpha: TypeAlias = Literal["mask", "imagery"]
 Inside: TypeAlias = Literal["whole", "centre", "touch"]
 Palette: TypeAlias = Literal["expand"]
@@ -185,7 +186,9 @@ class ModelSettings(Section):
     Args:
         path: the model file or folder, local or an fsspec URL.
         runtime: what executes the network; "auto" chooses by a stated rule.
-        precision: arithmetic of the network.
+        precision: arithmetic of the network. "i8" is calibrated on a sample of the run's imagery and
+            kept only where its labels are those of f32 (``precision_check``); "fastest" is the fastest
+            of all that are.
         device: what the network runs on: "auto" is a GPU on hosts that have any which the runtime
             can use, one for each worker process, and the CPU on others.
         batch: tiles given to the network at once.
@@ -211,7 +214,7 @@ class ModelSettings(Section):
 
     path: str
     runtime: str = "auto"
-    precision: Precision = "f32"
+    precision: Precision | Literal["fastest"] = "f32"
     device: Device = "auto"
     batch: Annotated[int, Field(ge=1, le=1_000_000)] | Literal["auto"] = "auto"
     head: str | int | None = None
@@ -300,6 +303,17 @@ class PlanSettings(Section):
     watts: float | None = Field(None, ge=0, allow_inf_nan=False)
 
 
+class PrecisionSettings(Section):
+    """What the precisions i8 and fastest must keep.
+
+    Args:
+        at_least: share of labels that are those of f32, as the lower end of its interval of 95 % says
+            it of a sample of the run's imagery that nothing was chosen by.
+    """
+
+    at_least: float = Field(0.99, gt=0, lt=1)
+
+
 class Config(Section):
     """One scoring run."""
 
@@ -309,6 +323,7 @@ class Config(Section):
     output: OutputSettings
     failures: FailureSettings = FailureSettings()
     plan: PlanSettings = PlanSettings()
+    precision_check: PrecisionSettings = PrecisionSettings()
 
     @model_validator(mode="before")
     @classmethod

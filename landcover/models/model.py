@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
+from landcover.config import PRECISIONS
 from landcover.devices import Gpu
 from landcover.errors import ModelError
 from landcover.models.cropping.crop import Arithmetic
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import detect
-from landcover.models.network import Network
+from landcover.models.network import Graph, Network
 from landcover.models.preprocessing.specification import Pixels, Probabilities
 from landcover.models.recipe import Recipe
 from landcover.models.runtimes.memory import ConcurrencyLimit, out_of_memory
 from landcover.models.runtimes.placement import place
 from landcover.models.runtimes.registry import start_runtime
+from landcover.plugins import load_runtime
 
 log = logging.getLogger(__name__)
 
@@ -194,6 +198,8 @@ def open_model(recipe: Recipe, threads: int = 0) -> ScoringModel:
         MissingExtra: the runtime's library is not installed here.
     """
     name = shown(recipe.path)
+    if recipe.precision not in PRECISIONS:
+        return ScoringModel(recipe, _quantized(recipe, threads, name).compile(recipe.steps()))
     file = detect(local_path(recipe.path), name)
     if file.digest != recipe.digest:
         raise ModelError(
@@ -205,3 +211,42 @@ def open_model(recipe: Recipe, threads: int = 0) -> ScoringModel:
     runtime = start_runtime(recipe.runtime, file, recipe.precision, threads, name, gpu)
     network = runtime.open(file, recipe.head).compile(recipe.steps())
     return ScoringModel(recipe, network, gpu)
+
+
+def _quantized(recipe: Recipe, threads: int, name: str) -> Graph:
+    """The network in 8-bit integers that a run was planned with: all that its workers need.
+
+    Raises:
+        ModelError: it cannot be read here, or is another one, or no run has made it.
+    """
+    if recipe.quantized is None:
+        raise not_settled(recipe, name)
+    runtime = load_runtime(recipe.runtime, threads=threads, precision=recipe.precision)
+    path = local_path(recipe.quantized)
+    if digest_of(path) != recipe.quantized_digest:
+        reason = "is not the quantized network that the run was planned with: restore it from there"
+        raise ModelError(shown(recipe.quantized), reason)
+    graph: Graph = runtime.open_quantized(path, name)
+    return graph
+
+
+def not_settled(recipe: Recipe, name: str) -> ModelError:
+    """What to say where a precision is asked for that only a run can settle."""
+    return ModelError(
+        name,
+        f"precision {recipe.precision} is settled by a run, which has imagery to try it on "
+        "(landcover score): set model.precision to f32, bf16 or f16 here",
+    )
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits; "" where there is none.
+
+    Args:
+        path: of the file.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""

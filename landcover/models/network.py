@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class Runtime(Protocol):
     """A library that executes networks; registered in the group ``landcover.runtimes``.
 
     It is made with the named arguments ``threads`` (CPU threads to compute with, 0: as many as the
-    library thinks fit) and ``precision`` ("f32", "bf16" or "f16"; a precision that it cannot
+    library thinks fit) and ``precision`` ("f32", "bf16", "f16" or "i8"; a precision that it cannot
     compute in is a :class:`~landcover.errors.ModelError`, never another one in silence). Those
     that compute on GPUs also take ``gpu``, a :class:`~landcover.devices.Gpu` that the process holds.
     """
@@ -73,6 +74,23 @@ class Runtime(Protocol):
 
         Raises:
             ModelError: the file cannot be read, the head is not there or several are possible.
+        """
+        ...
+
+
+@runtime_checkable
+class QuantizedRuntime(Protocol):
+    """A runtime that also executes what :mod:`landcover.models.quantization` has made."""
+
+    def open_quantized(self, path: Path, shown: str) -> Graph:
+        """The network of such a file.
+
+        Args:
+            path: of the file.
+            shown: the model's name in messages.
+
+        Raises:
+            ModelError: it is no such file.
         """
         ...
 

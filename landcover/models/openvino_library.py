@@ -12,8 +12,12 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def _missing(module: str) -> Iterator[None]:
-    """Let a module be missing for what is imported meanwhile."""
+def missing(module: str) -> Iterator[None]:
+    """Let a module be missing for what is imported meanwhile.
+
+    Args:
+        module: its name.
+    """
     there = {module: sys.modules[module]} if module in sys.modules else {}
     sys.modules[module] = None  # type: ignore[assignment]
     try:
@@ -23,7 +27,7 @@ def _missing(module: str) -> Iterator[None]:
         sys.modules.update(there)
 
 
-with _missing("openvino_telemetry"):
+with missing("openvino_telemetry"):
     import openvino
     from openvino import frontend
     from openvino import opset8 as operations
@@ -38,4 +42,19 @@ FAILURES = (
 )
 """What OpenVINO raises where it cannot read, change or compile a network; they have no root in common."""
 
-__all__ = ["FAILURES", "frontend", "openvino", "operations"]
+
+def named_alike(network: openvino.Model) -> openvino.Model:
+    """A network whose operations are named by their places; it is changed.
+
+    Names that OpenVINO makes up count on from process to process, and what a network's file holds, or
+    what the name of a compiled network in its cache is, depends on them.
+
+    Args:
+        network: any.
+    """
+    for index, operation in enumerate(network.get_ordered_ops()):
+        operation.set_friendly_name(f"operation{index}")
+    return network
+
+
+__all__ = ["FAILURES", "frontend", "missing", "named_alike", "openvino", "operations"]

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from landcover.config import Device, ModelSettings, Precision
+from landcover.config import PRECISIONS, Device, ModelSettings, Precision
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import Format, detect
 from landcover.models.output_side.probe import find_output
@@ -29,7 +29,7 @@ from landcover.models.sidecar import with_notes, with_sidecar
 log = logging.getLogger(__name__)
 
 # What a run writes does not depend on these, or (batch, device) on no more than rounding.
-_NOT_IDENTITY = {"path", "batch", "device", "mean_image"}
+_NOT_IDENTITY = {"path", "batch", "device", "mean_image", "quantized"}
 
 _USUAL_BATCH = 16
 
@@ -43,7 +43,8 @@ class Recipe:
         format: of the file.
         digest: SHA-256 of its content.
         runtime: the name of what executes it.
-        precision: arithmetic of the network.
+        precision: arithmetic of the network; "i8" without ``quantized``, and "fastest": what was
+            asked for, before a run has settled it.
         batch: tiles given to the network at once.
         head: which of several outputs: its name or its index from 0.
         classes: names in the order of the network's output.
@@ -74,13 +75,15 @@ class Recipe:
         device: what each worker process is to run it on, as the settings say it.
         mean_image: in place of ``mean``: the file of a mean image, local or an fsspec URL.
         mean_digest: SHA-256 of its content.
+        quantized: in i8: the file of the network in 8-bit integers, local or an fsspec URL.
+        quantized_digest: SHA-256 of its content.
     """
 
     path: str
     format: Format
     digest: str
     runtime: str
-    precision: Precision
+    precision: Precision | Literal["fastest"]
     batch: int
     head: str | int | None
     classes: tuple[str, ...]
@@ -106,17 +109,22 @@ class Recipe:
     device: Device = "auto"
     mean_image: str | None = None
     mean_digest: str | None = None
+    # Wherever it lies, it is the same network.
+    quantized: str | None = dataclasses.field(default=None, compare=False)
+    quantized_digest: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain JSON values, without secrets that a URL may hold."""
         values = {**dataclasses.asdict(self), "path": shown(self.path)}
-        if self.mean_image is not None:
-            values["mean_image"] = shown(self.mean_image)
+        for key in ("mean_image", "quantized"):
+            if values[key] is not None:
+                values[key] = shown(values[key])
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
     def identity(self) -> dict[str, Any]:
         """What decides the results of a run, as plain JSON values: not where the model lies."""
-        return {k: v for k, v in self.as_dict().items() if k not in _NOT_IDENTITY}
+        left_out = {*_NOT_IDENTITY, *(() if self.quantized_digest else ("quantized_digest",))}
+        return {k: v for k, v in self.as_dict().items() if k not in left_out}
 
     def steps(self) -> Steps:
         """The steps that are put around the network.
@@ -171,14 +179,16 @@ def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) ->
     name = shown(told.path)
     file = detect(local_path(told.path), name)
     told, stated = with_notes(told, file)
-    # Only openvino computes in less than f32, and only on CPUs.
-    device = told.device if told.precision == "f32" else "cpu"
+    # Only openvino computes in less than f32, and only on CPUs; the fastest may be a GPU.
+    device = told.device if told.precision in ("f32", "fastest") else "cpu"
     chosen = choose_runtime(told.runtime, file.format, device)
     usual = choose_runtime(settings.runtime, file.format, device)
     if chosen != usual:  # a sidecar may come from where the model does: it decides nothing unseen
         log.warning("%s: its sidecar chooses runtime %r in place of %r", name, chosen, usual)
     gpu = place(told.device, chosen, name) if here else None
-    runtime = start_runtime(chosen, file, told.precision, threads, name, gpu)
+    # What is quantized, or chosen, later is looked at in f32 here.
+    arithmetic = told.precision if told.precision in PRECISIONS else "f32"
+    runtime = start_runtime(chosen, file, arithmetic, threads, name, gpu)
     graph = runtime.open(file, told.head)
     reads = fit_input(graph.signature, told, name)
     facts = graph.facts()

@@ -41,6 +41,7 @@ _BESIDE_PARTS = (
     "map.png",
     "confusion.png",
     "region.parquet",
+    "network.i8",
 )
 
 _ERASED = "erased"

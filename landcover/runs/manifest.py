@@ -82,6 +82,10 @@ class _Precision(_Part):
     labels: Count
     tiles: Count
     largest_score_difference: Number
+    lower_bound: Number | None = None
+    at_least: Number | None = None
+    layers: Count | None = None
+    kept: Count | None = None
 
 
 class _Manifest(_Part):

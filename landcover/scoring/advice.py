@@ -42,5 +42,5 @@ def _hint(stage: str, runtime: str, precision: str, on_gpus: bool) -> str:
     if runtime != "openvino":
         return "model.runtime: openvino is faster on CPUs; more workers or a GPU help as well"
     if precision == "f32":
-        return "model.precision: bf16 is faster on recent CPUs; more workers help as well"
+        return "model.precision: fastest may help, and keeps the labels; more workers help as well"
     return "more workers help"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from landcover.classes import Scheme, classes_of
 from landcover.config import Config
@@ -27,6 +28,7 @@ from landcover.scoring.model import open_models
 from landcover.scoring.outcome import write_outcome
 from landcover.scoring.plan import (
     GPU_TILES_PER_SECOND,
+    TASK_SECONDS,
     as_written,
     make_source,
     recorded_task_size,
@@ -35,6 +37,7 @@ from landcover.scoring.plan import (
 )
 from landcover.scoring.precision import check_precision
 from landcover.scoring.readers import Limits
+from landcover.scoring.settled import Settled, is_settled, recorded, settle, shared_network
 from landcover.scoring.tasks import nothing_left
 from landcover.scoring.totals import Tiles, Totals
 from landcover.scoring.under_way import UnderWay
@@ -58,6 +61,7 @@ def run(
     backend: Backend | None = None,
     progress: Callable[[Tiles], None] = lambda tiles: None,
     extend: bool = False,
+    task_seconds: float = TASK_SECONDS,
 ) -> Run:
     """Do all of a run that is not done yet, and say in its directory what came out.
 
@@ -66,31 +70,38 @@ def run(
         backend: a backend made by hand, which is left open; None: the one that ``config`` names.
         progress: called after each task.
         extend: go on with a run over other inputs: only what is new or has changed is scored.
+        task_seconds: that a task takes where there are enough tiles, and none says its size.
 
     Raises:
         TooManyFailures: the run has come to its end, but more tiles failed than allowed.
     """
     started = time.perf_counter()
     here = _works_here(config, backend)
-    recipe = recipe_of(config, here)
-    works = as_written(config.source, recipe)
-    # What the driver of a cluster opens, it opens on the CPU: GPUs are for the workers.
-    own = works if here else replace(works, device="cpu")
-    source = make_source(config.source, recipe)
+    asked = recipe_of(config, here)
+    settled = recorded(asked, config)
+    source = make_source(config.source, asked)
     planned = source.count()  # first, as it says whether there are too many to go through
-    if done := _done(config, recipe, source, planned):
+    if is_settled(settled.recipe) and (done := _done(config, settled.recipe, source, planned)):
         return done
     totals = Totals(planned)
-    with _opened(config, backend) as pool, _model_here(own, pool, here):
+    with ExitStack() as open_until_done:
+        pool = open_until_done.enter_context(_opened(config, backend))
         # A cluster that does not answer says so here, before anything is written.
         threads = pool.threads
-        source = source.divided(_task_tiles(config, works, own, pool, totals.planned))
+        settled = settle(settled, config, source, planned, pool)
+        recipe = settled.recipe
+        works = as_written(config.source, recipe)
+        # What the driver of a cluster opens, it opens on the CPU: GPUs are for the workers.
+        own = works if here else replace(works, device="cpu")
+        open_until_done.enter_context(_model_here(own, pool, here))
+        source = source.divided(_task_tiles(config, works, own, pool, planned, task_seconds))
         with _claimed(
-            config, recipe, source, totals, (*INPUTS, *_MAPS) if extend else ()
+            config, settled, source, totals, (*INPUTS, *_MAPS) if extend else ()
         ) as directory:
             source = shared_region(source, directory)
+            recipe = shared_network(settled, directory)
             job = Job(
-                works,
+                as_written(config.source, recipe),
                 directory,
                 threads=threads,
                 tuned=config.model.batch == "auto",
@@ -102,7 +113,7 @@ def run(
                 under_way=UnderWay(directory.path) if here else None,
             )
             with _explained(directory, totals):
-                checked = _precision(own, job, source)
+                checked = settled.told or _precision(own, job, source)
                 changed = score_tasks(pool, job, source, config, totals, progress, extend)
                 summary = totals.summary() | checked | changed
                 summary |= write_outcome(directory, source, recipe, pool, config.output)
@@ -178,19 +189,21 @@ def _model_here(own: Recipe, pool: Backend, here: bool) -> Iterator[None]:
         models.close(own, threads)
 
 
-def _task_tiles(config: Config, recipe: Recipe, own: Recipe, pool: Backend, planned: int) -> int:
+def _task_tiles(
+    config: Config, recipe: Recipe, own: Recipe, pool: Backend, planned: int, seconds: float
+) -> int:
     """Tiles a task: as in the run that is gone on with, as told, or by the speed of the model."""
     size = recorded_task_size(config.output.path) or config.source.task
     if size is not None:
         return size
     if own is not recipe and expects_gpu(recipe.device, recipe.runtime):
-        return task_size(recipe, planned, GPU_TILES_PER_SECOND, pool.slots)
+        return task_size(recipe, planned, GPU_TILES_PER_SECOND, pool.slots, seconds)
     with open_models().use(own, pool.threads) as opened:
         speed = opened.tuning().tiles_per_second
-    return task_size(recipe, planned, speed, pool.slots)
+    return task_size(recipe, planned, speed, pool.slots, seconds)
 
 
-def _precision(recipe: Recipe, job: Job, source: Source) -> dict[str, object]:
+def _precision(recipe: Recipe, job: Job, source: Source) -> dict[str, Any]:
     """What a precision below f32 changes, as an entry of ``run.json``; no entry for f32."""
     if recipe.precision == "f32":
         return {}
@@ -201,7 +214,7 @@ def _precision(recipe: Recipe, job: Job, source: Source) -> dict[str, object]:
 @contextmanager
 def _claimed(
     config: Config,
-    recipe: Recipe,
+    settled: Settled,
     source: RasterSource | ImageSource,
     totals: Totals,
     extended: Collection[str],
@@ -209,11 +222,12 @@ def _claimed(
     """The run's directory, ours alone, with what ``run.json`` says from the start."""
     manifest = {
         "config": config.recorded(),
-        "model": recipe.as_dict(),
+        "model": settled.recipe.as_dict(),
+        **settled.told,
         "versions": _versions(),
         "plan": {"tiles": totals.planned, "task_tiles": source.task_tiles},
     }
-    identity = _identity(config, recipe, source)
+    identity = _identity(config, settled.recipe, source)
     with claim(config.output.path, *identity, manifest, extended=extended) as directory:
         yield directory
 

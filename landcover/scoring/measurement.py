@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from math import ceil, inf
+from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from landcover.contracts import Backend
 from landcover.machine import usable_cpus
 from landcover.run import Run
 from landcover.scoring.driver import run as run_config
+from landcover.scoring.plan import TASK_SECONDS
 from landcover.scoring.totals import Tiles
 
 # Tasks that each worker gets: few enough that they are not all overhead, many enough that the
@@ -50,12 +51,14 @@ class Measurement:
         speed: start and steady state.
         tiles: how many were done.
         seconds: from the call to the last of them.
+        steady: of these, seconds of the steady state: those that the speed is of.
     """
 
     run: Run
     speed: Speed
     tiles: int
     seconds: float
+    steady: float = 0.0
 
 
 class _Enough(Exception):
@@ -65,12 +68,12 @@ class _Enough(Exception):
 def measure(
     config: str | Path | Mapping[str, Any],
     output: str | Path,
-    tiles: int,
+    tiles: int | None = None,
     overrides: Mapping[str, Any] | None = None,
     backend: Backend | None = None,
-    seconds: float = inf,
+    seconds: float | None = None,
 ) -> Measurement:
-    """Run a configuration until some tiles are done, and say how fast that went.
+    """Run a configuration until enough is done, and say how fast that went.
 
     Args:
         config: as :func:`landcover.score` takes it.
@@ -78,27 +81,43 @@ def measure(
         tiles: how many tiles are enough; the run ends with the task that reaches them.
         overrides: keys of the configuration, dotted.
         backend: a backend made by hand, which is left open.
-        seconds: after the first task, that are enough as well.
+        seconds: how long a steady state is enough. Tasks take an eighth of that, or less where a real
+            run's would, so that it shows how they follow one another.
 
     Raises:
         LandcoverError: whatever keeps the configuration from running.
     """
     told = {**(overrides or {}), "output.path": str(output)}
     whole = load_config(config, told)
-    if whole.source.task is None:
+    if whole.source.task is None and tiles is not None:
         whole = load_config(config, {**told, "source.task": _task(whole, tiles, backend)})
     reached: list[Progress] = []
     started = time.perf_counter()
 
     def note(so_far: Tiles) -> None:
         reached.append(Progress(time.perf_counter() - started, so_far.done))
-        enough = len(reached) >= _FEWEST and reached[-1].seconds - reached[0].seconds >= seconds
-        if so_far.done >= tiles or enough:
+        if tiles is not None and so_far.done >= tiles:
             raise _Enough(f"stopped after {so_far.done} tiles: this run was a measurement")
+        # A quarter of the tiles counts as start, and so about a quarter of the time.
+        steady = (1 - _START) * _since_first(reached)
+        if seconds is not None and len(reached) >= _FEWEST and steady >= seconds:
+            raise _Enough(f"stopped after {seconds:.1f} s: this run was a measurement")
 
     with suppress(_Enough):
-        run_config(whole, backend, note)
-    return Measurement(Run.open(output), speed_of(reached), reached[-1].tiles, reached[-1].seconds)
+        long = TASK_SECONDS if seconds is None else min(TASK_SECONDS, seconds / _TASKS_A_WORKER)
+        run_config(whole, backend, note, task_seconds=long)
+    took = _since_first(_later(reached))
+    last = reached[-1]
+    return Measurement(Run.open(output), speed_of(reached), last.tiles, last.seconds, took)
+
+
+def _since_first(reached: Sequence[Progress]) -> float:
+    return reached[-1].seconds - reached[0].seconds
+
+
+def _later(reached: Sequence[Progress]) -> list[Progress]:
+    """The points of the steady state."""
+    return [one for one in reached if one.tiles >= _START * reached[-1].tiles]
 
 
 def speed_of(reached: Sequence[Progress]) -> Speed:
@@ -112,7 +131,7 @@ def speed_of(reached: Sequence[Progress]) -> Speed:
         reached: in the order of time, at least one.
     """
     last = reached[-1]
-    later = [one for one in reached if one.tiles >= _START * last.tiles]
+    later = _later(reached)
     if len(later) < _FEWEST or later[-1].seconds <= later[0].seconds:
         return Speed(0.0, last.tiles / last.seconds)
     seconds, tiles = np.array(later, float).T

@@ -18,7 +18,7 @@ from landcover.tiles.regions import Region, read_region, written_region
 # A task should take this many seconds: enough to be worth its overhead of some ten milliseconds,
 # few enough that little is lost with a worker. Small jobs are cut finer, so that every worker gets
 # several tasks and none is left alone with the last one.
-_SECONDS, _LEAST_SECONDS, _TASKS_A_SLOT = 8.0, 0.5, 4
+TASK_SECONDS, _LEAST_SECONDS, _TASKS_A_SLOT = 8.0, 0.5, 4
 _MOST_TILES = 8192
 # A worker holds the labels of all pixels of a task in memory, one or two bytes each.
 _MOST_PIXELS = 2**26
@@ -53,7 +53,13 @@ def make_source(settings: SourceSettings, recipe: Recipe) -> RasterSource | Imag
     return _images(settings, recipe) if settings.images else _rasters(settings, recipe)
 
 
-def task_size(recipe: Recipe, count: int, tiles_per_second: float, slots: int) -> int:
+def task_size(
+    recipe: Recipe,
+    count: int,
+    tiles_per_second: float,
+    slots: int,
+    seconds: float = TASK_SECONDS,
+) -> int:
     """How many tiles a task should have.
 
     Args:
@@ -61,9 +67,12 @@ def task_size(recipe: Recipe, count: int, tiles_per_second: float, slots: int) -
         count: tiles of the whole run.
         tiles_per_second: what one worker labels.
         slots: tasks that are worked on at the same time.
+        seconds: that a task takes where there are enough tiles.
     """
     fair = count / (_TASKS_A_SLOT * slots)
-    wanted = max(min(_SECONDS * tiles_per_second, fair), _LEAST_SECONDS * tiles_per_second)
+    wanted = max(
+        min(seconds * tiles_per_second, fair), min(_LEAST_SECONDS, seconds) * tiles_per_second
+    )
     most = _MOST_TILES
     if recipe.output == "pixel":
         core = Size(*recipe.input_size).less(recipe.halo)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
 from landcover.contracts import Source, Strip
+from landcover.models.comparison.same_labels import SameLabels
 from landcover.models.network import Network
 from landcover.models.recipe import Recipe
 from landcover.scoring.labels import Probabilities, Valid, defined
@@ -27,10 +29,15 @@ class PrecisionCheck:
 
     Args:
         precision: what was held against f32.
-        tiles: in the sample: the first of the plan that hold data.
+        tiles: in the sample: the first of the plan that hold data; of a precision with a promise,
+            tiles from all over the plan.
         labels: that were compared: one a tile, or one a pixel with data.
         agreement: the share of them that are the same in both, in [0, 1].
         largest_score_difference: of any class's probability, of any label, in [0, 1].
+        lower_bound: of a precision with a promise: the lower end of the interval of ``agreement``.
+        at_least: what was asked of it.
+        layers: of a quantized network: how many have weights.
+        kept: how many of these were kept in f32.
     """
 
     precision: str
@@ -38,14 +45,52 @@ class PrecisionCheck:
     labels: int
     agreement: float
     largest_score_difference: float
+    lower_bound: float | None = None
+    at_least: float | None = None
+    layers: int | None = None
+    kept: int | None = None
 
     def as_dict(self) -> dict[str, object]:
-        """All of it as plain JSON values."""
-        return asdict(self)
+        """All of it that is known, as plain JSON values."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+@dataclass
+class Difference:
+    """How far the labels of a network are from those in f32, tile by tile.
+
+    Args:
+        same: of each tile, how many labels are the same.
+        counted: of each tile, how many labels there are.
+        furthest: the largest difference of a score.
+    """
+
+    same: list[int] = field(default_factory=list)
+    counted: list[int] = field(default_factory=list)
+    furthest: float = 0.0
+
+    def add(self, one: Probabilities, other: Probabilities, valid: Valid | None) -> None:
+        """Add what both say of some tiles; see :func:`_compared`."""
+        same, counted, apart = _compared(one, other, valid)
+        self.same += same
+        self.counted += counted
+        self.furthest = max(self.furthest, apart)
+
+    @property
+    def labels(self) -> SameLabels:
+        """The labels; tiles without any count for nothing."""
+        pairs = [pair for pair in zip(self.same, self.counted, strict=True) if pair[1]]
+        return SameLabels([same for same, _ in pairs], [count for _, count in pairs])
+
+    def check(self, precision: str) -> PrecisionCheck:
+        """What is told of it; there is at least one label."""
+        labels = self.labels
+        agreement, furthest = round(labels.share, 6), round(self.furthest, 6)
+        return PrecisionCheck(precision, len(self.same), labels.labels, agreement, furthest)
 
 
 def check_precision(
-    recipe: Recipe, source: Source, threads: int, crop: int = 0, most: int = _TILES
+    recipe: Recipe, source: Source, threads: int, most: int = _TILES
 ) -> PrecisionCheck | None:
     """Score the first tiles of a plan in the recipe's precision and in f32.
 
@@ -53,7 +98,6 @@ def check_precision(
         recipe: of the model, in a precision other than f32.
         source: whose tiles are read.
         threads: CPU threads that the networks may use.
-        crop: pixels on each side of what a network labels that are not written.
         most: tiles in the sample.
 
     Returns:
@@ -63,23 +107,51 @@ def check_precision(
         ModelError: the model cannot be opened in both.
     """
     models, exactly = open_models(), replace(recipe, precision="f32")
-    tiles = labels = same = 0
-    furthest = 0.0
     with models.use(recipe, threads) as lower, models.use(exactly, threads) as exact:
-        for strip in _sample(source, most):
-            one, other = (_run(opened.model.network, strip, crop) for opened in (lower, exact))
-            agreed, counted, difference = _compared(one, other, strip.valid)
-            tiles, labels, same = tiles + len(strip.tiles), labels + counted, same + agreed
-            furthest = max(furthest, difference)
+        networks = (lower.model.network, exact.model.network)
+        found = difference(*networks, _first(source, most))
     models.close(exactly, threads)
-    if not labels:
-        return None
-    return PrecisionCheck(
-        recipe.precision, tiles, labels, round(same / labels, 6), round(furthest, 6)
-    )
+    return found.check(recipe.precision) if found.labels.labels else None
 
 
-def _sample(source: Source, most: int) -> Iterator[Strip]:
+def difference(lower: Network, exact: Network, strips: Iterable[Strip]) -> Difference:
+    """How far the labels of a network are from those of the same in f32.
+
+    Args:
+        lower: the network.
+        exact: the same in f32.
+        strips: the tiles, a few at a time.
+    """
+    found = Difference()
+    for strip in strips:
+        found.add(lower.run(strip.pixels), exact.run(strip.pixels), strip.valid)
+    return found
+
+
+def checked(
+    lower: Network,
+    exact: Network,
+    strips: Iterable[Strip],
+    precision: str,
+    at_least: float,
+    error: float = 0.05,
+) -> PrecisionCheck:
+    """Hold a network against the same in f32, with the lower end of the interval of its agreement.
+
+    Args:
+        lower: the network.
+        exact: the same in f32.
+        strips: the tiles, a few at a time; at least one has a label.
+        precision: of the network.
+        at_least: the share of labels that is asked of it.
+        error: how often the interval may miss.
+    """
+    found = difference(lower, exact, strips)
+    bound = round(found.labels.lower_bound(error), 6)
+    return replace(found.check(precision), lower_bound=bound, at_least=at_least)
+
+
+def _first(source: Source, most: int) -> Iterator[Strip]:
     """The first tiles of a plan that hold data, a few at a time."""
     reads = (read for task in source.tasks() for read in task.reads())
     left = most
@@ -95,22 +167,19 @@ def _sample(source: Source, most: int) -> Iterator[Strip]:
             return
 
 
-def _run(network: Network, strip: Strip, crop: int) -> Probabilities:
-    found = network.run(strip.pixels)
-    inner = slice(crop, -crop or None)
-    return found if found.ndim == 2 else found[:, :, inner, inner]
-
-
 def _compared(
     one: Probabilities, other: Probabilities, valid: Valid | None
-) -> tuple[int, int, float]:
-    """How many labels are the same, how many there are, and the largest difference of a score."""
+) -> tuple[list[int], list[int], float]:
+    """Of each tile, how many labels are the same and how many there are; the largest difference."""
     (one, lost), (other, missing) = defined(one), defined(other)
     same = one.argmax(axis=1) == other.argmax(axis=1)
     for undefined in (lost, missing):
         if undefined is not None:
             same &= ~undefined
     apart = np.abs(one.astype(np.float64) - other).max(axis=1)
+    counts: npt.NDArray[np.bool_] = np.ones(same.shape, bool)
     if valid is not None and one.ndim == 4:
-        same, apart = same[valid], apart[valid]
-    return int(same.sum()), same.size, float(apart.max(initial=0.0))
+        counts = np.broadcast_to(valid, same.shape)
+    tile = tuple(range(1, same.ndim))
+    furthest = float(apart[counts].max(initial=0.0))
+    return (same & counts).sum(axis=tile).tolist(), counts.sum(axis=tile).tolist(), furthest

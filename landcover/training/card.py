@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-_Z = 1.96  # of the normal distribution, for 95 %
+from landcover.models.comparison.same_labels import wilson
 
 
 def card(summary: dict[str, Any]) -> str:
@@ -102,8 +101,6 @@ def _share(part: int, whole: int) -> str:
 
 
 def _interval(part: int, whole: int) -> str:
-    """Wilson's interval (1927) of a share, in percent."""
-    share, square = part / whole, _Z**2 / whole
-    middle = (share + square / 2) / (1 + square)
-    half = _Z / (1 + square) * math.sqrt(share * (1 - share) / whole + square / 4 / whole)
-    return f"{100 * max(0, middle - half):.0f} to {100 * min(1, middle + half):.0f} %"
+    """Wilson's interval of a share, in percent."""
+    low, high = wilson(part / whole, whole)
+    return f"{100 * low:.0f} to {100 * high:.0f} %"

@@ -11,6 +11,9 @@ from support.rasters import imagery, write
 
 from landcover.cli.main import main
 
+# Tasks of this network would take a whole turn.
+SMALL = ("--set", "source.task=45")
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
@@ -34,21 +37,24 @@ def _bench(config: Path, *arguments: str) -> object:
 def test_bench_runs_every_way_that_can_run_and_recommends_one(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = ("--backends", "local,nowhere", "--runtimes", "onnxruntime", "--tiles", "400")
-    assert _bench(config, *told, "--workers", "1") == 0
-    said = capsys.readouterr().out
+    told = ("--backends", "local,nowhere", "--runtimes", "onnxruntime", "--seconds", "60", *SMALL)
+    assert _bench(config, *told, "--workers", "1", "--rounds", "1") == 0
+    shown = capsys.readouterr()
+    said = shown.out
+    assert shown.err.count("running") == 1, "what cannot run is told, not tried"
     found = json.loads((config.parent / "found" / "bench.json").read_text())
     ran = [row for row in found["rows"] if row["reason"] is None]
     assert [(row["backend"], row["precision"], row["workers"]) for row in ran] == [
         ("local", "f32", 1)
     ]
-    assert 400 <= ran[0]["tiles"] < 900, "the run ends with the task that reaches the tiles"
+    assert ran[0]["rounds"] == 1 and ran[0]["steady_seconds"] > 0
     assert ran[0]["agreement"] == 1.0
     assert ran[0]["tiles_per_second"] > 0 and ran[0]["startup_seconds"] > 0
     assert set(ran[0]["stages_ms_per_tile"]) == {"read", "decode", "wait", "infer", "write"}
     assert "no backend is called 'nowhere'" in said
     assert "computes in f32, not in bf16" in said
     assert "take onnxruntime in f32 on local, 1 worker:" in said
+    assert "county.yaml has too few tiles for 60 s a turn" in said
     assert (config.parent / "found" / "bench.png").stat().st_size > 1000
     assert not (config.parent / "run").exists(), "nothing is written where the config says"
 
@@ -57,8 +63,8 @@ def test_bench_runs_every_way_that_can_run_and_recommends_one(
 def test_bench_says_how_well_labels_of_another_precision_agree(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = ("--backends", "local", "--runtimes", "openvino", "--tiles", "900")
-    assert _bench(config, *told, "--repeats", "1") == 0
+    told = ("--backends", "local", "--runtimes", "openvino", "--seconds", "0.4", *SMALL)
+    assert _bench(config, *told, "--rounds", "1") == 0
     rows = json.loads((config.parent / "found" / "bench.json").read_text())["rows"]
     by_precision = {row["precision"]: row for row in rows}
     assert by_precision["f32"]["agreement"] == 1.0
@@ -78,4 +84,25 @@ def test_an_unknown_precision_is_refused_before_anything_runs(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _bench(config, "--precisions", "f32,f8") == 2
-    assert "'f8' is none of f32, bf16, f16" in capsys.readouterr().err
+    assert "'f8' is none of f32, bf16, f16, i8" in capsys.readouterr().err
+
+
+def test_where_turns_overlap_nothing_is_recommended(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same way twice."""
+    told = ("--backends", "local,local", "--runtimes", "onnxruntime", "--precisions", "f32")
+    more = ("--seconds", "0.2", "--rounds", "2", "--workers", "1,2", *SMALL)
+    assert _bench(config, *told, *more) == 0
+    said = capsys.readouterr().out
+    assert "it is not clear which is the fastest" in said
+    assert "take onnxruntime" not in said
+
+
+def test_no_turn_begins_after_the_minutes(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = ("--backends", "local", "--runtimes", "onnxruntime", "--precisions", "f32")
+    more = ("--seconds", "0.2", "--minutes", "0.0001", "--workers", "1,2", *SMALL)
+    assert _bench(config, *told, *more) == 0
+    said = capsys.readouterr().out
+    assert "time was over before its turn: onnxruntime in f32 on local, 2 workers" in said
+    assert "it is not clear which is the fastest" in said

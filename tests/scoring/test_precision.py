@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +12,8 @@ from support.colours import blobs, write_scene
 import landcover
 from landcover.cli.score import score
 from landcover.config import ModelSettings
-from landcover.contracts import Strip
 from landcover.models.recipe import Recipe, make_recipe
-from landcover.scoring.precision import _compared, _run, check_precision
+from landcover.scoring.precision import _compared, check_precision
 from landcover.tiles.rasters import RasterSource
 
 
@@ -65,22 +63,12 @@ def test_labels_and_scores_are_compared_class_by_class_and_pixel_by_pixel() -> N
     """By arrays, so that it is shown on a CPU without bf16, too."""
     exact = np.array([[0.1, 0.7, 0.2], [0.3, 0.3, 0.4], [0.5, 0.25, 0.25]], np.float32)
     lower = np.array([[0.1, 0.6, 0.3], [0.3, 0.45, 0.25], [0.5, 0.25, 0.25]], np.float32)
-    assert _compared(lower, exact, None) == (2, 3, pytest.approx(0.15))
+    assert _compared(lower, exact, None) == ([1, 0, 1], [1, 1, 1], pytest.approx(0.15))
     valid = np.array([[[True, False, True]]])
     maps = [one.T[None, :, None, :] for one in (lower, exact)]
-    assert _compared(*maps, valid) == (2, 2, pytest.approx(0.1))
+    assert _compared(*maps, valid) == ([2], [2], pytest.approx(0.1))
     lower[2] = np.nan  # no label is no equal label
-    assert _compared(lower, exact, None)[:2] == (1, 3)
-
-
-@pytest.mark.parametrize(("crop", "edge"), [(0, 8), (3, 2)])
-def test_what_is_not_written_is_not_compared(crop: int, edge: int) -> None:
-    class Maps:
-        def run(self, pixels: Any) -> Any:
-            return np.arange(2 * 8 * 8, dtype=np.float32).reshape(1, 2, 8, 8)
-
-    found = _run(Maps(), Strip((), np.zeros((1, 3, 8, 8), np.uint8), None), crop)
-    assert found.shape == (1, 2, edge, edge) and found[0, 0, 0, 0] == 9 * crop
+    assert _compared(lower, exact, None)[:2] == ([1, 0, 0], [1, 1, 1])
 
 
 def test_a_plan_without_data_has_nothing_to_compare(tile_model: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from landcover.models.openvino_library import openvino, operations
+from landcover.models.openvino_library import named_alike, openvino, operations
 from landcover.models.preprocessing.rendering import Numbers, after, before
 from landcover.models.preprocessing.specification import Signature, Steps
 
@@ -35,18 +35,7 @@ def with_steps(
         reader.replace_source_output(reads.output(0))
     returned = model.outputs[head].get_node().input(0).get_source_output()
     result = operations.result(after(OpenvinoOperations(), returned, steps))
-    return numbered(openvino.Model([result], [pixels], "landcover"))
-
-
-def numbered(model: openvino.Model) -> openvino.Model:
-    """A network whose operations are numbered.
-
-    Names that OpenVINO makes up count on from process to process, and the name of a compiled
-    network in its cache depends on them.
-    """
-    for index, operation in enumerate(model.get_ordered_ops()):
-        operation.set_friendly_name(f"operation{index}")
-    return model
+    return named_alike(openvino.Model([result], [pixels], "landcover"))
 
 
 class OpenvinoOperations:

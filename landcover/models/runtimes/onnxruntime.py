@@ -29,14 +29,15 @@ class OnnxRuntime:
 
     Args:
         threads: CPU threads that one network computes with; 0: one a core.
-        precision: only "f32": ONNX Runtime computes in the precision that the file states.
+        precision: "f32": ONNX Runtime computes in the precision that the file states; "i8": for what
+            was quantized.
         gpu: what to compute on, held by this process; None: the CPU.
     """
 
     formats: tuple[Format, ...] = ("onnx", "cntk", "cntk-v1")
 
     def __init__(self, threads: int = 0, precision: str = "f32", gpu: Gpu | None = None) -> None:
-        if precision != "f32":
+        if precision not in ("f32", "i8"):
             raise ModelError(
                 "runtime 'onnxruntime'",
                 f"computes in f32, not in {precision}: runtime 'openvino' can, on CPUs that do",
@@ -50,6 +51,15 @@ class OnnxRuntime:
         path = onnx_of(file, head, "plain")
         # Who names an output gets it, whatever its shape; without a name it must be one of classes.
         return OnnxGraph(path, None if head is None else 0, str(file.path), self._start)
+
+    def open_quantized(self, path: Path, shown: str) -> OnnxGraph:
+        """The network of a file that :mod:`landcover.models.quantization` has made.
+
+        Args:
+            path: of the file.
+            shown: the model's name in messages.
+        """
+        return OnnxGraph(path, 0, shown, self._start)
 
 
 class OnnxGraph:

@@ -21,13 +21,14 @@ from landcover.models.cropping.crop import Arithmetic, cropped
 from landcover.models.formats.detection import Format, ModelFile
 from landcover.models.formats.onnx_file import read_onnx, valid_onnx
 from landcover.models.formats.outputs import choose_head, likely_outputs
+from landcover.models.formats.quantized_file import unpacked
 from landcover.models.graph_analysis.arithmetic import Operation
 from landcover.models.graph_analysis.facts import Facts, facts_of, onnx_facts
 from landcover.models.network import CacheByDtype, Network
-from landcover.models.openvino_library import FAILURES, frontend, openvino
+from landcover.models.openvino_library import FAILURES, frontend, named_alike, openvino, operations
 from landcover.models.preprocessing.onnx import find_ends, onnx_order
 from landcover.models.preprocessing.onnx import with_steps as with_onnx_steps
-from landcover.models.preprocessing.openvino import numbered, with_steps
+from landcover.models.preprocessing.openvino import with_steps
 from landcover.models.preprocessing.specification import (
     Layout,
     Pixels,
@@ -43,7 +44,13 @@ if TYPE_CHECKING:
     from landcover.models.runtimes.tensorflow.graph import TensorflowGraph
 
 # What OpenVINO calls our precisions: for the hint, and in the list of what a CPU can do.
-_PRECISIONS = {"f32": ("f32", "FP32"), "bf16": ("bf16", "BF16"), "f16": ("f16", "FP16")}
+# What is not quantized of a network in i8 is computed in f32.
+_PRECISIONS = {
+    "f32": ("f32", "FP32"),
+    "bf16": ("bf16", "BF16"),
+    "f16": ("f16", "FP16"),
+    "i8": ("f32", "INT8"),
+}
 
 # Parts of a batch side by side: half of the threads for each is faster than all of them for one
 # image after the other, the more so as reading threads take cores now and then.
@@ -51,8 +58,8 @@ _STREAMS = 2
 
 _IMAGE_RANKS = (3, 4)
 
-Kind: TypeAlias = Literal["onnx", "tf"]
-"""What OpenVINO reads: an ONNX file, or a frozen graph of TensorFlow."""
+Kind: TypeAlias = Literal["onnx", "tf", "quantized"]
+"""What OpenVINO reads: an ONNX file, a frozen graph of TensorFlow, or what was quantized."""
 
 
 class OpenvinoRuntime:
@@ -63,7 +70,8 @@ class OpenvinoRuntime:
 
     Args:
         threads: CPU threads that one network computes with; 0: one a core.
-        precision: "f32"; or "bf16" or "f16" on CPUs that compute in them.
+        precision: "f32"; or "bf16" or "f16" on CPUs that compute in them; or "i8", for what was
+            quantized.
     """
 
     formats: tuple[Format, ...] = (
@@ -103,6 +111,16 @@ class OpenvinoRuntime:
         except ModelError:
             return self._windowed(file, head)
         return self._graph(file, frozen, None, "tf")
+
+    def open_quantized(self, path: Path, shown: str) -> OpenvinoGraph:
+        """The network of a file that :mod:`landcover.models.quantization` has made.
+
+        Args:
+            path: of the file.
+            shown: the model's name in messages.
+        """
+        how = (self._core, self._settings, self._streams)
+        return OpenvinoGraph(*how, path, "quantized", None, shown)
 
     def _graph(
         self, file: ModelFile, path: Path, head: str | int | None, kind: Kind = "onnx"
@@ -190,6 +208,17 @@ class OpenvinoGraph:
         batches = Batches(self.signature.batch, self._shown)
         return _RequestNetwork(self, steps, batches)
 
+    def bare(self, steps: Steps) -> openvino.Model:
+        """The network alone, for windows of the size that the steps have, with the wanted output."""
+        model = self._read()
+        returned = model.outputs[self._head].get_node().input(0).get_source_output()
+        bare = openvino.Model([operations.result(returned)], model.get_parameters(), "network")
+        rows, columns = steps.size
+        batch = self.signature.batch or -1
+        extents = {"N": batch, "H": rows, "W": columns, "C": steps.bands}
+        bare.reshape(openvino.PartialShape([extents[axis] for axis in steps.layout]))
+        return named_alike(bare)
+
     def compiled(self, steps: Steps, dtype: np.dtype[Any]) -> _Requests:
         """The network with its steps, for pixels of a dtype."""
         settings = {**self._settings, "NUM_STREAMS": self._streams}
@@ -222,10 +251,12 @@ class OpenvinoGraph:
             return None
         self.arithmetic = found.arithmetic
         reader = frontend.FrontEndManager().load_by_framework(self._kind)
-        return numbered(reader.convert(reader.load(BytesIO(found.model.SerializeToString()))))
+        return named_alike(reader.convert(reader.load(BytesIO(found.model.SerializeToString()))))
 
     def _read(self) -> openvino.Model:
         """The network, by the one reader for what the file is: no other is to guess at it."""
+        if self._kind == "quantized":
+            return self._core.read_model(*unpacked(self._path, self._shown))
         reader = frontend.FrontEndManager().load_by_framework(self._kind)
         source: str | BytesIO = str(self._path)
         if self._kind == "onnx" and self._path.is_symlink():
@@ -268,9 +299,16 @@ class WindowedGraph:
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready, for windows of the size that the steps have."""
+        return self._for(steps).compile(steps)
+
+    def bare(self, steps: Steps) -> openvino.Model:
+        """See :meth:`OpenvinoGraph.bare`."""
+        return self._for(steps).bare(steps)
+
+    def _for(self, steps: Steps) -> OpenvinoGraph:
         rows, columns = steps.size
         extents = {"N": self.signature.batch, "H": rows, "W": columns, "C": steps.bands}
-        return self._frozen(tuple(extents[axis] for axis in steps.layout)).compile(steps)
+        return self._frozen(tuple(extents[axis] for axis in steps.layout))
 
 
 class _Requests:

@@ -428,32 +428,32 @@ RECIPE = planted(
     ("secrets in the record", '"path": shown(self.path)}', '"path": self.path}'),
     (
         "secrets of the mean image in the record",
-        'values["mean_image"] = shown(self.mean_image)',
-        'values["mean_image"] = self.mean_image',
+        "values[key] = shown(values[key])",
+        "pass",
     ),
     (
         "the place is the model",
-        '_NOT_IDENTITY = {"path", "batch", "device", "mean_image"}',
+        '_NOT_IDENTITY = {"path", "batch", "device", "mean_image", "quantized"}',
         '_NOT_IDENTITY = {"batch", "device", "mean_image"}',
     ),
     (
         "the batch is the model",
-        '_NOT_IDENTITY = {"path", "batch", "device", "mean_image"}',
+        '_NOT_IDENTITY = {"path", "batch", "device", "mean_image", "quantized"}',
         '_NOT_IDENTITY = {"path", "device", "mean_image"}',
     ),
     (
         "the content is not the model",
-        '_NOT_IDENTITY = {"path", "batch", "device", "mean_image"}',
+        '_NOT_IDENTITY = {"path", "batch", "device", "mean_image", "quantized"}',
         '_NOT_IDENTITY = {"path", "batch", "device", "mean_image", "digest"}',
     ),
     (
         "the mean is not the model",
-        '_NOT_IDENTITY = {"path", "batch", "device", "mean_image"}',
+        '_NOT_IDENTITY = {"path", "batch", "device", "mean_image", "quantized"}',
         '_NOT_IDENTITY = {"path", "batch", "device", "mean_image", "mean"}',
     ),
     (
         "the mean image is not the model",
-        '_NOT_IDENTITY = {"path", "batch", "device", "mean_image"}',
+        '_NOT_IDENTITY = {"path", "batch", "device", "mean_image", "quantized"}',
         '_NOT_IDENTITY = {"path", "batch", "device", "mean_image", "mean_digest"}',
     ),
     (
@@ -724,5 +724,33 @@ PIXELS = planted(
         "a field one too small",
         "return int((-flat[1] - flat[0]).max()) + 1,",
         "return int((-flat[1] - flat[0]).max()),",
+    ),
+)
+
+SAME_LABELS = planted(
+    "landcover/models/comparison/same_labels.py",
+    "tests/models/test_same_labels.py",
+    (
+        "pixels are as good as tiles",
+        "        tiles, total, share = len(self.counted)",
+        "        return float(self.labels)\n        tiles, total, share = len(self.counted)",
+    ),
+    ("few windows are enough", "        if tiles < FEWEST_TILES:\n            return 0.0\n", ""),
+    ("the upper end", "error)[0]", "error)[1]"),
+)
+
+RACE = planted(
+    "landcover/models/comparison/race.py",
+    "tests/models/test_race.py",
+    (
+        "what overlaps is clear",
+        "min(self.speeds) > max(other.speeds)",
+        "self.middle > other.middle",
+    ),
+    ("time does not end it", "if self._clock() >= self._ends:", "if False:"),
+    (
+        "what is far behind goes on",
+        "if turns.middle < _FAR_BEHIND * leader.middle:",
+        "if turns.middle < 0:",
     ),
 )

@@ -657,6 +657,29 @@ PLAN = planted(
     ("resizing is forgotten", "        resize=settings.resize,\n", ""),
 )
 
+PROMISE = planted(
+    "landcover/scoring/promise.py",
+    "tests/scoring/test_promise.py",
+    ("what misses the bound is kept", "if _keeps(check):", "if True:"),
+    (
+        "the tiles that chose judge",
+        "lower, exact, sample.judged_by, ",
+        "lower, exact, sample.chosen_by, ",
+    ),
+    (
+        "other imagery has the same network",
+        ".identity(), sample.digest, at_least",
+        ".identity(), at_least",
+    ),
+)
+
+SAMPLE = planted(
+    "landcover/scoring/sample.py",
+    "tests/scoring/test_sample.py",
+    ("the first tiles of the plan", "        if place < number:\n", "        if False:\n"),
+    ("both parts have the same tiles", "_batches(tiles[split:])", "_batches(tiles)"),
+)
+
 PRECISION = planted(
     "landcover/scoring/precision.py",
     "tests/scoring/test_precision.py",
@@ -666,17 +689,12 @@ PRECISION = planted(
         "    if valid is not None and one.ndim == 4:\n",
         "    if False:\n",
     ),
-    ("differences are of the first class", ".max(axis=1)\n    if valid", "[:, 0]\n    if valid"),
+    ("differences are of the first class", ".max(axis=1)\n    counts", "[:, 0]\n    counts"),
     ("undefined labels agree", "            same &= ~undefined\n", "            pass\n"),
     (
         "masks of the sample's beginning",
         "valid = None if strip.valid is None else strip.valid[cut]",
         "valid = None if strip.valid is None else strip.valid[: cut.stop - cut.start]",
-    ),
-    (
-        "the halo beyond the model's is compared",
-        "return found if found.ndim == 2 else found[:, :, inner, inner]",
-        "return found",
     ),
 )
 
