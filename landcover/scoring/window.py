@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from landcover.config import Config, ModelSettings
+from landcover.config import PRECISIONS, Config, ModelSettings
 from landcover.errors import LandcoverError, ModelError, OutputError, WindowUntold
 from landcover.machine import machine_facts
 from landcover.models.cache import cached
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import detect
 from landcover.models.model import ScoringModel, open_model
+from landcover.models.quantization.quantize import unquantized
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.sight import sight
 from landcover.runs.directory import RunDirectory
@@ -117,6 +118,8 @@ def _chosen(config: Config, settings: ModelSettings, untold: WindowUntold) -> di
 def _opened(config: Config, settings: ModelSettings, found: dict[str, int]) -> ScoringModel:
     """The network for a window, as a run would open it."""
     recipe = make_recipe(settings.model_copy(update=found), here=False)
+    if recipe.precision not in PRECISIONS:  # that is settled for the window, later
+        recipe = unquantized(recipe)
     return open_model(replace(as_written(config.source, recipe), device="cpu"))
 
 
