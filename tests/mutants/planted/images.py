@@ -181,7 +181,7 @@ FETCHING = planted(
     "tests/tiles/images/test_source.py",
     (
         "what is gone may come back",
-        'return Unreachable(f"cannot be read: {reason}", getattr(error, "retryable", False))',
+        'return Unreachable(f"cannot be read: {reason}", passing)',
         'return Unreachable(f"cannot be read: {reason}", True)',
     ),
     (

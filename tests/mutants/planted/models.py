@@ -392,8 +392,8 @@ PROBE = planted(
     ),
     (
         "noise holds zeros",
-        "self._rng.uniform(0.05, 1, shape)",
-        "self._rng.uniform(0.05, 1, shape).round()",
+        "self._rng.uniform(0.05, 1, count)",
+        "self._rng.uniform(0.05, 1, count).round()",
     ),
     (
         "columns are found as rows are",

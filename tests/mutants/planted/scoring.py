@@ -351,7 +351,11 @@ PIPELINE = planted(
     ("failures of reads are lost", "    tally.failures.extend(strip.failures)\n", ""),
     ("skipped tiles are lost", "    tally.skipped += strip.skipped\n", ""),
     ("batches one too large", "room := infer.batch - held", "room := infer.batch + 1 - held"),
-    ("all strips are read ahead", "if len(coming) >= self._ahead:", "if len(coming) >= 10**6:"),
+    (
+        "all strips are read ahead",
+        "if len(coming) >= (limits.ahead or self._ahead):",
+        "if len(coming) >= 10**6:",
+    ),
     (
         "the last strips are lost",
         "            while coming:\n                yield self._arrived(coming, tally, limits)",
@@ -377,28 +381,6 @@ PIPELINE = planted(
 WORKER = planted(
     "landcover/scoring/worker.py",
     "tests/scoring/test_irregular.py tests/scoring/test_undefined.py tests/scoring/test_tasks.py tests/scoring/test_score.py",
-    (
-        "probabilities unasked",
-        "probabilities=probabilities if self.probabilities else None",
-        "probabilities=probabilities",
-    ),
-    (
-        "skipped tiles are lost",
-        "skipped=tally.skipped,",
-        "skipped=task.tiles - sum(len(t) for t, _ in found) - len(tally.failures),",
-        "the sum is checked: what is left of the task is what was skipped",
-    ),
-    ("refused tiles are not set aside", "    refused += [Failure(", "    [Failure("),
-    (
-        "the model's reasons are retryable",
-        "Failure(tiles[place], reason, False)",
-        "Failure(tiles[place], reason, True)",
-    ),
-    (
-        "labels of refused tiles shift",
-        "return [tiles[place] for place in places], kept",
-        "return list(tiles[: len(places)]), kept",
-    ),
     (
         "a damaged task is left to others",
         "if failures and all(one.unreached or one.retryable for one in failures):",
@@ -430,9 +412,36 @@ WORKER = planted(
         "Canvas(task, self.run.scheme.nodata, self.run.scheme.dtype)",
         "Canvas(task, 0, self.run.scheme.dtype)",
     ),
+)
+
+SCORED = planted(
+    "landcover/scoring/scored.py",
+    "tests/scoring/test_irregular.py tests/scoring/test_undefined.py tests/scoring/test_tasks.py tests/scoring/test_score.py",
+    (
+        "probabilities unasked",
+        "probabilities=every if probabilities else None",
+        "probabilities=every",
+    ),
+    (
+        "skipped tiles are lost",
+        "skipped=done.tally.skipped,",
+        "skipped=task.tiles - sum(len(t) for t, _ in done.found) - len(done.tally.failures),",
+        "the sum is checked: what is left of the task is what was skipped",
+    ),
+    ("refused tiles are not set aside", "    refused += [Failure(", "    [Failure("),
+    (
+        "the model's reasons are retryable",
+        "Failure(tiles[place], reason, False)",
+        "Failure(tiles[place], reason, True)",
+    ),
+    (
+        "labels of refused tiles shift",
+        "return [tiles[place] for place in places], left",
+        "return list(tiles[: len(places)]), left",
+    ),
     (
         "undefined pixels are lost",
-        'undefined=_undefined(labels) if self.recipe.output == "pixel" else None,',
+        'undefined=_undefined(labels) if recipe.output == "pixel" else None,',
         "undefined=None,",
     ),
 )
