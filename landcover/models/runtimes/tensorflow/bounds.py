@@ -23,6 +23,7 @@ from landcover.models.formats.sizes import (
 from landcover.models.runtimes.tensorflow.computing import called_functions, data_inputs, node_name
 from landcover.models.runtimes.tensorflow.constants import grown, small_constants
 from landcover.models.runtimes.tensorflow.operations import COMPUTING
+from landcover.models.runtimes.tensorflow.weights import first_line
 
 # Numbers that stand in a file once and fill a tensor, all tensors together.
 _MOST_REPEATED: Final = 2**26
@@ -97,7 +98,11 @@ def check_graph(graph: Any, read: int, shown: str, only: Iterable[str] | None = 
         ModelError: naming the operation.
     """
     wanted = None if only is None else {*only}
-    operations = [op for op in _operations(graph) if wanted is None or op.name in wanted]
+    try:
+        operations = [op for op in _operations(graph) if wanted is None or op.name in wanted]
+    except Exception as error:  # TensorFlow raises a dozen kinds for damaged functions
+        reason = f"cannot be loaded: {first_line(error)}"
+        raise ModelError(shown, reason) from error
     weights = [_numbers(tensor) for op in operations if op.type in _HELD for tensor in op.outputs]
     most, work = most_numbers(read, max(weights, default=0)), 0
     for operation in operations:
