@@ -29,6 +29,7 @@ NO_NETWORK_FOR_IMAGES = (
     "no output that can be class probabilities",
     "does not run on an image of noise",
     "classes; the most that a map can hold",
+    "bands; the most is",
 )
 
 
