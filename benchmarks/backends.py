@@ -46,7 +46,8 @@ def main(
     cores, rows, claims = usable_cpus(), list[dict[str, Any]](), list[dict[str, Any]]()
     candidates = [Candidate(name, runtime, "f32", cores) for name in backends.split(",")]
     effort = Effort(seconds=seconds, rounds=repeats, all_the_way=True)
-    for network in networks.split(","):
+    first, *_ = names = networks.split(",")
+    for network in names:
         with tempfile.TemporaryDirectory() as place:
             results = benchmark(_config(network, folder), candidates, Path(place), effort)
         rows += [{"network": network, **result.as_dict()} for result in results]
@@ -54,7 +55,7 @@ def main(
             click.echo(f"{network:9} {_line(result)}")
         claims += _claims(network, results)
         ran = {s.candidate.backend: s.speed.tiles_per_second for s in results if s.measurements}
-        figure = RESULTS / ("backends.png" if network == "resnet50" else f"backends-{network}.png")
+        figure = RESULTS / ("backends.png" if network == first else f"backends-{network}.png")
         bars_figure(ran, "tiles a second", figure, f"{network} on {cores} cores")
     conditions = {"seconds": seconds, "repeats": repeats, "networks": networks, "runtime": runtime}
     libraries = ["distributed", "pyspark", "openvino", "tensorflow"]

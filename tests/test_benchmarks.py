@@ -82,7 +82,7 @@ def test_limits_measures_each_part_and_the_whole(measured: Callable[..., dict[st
 def test_backends_compares_start_and_steady_state(
     measured: Callable[..., dict[str, Any]],
 ) -> None:
-    told = ("--tiles", str(TILES), "--repeats", "1", "--network", "idle")
+    told = ("--seconds", "1", "--repeats", "1", "--networks", "idle")
     rows = measured("backends", *told, "--backends", "local", "--runtime", "onnxruntime")["rows"]
     assert rows[0]["backend"] == "local" and rows[0]["agreement"] == 1.0
 
