@@ -35,7 +35,8 @@ def strips(source: RasterSource) -> list[Strip]:
     ],
 )
 def test_urls_become_paths_of_gdal(url: str, path: str, account: str | None) -> None:
-    assert address(url) == (path, account, None)
+    stored = url if path.startswith(("/vsiaz/", "/vsis3/", "/vsigs/")) else None
+    assert address(url) == (path, account, None, stored)
 
 
 def test_the_block_cache_is_bounded_in_bytes() -> None:
