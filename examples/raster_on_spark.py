@@ -10,6 +10,8 @@ Imagery, model and output must be where workers reach them.
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -30,6 +32,8 @@ def main() -> None:
         if not Path(path).exists():
             parser.error(f"{path} is not there: run `landcover demo` first, or name another one")
 
+    if given.master.startswith("local"):  # its workers are to be this Python
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.master(given.master)
     session = builder.config("spark.ui.enabled", False).getOrCreate()
     run = lc.score(
