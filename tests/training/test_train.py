@@ -133,7 +133,9 @@ def test_the_command_says_how_often_labels_are_right(
 ) -> None:
     config = _config(tmp_path, tiles, method={"name": "probe", "filters": 8, "copies": 0})
     said = landcover("train", config, "--quiet", "--set", "license=CC0-1.0")
-    assert (said.code, said.err) == (0, "")
+    # TensorFlow talks where another test has started it before the package could silence it.
+    ours = [line for line in said.err.splitlines() if not line.startswith("I0000 ")]
+    assert (said.code, ours) == (0, [])
     assert "by the 24 test tiles: overall accuracy" in said.out
     assert "License: CC0-1.0" in (tmp_path / "out" / "CARD.md").read_text()
     again = landcover("train", config, "--json")
