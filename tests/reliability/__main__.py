@@ -10,16 +10,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
-import onnx
 import psutil
-from support.colours import SIDECAR, network
-from support.web import serving
 
-from reliability.trying import BACKENDS, Place, healthy
+from reliability.trying import BACKENDS, Place, healthy, prepared
 
 _PATIENCE = 600.0
 
@@ -31,23 +27,9 @@ def main() -> None:
     asked.add_argument("--backend", choices=BACKENDS, default="local")
     asked.add_argument("--seed", type=int, default=0)
     told = asked.parse_args()
-    with tempfile.TemporaryDirectory() as folder, _place(Path(folder)) as place:
+    with tempfile.TemporaryDirectory() as folder, prepared(Path(folder)) as place:
         wrong = _kill_all(place, told.backend, told.count, random.Random(told.seed))
     sys.exit(wrong > 0)
-
-
-@contextmanager
-def _place(folder: Path) -> Iterator[Place]:
-    """A place with imagery, a server and a network of pixels."""
-    model = folder / "colours.onnx"
-    onnx.save(network(pixel=True, halo=2, size=36), model)
-    model.with_suffix(".yaml").write_text(SIDECAR)
-    (folder / "web").mkdir()
-    with serving(folder / "web") as server:
-        made = Place(folder, server)
-        made.prepare(model)
-        yield made
-        made.close()
 
 
 def _kill_all(place: Place, backend: str, count: int, dice: random.Random) -> int:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import onnx
 import pytest
-from support.colours import SIDECAR, network
-from support.web import serving
 
 from reliability.faults import FAULTS, Fault
 from reliability.matrix import BEGIN, write_table
-from reliability.trying import BACKENDS, Cell, Place, check, healthy, meet
+from reliability.trying import BACKENDS, Cell, Place, check, healthy, meet, prepared
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 
@@ -29,15 +26,8 @@ _SHORT = (
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("reliability")
-    model = folder / "colours.onnx"
-    onnx.save(network(pixel=True, halo=2, size=36), model)
-    model.with_suffix(".yaml").write_text(SIDECAR)
-    (folder / "web").mkdir()
-    with serving(folder / "web") as server:
-        made = Place(folder, server)
-        made.prepare(model)
+    with prepared(folder) as made:
         yield made
-        made.close()
 
 
 @pytest.fixture(scope="module")

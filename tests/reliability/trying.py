@@ -9,13 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import onnx
 import yaml
-from support.colours import blobs, write_scene
-from support.web import FolderServer
+from support.colours import SIDECAR, blobs, network, write_scene
+from support.web import FolderServer, serving
 
 from reliability.faults import Command, Fault
 from reliability.forking import Forked, Forking
@@ -226,3 +229,17 @@ _DONE_AGAIN = frozenset(
         "a part is damaged afterwards",
     }
 )
+
+
+@contextmanager
+def prepared(folder: Path) -> Iterator[Place]:
+    """A place with imagery, a server and a network of pixels."""
+    model = folder / "colours.onnx"
+    onnx.save(network(pixel=True, halo=2, size=36), model)
+    model.with_suffix(".yaml").write_text(SIDECAR)
+    (folder / "web").mkdir()
+    with serving(folder / "web") as server:
+        made = Place(folder, server)
+        made.prepare(model)
+        yield made
+        made.close()
