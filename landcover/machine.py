@@ -6,7 +6,6 @@ import ctypes
 import math
 import os
 import platform
-import re
 import resource
 import signal
 import sys
@@ -41,15 +40,9 @@ def available_memory() -> int:
     """Bytes of memory that this process may still take without others having to make way."""
     free = psutil.virtual_memory().available
     used = _read("memory.current") or _read("memory/memory.usage_in_bytes")
-    # Files that the kernel keeps in memory count as used, although it gives them up when asked.
-    kept = re.search(
-        r"^(?:total_)?inactive_file (\d+)",
-        _read("memory.stat") or _read("memory/memory.stat"),
-        re.MULTILINE,
-    )
     if not used.isdigit():
         return free
-    return min(free, usable_memory() - int(used) + (int(kept[1]) if kept else 0))
+    return min(free, usable_memory() - int(used) + _kept_files())
 
 
 def peak_memory() -> int:
@@ -100,6 +93,17 @@ def _quota() -> int:
     if not (quota.isdigit() and period.isdigit()):
         return os.cpu_count() or 1
     return math.ceil(int(quota) / int(period))
+
+
+def _kept_files() -> int:
+    """Bytes of files that the kernel keeps in memory: counted as used, but given up when asked.
+
+    Version 1 of control groups counts those of groups inside apart (``total_``), unlike their use.
+    """
+    lines = (_read("memory.stat") or _read("memory/memory.stat")).splitlines()
+    found = {name: int(value) for name, _, value in (line.partition(" ") for line in lines)}
+    names = ("active_file", "inactive_file")
+    return sum(found.get(f"total_{name}", found.get(name, 0)) for name in names)
 
 
 def _read(name: str) -> str:

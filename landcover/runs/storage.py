@@ -125,11 +125,15 @@ class Storage:
             os.sync()
 
     def settle_names(self, *folders: str) -> None:
-        """Wait until the disk holds the names in folders: who gave them may have been killed before."""
-        if self.local is not None:
-            for folder in folders:
-                if (self.local / folder).is_dir():
-                    flush_folder(self.local / folder)
+        """Wait until the disk holds the names in folders: who gave them may have been killed before.
+
+        Raises:
+            OutputError: if the disk cannot.
+        """
+        for folder in folders if self.local else ():
+            with self._writing(folder):
+                if Path(self.where(folder)).is_dir():
+                    flush_folder(Path(self.where(folder)))
 
     def put_new(self, name: str, content: bytes) -> bool:
         """Write a file as :meth:`put` does, unless there is one: of two writers the first one wins.

@@ -2,7 +2,8 @@
 
 Runs, and the arrays that are scored beside them, find the same network open, whichever asked first.
 One that nobody uses any more stays open for the next run on the same cluster, as long as memory
-allows and no longer than some minutes.
+allows and no longer than some minutes. Between two tasks of a run nobody uses its model either:
+what was used a moment ago makes way only for a model that cannot be opened beside it.
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from landcover.errors import ModelError
 from landcover.machine import available_memory, usable_memory
 from landcover.models.model import ScoringModel, open_model
 from landcover.models.recipe import Recipe
+from landcover.models.runtimes.memory import out_of_memory
 from landcover.scoring.pipeline import Pipeline
 from landcover.scoring.tuning import Tuning, measure
 
 # Seconds that a model which nobody uses stays open: time enough to start the next run.
 _KEPT_SECONDS = 300.0
+# Until then it may be that its run is between two tasks: the next one would have to open it again.
+_BETWEEN_TASKS = 10.0
 # So many of them stay open, and none while less than this share of the memory is available.
 _MOST_UNUSED, _LEAST_AVAILABLE = 4, 0.25
 # Each run cuts batches of its own; only short memory sets a limit to all of them.
@@ -88,12 +93,17 @@ class OpenModels:
     Args:
         kept: seconds that a model which nobody uses stays open.
         short: says whether memory is short, so that models which nobody uses must go.
+        between: seconds that a run may be between two tasks; for so long its model stays open
+            although nobody uses it.
     """
 
     def __init__(
-        self, kept: float = _KEPT_SECONDS, short: Callable[[], bool] = _memory_is_short
+        self,
+        kept: float = _KEPT_SECONDS,
+        short: Callable[[], bool] = _memory_is_short,
+        between: float = _BETWEEN_TASKS,
     ) -> None:
-        self._kept, self._short = kept, short
+        self._kept, self._short, self._between = kept, short, between
         self._places: dict[_Key, _Place] = {}
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
@@ -120,7 +130,7 @@ class OpenModels:
             with place.opening:
                 if place.held is None:
                     started = time.perf_counter()
-                    model = open_model(*key)
+                    model = self._opened(key)
                     place.held = OpenModel(model, threads, time.perf_counter() - started)
             yield place.held
         finally:
@@ -151,12 +161,25 @@ class OpenModels:
         How much memory of a GPU is left is not known here: those that lie there make way at once.
         """
         with self._lock:
-            unused = self._unused()
+            before = time.monotonic() - self._between
+            unused = [key for key in self._unused() if self._places[key].left <= before]
             on_gpus = [key for key in unused if _on_gpu(self._places[key])]
         self._drop(on_gpus)
         unused = [key for key in unused if key not in on_gpus]
         while unused and (len(unused) > _MOST_UNUSED or self._short()):
             self._drop([unused.pop(0)])
+
+    def _opened(self, key: _Key) -> ScoringModel:
+        """Open a model; where memory does not suffice, once more without all that nobody uses."""
+        try:
+            return open_model(*key)
+        except (MemoryError, ModelError) as error:
+            if not out_of_memory(error):
+                raise
+        with self._lock:
+            unused = self._unused()
+        self._drop(unused)
+        return open_model(*key)
 
     def _drop(self, keys: list[_Key]) -> None:
         with self._lock:

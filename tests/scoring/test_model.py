@@ -19,6 +19,7 @@ import landcover
 from landcover.config import ModelSettings
 from landcover.contracts import Backend
 from landcover.errors import ModelError
+from landcover.models.model import ScoringModel, open_model
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.plugins import load_backend
 from landcover.run import Run
@@ -70,7 +71,7 @@ def test_a_model_that_nobody_uses_is_closed_in_time(recipe: Recipe) -> None:
 
 def test_models_that_nobody_uses_make_way_while_memory_is_short(recipe: Recipe) -> None:
     left = [True, True, False]
-    models = OpenModels(short=lambda: left.pop(0))
+    models = OpenModels(short=lambda: left.pop(0), between=0)
     with models.use(recipe, 1):
         with models.use(recipe, 2), models.use(recipe, 3), models.use(recipe, 4):
             assert len(models) == 4 and len(left) == 3  # nothing could make way
@@ -80,8 +81,37 @@ def test_models_that_nobody_uses_make_way_while_memory_is_short(recipe: Recipe) 
             assert kept.take_load() > 0
 
 
-def test_few_models_that_nobody_uses_stay_open(recipe: Recipe) -> None:
+def test_runs_between_two_tasks_keep_their_models_while_memory_is_short(recipe: Recipe) -> None:
+    models = OpenModels(short=lambda: True)
+    opened = 0
+    for _ in range(3):
+        for threads in (1, 2):
+            with models.use(recipe, threads) as one:
+                opened += one.take_load() > 0
+    assert opened == 2
+
+
+def test_models_that_nobody_uses_make_way_for_one_that_finds_no_memory(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
     models = OpenModels(short=lambda: False)
+    with models.use(recipe, 1):
+        pass
+
+    def beside_nothing(*key: Any) -> ScoringModel:
+        if len(models) > 1:
+            raise ModelError(recipe.path, "CUDA out of memory")
+        return open_model(*key)
+
+    monkeypatch.setattr("landcover.scoring.model.open_model", beside_nothing)
+    with models.use(recipe, 2):
+        assert len(models) == 1
+        with pytest.raises(ModelError, match="out of memory"), models.use(recipe, 3):
+            pass
+
+
+def test_few_models_that_nobody_uses_stay_open(recipe: Recipe) -> None:
+    models = OpenModels(short=lambda: False, between=0)
     for threads in range(1, 9):
         with models.use(recipe, threads):
             assert len(models) <= 5
