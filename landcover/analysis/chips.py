@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +17,14 @@ from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
 from rasterio.warp import transform_bounds
 
-from landcover.analysis.imagery import Picture, natural, opened_scene, read_natural, scenes_of
+from landcover.analysis.imagery import (
+    Picture,
+    distances,
+    natural,
+    opened_scene,
+    read_natural,
+    scenes_of,
+)
 from landcover.analysis.map_blocks import labels_pixels, map_names, opened_map
 from landcover.errors import SourceError
 from landcover.runs.directory import RunDirectory
@@ -77,7 +85,8 @@ class _Scenes:
     def __init__(
         self, run: RunDirectory, crs: Any, missing: Callable[[SourceError], None] | None
     ) -> None:
-        self._files = scenes_of(run)
+        found = scenes_of(run)
+        self._files, self._nearest = found.files, found.nearest
         self._crs, self._missing = crs, missing
         self._stack = ExitStack()
         self._opened: dict[str, DatasetReader] = {}
@@ -90,21 +99,27 @@ class _Scenes:
         self._stack.close()
 
     def picture(self, box: tuple[float, ...]) -> Picture | None:
-        """Natural colours: dims (y, x, rgb), of the first scene that shows the middle of a box."""
+        """Natural colours: dims (y, x, rgb), of the scene that the map shows in the middle of a box."""
+        best: Picture | None = None
+        least = math.inf
         for name in list(self._files):
             try:
-                picture = self._picture_of(name, box)
+                found = self._picture_of(name, box, least)
             except SourceError as error:
                 if self._missing is None:
                     raise
                 del self._files[name]
                 self._missing(error)
             else:
-                if picture is not None:
-                    return picture
-        return None
+                best, least = found or (best, least)
+                if best is not None and not self._nearest:
+                    break
+        return best
 
-    def _picture_of(self, name: str, box: tuple[float, ...]) -> Picture | None:
+    def _picture_of(
+        self, name: str, box: tuple[float, ...], within: float
+    ) -> tuple[Picture, float] | None:
+        """The picture of a scene, and how far its middle is, where the map may show it."""
         if name in self._bounds and not _meets(self._bounds[name], box):
             return None
         if name not in self._opened:
@@ -115,7 +130,17 @@ class _Scenes:
             self._bounds[name] = _bounds(self._opened[name], self._crs)
         if not _meets(self._bounds[name], box):
             return None
-        return _picture(name, self._opened[name], self._crs.to_wkt(), box)
+        far = self._far(self._opened[name], box) if self._nearest else 0.0
+        if far >= within:
+            return None
+        picture = _picture(name, self._opened[name], self._crs.to_wkt(), box)
+        return None if picture is None else (picture, far)
+
+    def _far(self, file: DatasetReader, box: tuple[float, ...]) -> float:
+        """The square of how far the middle of a box is from that of a scene, in m²."""
+        x0, y0, x1, y1 = box
+        whole = MapGrid(self._crs.to_wkt(), (x1 - x0, 0.0, x0, 0.0, y0 - y1, y1), 1, 1)
+        return float(distances(file, whole)[0, 0])
 
 
 def usual_sizes(run: RunDirectory) -> tuple[float, float]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from rasterio.warp import transform_bounds
 from landcover.errors import OutputError, SourceError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
+from landcover.runs.maps.nearest import position, squares
 from landcover.runs.parts import read_parts
 from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.opening import opened_raster
@@ -27,7 +29,20 @@ Pixels = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
 
 
-def scenes_of(run: RunDirectory) -> dict[str, str | None]:
+@dataclass(frozen=True)
+class Scenes:
+    """The scenes in the tables of a run.
+
+    Args:
+        files: each with its file, in the order in which the map shows them where they overlap.
+        nearest: whether ground that several show is that of the one with the nearest centre.
+    """
+
+    files: dict[str, str | None]
+    nearest: bool
+
+
+def scenes_of(run: RunDirectory) -> Scenes:
     """The scenes in the tables of a run, each with its file, as the run's configuration says where it is.
 
     Tables say nothing of files: what no entry of the configuration names has none. A smoothed run has
@@ -54,9 +69,22 @@ def scenes_of(run: RunDirectory) -> dict[str, str | None]:
         files = {}
     else:
         files = {name: paths[0] for name, paths in found.scenes}
-    tables = read_parts(run, columns=["source"])
-    names = (name for table in tables for name in table.column("source").unique().to_pylist())
-    return {name: files.get(name) for name in names}
+    overlap = said.get("config", {}).get("output", {}).get("overlap")
+    names = _newest_first(run) if overlap == "newest" else _as_listed(run)
+    return Scenes({name: files.get(name) for name in names}, overlap == "centre")
+
+
+def _as_listed(run: RunDirectory) -> Iterator[str]:
+    for table in read_parts(run, columns=["source"]):
+        yield from table.column("source").unique().to_pylist()
+
+
+def _newest_first(run: RunDirectory) -> list[str]:
+    dates: dict[str, str] = {}
+    for table in read_parts(run, columns=["source", "date"]):
+        pairs = table.group_by(["source", "date"]).aggregate([]).to_pylist()
+        dates.update({pair["source"]: pair["date"] for pair in pairs})
+    return sorted(dates, key=dates.__getitem__, reverse=True)
 
 
 def opened_scene(name: str, path: str | None, stack: ExitStack, advice: str = "") -> DatasetReader:
@@ -128,7 +156,7 @@ def natural(pixels: Pixels, known: npt.NDArray[np.bool_], stretched: bool) -> Pi
 
 
 def imagery_on(run: RunDirectory, grid: MapGrid) -> Picture:
-    """The imagery of a run on a grid to be looked at: where scenes overlap, the first that has data.
+    """The imagery of a run on a grid to be looked at: where scenes overlap, the one that its map shows.
 
     Args:
         run: the directory.
@@ -142,22 +170,34 @@ def imagery_on(run: RunDirectory, grid: MapGrid) -> Picture:
         OutputError: if a part of the run cannot be read.
     """
     found = np.zeros((3, grid.height, grid.width), np.float32)
-    known = np.zeros((grid.height, grid.width), np.bool_)
+    # How far what is shown stands behind: the place of its scene, or how far its centre is.
+    behind = np.full((grid.height, grid.width), np.inf)
     stretched = False
-    for name, path in scenes_of(run).items():
+    scenes = scenes_of(run)
+    for number, (name, path) in enumerate(scenes.files.items()):
         with ExitStack() as stack:
             file = opened_scene(name, path, stack)
             place = _place(file, grid)
             if place is None:
                 continue
-            pixels, there = read_natural(name, file, grid.part(*place), Resampling.average)
+            part = grid.part(*place)
+            pixels, there = read_natural(name, file, part, Resampling.average)
             stretched |= file.dtypes[0] != "uint8"
+            rank = distances(file, part) if scenes.nearest else np.full(there.shape, float(number))
         col, row, width, height = place
         window = slice(row, row + height), slice(col, col + width)
-        new = there & ~known[window]
+        new = there & (rank < behind[window])
         found[:, *window][:, new] = pixels[:, new]
-        known[window] |= new
-    return natural(found, known, stretched)
+        behind[window][new] = rank[new]
+    return natural(found, np.isfinite(behind), stretched)
+
+
+def distances(file: DatasetReader, grid: MapGrid) -> npt.NDArray[np.float64]:
+    """The squares of how far the middles of pixels are from that of a scene: dims (y, x), in m²."""
+    own = MapGrid(file.crs.to_wkt(), tuple(file.transform)[:6], file.width, file.height)
+    middle = position(own, np.array([(own.height - 1) / 2]), np.array([(own.width - 1) / 2]))[0]
+    rows, cols = np.indices((grid.height, grid.width)).reshape(2, -1)
+    return squares(position(grid, rows, cols), middle).reshape(grid.height, grid.width)
 
 
 def _place(file: DatasetReader, grid: MapGrid) -> tuple[int, int, int, int] | None:

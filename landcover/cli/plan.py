@@ -18,7 +18,7 @@ from landcover.models.recipe import Recipe
 from landcover.runs.directory import RunDirectory
 from landcover.scoring.costs import remember
 from landcover.scoring.forecast import Forecast, forecast
-from landcover.scoring.plan import make_source
+from landcover.scoring.plan import make_source, tell_hidden
 from landcover.scoring.window import recipe_of
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource
@@ -48,6 +48,7 @@ def plan(config: str, overrides: tuple[str, ...], seconds: float, as_json: bool)
     recipe = recipe_of(settings, here=True)
     source = make_source(settings.source, recipe)
     found = forecast(config, told, settings, recipe, source, seconds)
+    tell_hidden(source, settings.output.overlap)
     planned = found.figures.told(settings.plan)
     remember(settings, planned)
     took = _took(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +11,13 @@ from landcover.config import Config, ModelSettings, RegionSettings, SourceSettin
 from landcover.errors import ConfigError, OutputError
 from landcover.models.recipe import Recipe
 from landcover.runs.directory import RunDirectory
+from landcover.runs.maps.maker import Overlap
 from landcover.tiles.grid import Size, Tiling, spacing
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource
 from landcover.tiles.regions import Region, read_region, written_region
+
+_log = logging.getLogger(__name__)
 
 # A task should take this many seconds: enough to be worth its overhead of some ten milliseconds,
 # few enough that little is lost with a worker. Small jobs are cut finer, so that every worker gets
@@ -146,6 +150,28 @@ def shared_region(
         return source
     directory.storage.put(_REGION, written_region(source.region))
     return source.with_region_at(directory.storage.where(_REGION))
+
+
+def tell_hidden(source: RasterSource | ImageSource, overlap: Overlap) -> None:
+    """Say that scenes lie over one another, of which the map of all shows one alone.
+
+    Args:
+        source: of the run.
+        overlap: what the map shows where scenes overlap.
+    """
+    if isinstance(source, ImageSource):
+        return
+    pairs = source.hidden(nearest=overlap == "centre")
+    if not pairs:
+        return
+    first, later = pairs[0]
+    others = f" (and so do {len(pairs) - 1} more)" if pairs[1:] else ""
+    _log.warning(
+        "%s: shows the place that %s shows%s: each scene has its own map, but of those over one "
+        "another the map of all shows the first that is listed; %s",
+        *(later.name, first.name, others),
+        "leave one of them out" if later.date else "source.date makes a map of each date",
+    )
 
 
 def _tiling(settings: SourceSettings, recipe: Recipe) -> Tiling:

@@ -17,7 +17,9 @@ from support.colours import SIDECAR, blobs, network, write_scene
 
 import landcover
 from landcover.analysis.chips import chips
+from landcover.analysis.imagery import imagery_on
 from landcover.errors import SourceError
+from landcover.runs.map_format.grid import MapGrid
 
 
 def test_a_table_that_names_a_file_or_a_server_opens_neither(tmp_path: Path) -> None:
@@ -66,3 +68,36 @@ def test_scenes_are_found_by_the_patterns_that_a_run_was_given(
         scene.unlink()
     with pytest.raises(SourceError, match=r"cannot be read for pictures"):
         list(chips(run.directory, points, 64.0, points.buffer(4)))
+
+
+@pytest.mark.parametrize(
+    ("overlap", "first_until"), [("first", 40), ("centre", 30), ("newest", 20)]
+)
+def test_where_scenes_overlap_that_one_is_seen_which_the_map_shows(
+    tmp_path: Path, overlap: str, first_until: int
+) -> None:
+    pixels = np.full((3, 40, 40), 200, np.uint8)
+    write_scene(tmp_path / "2016.tif", pixels)
+    write_scene(tmp_path / "2018.tif", pixels // 2, left=5e5 + 20)
+    onnx.save(network(pixel=False, halo=0, size=10), tmp_path / "colours.onnx")
+    (tmp_path / "colours.yaml").write_text(SIDECAR)
+    dated = {"date": {"pattern": r"(?P<date>\d{4})\.tif"}} if overlap == "newest" else {}
+    run = landcover.score(
+        {
+            "source": {
+                "rasters": [str(tmp_path / f"{year}.tif") for year in (2016, 2018)],
+                **dated,
+            },
+            "model": str(tmp_path / "colours.onnx"),
+            "output": {"path": str(tmp_path / "run"), "overlap": overlap},
+        }
+    ).directory
+    expected = np.where(np.arange(5, 60, 10) < first_until, 200, 100)
+    grid = MapGrid("EPSG:26918", (10.0, 0.0, 5e5, 0.0, -10.0, 4.5e6), 6, 4)
+    assert (imagery_on(run, grid)[..., 0] == expected).all()
+    middles = [shapely.Point(5e5 + x, 4.5e6 - 15) for x in range(5, 60, 10)]
+    points = geopandas.GeoSeries(middles, crs="EPSG:26918")
+    drawn = [
+        Image.open(io.BytesIO(one or b"")) for one in chips(run, points, 4.0, points.buffer(1))
+    ]
+    assert [one.getpixel((192, 192))[0] for one in drawn] == expected.tolist()

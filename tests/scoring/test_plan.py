@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from rasterio.transform import from_origin
 from support.rasters import RGBA, imagery, write
 
 from landcover.config import ModelSettings, SourceSettings, load_config
 from landcover.errors import ConfigError
 from landcover.models.recipe import Recipe, make_recipe
-from landcover.scoring.plan import as_written, make_source, model_settings
+from landcover.runs.maps.maker import Overlap
+from landcover.scoring.plan import as_written, make_source, model_settings, tell_hidden
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +116,28 @@ def test_the_resolution_is_that_of_the_run_or_else_of_the_model(
 def test_a_halo_below_the_models_is_refused(told: dict[str, int], pixel_recipe: Recipe) -> None:
     with pytest.raises(ConfigError, match="less than the 2 pixels that the model reads"):
         as_written(SourceSettings(rasters=("a.tif",), **told), pixel_recipe)  # type: ignore[arg-type]
+
+
+def test_it_is_said_of_scenes_over_one_another_which_one_the_map_shows(
+    tmp_path: Path, tile_recipe: Recipe, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = tuple(
+        write(tmp_path / f"{name}.tif", imagery(3, 100, 100), transform=where)
+        for name, left in (("d2016", 0), ("d2018", 10), ("d2020", 10))
+        for where in [from_origin(500000.0 + left, 4000000.0, 1.0, 1.0)]
+    )
+
+    def said(overlap: Overlap, **told: Any) -> list[str]:
+        caplog.clear()
+        tell_hidden(make_source(SourceSettings(rasters=files, **told), tile_recipe), overlap)
+        return [record.getMessage() for record in caplog.records]
+
+    [first] = said("first")
+    assert first == (
+        "d2018: shows the place that d2016 shows (and so do 1 more): each scene has its own map, "
+        "but of those over one another the map of all shows the first that is listed; "
+        "source.date makes a map of each date"
+    )
+    [centre] = said("centre")
+    assert centre.startswith("d2020: shows the place that d2018 shows: each scene")
+    assert said("newest", date={"pattern": r"d(?P<date>\d{4})"}) == []

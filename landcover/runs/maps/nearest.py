@@ -107,8 +107,8 @@ class Nearest:
         margin = math.ceil(slack / self.own.pixel) + 1 if slack else 0
         lost = shown & self._covered(run, rival, area, margin)
         rows, cols = np.nonzero(lost)
-        places = _position(self.grid, rows + area.row0, cols + area.col0, len(rival.centre))
-        theirs, ours = (_squares(places, one.centre) for one in (rival, self.own))
+        places = position(self.grid, rows + area.row0, cols + area.col0, len(rival.centre))
+        theirs, ours = (squares(places, one.centre) for one in (rival, self.own))
         if slack:
             nearer = np.sqrt(theirs) + slack < np.sqrt(ours)
         else:
@@ -159,7 +159,7 @@ def nearest(
     reach = np.array([one.radius for one in centred])
     found: list[Callable[[Area], Origin]] = []
     for own, grid in zip(centred, grids, strict=True):
-        apart = np.sqrt(_squares(middles, own.centre))
+        apart = np.sqrt(squares(middles, own.centre))
         near = np.flatnonzero(apart <= (reach + own.radius) * 1.01)
         rivals = tuple(
             (centred[other], _same_pixels(grids[other], grid))
@@ -178,16 +178,28 @@ def _of_all(origin: Origin, area: Area) -> Origin:
 def _centred(name: str, place: int, grid: MapGrid, dims: int) -> Centred:
     col, row = (grid.width - 1) / 2, (grid.height - 1) / 2
     steps = np.array([0.0, 0.5, -0.5]), np.array([0.0, 0.5, -0.5])
-    middle, *pixel = _position(grid, row + steps[0], col + steps[1], dims)
+    middle, *pixel = position(grid, row + steps[0], col + steps[1], dims)
     edge = np.array([-0.5, grid.height - 0.5]), np.array([-0.5, grid.width - 0.5])
-    corners = _position(grid, *edge, dims)
-    reach = float(np.sqrt(_squares(corners, tuple(middle))).max())
-    across = float(np.sqrt(_squares(np.array(pixel), tuple(middle))).max())
+    corners = position(grid, *edge, dims)
+    reach = float(np.sqrt(squares(corners, tuple(middle))).max())
+    across = float(np.sqrt(squares(np.array(pixel), tuple(middle))).max())
     return Centred(name, place, tuple(map(float, middle)), across, reach)
 
 
-def _position(grid: MapGrid, rows: npt.NDArray[Any], cols: npt.NDArray[Any], dims: int) -> Floats:
-    """Where the middles of pixels lie: dims (pixel, 2 or 3), in metres."""
+def position(
+    grid: MapGrid, rows: npt.NDArray[Any], cols: npt.NDArray[Any], dims: int = 3
+) -> Floats:
+    """Where the middles of pixels lie, in metres.
+
+    Args:
+        grid: the pixels.
+        rows: of those that are meant, dims (pixel,).
+        cols: likewise.
+        dims: 2 for the CRS of the grid, 3 for geocentric coordinates.
+
+    Returns:
+        dims (pixel, 2 or 3).
+    """
     a, _, c, _, e, f = grid.transform
     x, y = c + a * (cols + 0.5), f + e * (rows + 0.5)
     if dims == 2:
@@ -196,7 +208,8 @@ def _position(grid: MapGrid, rows: npt.NDArray[Any], cols: npt.NDArray[Any], dim
     return np.stack(to_earth.transform(x, y, np.zeros_like(x)), axis=-1)
 
 
-def _squares(places: Floats, centre: Sequence[float]) -> Floats:
+def squares(places: Floats, centre: Sequence[float] | Floats) -> Floats:
+    """The squares of the distances of places from one: dims (pixel,)."""
     return np.asarray(((places - np.array(centre)) ** 2).sum(axis=-1))
 
 

@@ -17,6 +17,8 @@ _SAME_SIZE = 1e-4
 # A scene that covers more than this share of another shows the same place, perhaps in another year:
 # it is no neighbour. Quarter quads of NAIP share some hundred metres of several thousand.
 _MOST_SHARED = 0.5
+# Of a scene's edge: centres that are nearer to one another leave the later scene a strip at most.
+_SAME_CENTRE = 1e-3
 
 
 class Neighbour(NamedTuple):
@@ -84,11 +86,13 @@ def beyond(grid: Grid, block: Block, around: Sequence[Neighbour]) -> tuple[Neigh
     )
 
 
-def hidden(scenes: Sequence[Scene]) -> list[tuple[Scene, Scene]]:
+def hidden(scenes: Sequence[Scene], nearest: bool = False) -> list[tuple[Scene, Scene]]:
     """Which scenes show a place that one listed before them shows: perhaps at another date.
 
     Args:
         scenes: in the order of the plan.
+        nearest: of ground that several show the one counts whose centre is nearest: hidden are those
+            alone whose centre is that of another.
 
     Returns:
         (first, later) for each later one that shares more than half of its ground, or of that of
@@ -106,6 +110,10 @@ def hidden(scenes: Sequence[Scene]) -> list[tuple[Scene, Scene]]:
         high = np.minimum(north[first], north[later]) - np.maximum(south[first], south[later])
         areas = shapely.area(outlines)
         over = wide * high > _MOST_SHARED * np.minimum(areas[first], areas[later])
+        if nearest:
+            x, y = (west + east) / 2, (south + north) / 2
+            near = np.maximum(np.abs(x[first] - x[later]), np.abs(y[first] - y[later]))
+            over &= near < _SAME_CENTRE * np.sqrt(np.minimum(areas[first], areas[later]))
         for a, b in sorted(zip(first[over].tolist(), later[over].tolist(), strict=True)):
             found.setdefault(places[b], places[a])
     return [(scenes[first], scenes[later]) for later, first in sorted(found.items())]

@@ -207,7 +207,6 @@ class RasterSource:
         counted = sum(self._tiles(place, scene) for place, scene in enumerate(self._every()))
         if self._region is not None and not counted:
             raise SourceError(self._region.source, missed(self._region, list(self._every())))
-        self._tell_hidden()
         return counted
 
     def _check_size(self) -> None:
@@ -223,20 +222,13 @@ class RasterSource:
                     f"({most:,}): if this is meant, set that higher or score with --yes",
                 )
 
-    def _tell_hidden(self) -> None:
-        """Say that scenes lie over one another, of which a map of all shows the first alone."""
-        pairs = hidden(list(self.scenes()))
-        if pairs:
-            first, later = pairs[0]
-            others = f" (and so do {len(pairs) - 1} more)" if pairs[1:] else ""
-            dated = self._read["date"] is not None
-            advice = "leave one of them out" if dated else "source.date makes a map of each date"
-            self._say(
-                later,
-                f"shows the place that {first.name} shows{others}: each scene has its "
-                "own map, but of those over one another the map of all shows the first that is "
-                f"listed; {advice}",
-            )
+    def hidden(self, nearest: bool = False) -> list[tuple[Scene, Scene]]:
+        """Which scenes a map of all does not show where they overlap (:func:`neighbours.hidden`).
+
+        Args:
+            nearest: it shows the scene whose centre is nearest, not the first that is listed.
+        """
+        return hidden(list(self.scenes()), nearest)
 
     def fingerprint(self) -> dict[str, object]:
         """What decides which tiles there are; what the scenes' metadata says goes into a digest."""

@@ -363,23 +363,25 @@ def test_resampling_to_many_more_or_fewer_pixels_is_said_once(
     assert told_of(source(coarse), caplog) == []
 
 
-def test_scenes_over_one_another_are_said_and_those_beside_one_another_are_not(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_scenes_over_one_another_hide_the_later_and_those_beside_one_another_do_not(
+    tmp_path: Path,
 ) -> None:
     def scene(name: str, left: float, width: int = 100, crs: str = "EPSG:26914") -> str:
         where = from_origin(500000.0 + left, 4000000.0, 1.0, 1.0)
         return write(tmp_path / f"{name}.tif", imagery(1, 100, width), transform=where, crs=crs)
 
+    def hidden(*files: str, nearest: bool = False) -> list[tuple[str, str]]:
+        pairs = source(*files).hidden(nearest)
+        return [(first.name, later.name) for first, later in pairs]
+
     beside = [scene("a", 0), scene("b", 51), scene("c", 0, crs="EPSG:26915")]
-    assert told_of(source(*beside), caplog) == []
-    over = [scene("d2016", 0), scene("e", 80), scene("d2018", 10), scene("d2020", 20)]
-    [said] = told_of(source(*over), caplog)
-    assert said == (
-        "d2018: shows the place that d2016 shows (and so do 1 more): each scene has its own map, "
-        "but of those over one another the map of all shows the first that is listed; "
-        "source.date makes a map of each date"
-    )
-    assert told_of(source(scene("whole", 0), scene("part", 30, 20)), caplog)[0].startswith("part: ")
+    assert hidden(*beside) == []
+    over = [scene("d", 0), scene("e", 80), scene("f", 10), scene("g", 20)]
+    assert hidden(*over) == [("d", "f"), ("d", "g")]
+    small, same = scene("small", 30, 20), scene("same", 40, 20)
+    assert hidden(scene("whole", 0), small, same) == [("whole", "small"), ("whole", "same")]
+    assert hidden(*over, nearest=True) == []
+    assert hidden(scene("whole", 0), small, same, nearest=True) == [("whole", "same")]
 
 
 def test_subdatasets_are_scenes_by_the_names_that_gdal_gives_them(tmp_path: Path) -> None:
