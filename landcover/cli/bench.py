@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from landcover.cli.files import write_file
 from landcover.cli.tables import new_table, show
 from landcover.config import PRECISIONS, load_config, parse_override
 from landcover.errors import ConfigError
@@ -208,14 +209,17 @@ def _write(folder: Path, ranked: Sequence[Result], conditions: dict[str, Any]) -
         "versions": versions,
         "rows": [one.as_dict() for one in ranked],
     }
-    (folder / "bench.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_file(str(folder / "bench.json"), json.dumps(record, indent=2).encode() + b"\n")
     click.echo(f"{folder}/bench.json")
     if ran:
         rows = {_bar(one): {k: one.stages[k] for k in ("wait", "infer", "write")} for one in ran}
         title = (
             f"where the time of a worker goes ({conditions['seconds']:g} s of steady state a turn)"
         )
-        stacked_figure(rows, "milliseconds a tile", folder / "bench.png", title)
+        with tempfile.TemporaryDirectory() as scratch:
+            drawn = Path(scratch, "bench.png")
+            stacked_figure(rows, "milliseconds a tile", drawn, title)
+            write_file(str(folder / "bench.png"), drawn.read_bytes())
         click.echo(f"{folder}/bench.png")
 
 

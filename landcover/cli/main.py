@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
@@ -14,6 +15,8 @@ import click
 from landcover.cli.supervision import watched_over
 from landcover.errors import LandcoverError
 from landcover.redaction import printable, redacted
+
+_OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 COMMANDS = {
     "score": ("landcover.cli.score", "Score imagery with a model, as a config file says."),
@@ -94,14 +97,22 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:
         if "--debug" in arguments:
             logging.getLogger(__name__).exception("the traceback, as --debug asks for it")
-        if isinstance(error, OSError) and error.filename is not None and error.strerror:
-            _say(f"landcover: {' '.join(os.fsdecode(error.filename).split())}: {error.strerror}")
-            return 1
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        more = "this is a defect of landcover: 'landcover --debug ...' shows where it comes from"
-        _say(f"landcover: {said}; {more}")
+        _say(f"landcover: {_told(error)}")
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _told(error: Exception) -> str:
+    """A sentence of an error that is none of landcover's own."""
+    if isinstance(error, OSError) and error.strerror:
+        if error.filename is not None:
+            return f"{' '.join(os.fsdecode(error.filename).split())}: {error.strerror}"
+        if error.errno in _OF_DISKS:  # of a handle, which knows no name
+            reason = f"a file could not be written or read: {error.strerror}"
+            return f"{reason}: mend the disk or make room, then give the same command again"
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    more = "this is a defect of landcover: 'landcover --debug ...' shows where it comes from"
+    return f"{said}; {more}"
 
 
 def _say(sentence: str) -> None:

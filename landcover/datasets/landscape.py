@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +21,9 @@ from landcover.datasets.appearance import Ground, paint
 from landcover.datasets.class_map import ClassMap
 from landcover.datasets.later import Later
 from landcover.datasets.noise import Floats, Noise, turned
+from landcover.errors import OutputError
 from landcover.machine import usable_cpus
+from landcover.tiles.gdal import FAILURES
 
 _BLOCK = 256
 _TILT = np.float32(np.radians(2.2))  # of the flown quadrangle against the grid
@@ -56,11 +60,14 @@ def write_landscape(
         size: edge of the scene, in pixels of 1 m.
         seed: another seed gives another landscape.
         later: how the landscape of that seed looks on a later date; None: on the first one.
+
+    Raises:
+        OutputError: what is read back is not what was written, as on a disk that is full.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = Landscape(folder / "imagery.tif", folder / "reference.tif")
-    profile = _profile(size)
+    profile, written = _profile(size), list[tuple[Window, int, int]]()
     with (
         rasterio.open(paths.imagery, "w", **profile, **_COLORS, nodata=0) as imagery,
         rasterio.open(paths.reference, "w", **profile, count=1, nodata=255) as reference,
@@ -70,7 +77,29 @@ def write_landscape(
         for window, pixels, codes in _blocks(ClassMap(Noise(seed), size, later)):
             imagery.write(pixels, window=window)
             reference.write(codes, 1, window=window)
+            written.append((window, _sum(pixels), _sum(codes)))
+    _check_written(paths, written)
     return paths
+
+
+def _sum(pixels: npt.NDArray[np.uint8]) -> int:
+    return zlib.crc32(pixels.tobytes())
+
+
+def _check_written(paths: Landscape, written: Sequence[tuple[Window, int, int]]) -> None:
+    """Read everything back: of what fails when a file is closed, GDAL says nothing."""
+    found = []
+    with (
+        suppress(*FAILURES),
+        rasterio.open(paths.imagery) as imagery,
+        rasterio.open(paths.reference) as reference,
+    ):
+        for window, _, _ in written:
+            both = imagery.read(window=window), reference.read(1, window=window)
+            found.append((window, *map(_sum, both)))
+    if found != written:
+        reason = "what was written there cannot be read back: the disk may be full or failing"
+        raise OutputError(str(paths.imagery.parent), reason)
 
 
 def _profile(size: int) -> dict[str, Any]:

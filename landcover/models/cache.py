@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from landcover.small_files import open_lock
+
+_log = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
@@ -44,6 +49,25 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
         if not path.exists():
             _make_whole(path, make)
     return path
+
+
+def noted(path: Path, text: str) -> None:
+    """Keep a few words in the cache, whole or not at all; where the disk refuses, they are found anew.
+
+    Args:
+        path: of the file, in the cache's folder.
+        text: what it holds.
+    """
+    scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_text(text)
+        scratch.replace(path)
+    except OSError as error:
+        _log.warning("%s: cannot be kept for the next time: %s", path, error.strerror or error)
+    finally:
+        with suppress(OSError):
+            scratch.unlink()
 
 
 def _make_whole(path: Path, make: Callable[[Path], None]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from landcover.config import Config, PlanSettings
-from landcover.models.cache import cache_folder
+from landcover.models.cache import cache_folder, noted
 from landcover.small_files import load_json, read_regular
 
 _KEYS = frozenset({"seconds", "workers", "peak_memory", "bytes", "cost", "currency", "kwh"})
@@ -56,9 +56,7 @@ def remember(config: Config, planned: dict[str, Any]) -> None:
         config: of the plan, and of the run.
         planned: as :meth:`Figures.told` has it.
     """
-    path = _path(config)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(planned))
+    noted(_path(config), json.dumps(planned))
 
 
 def remembered(config: Config) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from landcover.models.cache import cache_folder
+from landcover.models.cache import cache_folder, noted
 from landcover.models.model import ScoringModel
 from landcover.models.recipe import Recipe
 from landcover.models.runtimes.memory import out_of_memory
@@ -68,7 +68,7 @@ def measure(model: ScoringModel, threads: int) -> Tuning:
         found = _remembered(path)
         if found is None:
             found = _found(model)
-            path.write_text(json.dumps(asdict(found)))
+            noted(path, json.dumps(asdict(found)))
         return found
 
 
@@ -83,7 +83,7 @@ def remember_smaller(model: ScoringModel, threads: int) -> None:
     with _alone(path):
         found = _remembered(path)
         if found is not None and found.batch > model.batch:
-            path.write_text(json.dumps(asdict(replace(found, batch=model.batch))))
+            noted(path, json.dumps(asdict(replace(found, batch=model.batch))))
 
 
 def _path(model: ScoringModel, threads: int) -> Path:

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import yaml
+from PIL import Image
 from support.colours import SIDECAR, blobs, network, write_scene
 from support.failing_calls import Commands, compiled
 from support.ground import squares, write_codes
@@ -33,9 +35,12 @@ COMMANDS = {
     "sample": ["sample", "before", "-o", "made.gpkg", "--size", "12"],
     "stac": ["stac", "before", "-o", "made"],
     "prepare": ["prepare", "prepare.yaml"],
+    "plan": ["plan", "before.yaml", "--seconds", "0.1"],
+    "model convert": ["model", "convert", "colours.onnx", "made.onnx"],
 }
 # What says when it was made, and so is another each time.
-_TIMED = ("run.json", "prepare.json", ".html", "collection.json", "item.json")
+_TIMED = ("run.json", "prepare.json", ".html", "collection.json", "item.json", "training.json")
+_TIMED += ("model.keras",)
 
 # When the style of a GeoPackage was made.
 _TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -78,6 +83,13 @@ def given(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> Path:
         "output": "made",
     }
     (folder / "prepare.yaml").write_text(yaml.safe_dump(told))
+    for split in ("train", "test"):
+        for number, name in enumerate(("Forest", "Cultivated")):
+            (folder / "tiles" / split / name).mkdir(parents=True)
+            for place in range(6):
+                pixels = np.moveaxis(blobs(place + 9 * number, 16, 16), 0, 2)
+                Image.fromarray(pixels).save(folder / "tiles" / split / name / f"{place}.png")
+    (folder / "train.yaml").write_text("data: tiles\noutput: made\n")
     return folder
 
 
@@ -141,6 +153,13 @@ def test_calls_that_write_fail_here_and_there_and_no_file_is_wrong(
     commands: Commands, given: Path, name: str
 ) -> None:
     assert _check(commands, given, COMMANDS[name], 0) > 5
+
+
+@pytest.mark.faults
+def test_calls_that_write_fail_here_and_there_while_a_network_learns(
+    commands: Commands, given: Path
+) -> None:
+    assert _check(commands, given, ["train", "train.yaml", "--quiet"], 0) > 5
 
 
 @pytest.mark.faults

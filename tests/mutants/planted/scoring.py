@@ -809,7 +809,7 @@ TUNING = planted(
     ),
     (
         "nothing is remembered",
-        "            path.write_text(json.dumps(asdict(found)))\n        return found",
+        "            noted(path, json.dumps(asdict(found)))\n        return found",
         "            pass\n        return found",
     ),
     (
