@@ -126,6 +126,7 @@ def finished(wanted: TrainSettings, folder: LabelledFolder) -> Trained | None:
 
 
 def write_results(
+    home: Storage,
     wanted: TrainSettings,
     folder: LabelledFolder,
     learned: Learned,
@@ -136,11 +137,20 @@ def write_results(
 ) -> Trained:
     """Write all of it; ``training.json`` last, so that where it lies all else is whole.
 
+    Args:
+        home: where it goes, held by this process (:func:`landcover.runs.lock.only_run`).
+        wanted: what was asked for.
+        folder: the tiles that were learned from.
+        learned: what came out.
+        network: as it is kept, with probabilities at its end.
+        sidecar: what its sidecar says.
+        temperature: that its logits were divided by.
+        judged: how often it is right.
+
     Raises:
         OutputError: something cannot be written.
     """
-    home = Storage(wanted.output)
-    home.prepare()
+    home.remove(SUMMARY)  # of an earlier training, which all that follows is not of
     summary = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": wanted.model_dump(mode="json", exclude_none=True),

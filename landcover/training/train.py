@@ -15,6 +15,7 @@ from landcover.classes import scheme
 from landcover.config import load_settings
 from landcover.datasets.folders import LabelledFolder, LabelledImages
 from landcover.errors import ConfigError
+from landcover.runs.lock import only_run
 from landcover.runs.storage import Storage
 from landcover.training.calibration import best_temperature
 from landcover.training.curve import learning_curve
@@ -55,16 +56,29 @@ def train(
         ConfigError: mistakes in the settings, all named at once.
         SourceError: the tiles are not as they must be; the file or folder is named.
         ModelError: the weights or the base of a transfer do not fit.
-        OutputError: the output holds something else, or cannot be written.
+        OutputError: the output holds something else, cannot be written, or is being written.
         MissingExtra: a library is not installed.
     """
     given = {**settings, **(overrides or {})}
     wanted = load_settings(TrainSettings, _source(config), given)
-    keras, say = load_keras(), progress or (lambda step: None)
+    load_keras()  # where it is not installed, that is said before tiles are read
+    say = progress or (lambda step: None)
     wanted, folder = read_tiles(wanted, lambda done, total: say(Step(done, total, "images read")))
     if not restart and (found := finished(wanted, folder)):
         return found
-    keras.utils.set_random_seed(wanted.seed)
+    home = Storage(wanted.output)
+    home.prepare()
+    with only_run(home) as token:
+        # Another command may have come between.
+        if not restart and (found := finished(wanted, folder)):
+            return found
+        return _trained(wanted, folder, replace(home, fence=token), say)
+
+
+def _trained(
+    wanted: TrainSettings, folder: LabelledFolder, home: Storage, say: Progress
+) -> Trained:
+    load_keras().utils.set_random_seed(wanted.seed)
     shown, apart = parts_of(folder, wanted)
     mean, scale = scaling_of(wanted.method, shown.pixels)
     validation, test = (
@@ -73,8 +87,6 @@ def train(
     )
     pixels, labels = validation or (None, None)
     tiles = Prepared(_ready(shown, mean, scale), shown.labels, pixels, labels, len(folder.classes))
-    home = Storage(wanted.output)
-    home.prepare()
     kept = Checkpoint(home, fingerprint_of(wanted, folder))
     learned = learn(tiles, wanted.method, wanted.seed, kept, say)
     temperature = best_temperature(learned.apart, learned.truth)
@@ -87,7 +99,7 @@ def train(
         learned = replace(learned, curve=_curve(tiles, test or validation, wanted, kept, say))
     network = _with_probabilities(learned, temperature)
     sidecar = _sidecar(wanted, folder, mean, scale)
-    return write_results(wanted, folder, learned, network, sidecar, temperature, judged)
+    return write_results(home, wanted, folder, learned, network, sidecar, temperature, judged)
 
 
 def _curve(

@@ -17,6 +17,8 @@ from PIL import Image
 import landcover as lc
 from landcover.cli.main import main
 from landcover.errors import ConfigError, ModelError, OutputError, SourceError
+from landcover.runs.lock import only_run
+from landcover.runs.storage import Storage
 from landcover.training.base import base_of
 from landcover.training.learned import Step
 from landcover.training.settings import TransferSettings
@@ -154,6 +156,15 @@ def test_a_finished_training_is_given_back_and_another_is_not_overwritten(
     assert {step.unit for step in steps} == {"images read"}
     with pytest.raises(OutputError, match=r"holds another training .* --restart"):
         lc.train(data=tiles, output=probe.path, resolution=1.0, method=method, seed=1)
+
+
+def test_of_two_trainings_at_once_the_second_is_refused(tiles: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with (
+        only_run(Storage(str(tmp_path / "out"))),
+        pytest.raises(OutputError, match="is being written by this process"),
+    ):
+        lc.train(data=tiles, output=tmp_path / "out", resolution=1.0)
 
 
 def test_the_same_seed_gives_the_same_network(
