@@ -30,7 +30,7 @@ from rasterio.windows import Window
 from benchmarks.measuring import claim as claimed
 from benchmarks.record import write_results
 from landcover.classes import scheme
-from landcover.runs.directory import claim
+from landcover.runs.claiming import claim
 
 GOAL_PEAK = 1_500  # MB, of one process
 _NLCD6 = scheme("nlcd6")

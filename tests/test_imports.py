@@ -60,6 +60,7 @@ ORDERS = {
     "landcover/models/cntk": ["reader", "conversion", "onnx_file", "library"],
     "landcover/runs": [
         *("local_files", "vector_files", "storage", "lock", "fingerprint", "manifest", "directory"),
+        "claiming",
         *("counts", "geoparquet"),
         *("map_format", "pixels", "tables", "parts", "rearranging", "maps"),
     ],

@@ -36,14 +36,14 @@ from landcover.analysis.plurality import Plurality
 from landcover.analysis.points import classes_at
 from landcover.contracts import Backend
 from landcover.errors import ConfigError, OutputError
-from landcover.runs.directory import RunDirectory, claim
+from landcover.runs.claiming import claim
+from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
 from landcover.runs.map_format.area import Area, Size
 from landcover.runs.maps.layout import FOLDER
 from landcover.runs.maps.maker import MAP, MapMaker, Maps, steps_of
 from landcover.runs.maps.origins import Known, Mosaic, Origin
 from landcover.runs.parts import read_part
-from landcover.runs.storage import Storage
 from landcover.tiles.gdal import address, gdal_settings
 
 Rule = Plurality | MeanProbability | MinimumArea
@@ -135,25 +135,19 @@ def smooth(
         "smoothed": {"from": run.path, **smoothed},
         **{key: said[key] for key in ("config", "model", "tiles") if key in said},
     }
-    fresh = not Storage(output).names()
-    try:
-        with claim(output, {"smoothed": smoothed}, run.scheme, told) as made:
-            made.storage.prepare(FOLDER)
-            wanted = [
-                (MAP if len(names) == 1 else name, grid, _origin(run, name, rule, made, progress))
-                for name, grid in zip(names, grids, strict=True)
-            ]
-            note = None if len(names) == 1 else said.get("note")
-            numbers, total = count(1), steps_of(grids)
-            maker = MapMaker(made, pool, "tile", lambda: progress(next(numbers), total))
-            maps = maker.remake(wanted, note)
-            if not labels_pixels(run):
-                _relabel(run, made, maps)
-            made.finish(draw(made, maps))
-    except BaseException:
-        if fresh:
-            Storage(output).remove_folder("")
-        raise
+    with claim(output, {"smoothed": smoothed}, run.scheme, told, at_once=True) as made:
+        made.storage.prepare(FOLDER)
+        wanted = [
+            (MAP if len(names) == 1 else name, grid, _origin(run, name, rule, made, progress))
+            for name, grid in zip(names, grids, strict=True)
+        ]
+        note = None if len(names) == 1 else said.get("note")
+        numbers, total = count(1), steps_of(grids)
+        maker = MapMaker(made, pool, "tile", lambda: progress(next(numbers), total))
+        maps = maker.remake(wanted, note)
+        if not labels_pixels(run):
+            _relabel(run, made, maps)
+        made.finish(draw(made, maps))
     return made
 
 

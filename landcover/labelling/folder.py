@@ -74,6 +74,8 @@ class Prepared:
         except (FileNotFoundError, NotADirectoryError):
             reason = f"holds no {MANIFEST}: it is no folder of 'landcover prepare'"
             raise OutputError(storage.root, reason) from None
+        except StoreError:
+            raise
         except (OSError, ValueError) as error:
             raise OutputError(storage.where(MANIFEST), f"cannot be read: {error}") from None
         if not isinstance(found, dict) or "classes" not in found:
@@ -162,7 +164,8 @@ class Prepared:
             said: what else ``prepare.json`` says from the start.
 
         Yields:
-            the folder, and what ``prepare.json`` says.
+            the folder, and what ``prepare.json`` says; where all was done by the time that it was
+            ours, its status is still "done".
 
         Raises:
             OutputError: if it cannot be written, holds other files, belongs to another configuration,
@@ -173,6 +176,9 @@ class Prepared:
         with only_run(self.storage) as token:
             held = replace(self, token=token)
             held._check(whole)
+            if (done := held.done(fingerprint, scheme)) is not None:
+                yield held, done  # by another command, since whoever calls has looked
+                return
             values = {
                 "status": "running",
                 **said,
@@ -222,11 +228,12 @@ class Prepared:
         """
         if not self.storage.exists(MANIFEST):
             return
-        with only_run(self.storage):
+        with only_run(self.storage) as token:
+            storage = Storage(self.path, token)
             for folder in (*SPLITS, MASKS, PARTS, TFRECORD, CNTK):
-                self.storage.remove_folder(folder)
+                storage.remove_folder(folder)
             for name in (TABLE, FIGURE, MANIFEST):
-                self.storage.remove(name)
+                storage.remove(name)
 
 
 def described(item: LandClass) -> dict[str, Any]:

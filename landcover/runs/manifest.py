@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -145,3 +145,8 @@ def parsed_manifest(content: bytes) -> dict[str, Any]:
         where = ".".join(map(str, first["loc"]))
         raise ValueError(f"it is not what landcover writes: {where}: {first['msg']}") from None
     return values
+
+
+def now() -> str:
+    """This moment, as ``run.json`` tells it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

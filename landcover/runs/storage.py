@@ -214,6 +214,20 @@ class Storage:
                 self._check_held()
                 self._filesystem.rm([self._key(f"{folder}/{name}") for name in names])
 
+    def clear(self) -> None:
+        """Remove everything but the lock: the root is held, and nothing there is anybody else's."""
+        if self.local is not None:
+            for name in set(self.names()) - {LOCK}:
+                self.remove_folder(name)
+                self.remove(name)
+            return
+        with self._writing(""):
+            self._check_held()
+            self._filesystem.invalidate_cache()
+            keys = {*self._filesystem.find(self._key(""))} - {self._key(LOCK)}
+            if keys:
+                self._filesystem.rm(sorted(keys))
+
     def sweep(self, *folders: str) -> None:
         """Remove what processes that were killed left half-written."""
         for folder in folders if self.local else ():

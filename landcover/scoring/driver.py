@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -18,7 +18,8 @@ from landcover.models.runtimes.facts import recorded_libraries
 from landcover.models.runtimes.placement import expects_gpu
 from landcover.plugins import load_backend
 from landcover.run import Run
-from landcover.runs.directory import RunDirectory, claim, ended_run
+from landcover.runs.claiming import Overtaken, claim, ended_run, looked_at
+from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import finished
 from landcover.scoring.advice import advice
 from landcover.scoring.costs import Figures, remembered
@@ -34,6 +35,7 @@ from landcover.scoring.plan import (
     recorded_task_size,
     shared_region,
     task_size,
+    tell_hidden,
 )
 from landcover.scoring.precision import check_precision
 from landcover.scoring.readers import Limits
@@ -75,7 +77,25 @@ def run(
     Raises:
         TooManyFailures: the run has come to its end, but more tiles failed than allowed.
     """
+    while True:
+        with suppress(Overtaken):  # what another command has done meanwhile decides what is left
+            return _run(config, backend, progress, extend, task_seconds)
+
+
+def _run(
+    config: Config,
+    backend: Backend | None,
+    progress: Callable[[Tiles], None],
+    extend: bool,
+    task_seconds: float,
+) -> Run:
+    """Look at what there is, and do what is left of the run.
+
+    Raises:
+        Overtaken: another command has changed the directory meanwhile; nothing is done.
+    """
     started = time.perf_counter()
+    looked = looked_at(config.output.path)
     here = _works_here(config, backend)
     asked = recipe_of(config, here)
     settled = recorded(asked, config)
@@ -83,6 +103,7 @@ def run(
     planned = source.count()  # first, as it says whether there are too many to go through
     if is_settled(settled.recipe) and (done := _done(config, settled.recipe, source, planned)):
         return done
+    tell_hidden(source, config.output.overlap)
     totals = Totals(planned)
     with ExitStack() as open_until_done:
         pool = open_until_done.enter_context(_opened(config, backend))
@@ -95,9 +116,8 @@ def run(
         own = works if here else replace(works, device="cpu")
         open_until_done.enter_context(_model_here(own, pool, here))
         source = source.divided(_task_tiles(config, works, own, pool, planned, task_seconds))
-        with _claimed(
-            config, settled, source, totals, (*INPUTS, *_MAPS) if extend else ()
-        ) as directory:
+        extended = (*INPUTS, *_MAPS) if extend else ()
+        with _claimed(config, settled, source, totals, extended, looked) as directory:
             source = shared_region(source, directory)
             recipe = shared_network(settled, directory)
             job = Job(
@@ -218,6 +238,7 @@ def _claimed(
     source: RasterSource | ImageSource,
     totals: Totals,
     extended: Collection[str],
+    looked: bytes,
 ) -> Iterator[RunDirectory]:
     """The run's directory, ours alone, with what ``run.json`` says from the start."""
     manifest = {
@@ -228,7 +249,8 @@ def _claimed(
         "plan": {"tiles": totals.planned, "task_tiles": source.task_tiles},
     }
     identity = _identity(config, settled.recipe, source)
-    with claim(config.output.path, *identity, manifest, extended=extended) as directory:
+    how: dict[str, Any] = {"extended": extended, "looked": looked}
+    with claim(config.output.path, *identity, manifest, **how) as directory:
         yield directory
 
 

@@ -12,7 +12,7 @@ from landcover.config import load_config
 from landcover.contracts import Backend
 from landcover.errors import ConfigError
 from landcover.run import Run
-from landcover.runs.directory import erase
+from landcover.runs.claiming import erase
 from landcover.scoring.array_source import write_source
 from landcover.scoring.driver import run
 from landcover.scoring.totals import Tiles

@@ -26,7 +26,8 @@ from landcover.analysis.areas import areas
 from landcover.analysis.ground import Ground
 from landcover.classes import classes_of, scheme
 from landcover.errors import LandcoverError, OutputError, SourceError
-from landcover.runs.directory import RunDirectory, claim
+from landcover.runs.claiming import claim
+from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
 
 NLCD6 = scheme("nlcd6")

@@ -21,7 +21,8 @@ from landcover.analysis.reference import compare
 from landcover.classes import classes_of, scheme
 from landcover.contracts import Tile
 from landcover.errors import ConfigError, OutputError, SourceError
-from landcover.runs.directory import RunDirectory, claim
+from landcover.runs.claiming import claim
+from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import Part, write_part
 
 NLCD, NLCD6 = scheme("nlcd"), scheme("nlcd6")

@@ -25,7 +25,7 @@ import landcover
 from landcover.classes import classes_of, scheme
 from landcover.cli import progress
 from landcover.cli.main import main
-from landcover.runs.directory import claim
+from landcover.runs.claiming import claim
 
 NLCD6 = scheme("nlcd6")
 # {run} is the directory in question, {good} one that is whole, {out} a folder that is empty.

@@ -14,6 +14,7 @@ import shapely
 from PIL import Image
 from rasterio.transform import from_origin
 from rasterio.windows import from_bounds
+from support.between import Between
 from support.ground import codes_at, squares, write_codes
 from support.rasters import imagery, write
 from support.vectors import write_vectors
@@ -169,6 +170,20 @@ def test_what_was_interrupted_goes_on_and_ends_in_the_same_bytes(
     one.pop("prepare.json")
     other.pop("prepare.json")
     assert one == other
+
+
+def test_tiles_that_another_command_ends_meanwhile_are_left_as_they_are(
+    ground: Path, tmp_path: Path
+) -> None:
+    asked = settings(ground, tmp_path / "out", draw={"most": 5})
+    times: dict[Path, int] = {}
+
+    def another() -> None:
+        lc.prepare(asked)
+        times.update((path, path.stat().st_mtime_ns) for path in (tmp_path / "out").rglob("*"))
+
+    assert lc.prepare(asked, backend=Between(another)).summary["status"] == "done"
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == times
 
 
 def test_files_that_a_power_cut_left_empty_are_written_again(

@@ -27,7 +27,8 @@ from landcover.errors import ConfigError, OutputError
 from landcover.report.page.maps import PIXELS
 from landcover.report.page.pictures import class_picture, score_picture
 from landcover.report.page.shown_classes import ShownClass, ShownClasses
-from landcover.runs.directory import RunDirectory, claim
+from landcover.runs.claiming import claim
+from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import Part, write_part
 
 

@@ -11,7 +11,7 @@ from landcover.analysis.accuracy import Accuracy
 from landcover.classes import classes_of
 from landcover.contracts import Tile
 from landcover.report.page.tables import counted_labels, matrix_rows
-from landcover.runs.directory import claim
+from landcover.runs.claiming import claim
 from landcover.runs.parts import Part, write_part
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from landcover.classes import scheme
 from landcover.contracts import Failure, Tile
-from landcover.runs.directory import RunDirectory, claim
+from landcover.runs.claiming import claim
+from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import Part
 
 CRS = "EPSG:26914"

@@ -21,8 +21,9 @@ from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 
 from landcover.classes import scheme
 from landcover.errors import OutputError
-from landcover.runs.directory import MANIFEST, RunDirectory, ended_run
-from landcover.runs.directory import claim as claim_with
+from landcover.runs.claiming import Overtaken, ended_run, looked_at
+from landcover.runs.claiming import claim as claim_with
+from landcover.runs.directory import MANIFEST, RunDirectory
 from landcover.runs.storage import Storage
 
 MINE = {"model": "m1", "grid": {"tile": 224}}
@@ -116,6 +117,45 @@ def test_a_run_that_is_done_may_try_again_what_may_not_fail_again(place: str) ->
         run.finish({"retryable": 3})
     with claim(place, MINE, CLASSES, {}) as run:
         assert run.manifest()["status"] == "running"
+
+
+def test_what_was_decided_before_another_command_wrote_is_not_done(place: str) -> None:
+    looked = looked_at(place)
+    assert looked == b""
+    with claim(place, MINE, CLASSES, {}, looked=looked) as run:
+        run.finish({})
+    with pytest.raises(Overtaken), claim(place, MINE, CLASSES, {}, looked=looked):
+        pytest.fail("another command has done it meanwhile")
+    assert run.manifest()["status"] == "done"
+    with claim(place, MINE, CLASSES, {}, looked=looked_at(place)) as run:
+        assert run.manifest()["status"] == "running"
+
+
+def _told_in_one_go(place: str, error: type[BaseException] = ZeroDivisionError) -> None:
+    with pytest.raises(error), claim(place, MINE, CLASSES, {}, at_once=True) as run:
+        run.storage.put("tiles/a.tif", b"x")
+        raise ZeroDivisionError
+
+
+def test_what_is_made_in_one_go_leaves_nothing_where_it_fails(place: str) -> None:
+    _told_in_one_go(place)
+    assert Storage(place).names() == []
+    assert "://" in place or not Path(place).exists()
+
+
+def test_it_leaves_what_was_there_before_it_began(place: str) -> None:
+    with claim(place, MINE, CLASSES, {}) as run:
+        run.storage.put("map.tif", b"x")
+    _told_in_one_go(place)
+    assert {"run.json", "map.tif"} <= {*Storage(place).names()}
+
+
+def test_one_that_is_refused_leaves_what_another_command_is_writing(place: str) -> None:
+    """Though the directory was new to it when it looked."""
+    with claim(place, MINE, CLASSES, {}) as run:
+        run.storage.put("map.tif", b"x")
+        _told_in_one_go(place, OutputError)
+        assert {"run.json", "map.tif"} <= {*Storage(place).names()}
 
 
 def test_a_run_that_ended_with_failures_may_go_on(place: str) -> None:

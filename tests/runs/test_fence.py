@@ -11,7 +11,7 @@ from azure.core.exceptions import HttpResponseError
 
 from landcover.classes import scheme
 from landcover.errors import RunReplaced
-from landcover.runs.directory import claim
+from landcover.runs.claiming import claim
 from landcover.runs.lock import only_run
 from landcover.runs.storage import LOCK, Storage
 

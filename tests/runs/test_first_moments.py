@@ -10,8 +10,8 @@ import pytest
 
 from landcover.classes import scheme
 from landcover.errors import OutputError
-from landcover.runs import directory
-from landcover.runs.directory import claim
+from landcover.runs import claiming
+from landcover.runs.claiming import claim
 from landcover.runs.storage import Storage
 
 # For n from 0: a process that ends where the n-th call of os that changes a folder would come.
@@ -19,7 +19,7 @@ _KILLED = """
 import os, sys
 from itertools import count
 from landcover.classes import scheme
-from landcover.runs.directory import claim
+from landcover.runs.claiming import claim
 
 def counted(call):
     def killed(*arguments, **options):
@@ -64,7 +64,7 @@ def test_the_manifest_comes_before_all_else(
             there.append(sorted(path.name for path in Path(self.root).iterdir()))
         prepare(self, *folders)
 
-    monkeypatch.setattr(directory.Storage, "prepare", noted)
+    monkeypatch.setattr(claiming.Storage, "prepare", noted)
     with claim(str(tmp_path / "run"), {"model": "m"}, scheme("nlcd6"), {}):
         pass
     assert there == [[".lock", "run.json"]]

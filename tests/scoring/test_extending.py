@@ -11,7 +11,7 @@ from support.colours import blobs, write_scene
 
 import landcover
 from landcover.errors import ConfigError, OutputError
-from landcover.runs.directory import erase
+from landcover.runs.claiming import erase
 
 
 def _files(run: Path) -> dict[str, bytes]:

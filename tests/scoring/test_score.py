@@ -12,6 +12,7 @@ import pytest
 import rasterio
 from PIL import Image
 from rasterio.transform import from_origin
+from support.between import Between
 from support.colours import blobs, expected_pixels, expected_probabilities, write_scene
 from support.rasters import write
 from support.web import FolderServer, serving
@@ -103,6 +104,22 @@ def test_a_finished_run_is_given_back_as_it_is(
     assert again.summary == first.summary
     assert "nothing is left to score" in caplog.text
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
+
+
+def test_a_run_that_another_command_ends_meanwhile_is_left_as_it_is(
+    scene: Path, tile_model: Path, tmp_path: Path
+) -> None:
+    """Though there was none when this command looked; the other one had even cut other tasks."""
+    told = {"rasters": str(scene), "model": tile_model, "output": tmp_path / "run"}
+    times: dict[Path, int] = {}
+
+    def another() -> None:
+        landcover.score(**told, overrides={"source.task": 5})
+        times.update((path, path.stat().st_mtime_ns) for path in (tmp_path / "run").rglob("*"))
+
+    run = landcover.score(**told, backend=Between(another))
+    assert (run.summary["status"], run.summary["plan"]["task_tiles"]) == ("done", 5)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == times
 
 
 def test_a_finished_run_with_too_many_failures_fails_again(

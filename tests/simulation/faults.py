@@ -23,7 +23,15 @@ KINDS = (
     "tile",  # a tile cannot be read for the moment
     "second",  # the same command is given again while it runs
 )
-_OFTEN = {"refused": 0.05, "lost": 0.04, "twice": 0.04, "copy": 0.3, "tile": 0.1, "clock": 0.02}
+_OFTEN = {
+    "refused": 0.05,
+    "lost": 0.04,
+    "twice": 0.04,
+    "copy": 0.3,
+    "tile": 0.1,
+    "clock": 0.02,
+    "second": 0.6,  # it is asked once a command
+}
 _SELDOM = 0.01
 
 

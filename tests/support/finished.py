@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from landcover.classes import Scheme
 from landcover.contracts import Failure, Tile
-from landcover.runs.directory import RunDirectory, claim
+from landcover.runs.claiming import claim
+from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import SceneGrid
 from landcover.runs.parts import Part, write_part
 from landcover.runs.pixels import PixelBlock

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any
@@ -30,12 +30,12 @@ from landcover.analysis.dated import DatedRun, names_of
 from landcover.analysis.map_blocks import Progress
 from landcover.contracts import Backend, Lost
 from landcover.errors import ConfigError, OutputError, SourceError
-from landcover.runs.directory import RunDirectory, claim
+from landcover.runs.claiming import claim
+from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.area import Area
 from landcover.runs.map_format.grid import MapGrid, file_names
 from landcover.runs.maps.maker import CHANGE, MapMaker, Maps, steps_of
 from landcover.runs.maps.origins import Origin
-from landcover.runs.storage import Storage
 
 _log = logging.getLogger(__name__)
 SAID = "change.json"
@@ -139,7 +139,7 @@ def compare(
         "compared": [run.path for run in found.runs],
         "compared_dates": [run.date for run in found.runs],
     }
-    with _whole_or_nothing(output), claim(output, fingerprint, legend.scheme, told) as made:
+    with claim(output, fingerprint, legend.scheme, told, at_once=True) as made:
         work = _Work(made, found, comparison, wanted, codes, pool, watch)
         made.finish({"files": work.write(words, draw)})
     return made
@@ -256,19 +256,6 @@ class _Once:
         if not self._said:
             self._said = True
             _log.warning("%s; candidates that only it shows get no picture", error)
-
-
-@contextmanager
-def _whole_or_nothing(output: str) -> Iterator[None]:
-    """Leave nothing behind in a directory that was new, if what is written there cannot be finished."""
-    storage = Storage(output)
-    new = not storage.names()
-    try:
-        yield
-    except BaseException:
-        if new and storage.local is not None:
-            storage.remove_folder("")
-        raise
 
 
 def _digest_of(one: DatedRun) -> Any:

@@ -91,8 +91,13 @@ PARTS = planted(
 )
 
 DIRECTORY = planted(
-    "landcover/runs/directory.py",
+    "landcover/runs/claiming.py",
     _SIMULATION,
+    (
+        "what was seen before the lock was taken is believed",
+        "        if looked is not None and looked_at(path) != looked:\n",
+        "        if looked is None:\n",
+    ),
     (
         "folders come before run.json",
         "        started = _started(run, whole, extended)\n",

@@ -362,20 +362,30 @@ FINGERPRINT = planted(
     ),
 )
 
-DIRECTORY = planted(
-    "landcover/runs/directory.py",
+CLAIMING = planted(
+    "landcover/runs/claiming.py",
     "tests/runs/test_directory.py",
     (
         "the lock is taken after the look",
-        "    with only_run(run.storage, beat) as token:\n        run = replace(run, token=token)\n        started = _started(run, whole, extended)",
+        "    with _no_empty_folder(run.storage, at_once), only_run(run.storage, beat) as token:\n        run = replace(run, token=token)\n        if looked is not None and looked_at(path) != looked:\n            raise Overtaken(path)\n        started = _started(run, whole, extended)",
         "    started = _started(run, whole, extended)\n    with only_run(run.storage, beat):",
+    ),
+    (
+        "what fails at once stays",
+        "        if new:\n",
+        "        if not new:\n",
+    ),
+    (
+        "what fails at once takes along what was there before",
+        "    new = wanted and not storage.exists(MANIFEST)\n",
+        "    new = wanted\n",
     ),
     (
         "a folder of others' files is taken",
         "        if names:\n            reason",
         "        if False:\n            reason",
     ),
-    ("an interrupted run begins anew", '"started": started or _now()', '"started": _now()'),
+    ("an interrupted run begins anew", '"started": started or now()', '"started": now()'),
     (
         "a run that may try again is done",
         'if found.get("status") != "done" or found.get("retryable"):',
@@ -392,6 +402,16 @@ DIRECTORY = planted(
         "if False:",
     ),
     (
+        "what was half written in pixels stays",
+        'run.storage.sweep("", "tiles", "quarantine", "pixels", "maps")',
+        'run.storage.sweep("", "tiles", "quarantine", "maps")',
+    ),
+)
+
+DIRECTORY = planted(
+    "landcover/runs/directory.py",
+    "tests/runs/test_directory.py",
+    (
         "the summary is overruled",
         '{**self.manifest(), **summary, "status": status',
         '{**summary, **self.manifest(), "status": status',
@@ -406,11 +426,11 @@ DIRECTORY = planted(
         "return sorted({index for index, _ in self.marked_parts(kind)})",
         "return list(dict.fromkeys(index for index, _ in self.marked_parts(kind)))",
     ),
-    (
-        "what was half written in pixels stays",
-        'run.storage.sweep("", "tiles", "quarantine", "pixels", "maps")',
-        'run.storage.sweep("", "tiles", "quarantine", "maps")',
-    ),
+)
+
+MANIFEST = planted(
+    "landcover/runs/manifest.py",
+    "tests/runs/test_directory.py",
     ("times of the place, not of the world", "datetime.now(UTC)", "datetime.now()"),
 )
 
