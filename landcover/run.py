@@ -1,4 +1,7 @@
-"""A run as scripts see it: its tiles, its map, its failures, what it says of itself."""
+"""A run as scripts see it: its tiles, its map, its failures, what it says of itself.
+
+What is made of a run afterwards is imported when it is asked for: scoring begins without it.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,11 @@ import pyarrow as pa
 import pyproj
 from rasterio.io import DatasetReader
 
-from landcover.analysis.areas import areas
-from landcover.analysis.labelled_sample import estimates
 from landcover.analysis.map_blocks import Progress, map_names, no_progress
 from landcover.analysis.reference import FOLDERS, Comparison, compare
-from landcover.analysis.sampling import draw_sample
-from landcover.analysis.smoothing import rule_of, smooth
-from landcover.analysis.stac import stac
-from landcover.analysis.stratified import Estimates
-from landcover.analysis.vectorize import vectorize
 from landcover.contracts import Backend
 from landcover.errors import MissingExtra, OutputError
 from landcover.plugins import load_backend
-from landcover.report.figures import map_figure
-from landcover.report.notebook import run_html
-from landcover.report.plot import plot_map
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
 from landcover.runs.maps.maker import INDEX, MAP, Maps
@@ -40,6 +33,8 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import xarray as xr
     from matplotlib.axes import Axes
+
+    from landcover.analysis.stratified import Estimates
 
 
 @dataclass(frozen=True)
@@ -158,6 +153,8 @@ class Run:
             progress: called with how many rows of blocks of the map are done, and how many there are.
             backend: whose workers do it; None: this process.
         """
+        from landcover.analysis.areas import areas
+
         if backend is None:
             return areas(self.directory, by, field, progress)
         with backend as pool:
@@ -205,6 +202,8 @@ class Run:
         Raises:
             ConfigError: if a rule is none of these, or its numbers are out of their range.
         """
+        from landcover.analysis.smoothing import rule_of, smooth
+
         wanted = rule_of(rule, window, centre, minimum_area)
         with backend or load_backend("local") as pool:
             made = smooth(self.directory, str(output), wanted, pool, _with_picture, progress)
@@ -214,6 +213,8 @@ class Run:
         self, output: str | os.PathLike[str] | None = None, taken: str | None = None
     ) -> list[str]:
         """Describe the run as a STAC collection: :func:`landcover.analysis.stac.stac` has the details."""
+        from landcover.analysis.stac import stac
+
         return stac(self.directory, output, taken)
 
     def vectorize(
@@ -231,6 +232,8 @@ class Run:
             progress: called with how many rows of the map are done, and how many there are.
             backend: whose workers follow outlines; None: this process does it all.
         """
+        from landcover.analysis.vectorize import vectorize
+
         if backend is None:
             return vectorize(self.directory, output, minimum, progress)
         with backend as pool:
@@ -241,6 +244,8 @@ class Run:
 
         :func:`landcover.analysis.sampling.draw_sample` has the arguments and the details.
         """
+        from landcover.analysis.sampling import draw_sample
+
         return draw_sample(self.directory, **wanted)
 
     def estimates(
@@ -250,13 +255,19 @@ class Run:
 
         :func:`landcover.analysis.labelled_sample.estimates` has the details.
         """
+        from landcover.analysis.labelled_sample import estimates
+
         return estimates(self.directory, sample, scheme, field)
 
     def plot(self, ax: Axes | None = None, imagery: bool = False) -> Axes:
         """Draw the map on axes of matplotlib: :func:`landcover.report.plot.plot_map` has the details."""
+        from landcover.report.plot import plot_map
+
         return plot_map(self.directory, ax, imagery)
 
     def _repr_html_(self) -> str:
+        from landcover.report.notebook import run_html
+
         return run_html(self.directory, self.summary)
 
 
@@ -265,6 +276,8 @@ open_run = Run.open
 
 def _with_picture(run: RunDirectory, maps: Maps) -> dict[str, Any]:
     """Draw a map, and say what ``run.json`` says of the files."""
+    from landcover.report.figures import map_figure
+
     files = list(maps.files)
     if maps.note:
         return {"files": files, "note": maps.note}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from landcover.config import PRECISIONS, Device, ModelSettings, Precision
 from landcover.models.fetch import local_path, shown
-from landcover.models.formats.detection import Format, detect
+from landcover.models.formats.detection import Format, ModelFile, detect
+from landcover.models.network import Graph
 from landcover.models.output_side.probe import find_output
 from landcover.models.preprocessing.input_side import fit_input, network_order
 from landcover.models.preprocessing.mean_image import read_mean_image
@@ -22,9 +24,12 @@ from landcover.models.preprocessing.specification import (
     Steps,
 )
 from landcover.models.proposal import says_scaling, scaling_untold
+from landcover.models.remembered import recalled, remember
+from landcover.models.runtimes.facts import facts_of, is_foreign
 from landcover.models.runtimes.placement import place
 from landcover.models.runtimes.registry import choose_runtime, start_runtime
 from landcover.models.sidecar import with_notes, with_sidecar
+from landcover.plugins import keras_layer_names
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +166,7 @@ def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) ->
     tried on noise, and what stays open is asked for. Classes without names are called "0", "1" and
     so on. Notes that a file holds of itself count as if its sidecar said them. Which numbers the
     network wants is asked for, unless it does arithmetic with pixels first or reads whole numbers.
+    What was found out is remembered on this host, so that it is not opened for it again.
 
     Args:
         settings: which model, and what is told about it; wins over the sidecar.
@@ -188,15 +194,47 @@ def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) ->
     gpu = place(told.device, chosen, name) if here else None
     # What is quantized, or chosen, later is looked at in f32 here.
     arithmetic = told.precision if told.precision in PRECISIONS else "f32"
-    runtime = start_runtime(chosen, file, arithmetic, threads, name, gpu)
-    graph = runtime.open(file, told.head)
+
+    def find_out() -> tuple[Recipe, bool]:
+        runtime = start_runtime(chosen, file, arithmetic, threads, name, gpu)
+        return _found_out(told, stated, file, chosen, runtime.open(file, told.head))
+
+    return replace(_remembered(told, file, chosen, find_out), path=told.path)
+
+
+def _remembered(
+    told: ModelSettings,
+    file: ModelFile,
+    runtime: str,
+    find_out: Callable[[], tuple[Recipe, bool]],
+) -> Recipe:
+    """What was found out before, or is now, and then remembered if nothing was warned of."""
+    libraries = facts_of(runtime).libraries
+    if told.mean_image or is_foreign(runtime) or not libraries or keras_layer_names():
+        return find_out()[0]  # another file decides, too, or code of others: both change unseen
+    settings = told.model_dump(mode="json", exclude={"path"})  # a path may hold a secret
+    what = {"file": file.digest, "format": file.format, "runtime": runtime, "told": settings}
+    known = recalled(Recipe, what, libraries)
+    if known is not None:
+        return known
+    found, certain = find_out()
+    if certain and replace(file).digest == file.digest:  # it may have been replaced meanwhile
+        remember(replace(found, path=""), what, libraries)
+    return found
+
+
+def _found_out(
+    told: ModelSettings, stated: list[str], file: ModelFile, chosen: str, graph: Graph
+) -> tuple[Recipe, bool]:
+    """What a network says of itself and what running it says; and whether nothing was warned of."""
+    name = shown(told.path)
     reads = fit_input(graph.signature, told, name)
     facts = graph.facts()
     returns = find_output(graph, facts, reads.steps, told, name)
     if not says_scaling(told, reads, facts.arithmetic):
         raise scaling_untold(told, stated, reads, returns)
     output = returns.output
-    return Recipe(
+    found = Recipe(
         path=told.path,
         format=file.format,
         digest=file.digest,
@@ -228,6 +266,7 @@ def make_recipe(settings: ModelSettings, threads: int = 0, here: bool = True) ->
         mean_image=told.mean_image,
         mean_digest=None if reads.mean_image is None else reads.mean_image.digest,
     )
+    return found, not returns.doubted
 
 
 def _batch(told: ModelSettings, fixed: int | None) -> int:

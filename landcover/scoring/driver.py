@@ -42,6 +42,7 @@ from landcover.scoring.readers import Limits
 from landcover.scoring.settled import Settled, is_settled, recorded, settle, shared_network
 from landcover.scoring.tasks import nothing_left
 from landcover.scoring.totals import Tiles, Totals
+from landcover.scoring.tuning import remembered as remembered_tuning
 from landcover.scoring.under_way import UnderWay
 from landcover.scoring.window import recipe_of
 from landcover.scoring.worker import Job
@@ -218,9 +219,11 @@ def _task_tiles(
         return size
     if own is not recipe and expects_gpu(recipe.device, recipe.runtime):
         return task_size(recipe, planned, GPU_TILES_PER_SECOND, pool.slots, seconds)
-    with open_models().use(own, pool.threads) as opened:
-        speed = opened.tuning().tiles_per_second
-    return task_size(recipe, planned, speed, pool.slots, seconds)
+    known = remembered_tuning(own, pool.threads) if own.device == "cpu" else None
+    if known is None:
+        with open_models().use(own, pool.threads) as opened:
+            known = opened.tuning()
+    return task_size(recipe, planned, known.tiles_per_second, pool.slots, seconds)
 
 
 def _precision(recipe: Recipe, job: Job, source: Source) -> dict[str, Any]:

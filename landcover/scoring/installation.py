@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
-import landcover
-from landcover import backends
 from landcover.errors import WorkerDiffers
 from landcover.machine import machine_facts
 from landcover.models.runtimes.facts import facts_of
+from landcover.versions import own_code, versioned
 
 _BESIDE = ("numpy", "rasterio")
 
@@ -57,26 +53,6 @@ def installation(runtime: str) -> Installation:
     Args:
         runtime: the name of what executes the network.
     """
-    libraries = (_versioned(name) for name in facts_of(runtime).libraries)
-    beside = (*map(_versioned, _BESIDE), *machine_facts()["instructions"])
-    return Installation(_code(), tuple(libraries), beside)
-
-
-def _versioned(name: str) -> str:
-    try:
-        return f"{name} {version(name)}"
-    except PackageNotFoundError:
-        return f"{name} (of unknown version)"
-
-
-@cache
-def _code() -> str:
-    digest = hashlib.sha256()
-    # In a checkout the backends lie elsewhere, behind a link that is not followed.
-    for name, package in (("landcover", landcover), ("backends", backends)):
-        folder = Path(str(package.__file__)).resolve().parent
-        for path in sorted(folder.rglob("*.py")):
-            place = path.relative_to(folder)
-            if place.parts[0] != "backends":
-                digest.update(f"{name}/{place.as_posix()}".encode() + path.read_bytes())
-    return f"{_versioned('landcover')} ({digest.hexdigest()[:8]})"
+    libraries = (versioned(name) for name in facts_of(runtime).libraries)
+    beside = (*map(versioned, _BESIDE), *machine_facts()["instructions"])
+    return Installation(own_code(), tuple(libraries), beside)

@@ -16,7 +16,6 @@ from landcover.config.settings import OutputSettings
 from landcover.contracts import Backend
 from landcover.errors import OutputError
 from landcover.models.recipe import Recipe
-from landcover.report.figures import confusion_figure, map_figure
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.area import Area
 from landcover.runs.map_format.grid import Output, SceneGrid
@@ -85,6 +84,8 @@ def _drawn(
     """Draw the map of several scenes; the reason why there is none, or no picture of it."""
     if maps.note:
         return [maps.note]
+    from landcover.report.figures import map_figure
+
     path = run.storage.where(maps.files[0])
     below = partial(imagery_on, run) if imagery else None
     what = (path, run.scheme, maps.counts)
@@ -95,6 +96,8 @@ def _accuracy(run: RunDirectory) -> dict[str, Any]:
     found = accuracy(run)
     if found is None:
         return {"files": []}
+    from landcover.report.figures import confusion_figure
+
     files: list[str] = []
     names = list(found.names)
     notes = _picture(

@@ -13,7 +13,6 @@ from landcover.contracts import Backend
 from landcover.errors import ConfigError
 from landcover.run import Run
 from landcover.runs.claiming import erase
-from landcover.scoring.array_source import write_source
 from landcover.scoring.driver import run
 from landcover.scoring.totals import Tiles
 
@@ -64,6 +63,8 @@ def score(
         **(overrides or {}),
     }
     if isinstance(rasters, (xr.DataArray, xr.Dataset)):
+        from landcover.scoring.array_source import write_source
+
         settings["source.rasters"] = [write_source(rasters, _output_of(config, settings))]
     elif rasters is not None:
         settings["source.rasters"] = rasters

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from landcover.devices import Gpu
 from landcover.models.cache import cache_folder, noted
 from landcover.models.model import ScoringModel
 from landcover.models.recipe import Recipe
@@ -63,13 +64,23 @@ def measure(model: ScoringModel, threads: int) -> Tuning:
     Raises:
         ModelError: not even one tile fits into memory.
     """
-    path = _path(model, threads)
+    path = _path(model.recipe, model.gpu, threads)
     with _alone(path):
         found = _remembered(path)
         if found is None:
             found = _found(model)
             noted(path, json.dumps(asdict(found)))
         return found
+
+
+def remembered(recipe: Recipe, threads: int) -> Tuning | None:
+    """What was measured of a model on this host's CPU before, so that it need not be opened for that.
+
+    Args:
+        recipe: of the model.
+        threads: CPU threads that it computes with.
+    """
+    return _remembered(_path(recipe, None, threads))
 
 
 def remember_smaller(model: ScoringModel, threads: int) -> None:
@@ -79,15 +90,15 @@ def remember_smaller(model: ScoringModel, threads: int) -> None:
         model: whose batch had to shrink; a smaller one that is remembered already stays.
         threads: CPU threads that it computes with.
     """
-    path = _path(model, threads)
+    path = _path(model.recipe, model.gpu, threads)
     with _alone(path):
         found = _remembered(path)
         if found is not None and found.batch > model.batch:
             noted(path, json.dumps(asdict(replace(found, batch=model.batch))))
 
 
-def _path(model: ScoringModel, threads: int) -> Path:
-    return cache_folder() / "tuning" / f"{_key(model, threads)}.json"
+def _path(recipe: Recipe, gpu: Gpu | None, threads: int) -> Path:
+    return cache_folder() / "tuning" / f"{_key(recipe, gpu, threads)}.json"
 
 
 def _remembered(path: Path) -> Tuning | None:
@@ -141,11 +152,10 @@ def _seconds(run: Callable[[npt.NDArray[Any]], object], pixels: npt.NDArray[Any]
     return max(min(taken), 1e-6)
 
 
-def _key(model: ScoringModel, threads: int) -> str:
+def _key(recipe: Recipe, gpu: Gpu | None, threads: int) -> str:
     """What the answer depends on: the network, what executes it, and the processor or GPU."""
-    recipe = model.recipe
     values = [recipe.digest, recipe.head, recipe.runtime, recipe.precision, recipe.input_size]
-    text = json.dumps([*values, threads, model.gpu.name if model.gpu else _processor()])
+    text = json.dumps([*values, threads, gpu.name if gpu else _processor()])
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

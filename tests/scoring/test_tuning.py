@@ -19,7 +19,7 @@ from landcover.models.runtimes.onnxruntime import OnnxRuntime
 from landcover.scoring.inference import Labelling
 from landcover.scoring.model import OpenModel
 from landcover.scoring.pipeline import Batch
-from landcover.scoring.tuning import _key, measure, remember_smaller
+from landcover.scoring.tuning import _key, measure, remember_smaller, remembered
 
 
 class Roomy:
@@ -126,5 +126,12 @@ def test_a_run_goes_on_with_batches_that_fit(
 
 
 def test_what_was_measured_in_one_precision_says_nothing_of_another(recipe: Recipe) -> None:
-    models = [ScoringModel(replace(recipe, precision=one), Roomy(1)) for one in ("f32", "bf16")]
-    assert len({_key(one, 1) for one in models}) == 2
+    recipes = [replace(recipe, precision=one) for one in ("f32", "bf16")]
+    assert len({_key(one, None, 1) for one in recipes}) == 2
+
+
+def test_what_is_remembered_is_told_without_opening_the_model(recipe: Recipe) -> None:
+    assert remembered(recipe, 1) is None
+    found = measure(ScoringModel(recipe, Roomy(1)), 1)
+    assert remembered(recipe, 1) == found
+    assert remembered(recipe, 2) is None

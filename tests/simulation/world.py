@@ -303,7 +303,7 @@ def simulated() -> Iterator[None]:
         "landcover.scoring.poison.open_models": lambda: models,
         "landcover.scoring.driver.recipe_of": lambda *_, **__: recipe_of(_here().output),
         "landcover.scoring.driver.make_source": lambda *_: _source(_here().output),
-        "landcover.scoring.outcome.map_figure": lambda *a, **_: _draw(a),
+        "landcover.report.figures.map_figure": lambda *a, **_: _draw(a),
         # What follows costs time and changes nothing here: looks at the environment and at what is
         # installed, and files that are the same for the same arguments.
         "landcover.scoring.driver._works_here": lambda *_: False,

@@ -9,7 +9,6 @@ from math import prod
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from landcover.models.cropping.parts import Array, Shape
 from landcover.models.graph_analysis.onnx_layers import shapes_of
@@ -102,6 +101,8 @@ def _evaluated(
     node: onnx.NodeProto, found: Mapping[str, Array], light: onnx.ModelProto
 ) -> dict[str, Array]:
     """What a node makes, by ONNX's reference implementation."""
+    from onnx.reference import ReferenceEvaluator  # imports hundreds of modules
+
     given = {name: found[name] for name in node.input if name}
     made = [name for name in node.output if name]
     inputs, outputs = ([onnx.ValueInfoProto(name=n) for n in each] for each in (given, made))

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, inliner, numpy_helper, shape_inference
-from onnx.reference import ReferenceEvaluator
 
 from landcover.models.formats.onnx_parts import graphs_in, tensors_in
 from landcover.models.formats.sizes import Extents, numbers_in
@@ -158,6 +157,8 @@ def _made(
     known = len(fed) == len({name for name in node.input if name})
     if node.op_type not in _ARITHMETIC or not known or most > _MOST_MADE:
         return []
+    from onnx.reference import ReferenceEvaluator  # imports hundreds of modules
+
     given, made = (
         [onnx.ValueInfoProto(name=name) for name in names if name] for names in (fed, node.output)
     )

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from landcover.models.graph_analysis import pixel_dependencies as pixels
 from landcover.models.graph_analysis.onnx_layers import shapes_of
@@ -152,6 +151,8 @@ class _Walk:
 
     def _evaluated(self, node: onnx.NodeProto, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The node's results by ONNX's reference implementation."""
+        from onnx.reference import ReferenceEvaluator  # imports hundreds of modules
+
         inputs = {name: feeds.get(name, self.values.get(name)) for name in node.input if name}
         outputs = [name for name in node.output if name]
         given, made = ([onnx.ValueInfoProto(name=n) for n in each] for each in (inputs, outputs))

@@ -19,7 +19,7 @@ _TOLERANCE = 1e-3
 
 def activation_of(
     raw: Probabilities, output: Output, ending: Ending, told: ModelSettings, shown: str
-) -> Activation:
+) -> tuple[Activation, bool]:
     """What is still to be done to what a network returns, so that it is probabilities.
 
     The last operations of its graph say it. Where they do not, only numbers that sum to 1 over the
@@ -32,11 +32,14 @@ def activation_of(
         told: what is told about it.
         shown: the model's name in messages.
 
+    Returns:
+        that, and whether it is told otherwise than it looks, which is warned of.
+
     Raises:
         ModelError: it cannot be found out, or what is told cannot be.
     """
     if output.form == "numbers":
-        return _no_activation(told, shown)
+        return _no_activation(told, shown), False
     single = output.form == "probability"
     if single and told.activation == "softmax":
         raise ModelError(
@@ -50,10 +53,11 @@ def activation_of(
     elif not single and _sums_to_one(raw, output):
         found = "none"
     if told.activation is not None:
-        if found == "none" and told.activation != "none":
+        doubted = found == "none" and told.activation != "none"
+        if doubted:
             word = told.activation
             log.warning("%s: activation is %r, but it ends in probabilities already", shown, word)
-        return told.activation
+        return told.activation, doubted
     if found is None:
         ends = (
             f"ends in {ending.operation}" if ending.operation else "has no graph that is read here"
@@ -63,7 +67,7 @@ def activation_of(
             f"{ends}: whether it returns probabilities or logits cannot be told: set activation to "
             "none, sigmoid or softmax in the sidecar or the configuration",
         )
-    return found
+    return found, False
 
 
 def _no_activation(told: ModelSettings, shown: str) -> Activation:

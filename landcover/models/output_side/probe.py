@@ -34,10 +34,12 @@ class Returned:
     Args:
         classes: their names, in its order.
         output: how what it returns becomes probabilities.
+        doubted: what is told of it was warned of.
     """
 
     classes: tuple[str, ...]
     output: Output
+    doubted: bool = False
 
     @property
     def halo(self) -> int:
@@ -85,7 +87,7 @@ def find_output(
         reason = "returns more than one number a label: threshold is for one, take it out"
         raise ModelError(shown, reason)
     classes = _classes(names, output, facts, told, shown)
-    activation = activation_of(raw, output, facts.ending, told, shown)
+    activation, doubted = activation_of(raw, output, facts.ending, told, shown)
     output = replace(
         output,
         classes=len(classes),
@@ -96,7 +98,7 @@ def find_output(
     if output.cells is not None:
         place = _place(probe, graph, facts, output, told, shown)
         output = replace(output, stride=place.stride, halo=place.halo)
-    return Returned(classes, output)
+    return Returned(classes, output, doubted)
 
 
 class _Probe:

@@ -58,6 +58,15 @@ def facts_of(name: str) -> RuntimeFacts:
     return RuntimeFacts(tuple(kind.formats), libraries=(distribution,) if distribution else ())
 
 
+def is_foreign(name: str) -> bool:
+    """Whether a runtime is a plug-in: its code may change while its version stays.
+
+    Args:
+        name: of the runtime.
+    """
+    return name not in _OWN
+
+
 def runtimes_for(format: Format) -> list[str]:
     """The registered runtimes that run files of a format.
 

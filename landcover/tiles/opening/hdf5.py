@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import IO, Any
 
-import h5py
-
 from landcover.hdf5 import datasets
 from landcover.small_files import open_regular
 from landcover.tiles.storage import file_system, in_archive, is_remote
@@ -23,6 +21,8 @@ def check_hdf5(file: str) -> None:
     with _opened(file) as stream:
         if not _is_hdf5(stream):
             return
+        import h5py
+
         with h5py.File(stream, "r") as content:
             for _ in datasets(content):
                 pass

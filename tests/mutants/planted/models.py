@@ -305,7 +305,7 @@ ACTIVATIONS = planted(
     (
         "what cannot be told is a softmax",
         "    if found is None:\n        ends",
-        "    if found is None:\n        return 'softmax'\n        ends",
+        "    if found is None:\n        return 'softmax', False\n        ends",
     ),
     ("sums over another axis", "sums = raw.sum(axis=output.class_axis)", "sums = raw.sum(axis=-1)"),
 )

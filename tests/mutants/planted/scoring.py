@@ -763,11 +763,6 @@ INSTALLATION = planted(
     "landcover/scoring/installation.py",
     "tests/scoring/test_installation.py",
     (
-        "another code of the same version is the same",
-        "return f\"{_versioned('landcover')} ({digest.hexdigest()[:8]})\"",
-        "return _versioned('landcover')",
-    ),
-    (
         "another runtime is the same",
         "if (found.code, found.libraries) != (self.code, self.libraries):",
         "if found.code != self.code:",
@@ -776,6 +771,16 @@ INSTALLATION = planted(
         "another numpy is another installation",
         "if (found.code, found.libraries) != (self.code, self.libraries):",
         "if found != self:",
+    ),
+)
+
+CODE = planted(
+    "landcover/versions.py",
+    "tests/scoring/test_installation.py",
+    (
+        "another code of the same version is the same",
+        "return f\"{versioned('landcover')} ({digest.hexdigest()[:8]})\"",
+        "return versioned('landcover')",
     ),
     (
         "the place decides",
