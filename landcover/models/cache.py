@@ -61,6 +61,7 @@ def noted(path: Path, text: str) -> None:
     scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.touch(0o600)  # whatever the umask: what others may write is not believed
         scratch.write_text(text)
         scratch.replace(path)
     except OSError as error:

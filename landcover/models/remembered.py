@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from landcover.machine import machine_facts
-from landcover.models.cache import cache_folder
+from landcover.models.cache import cache_folder, noted
 from landcover.small_files import MOST_BYTES, open_regular
 from landcover.versions import own_code, versioned
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
-
-log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound="DataclassInstance")
 
@@ -59,20 +55,8 @@ def remember(found: DataclassInstance, what: Mapping[str, Any], libraries: tuple
         what: as there.
         libraries: as there.
     """
-    path = _path(what, libraries)
-    text = json.dumps(asdict(found))
-    try:
-        cache_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(prefix=".making-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w") as file:
-                file.write(f"{_digest(path.name + text)}\n{text}")
-            Path(scratch).replace(path)
-        finally:
-            Path(scratch).unlink(missing_ok=True)
-    except OSError as error:
-        log.info("what was found out about a model is not remembered: %s", error)
+    path, text = _path(what, libraries), json.dumps(asdict(found))
+    noted(path, f"{_digest(path.name + text)}\n{text}")
 
 
 def _path(what: Mapping[str, Any], libraries: tuple[str, ...]) -> Path:
