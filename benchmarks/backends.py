@@ -28,19 +28,26 @@ from landcover.scoring.candidate import Candidate
 
 # What a cluster should keep of the speed of the local backend, in the steady state.
 GOAL = 0.9
-# Enough for the seconds of every turn: 224 pixels a tile, and 64 for the fast network.
-IMAGE_TILES, SCENE_TILES = 800, 3600
+# Tiles of 64 pixels, for the fast network: enough for the seconds of every turn.
+SCENE_TILES = 3600
 
 
 @click.command()
 @click.option("--seconds", default=8.0, show_default=True, help="Of steady state, each time.")
 @click.option("--repeats", default=3, show_default=True, help="Rounds; medians count.")
+@click.option("--images", default=800, show_default=True, help="PNG tiles that turns draw from.")
 @click.option("--networks", default="resnet50,fast", show_default=True)
 @click.option("--runtime", default="openvino", show_default=True)
 @click.option("--backends", default="local,dask,spark", show_default=True)
 @click.option("--folder", default=workloads.FOLDER, type=click.Path(path_type=Path))
 def main(
-    seconds: float, repeats: int, networks: str, runtime: str, backends: str, folder: Path
+    seconds: float,
+    repeats: int,
+    images: int,
+    networks: str,
+    runtime: str,
+    backends: str,
+    folder: Path,
 ) -> None:
     """Measure the backends and write down how they compare."""
     cores, rows, claims = usable_cpus(), list[dict[str, Any]](), list[dict[str, Any]]()
@@ -49,7 +56,7 @@ def main(
     first, *_ = names = networks.split(",")
     for network in names:
         with tempfile.TemporaryDirectory() as place:
-            results = benchmark(_config(network, folder), candidates, Path(place), effort)
+            results = benchmark(_config(network, images, folder), candidates, Path(place), effort)
         rows += [{"network": network, **result.as_dict()} for result in results]
         for result in results:
             click.echo(f"{network:9} {_line(result)}")
@@ -63,12 +70,12 @@ def main(
     click.echo(f"wrote {written}")
 
 
-def _config(network: str, folder: Path) -> dict[str, Any]:
+def _config(network: str, tiles: int, folder: Path) -> dict[str, Any]:
     if network == "fast":
         model, edge = workloads.fast_network(folder)
         scene = workloads.scene("plain", SCENE_TILES, folder)
         return {"source": {"rasters": str(scene), "tile": edge}, "model": str(model)}
-    images = workloads.image_folder(IMAGE_TILES, folder)
+    images = workloads.image_folder(tiles, folder)
     return {"source": {"images": str(images)}, "model": str(workloads.network(network, folder))}
 
 

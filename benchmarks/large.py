@@ -86,10 +86,10 @@ def _watched(process: psutil.Popen, folder: Path) -> tuple[float, float, int]:
     peak = 0
     while process.poll() is None:
         with suppress(psutil.Error):
-            working = next(iter(process.children()), process)  # the command watches over a child
-            spent = working.cpu_times()
-            after = spent.user + spent.system
-            peak = max(peak, working.memory_info().rss)
+            there = [process, *process.children()]  # the command watches over a child
+            spent = [one.cpu_times() for one in there]
+            after = max(after, sum(one.user + one.system for one in spent))
+            peak = max(peak, *(one.memory_info().rss for one in there))
         if not before and folder.exists():
             before = after
         time.sleep(0.1)

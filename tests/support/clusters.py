@@ -18,6 +18,13 @@ from typing import Any
 PATIENCE = 180
 
 _DASK = [sys.executable, "-m", "dask"]
+# Clusters of tests stay for a whole session, mostly idle: what Dask measures for dashboards, up to a
+# hundred times a second, would take a tenth of a CPU each.
+_UNSEEN = {
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "5s",
+}
 
 
 @contextmanager
@@ -31,7 +38,8 @@ def dask_cluster(folder: Path, **environment: str) -> Iterator[str]:
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     scheduler = [*_DASK, "scheduler", "--port", str(port), "--host", "127.0.0.1", "--no-dashboard"]
-    started = _service(scheduler, "Scheduler at:", folder / "scheduler.log")
+    log = folder / "scheduler.log"
+    started = _service(scheduler, "Scheduler at:", log, environment=_UNSEEN)
     with started, dask_workers(address, 2, folder, **environment):
         yield address
 
@@ -42,7 +50,7 @@ def dask_workers(address: str, count: int, folder: Path, **environment: str) -> 
     command = [*_DASK, "worker", address, "--nworkers", str(count), "--nthreads", "1"]
     command += ["--host", "127.0.0.1", "--no-dashboard", "--local-directory", str(folder)]
     log = folder / f"{count}-workers.log"
-    with _service(command, "Registered to:", log, times=count, environment=environment):
+    with _service(command, "Registered to:", log, times=count, environment=_UNSEEN | environment):
         yield
 
 
