@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from landcover.analysis.points import classes_at
@@ -24,6 +25,11 @@ NEEDED = ("stratum", "stratum_hectares", "stratum_points", "map_hectares")
 """Columns that tell how a point was drawn."""
 REFERENCE = "reference"
 _SLACK = 1e-6
+_SHOWN = 40  # characters of a value that a message tells
+_SHAPEFILE = 10  # characters of the name of a column
+_AS_DRAWN = (
+    "give the file as 'landcover sample' wrote it, with the column of classes filled in alone"
+)
 
 
 def estimates(
@@ -84,6 +90,12 @@ def _strata(path: str | os.PathLike[str], frame: gpd.GeoDataFrame) -> dict[Hasha
         SourceError: if the points are not all of a probability sample.
     """
     absent = [name for name in NEEDED if name not in frame.columns]
+    if absent and all(name[:_SHAPEFILE] in frame.columns for name in absent):
+        reason = (
+            f"has column names cut to {_SHAPEFILE} characters ({', '.join(n[:_SHAPEFILE] for n in absent)}), "
+            "as shapefiles have them: save the sample as GeoPackage"
+        )
+        raise SourceError(str(path), reason)
     if absent or set(frame.geometry.geom_type) != {"Point"}:
         reason = (
             "is no probability sample: points need the columns that 'landcover sample' writes, which "
@@ -91,18 +103,28 @@ def _strata(path: str | os.PathLike[str], frame: gpd.GeoDataFrame) -> dict[Hasha
             "people chose say nothing of the whole map (use them with --reference)"
         )
         raise SourceError(str(path), reason)
+    stratum = _strata_named(path, frame)
+    counts, hectares, wholes = (
+        _numbers(path, frame, name)
+        for name in ("stratum_points", "stratum_hectares", "map_hectares")
+    )
     sizes: dict[Hashable, float] = {}
-    for name, group in frame.groupby(frame["stratum"].astype(str), sort=False):
-        drawn, hectares = set(group["stratum_points"]), set(group["stratum_hectares"])
-        if len(drawn) > 1 or len(hectares) > 1 or len(group) != next(iter(drawn)):
-            said = ", ".join(map(str, sorted(drawn, key=str)))
+    for name, group in pd.DataFrame({"drawn": counts, "hectares": hectares}).groupby(
+        stratum, sort=False
+    ):
+        if (group.nunique() > 1).any() or len(group) != group["drawn"].iloc[0]:
+            said = ", ".join(f"{one:g}" for one in sorted(set(group["drawn"])))
             reason = (
                 f"is no longer the sample that was drawn: stratum {str(name)!r} has {len(group)} points, "
                 f"and {said} were drawn from it; leaving some out, or adding some, biases what follows"
             )
             raise SourceError(str(path), reason)
-        sizes[str(name)] = float(next(iter(hectares)))
-    whole = float(frame["map_hectares"].iloc[0])
+        sizes[str(name)] = float(group["hectares"].iloc[0])
+    if wholes.nunique() > 1:
+        said = " and ".join(f"{one:,.1f}" for one in wholes.unique()[:2])
+        reason = f"has points of several samples: in column 'map_hectares' are {said}; {_AS_DRAWN}"
+        raise SourceError(str(path), reason)
+    whole = float(wholes.iloc[0])
     if abs(sum(sizes.values()) - whole) > _SLACK * whole:
         reason = (
             f"is no longer the sample that was drawn: its strata have {sum(sizes.values()):,.1f} of the "
@@ -110,6 +132,38 @@ def _strata(path: str | os.PathLike[str], frame: gpd.GeoDataFrame) -> dict[Hasha
         )
         raise SourceError(str(path), reason)
     return sizes
+
+
+def _strata_named(path: str | os.PathLike[str], frame: gpd.GeoDataFrame) -> pd.Series[str]:
+    """The name of each point's stratum.
+
+    Raises:
+        SourceError: if one has none.
+    """
+    empty = [_is_empty(value) for value in frame["stratum"]]
+    if any(empty):
+        raise SourceError(str(path), f"has no stratum in row {empty.index(True) + 1}: {_AS_DRAWN}")
+    named: pd.Series[str] = frame["stratum"].astype(str)
+    return named
+
+
+def _numbers(path: str | os.PathLike[str], frame: gpd.GeoDataFrame, name: str) -> pd.Series[float]:
+    """A column of sizes, also where a program has made texts of numbers.
+
+    Raises:
+        SourceError: if one is no number above 0.
+    """
+    values: pd.Series[float] = pd.to_numeric(frame[name].map(str), errors="coerce")
+    wrong = ~((values > 0) & (values < np.inf)).to_numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        found = frame[name].iloc[row]
+        told = "nothing" if _is_empty(found) else repr(str(found)[:_SHOWN])
+        reason = (
+            f"has {told} in column {name!r} of row {row + 1}, and no number above 0: {_AS_DRAWN}"
+        )
+        raise SourceError(str(path), reason)
+    return values
 
 
 def _in_order(found: Estimates, own: Scheme) -> Estimates:
@@ -123,4 +177,4 @@ def _in_order(found: Estimates, own: Scheme) -> Estimates:
 
 
 def _is_empty(value: Any) -> bool:
-    return bool(pd.isna(value)) or not str(value).strip()
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value)) or not str(value).strip()

@@ -26,7 +26,7 @@ from landcover.tiles.opening import opened_raster
 FOLDERS = "folders"
 """As a reference: the names of the folders that images lie in."""
 _USUAL = ("reference", "label", "class")
-_SHOWN = 5
+_SHOWN, _LONGEST = 5, 40  # values that a message tells, and characters of each
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +174,8 @@ def classes_named(path: str | os.PathLike[str], values: list[Any], references: S
     keys = [_key(value) for value in values]
     strange = list(dict.fromkeys(key for key in keys if key not in known))
     if strange:
-        listed = ", ".join(map(repr, strange[:_SHOWN])) + (", ..." if strange[_SHOWN:] else "")
+        listed = ", ".join(repr(one[:_LONGEST]) for one in strange[:_SHOWN])
+        listed += ", ..." if strange[_SHOWN:] else ""
         names = ", ".join(references.names[:8]) + (", ..." if len(references) > 8 else "")
         raise SourceError(
             str(path), f"has {listed}, which is no class of scheme {references.name!r} ({names})"

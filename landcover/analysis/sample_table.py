@@ -206,7 +206,12 @@ def _mistakes_of_strata(column: _Column, strata: Mapping[Hashable, float]) -> li
         ],
         "needs a size above 0": [name for name, size in strata.items() if not _is_size(size)],
     }
-    return [f"stratum {_listed(names)} {what}" for what, names in said.items() if names]
+    mistakes = [f"stratum {_listed(names)} {what}" for what, names in said.items() if names]
+    if not mistakes and not math.isfinite(sum(float(size) for size in strata.values())):
+        mistakes.append(
+            "the sizes of the strata are too large to be added: give them in a larger unit"
+        )
+    return mistakes
 
 
 def _is_size(size: Any) -> bool:

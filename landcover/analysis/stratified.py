@@ -157,9 +157,10 @@ class _Ratios:
         both, only, none = y / points, (x - y) / points, (points - x) / points
         spread = both * only + both * none * (1 - ratio) ** 2 + only * none * ratio**2
         variance = spread * points / (points - 1)
-        weights = self.sizes**2 * (1 - self.fractions) / self.points
-        squared = np.divide(weights @ variance, below**2, out=ratio * 0, where=known)
-        return ratio, np.sqrt(squared)
+        # Each size over X, not its square over that of X: as good for 1e-200 hectares as for 1e200.
+        shares = np.divide(self.sizes[:, None], below, out=np.zeros(variance.shape), where=known)
+        weights = ((1 - self.fractions) / self.points)[:, None] * shares**2
+        return ratio, np.sqrt((weights * variance).sum(axis=0))
 
 
 def _is_corrected(finite: bool | None, drawn: Counted) -> bool:

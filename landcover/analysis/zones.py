@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
 _NAME = "name"
+_PARQUET = (".parquet", ".geoparquet")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +108,10 @@ def read_vectors(path: str | os.PathLike[str], what: str) -> gpd.GeoDataFrame:
         raise MissingExtra(what, "report", "geopandas") from error
     try:
         found = vector_file(str(path))
-        frame = geopandas.read_file(BytesIO(found) if isinstance(found, bytes) else found)
+        source = BytesIO(found) if isinstance(found, bytes) else found
+        # GDAL comes without its reader of GeoParquet.
+        is_parquet = PurePosixPath(str(path)).suffix.lower() in _PARQUET
+        frame = geopandas.read_parquet(source) if is_parquet else geopandas.read_file(source)
     except Exception as error:
         said = " ".join(str(error).split())
         raise SourceError(str(path), f"cannot be read as a vector file: {said}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
@@ -102,6 +103,8 @@ def sample(
 
       landcover accuracy RUN --sample FILE.gpkg
     """
+    if not 0 <= chip < math.inf:
+        raise click.UsageError(f"--chip is so many metres across, not {chip:g}.")
     opened = open_run(run, date)
     _check(Path(output))
     with progress_of("drawing", "blocks of the map") as progress:

@@ -214,6 +214,31 @@ def test_zones_in_another_crs_and_of_one_name_are_put_together(tmp_path: Path) -
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("zones.geojson", {}),
+        ("zones.shp", {}),
+        ("latin.shp", {"encoding": "ISO-8859-1"}),
+        ("zones.fgb", {}),
+        ("zones.parquet", None),
+    ],
+)
+def test_zones_are_those_of_the_file_whatever_its_format(
+    tmp_path: Path, name: str, written: dict[str, str] | None
+) -> None:
+    run = pixel_run(tmp_path / "run", NLCD6, [scene(1, 200, 200, 5e5, 4.5e6)])
+    boxes = [shapely.box(5e5, 4.5e6 - 200, 5e5 + 90, 4.5e6), shapely.box(5e5, 4e6, 5e5 + 50, 5e6)]
+    package = zones_file(tmp_path / "zones.gpkg", boxes, ["Middlesex", "Åse"])
+    frame = geopandas.read_file(package)
+    if written is None:
+        frame.to_parquet(tmp_path / name)
+    else:
+        frame.to_file(tmp_path / name, **written)
+    found, expected = areas(run, tmp_path / name), areas(run, package)
+    pd.testing.assert_frame_equal(found, expected, check_like=True)  # FlatGeobuf has its own order
+
+
 def test_zones_without_names_are_numbered(tmp_path: Path) -> None:
     run = pixel_run(tmp_path / "run", NLCD6, [scene(1, 20, 20, 5e5, 4.5e6)])
     boxes = [shapely.box(5e5, 4.49999e6, 5e5 + n, 4.5e6) for n in range(1, 13)]

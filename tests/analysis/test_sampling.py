@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +210,69 @@ def test_what_is_not_the_sample_that_was_drawn_is_refused(
         both = geopandas.GeoDataFrame(pd.concat([single, alone]), crs=frame.crs)
         both.to_file(tmp_path / "single.gpkg")
         landcover.open_run(run.path).estimates(tmp_path / "single.gpkg")
+
+
+@pytest.mark.parametrize("column", ["stratum_hectares", "stratum_points", "map_hectares"])
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("many", "'many'"),
+        ("1,5", "'1,5'"),
+        ("x" * 100_000, "'xxxx"),
+        ("", "nothing"),
+        (None, "nothing"),
+        (float("nan"), "nothing"),
+        (float("inf"), "'inf'"),
+        (-3.0, "'-3.0'"),
+        (0.0, "'0.0'"),
+    ],
+)
+def test_what_is_no_size_is_told_with_its_row_and_column(
+    run: RunDirectory, tmp_path: Path, column: str, value: Any, found: str
+) -> None:
+    frame = labelled(run, tmp_path / "points.gpkg")
+    values = [*frame[column].tolist()[:6], value, *frame[column].tolist()[7:]]
+    frame[column] = [str(one) for one in values] if isinstance(value, str) else values
+    frame.to_file(tmp_path / "odd.gpkg")
+    with pytest.raises(SourceError) as refused:
+        landcover.open_run(run.path).estimates(tmp_path / "odd.gpkg")
+    said = str(refused.value)
+    assert (
+        f"in column {column!r} of row 7, and no number above 0" in said and f"has {found}" in said
+    )
+    assert len(said) < 600 and "\n" not in said
+
+
+def test_numbers_that_a_program_has_made_texts_of_are_numbers(
+    run: RunDirectory, tmp_path: Path
+) -> None:
+    frame = labelled(run, tmp_path / "points.gpkg")
+    texts = {name: frame[name].map(str) for name in ("stratum_hectares", "stratum_points")}
+    frame.assign(**texts).to_file(tmp_path / "texts.geojson")
+    one, other = (
+        landcover.open_run(run.path).estimates(tmp_path / name)
+        for name in ("points.gpkg", "texts.geojson")
+    )
+    pd.testing.assert_frame_equal(one.areas, other.areas)
+
+
+def test_samples_that_programs_have_changed_are_refused_with_what_to_do(
+    run: RunDirectory, tmp_path: Path
+) -> None:
+    frame = labelled(run, tmp_path / "points.gpkg")
+    opened = landcover.open_run(run.path)
+    frame.rename(columns=lambda name: name[:10]).to_file(tmp_path / "cut.shp")
+    with pytest.raises(SourceError, match=r"cut to 10 characters \(stratum_he, .*as GeoPackage"):
+        opened.estimates(tmp_path / "cut.shp")
+    frame.assign(stratum=frame["stratum"].where(frame.index != 4)).to_file(tmp_path / "a.gpkg")
+    with pytest.raises(SourceError, match="has no stratum in row 5"):
+        opened.estimates(tmp_path / "a.gpkg")
+    whole = frame["map_hectares"].where(frame.index != 4, 3.0)
+    frame.assign(map_hectares=whole).to_file(tmp_path / "b.gpkg")
+    with pytest.raises(SourceError, match=r"several samples: in column 'map_hectares' .* and 3\.0"):
+        opened.estimates(tmp_path / "b.gpkg")
+    lists = json.loads(frame.to_json())
+    lists["features"][2]["properties"]["reference"] = ["Forest", "Shrub"]
+    (tmp_path / "c.geojson").write_text(json.dumps(lists))
+    with pytest.raises(SourceError, match="which is no class of scheme"):
+        opened.estimates(tmp_path / "c.geojson")

@@ -420,3 +420,37 @@ def test_a_map_of_a_single_class_has_its_accuracy_and_all_the_ground_that_was_fo
     assert found.producers.loc["water", ["estimate", "se"]].tolist() == [0, 0]
     assert found.users.loc["water"].isna().all()
     assert found.users.loc["forest", "se"] == pytest.approx(np.sqrt(0.09 / 49))
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-12, 1e12, 1e200])
+def test_estimates_do_not_depend_on_the_unit_of_the_strata(unit: float) -> None:
+    plain = lc.stratified_estimates(OLOFSSON_2014, SIZES_2014)
+    scaled = {name: size * unit for name, size in SIZES_2014.items()}
+    found = lc.stratified_estimates(OLOFSSON_2014, scaled)
+    for table in ("overall", "users", "producers", "matrix"):
+        pd.testing.assert_frame_equal(getattr(found, table), getattr(plain, table))
+    pd.testing.assert_frame_equal(found.areas / unit, plain.areas)
+
+
+def test_sizes_that_cannot_be_added_are_refused() -> None:
+    with pytest.raises(ConfigError, match="too large to be added"):
+        lc.stratified_estimates(pd.DataFrame(GOOD), {"x": 1.5e308, "y": 1.5e308})
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [OLOFSSON_2014, STEHMAN, pd.DataFrame(GOOD)],
+    ids=["Olofsson", "Stehman", "small"],
+)
+def test_what_is_not_defined_is_not_defined_as_a_whole(sample: pd.DataFrame) -> None:
+    sizes = dict.fromkeys(sample["stratum"].unique(), 1_000.0)
+    found = lc.stratified_estimates(sample, sizes)
+    for name in ("overall", "users", "producers", "areas", "matrix"):
+        table = getattr(found, name)
+        assert (table.isna().all(axis=1) == table.isna().any(axis=1)).all()
+        assert not np.isinf(table.to_numpy()).any()
+    unmapped = ~found.users.index.isin(sample["mapped"])
+    absent = ~found.producers.index.isin(sample["reference"])
+    assert (found.users["estimate"].isna() == unmapped).all()
+    assert (found.producers["estimate"].isna() == absent).all()
+    assert found.areas["estimate"].sum() == pytest.approx(sum(sizes.values()))
