@@ -27,6 +27,7 @@ from landcover.runs.storage import Storage
 
 _VERSION = "1.1.0"
 _PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
+_CODE = re.compile(r"\w+:\w+")  # as EPSG:26914
 _STEPS = 20  # parts of each side of a map, where it is drawn in degrees
 _JSON = "application/json"
 _MEDIA = {
@@ -179,12 +180,10 @@ def _asset(run: RunDirectory, name: str, folder: Storage, title: str, role: str)
 
 
 def _crs(name: str) -> dict[str, Any]:
-    """A CRS by its code where it has one, else as a whole."""
-    crs = pyproj.CRS.from_user_input(name)
-    authority = crs.to_authority()
-    if authority:
-        return {"proj:code": ":".join(authority)}
-    return {"proj:code": None, "proj:wkt2": crs.to_wkt()}
+    """A CRS by its code where it has one, else as a whole: a code is never guessed."""
+    if _CODE.fullmatch(name):
+        return {"proj:code": name}
+    return {"proj:code": None, "proj:wkt2": pyproj.CRS.from_user_input(name).to_wkt()}
 
 
 def _links(file: str, model: bool) -> list[dict[str, str]]:

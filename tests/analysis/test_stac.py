@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyproj
 import pytest
+import rasterio
 from rasterio.transform import from_origin
 from support.finished import pixel_run
 
@@ -126,3 +128,54 @@ def test_names_that_are_no_names_for_programs_stand_in_descriptions(tmp_path: Pa
     assert [one["name"] for one in named] == ["b-0", "b-1", "low-veg", "nodata"]
     assert [one["description"] for one in named][:3] == list(odd.names)
     assert (tmp_path / "elsewhere" / assets["map.tif"]["href"]).is_file()
+
+
+_PROJECTION = {"code", "wkt2", "projjson", "geometry", "bbox", "centroid", "shape", "transform"}
+_ALBERS = (
+    'PROJCS["mine",GEOGCS["NAD83",DATUM["North_American_Datum_1983",SPHEROID["GRS 1980",6378137,298.257222101]],'
+    'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Albers_Conic_Equal_Area"],'
+    'PARAMETER["latitude_of_center",23.4],PARAMETER["longitude_of_center",-96],'
+    'PARAMETER["standard_parallel_1",29.5],PARAMETER["standard_parallel_2",45.5],UNIT["metre",1]]'
+)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:26914", "EPSG:4326", "ESRI:102039", _ALBERS])
+def test_maps_keep_to_the_projection_and_classification_extensions(
+    tmp_path: Path, crs: str
+) -> None:
+    """Facts of the schemas and texts of both, version 2.0.0 (stac-extensions.github.io), which no package
+    has."""
+    side = 0.001 if crs == "EPSG:4326" else 30
+    placed = tuple(from_origin(-98, 41, side, side))[:6]
+    run = pixel_run(tmp_path / "run", NLCD6, [(np.full((20, 30), 40, np.uint8), crs, placed)])
+    files = landcover.open_run(run.path).stac()
+    outputs = json.loads(Path(files[0]).read_text())
+    assert outputs["stac_extensions"] == [
+        f"https://stac-extensions.github.io/{name}/v2.0.0/schema.json"
+        for name in ("projection", "classification")
+    ]
+    told = [outputs["properties"], *outputs["assets"].values()]
+    names = {name for one in told for name in one if name.startswith(("proj:", "classification:"))}
+    assert names <= {f"proj:{name}" for name in _PROJECTION} | {"classification:classes"}
+    asset = outputs["assets"]["map.tif"]
+    # A code, "authority:code"; null where there is none, and then the CRS as WKT2.
+    code = asset["proj:code"]
+    assert code == (None if crs == _ALBERS else crs)
+    assert code or pyproj.CRS.from_wkt(asset["proj:wkt2"]) == pyproj.CRS.from_user_input(crs)
+    # Rows before columns; a matrix of three rows, row by row; west, south, east, north in the CRS.
+    assert asset["proj:shape"] == [20, 30]
+    a, b, c, d, e, f, *last = asset["proj:transform"]
+    assert last == [0, 0, 1]
+    corner = c + 30 * a + 20 * b, f + 30 * d + 20 * e
+    assert asset["proj:bbox"] == pytest.approx([c, corner[1], corner[0], f])
+    # At least one class, no two the same: a whole number each, a name of letters, digits, - and _.
+    classes = asset["classification:classes"]
+    assert len({json.dumps(one) for one in classes}) == len(classes) == len(NLCD6) + 1
+    known = {"value", "name", "description", "color_hint", "nodata"}
+    for one in classes:
+        assert {*one} <= known and type(one["value"]) is int
+        assert re.fullmatch("[0-9A-Za-z_-]+", one["name"])
+        assert re.fullmatch("[0-9A-F]{6}", one.get("color_hint", "000000"))
+    assert [one["value"] for one in classes if one.get("nodata")] == [255]
+    with rasterio.open(tmp_path / "run" / "map.tif") as file:
+        assert set(np.unique(file.read())) <= {one["value"] for one in classes}
