@@ -31,14 +31,16 @@ class Plurality(Square):
 
     def apply(self, codes: Codes, scheme: Scheme) -> Codes:
         """The smoothed map of codes: dims (y, x), both."""
-        own = np.zeros(codes.shape, np.uint16)
-        present = [item.code for item in scheme if (codes == item.code).any()]
-        for code in present:
-            mask = codes == code
-            own[mask] = self.summed(mask.astype(np.uint16))[mask]
-        best, found = own, codes.copy()
-        for code in present:
-            votes = self.summed((codes == code).astype(np.uint16))
-            more = (votes > best) & (codes != scheme.nodata)
-            best[more], found[more] = votes[more], code
+        # Where a square holds one class, which is nearly everywhere, there is nothing to count.
+        places = np.flatnonzero(self.mixed(codes) & (codes != scheme.nodata))
+        own = codes.ravel()[places]
+        mine, most = np.zeros(len(places), np.uint16), np.zeros(len(places), np.uint16)
+        winner = own.copy()
+        for code in scheme.codes if len(places) else ():
+            votes = self.summed_at(codes == code, places)
+            more, same = votes > most, own == code
+            most[more], winner[more] = votes[more], code
+            mine[same] = votes[same]
+        found = codes.copy()
+        found.ravel()[places] = np.where(mine == most, own, winner)
         return found

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from landcover.errors import ConfigError
 
 _WIDEST = 99
+Mask = npt.NDArray[np.bool_]
 Values = TypeVar("Values", bound=npt.NDArray[Any])
 
 
@@ -60,3 +61,39 @@ class Square:
         for col in range(self.window):
             total += down[:, col : col + width]
         return total  # type: ignore[no-any-return]
+
+    def summed_at(self, mask: Mask, places: npt.NDArray[np.intp]) -> npt.NDArray[np.uint16]:
+        """How often a mask is true around some pixels: dims (place,).
+
+        Args:
+            mask: dims (y, x).
+            places: of the pixels in the flat mask.
+        """
+        if not mask.any():
+            return np.zeros(len(places), np.uint16)
+        if self.window * len(places) > mask.size:
+            return self.summed(mask.astype(np.uint16)).ravel()[places]
+        width = mask.shape[1] + 2 * self.margin
+        padded = np.pad(mask, self.margin).ravel()
+        corner = (
+            places + places // mask.shape[1] * 2 * self.margin
+        )  # of the square, in the padded mask
+        found: npt.NDArray[np.uint16] = mask.ravel()[places] * np.uint16(self.centre - 1)
+        for row in range(self.window):
+            for col in range(self.window):
+                found += padded[corner + (row * width + col)]
+        return found
+
+    def mixed(self, values: Values) -> Mask:
+        """Where the square holds several values: dims (y, x), as the values."""
+        height, width = values.shape
+        padded = np.pad(values, self.margin, mode="edge")  # of the square, in any case
+        least, most = padded[:height].copy(), padded[:height].copy()
+        for row in range(1, self.window):
+            np.minimum(least, padded[row : row + height], out=least)
+            np.maximum(most, padded[row : row + height], out=most)
+        found = np.zeros(values.shape, np.bool_)
+        for col in range(self.window):
+            found |= least[:, col : col + width] != values
+            found |= most[:, col : col + width] != values
+        return found

@@ -194,7 +194,7 @@ class _Work:
     def _hectares(self, run: RunDirectory) -> float:
         """Of the whole map of a run."""
         with self.watch("measuring", "rows of blocks") as progress:
-            return float(areas(run, progress=progress)["hectares"].sum())
+            return float(areas(run, progress=progress, pool=self.pool)["hectares"].sum())
 
     def _done(self, work: CompareBlock, items: Iterable[Area]) -> Iterator[Tally]:
         for result in self.pool.map(work, items):

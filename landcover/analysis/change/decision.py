@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -128,20 +129,21 @@ def judge(
         to = labels[-1].ravel()[places]
         weights = _weights(places, evidence, classes)
         before = np.float32(rule.changing / max(classes - 1, 1))
-        there = _at(known.astype(np.float32), places)
+        there = _around(np.pad(known, 1), places)
         found = _probability(weights, to, np.full(1, before), np.float32(rule.changing))
         for _ in range(HALO):
             support = np.zeros((len(places), classes), np.float32)
             for target in np.unique(to):
                 own = to == target
-                support[:, target] = _at(_plane(known, places[own], found[own]), places)
+                plane = _padded(known.shape, places[own], found[own])
+                support[:, target] = _around(plane, places)
             prior = (before + support) / (1 + there)[:, None]
             whole = (np.float32(rule.changing) + support.sum(axis=1)) / (1 + there)
             found = _probability(weights, to, prior, whole)
         score.ravel()[places] = found
         for target in np.unique(to):
             own = places[to == target]
-            neighbours.ravel()[own] = _at(_plane(known, own, 1), own)
+            neighbours.ravel()[own] = _around(_padded(known.shape, own, 1), own)
     return Judged(known, changed, flicker, other, score, neighbours)
 
 
@@ -204,22 +206,29 @@ def _probability(
     return found
 
 
-def _plane(like: Mask, places: npt.NDArray[np.intp], values: Vectors | int) -> Vectors:
-    """Values at places, and 0 elsewhere: dims (y, x)."""
-    plane = np.zeros(like.size, np.float32)
-    plane[places] = values
-    return plane.reshape(like.shape)
+def _padded(shape: tuple[int, ...], places: npt.NDArray[np.intp], values: Vectors | int) -> Vectors:
+    """Values at places, 0 elsewhere and along a rim of one: dims (y + 2, x + 2)."""
+    plane = np.zeros((shape[0] + 2, shape[1] + 2), np.float32)
+    plane.ravel()[_within(plane, places)] = values
+    return plane
 
 
-def _at(plane: Vectors, places: npt.NDArray[np.intp]) -> Vectors:
-    """The sum of the eight values around places: dims (place,)."""
-    return _around(plane).ravel()[places]
+def _around(plane: npt.NDArray[Any], places: npt.NDArray[np.intp]) -> Vectors:
+    """The sum of the eight values around places, of which most maps have few: dims (place,).
+
+    Args:
+        plane: dims (y + 2, x + 2), with a rim of one.
+        places: in the flat array without the rim.
+    """
+    width, middle, flat = plane.shape[1], _within(plane, places), plane.ravel()
+    whole = np.zeros(len(places), np.float32)
+    for step in [y * width + x for y in (-1, 0, 1) for x in (-1, 0, 1) if x or y]:
+        whole += flat[middle + step]
+    return whole
 
 
-def _around(plane: Vectors) -> Vectors:
-    """The sum of the eight values around each: dims (y, x), both."""
-    height, width = plane.shape
-    padded = np.pad(plane, 1)
-    down = padded[:height] + padded[1 : height + 1] + padded[2:]
-    whole: Vectors = down[:, :width] + down[:, 1 : width + 1] + down[:, 2:]
-    return whole - plane
+def _within(plane: npt.NDArray[Any], places: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Places in a flat array with a rim of one, by those in the array without."""
+    width = plane.shape[1]
+    inside: npt.NDArray[np.intp] = places + places // (width - 2) * 2 + width + 1
+    return inside
