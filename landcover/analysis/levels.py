@@ -43,7 +43,7 @@ class Level:
         found: dict[tuple[str, str], int] = {}
         for (reference, label), count in pairs.items():
             if reference is not None:
-                key = self.references.get(reference, reference), self.labels[label]
+                key = self.references.get(reference, reference), self.labels.get(label, label)
                 found[key] = found.get(key, 0) + count
         seen = {name for pair in found for name in pair}
         names = (*self.names, *sorted(seen - {*self.names}))

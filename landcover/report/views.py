@@ -27,7 +27,7 @@ from landcover.report.frame import bounds_in
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
 from landcover.runs.map_format.grid import MapGrid
-from landcover.runs.parts import read_part
+from landcover.runs.parts import all_parts, read_part
 from landcover.tiles.gdal import FAILURES, cause
 
 Classes = npt.NDArray[np.intp]
@@ -86,7 +86,7 @@ def scores_on(run: RunDirectory, frame: MapGrid, progress: Progress = no_progres
     with opened_map(run, names[0]) as file:
         own = _reduced(file, frame)
     table = _Means(own)
-    parts = run.parts("tiles")
+    parts = all_parts(run)
     for done, index in enumerate(parts, 1):
         table.add(read_part(run, index, _PLACED))
         progress(done, len(parts))

@@ -16,6 +16,8 @@ from landcover.small_files import load_json
 
 _log = logging.getLogger(__name__)
 _KEY = b"landcover"
+DAMAGED = (OSError, pa.ArrowException, KeyError, TypeError, ValueError)
+"""What is raised where a table is not as its task has written it."""
 _MARK = re.compile(r"\w*", re.ASCII)
 
 
@@ -50,19 +52,33 @@ class Counts:
 
 def counts_of(run: RunDirectory, index: int) -> Counts | None:
     """What a task has made of its tiles; None where it is not done, or its table is damaged."""
-    name = run.part("tiles", index)
     try:
-        with run.storage.open(name) as file:
-            values = load_json(pq.read_metadata(file).metadata[_KEY])
-        del values["index"]
-        return _checked(Counts(**values))
+        return read_counts(run, index)
     except FileNotFoundError:
         return None
     except StoreError:
         raise  # whether the task is done is not known
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        _log.warning("%s is damaged, its task is done again: %s", run.storage.where(name), error)
+    except DAMAGED as error:
+        name = run.storage.where(run.part("tiles", index))
+        _log.warning("%s is damaged, its task is done again: %s", name, error)
         return None
+
+
+def read_counts(run: RunDirectory, index: int) -> Counts:
+    """What a task has made of its tiles.
+
+    Raises:
+        FileNotFoundError: if it has no table.
+        Exception: one of :data:`DAMAGED`, if that is none that a task writes.
+    """
+    with run.storage.open(run.part("tiles", index)) as file:
+        said = pq.read_metadata(file)
+    values = load_json(said.metadata[_KEY])
+    del values["index"]
+    counts = _checked(Counts(**values))
+    if counts.scored != said.num_rows:
+        raise ValueError(f"it has {said.num_rows} rows, and {counts.scored} tiles were scored")
+    return counts
 
 
 def _checked(counts: Counts) -> Counts:

@@ -11,17 +11,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from landcover.errors import OutputError
-from landcover.runs.counts import Counts, counts_of
-from landcover.runs.directory import Kind, RunDirectory
+from landcover.errors import OutputError, StoreError
+from landcover.runs.counts import DAMAGED, Counts, counts_of, read_counts
+from landcover.runs.directory import MANIFEST, Kind, RunDirectory
 from landcover.runs.pixels import encode_pixels
 from landcover.runs.tables import Part, failures_table, tiles_table
 
+_AGAIN = "the command that made the run does again what is missing"
 # What may lie beside the table of a task.
 _BESIDE: tuple[Kind, ...] = ("quarantine", "pixels")
 
@@ -117,11 +120,41 @@ def read_parts(
     Raises:
         OutputError: if a part cannot be read.
     """
-    for index in run.parts(kind):
+    for index in all_parts(run) if kind == "tiles" else run.parts(kind):
         if kind == "tiles":
             yield read_part(run, index, columns)
         elif (counts := counts_of(run, index)) and counts.quarantined:
             yield _read(run, run.part(kind, index, counts.mark), columns)
+
+
+def all_parts(run: RunDirectory) -> list[int]:
+    """The indices of the tables of a run, in ascending order: of one that is done, of all of them.
+
+    Raises:
+        OutputError: if the run is done, and a table is damaged, or they do not have the tiles that
+            were scored. (A smoothed run of pixels has no tables.)
+    """
+    indices = run.parts("tiles")
+    said = run.manifest() if run.storage.exists(MANIFEST) else {}
+    scored = (said.get("tiles") or {}).get("scored")
+    if said.get("status") != "done" or scored is None or ("smoothed" in said and not indices):
+        return indices
+    with ThreadPoolExecutor(1 if run.storage.local is not None else 32) as pool:
+        found = sum(pool.map(partial(_scored, run), indices))
+    if found != scored:
+        reason = f"has tables of {found:,} tiles, and {scored:,} were scored: {_AGAIN}"
+        raise OutputError(run.path, reason)
+    return indices
+
+
+def _scored(run: RunDirectory, index: int) -> int:
+    try:
+        return read_counts(run, index).scored
+    except StoreError:
+        raise
+    except DAMAGED as error:
+        where = run.storage.where(run.part("tiles", index))
+        raise OutputError(where, f"cannot be read ({error}): {_AGAIN}") from error
 
 
 def read_part(run: RunDirectory, index: int, columns: Sequence[str] | None = None) -> pa.Table:
@@ -140,14 +173,29 @@ def read_part(run: RunDirectory, index: int, columns: Sequence[str] | None = Non
 
 def _read(run: RunDirectory, name: str, columns: Sequence[str] | None) -> pa.Table:
     try:
-        content = pa.BufferReader(run.storage.read(name))
-        if not run.date:
-            return pq.read_table(content, columns=list(columns) if columns else None)
-        asked = [*columns, "date"] if columns else None
-        table = pq.read_table(content, columns=asked, filters=[("date", "==", run.date)])
-        return table.select(list(columns)) if columns else table
+        table = _table(run, name, columns)
     except (OSError, pa.ArrowException) as error:
         raise OutputError(run.storage.where(name), f"cannot be read: {error}") from error
+    absent = [column for column in columns or () if column not in table.column_names]
+    if absent:
+        reason = f"has no column {absent[0]!r}: it is not what the run wrote"
+        raise OutputError(run.storage.where(name), reason)
+    codes = pc.unique(table["code"]).to_pylist() if "code" in table.column_names else []
+    if strange := [code for code in codes if code not in run.scheme.by_code]:
+        reason = (
+            f"holds class {strange[0]}, which is none of the run's: it is not what the run wrote"
+        )
+        raise OutputError(run.storage.where(name), reason)
+    return table
+
+
+def _table(run: RunDirectory, name: str, columns: Sequence[str] | None) -> pa.Table:
+    content = pa.BufferReader(run.storage.read(name))
+    if not run.date:
+        return pq.read_table(content, columns=list(columns) if columns else None)
+    asked = [*columns, "date"] if columns else None
+    table = pq.read_table(content, columns=asked, filters=[("date", "==", run.date)])
+    return table.select(list(columns)) if columns else table
 
 
 def _beside(run: RunDirectory, part: Part) -> dict[Kind, bytes]:

@@ -14,7 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
+import geopandas
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import rasterio
 from rasterio.transform import from_origin
@@ -24,18 +27,23 @@ from support.finished import tile_run
 import landcover
 from landcover.classes import classes_of, scheme
 from landcover.cli import progress
-from landcover.cli.main import main
+from landcover.cli.main import cli, main
 from landcover.runs.claiming import claim
+from landcover.runs.storage import LOCK
 
 NLCD6 = scheme("nlcd6")
 # {run} is the directory in question, {good} one that is whole, {out} a folder that is empty.
 COMMANDS: dict[str, str] = {
     "areas": "areas {run} -o {out}/a.csv --figure {out}/a.png",
     "areas of two": "areas {good} {run} -o {out}/a.csv --figure {out}/a.png",
+    "areas by zones": "areas {run} --by {good}/zones.gpkg --json -o {out}/a.csv",
     "accuracy": "accuracy {run} --reference {good}/map.tif --figure {out}/c.png",
+    "accuracy by points": "accuracy {run} --reference {good}/sample.gpkg --json",
+    "accuracy by a sample": "accuracy {run} --sample {good}/sample.gpkg",
     "sample": "sample {run} -o {out}/points.gpkg --size 100 --minimum 10",
     "smooth": "smooth {run} -o {out}/smooth",
     "smooth by area": "smooth {run} -o {out}/smooth --rule area --minimum-area 5000",
+    "smooth by probability": "smooth {run} -o {out}/smooth --rule probability --json",
     "change from": "change {run} {good} -o {out}/change",
     "change to": "change {good} {run} -o {out}/change",
     "report": "report {run} -o {out}/report.html",
@@ -120,6 +128,27 @@ def _parts(content: bytes) -> Spoil:
     return spoil
 
 
+def _fewer_tables(path: Path) -> None:
+    next((path / "tiles").iterdir()).unlink()
+
+
+def _fewer_rows(path: Path) -> None:
+    part = next((path / "tiles").iterdir())
+    table = pq.read_table(part)
+    pq.write_table(table.slice(1), part)
+
+
+def _other_table(path: Path) -> None:
+    """A table of another run in the place of one of its own."""
+    codes = np.full((3, 4), 40, np.uint8)
+    placed = tuple(from_origin(6e5, 4.6e6, 1, 1))[:6]
+    other = tile_run(path / "other", NLCD6, codes, "EPSG:26918", placed, 10)
+    next((path / "tiles").iterdir()).write_bytes(
+        Path(other.path, other.part("tiles", 0)).read_bytes()
+    )
+    shutil.rmtree(path / "other")
+
+
 SPOILT: dict[str, Spoil] = {
     "absent": _absent,
     "empty": _empty,
@@ -144,9 +173,19 @@ SPOILT: dict[str, Spoil] = {
     "map of colours": _other_raster(count=3),
     "map nowhere": _other_raster(crs=None),
     "tables torn": _parts(b"PAR1"),
+    "tables gone": _fewer_tables,
+    "tables short": _fewer_rows,
+    "tables of another run": _other_table,
+    "classes of another scheme": _saying(classes=scheme("nlcd3").to_json()),
+    "classes too few": _saying(
+        classes={"name": "nlcd6", "classes": NLCD6.to_json()["classes"][3:]}  # without forest
+    ),
 }
 # What these have is not needed by every command.
-MAYBE = {"model with nothing in it", "tables torn"}
+MAYBE = {"model with nothing in it", *(name for name in SPOILT if "tables" in name)}
+MAYBE |= {name for name in SPOILT if "classes" in name}
+# Commands that name the classes of a run, and do not look into its map.
+UNSEEN = {"stac"}
 
 
 @pytest.fixture(scope="module")
@@ -158,8 +197,17 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     codes[10:] = 80
     placed = tuple(from_origin(5e5, 4.5e6, 1, 1))[:6]
     scores = np.full(codes.shape, 0.9, np.float32)
-    tiles = (codes, "EPSG:26918", placed, 10, str(scene), scores)
-    return Path(tile_run(folder / "run", NLCD6, *tiles).path)
+    likely = np.full((*codes.shape, len(NLCD6)), 0.02, np.float32)
+    for place, code in enumerate(NLCD6.codes):
+        likely[codes == code, place] = 0.9
+    tiles = (codes, "EPSG:26918", placed, 10, str(scene), scores, likely)
+    counted = {"planned": codes.size, "scored": codes.size, "quarantined": 0, "skipped": 0}
+    run = landcover.open_run(tile_run(folder / "run", NLCD6, *tiles, tiles=counted).path)
+    drawn = run.sample(size=40, fewest=10)
+    drawn.assign(reference=drawn["mapped"]).to_file(Path(run.path, "sample.gpkg"))
+    zones = geopandas.GeoDataFrame({"name": ["all"]}, geometry=[drawn.union_all().envelope])
+    zones.set_crs(drawn.crs).to_file(Path(run.path, "zones.gpkg"))
+    return Path(run.path)
 
 
 @pytest.fixture
@@ -193,11 +241,65 @@ def test_a_directory_that_is_no_whole_run_is_refused_in_a_sentence_or_not_needed
     assert "defect" not in said.err
     if said.code == 0:
         assert spoilt in MAYBE and command != "report of change", said
-        assert {**after, **before} == after and (command == "accuracy" or after != before)
+        assert "classes" not in spoilt or command in UNSEEN
+        assert {**after, **before} == after and ("accuracy" in command or after != before)
         return
     assert said.code in (1, 2) and said.out == ""
     assert re.fullmatch(r"landcover: [^\n]+\n", said.err), said.err
     assert after == before and not list((tmp_path / "out").iterdir())
+
+
+def test_there_is_no_other_command_that_takes_a_run() -> None:
+    context = click.Context(cli)
+    commands = {name: cli.get_command(context, name) for name in cli.list_commands(context)}
+    taking = {
+        name
+        for name, command in commands.items()
+        for one in (command.params if command else ())
+        if isinstance(one, click.Argument) and one.name in ("run", "runs")
+    }
+    assert taking == {line.split()[0] for line in COMMANDS.values()}
+
+
+@pytest.mark.parametrize("spoilt", ["unfinished", "run.json torn", "map cut"])
+def test_programs_that_read_json_are_told_the_same(
+    given: Callable[[str], Said], good: Path, tmp_path: Path, spoilt: str
+) -> None:
+    shutil.copytree(good, tmp_path / "run")
+    SPOILT[spoilt](tmp_path / "run")
+    for line in COMMANDS.values():
+        assert given(line if "--json" in line else f"{line} --json") == given(line)
+
+
+@pytest.mark.parametrize("command", ["accuracy", "sample", "smooth", "vectorize", "stac"])
+def test_a_date_that_a_run_does_not_have_is_refused(
+    given: Callable[[str], Said], good: Path, tmp_path: Path, command: str
+) -> None:
+    shutil.copytree(good, tmp_path / "run")
+    said = given(f"{COMMANDS[command]} --date 1999-09-09")
+    assert said.code == 1 and said.out == "" and "1999-09-09" in said.err
+    assert re.fullmatch(r"landcover: [^\n]+\n", said.err), said.err
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("command", ["smooth", "smooth by area", "change from"])
+@pytest.mark.parametrize(
+    "there", ["of somebody", "run.json torn", "run.json of another program", "whole"]
+)
+def test_nothing_is_written_into_a_directory_of_others(
+    given: Callable[[str], Said], good: Path, tmp_path: Path, command: str, there: str
+) -> None:
+    shutil.copytree(good, tmp_path / "run")
+    place = tmp_path / "out" / COMMANDS[command].split("{out}/")[1].split()[0]
+    shutil.copytree(good, place)
+    SPOILT.get(there, lambda path: None)(place)
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    said = given(COMMANDS[command])
+    assert said.code == 1 and said.out == ""
+    assert re.fullmatch(r"landcover: [^\n]+\n", said.err) and "defect" not in said.err, said.err
+    after = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    assert {path: after.get(path) for path in before} == before
+    assert {path.name for path in {*after} - {*before}} <= {LOCK}
 
 
 @pytest.mark.parametrize("damaged", ["change.json", "candidates.parquet", "change.tif"])

@@ -21,7 +21,7 @@ from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.area import Area
 from landcover.runs.map_format.grid import MapGrid, file_names
 from landcover.runs.maps.maker import MAP
-from landcover.runs.parts import read_part
+from landcover.runs.parts import all_parts, read_part
 
 _MOST = 2**20  # tiles whose probabilities are held at once
 _NEEDED = ["source", "row", "col"]
@@ -176,7 +176,7 @@ def tiles_of(run: RunDirectory) -> tuple[SceneTiles, ...]:
     """
     scenes: dict[str, list[tuple[int, Area, str]]] = {}
     of_date: dict[str, str] = {}
-    for index in run.parts("tiles"):
+    for index in all_parts(run):
         found = _part(replace(run, date=""), index)
         if found is not None:
             source, of_date[source] = found[:2]

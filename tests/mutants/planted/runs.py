@@ -9,8 +9,8 @@ COUNTS = planted(
     "tests/runs/test_parts.py",
     (
         "a damaged part counts as done",
-        "run.storage.where(name), error)\n        return None\n",
-        "run.storage.where(name), error)\n        return Counts(0, 0, 0, 0, '')\n",
+        '"%s is damaged, its task is done again: %s", name, error)\n        return None\n',
+        "\"%s is damaged, its task is done again: %s\", name, error)\n        return Counts(0, 0, 0, 0, '')\n",
     ),
 )
 
