@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,6 @@ from rasterio.windows import Window
 
 from landcover.analysis.map_blocks import (
     MapView,
-    Progress,
     finished,
     grid_of,
     labels_pixels,
@@ -24,8 +23,9 @@ from landcover.analysis.square import Square
 from landcover.errors import ConfigError, OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
-from landcover.runs.map_format.area import Area, Codes
+from landcover.runs.map_format.area import Area, Codes, Size
 from landcover.runs.map_format.grid import MapGrid, file_names
+from landcover.runs.maps.origins import Known
 from landcover.runs.parts import read_part, read_parts
 
 Floats = npt.NDArray[np.float32]
@@ -41,25 +41,43 @@ class MeanProbability(Square):
     nor get one. It takes a run of tiles with ``output.probabilities``.
     """
 
-    def rows(self, view: MapView, progress: Progress) -> Iterator[Codes]:
-        """The map of codes, smoothed, from top to bottom: dims (y, x), some rows at a time.
 
-        Raises:
-            OutputError: if the map or a table of tiles cannot be read.
-        """
-        scenes, scheme = _scenes(view.run), view.run.scheme
-        codes = np.array([*scheme.codes, scheme.nodata], scheme.dtype)
-        height, width = view.grid.height, view.grid.width
-        step = max(1, _BYTES // (8 * width * len(scheme)))
-        for row in range(0, height, step):
-            first, last = max(0, row - self.margin), min(height, row + step + self.margin)
-            known = _seen(view, scenes, first, last)
-            best = self.summed(np.nan_to_num(known).astype(np.float64)).argmax(axis=-1)
-            classes = view.classes(Window(0, first, width, last - first))
-            chosen = (classes < len(scheme)) & ~np.isnan(known[..., 0])
-            classes[chosen] = best[chosen]
-            yield codes[classes[row - first :][:step]]
-            progress(min(row + step, height), height)
+@dataclass(frozen=True)
+class AveragedMap:
+    """A map of a run's tiles, smoothed: what the pixels of another run's map come from.
+
+    Args:
+        source: the run whose map it is.
+        name: of the map, relative to that run.
+        rule: how it is smoothed.
+    """
+
+    source: RunDirectory
+    name: str
+    rule: MeanProbability
+
+    def read(self, run: RunDirectory, size: Size, area: Area) -> Known:
+        """Smoothed pixels, which depend on those around the area, wherever it ends."""
+        scheme, codes = self.source.scheme, np.empty(area.shape, self.source.scheme.dtype)
+        step = max(1, _BYTES // (8 * area.shape[1] * len(scheme)))
+        with opened_map(self.source, self.name) as file:
+            view = MapView(self.source, (self.name,), file, ())
+            for row in range(area.row0, area.row1, step):
+                part = Area(row, min(row + step, area.row1), area.col0, area.col1)
+                codes[part.within(area)] = self._smoothed(view, part, size)
+        return Known(codes, area)
+
+    def _smoothed(self, view: MapView, part: Area, size: Size) -> Codes:
+        around = part.grown(self.rule.margin).overlap(size.area)
+        known = _seen(view.grid, self.source, around)
+        best = self.rule.summed(np.nan_to_num(known).astype(np.float64)).argmax(axis=-1)
+        height, width = around.shape
+        classes = view.classes(Window(around.col0, around.row0, width, height))
+        chosen = (classes < len(self.source.scheme)) & ~np.isnan(known[..., 0])
+        classes[chosen] = best[chosen]
+        codes = np.array([*self.source.scheme.codes, self.source.scheme.nodata])
+        smoothed: Codes = codes.astype(self.source.scheme.dtype)[classes[part.within(around)]]
+        return smoothed
 
 
 def refuse_without_probabilities(run: RunDirectory) -> None:
@@ -122,18 +140,20 @@ class _Scene:
         return found
 
 
-def _seen(view: MapView, scenes: list[_Scene], first: int, last: int) -> Floats:
-    """Probabilities of the tiles that some rows of a map show: dims (y, x, class), NaN for none.
+def _seen(grid: MapGrid, run: RunDirectory, area: Area) -> Floats:
+    """Probabilities of the tiles that some pixels of a map show: dims (y, x, class), NaN for none.
 
     A pixel shows the tile in which its centre lies, of the first scene whose map shows one there.
     """
-    known = np.full((last - first, view.grid.width, len(view.run.scheme)), np.nan, np.float32)
-    cols, rows = np.meshgrid(np.arange(view.grid.width) + 0.5, np.arange(first, last) + 0.5)
-    x, y = view.grid.position(cols, rows)
-    for scene in scenes:
+    known = np.full((*area.shape, len(run.scheme)), np.nan, np.float32)
+    cols, rows = np.meshgrid(
+        np.arange(area.col0, area.col1) + 0.5, np.arange(area.row0, area.row1) + 0.5
+    )
+    x, y = grid.position(cols, rows)
+    for scene in _scenes(run):
         places = x, y
-        if scene.grid.crs != view.grid.crs:
-            to_scene = pyproj.Transformer.from_crs(view.grid.crs, scene.grid.crs, always_xy=True)
+        if scene.grid.crs != grid.crs:
+            to_scene = pyproj.Transformer.from_crs(grid.crs, scene.grid.crs, always_xy=True)
             places = to_scene.transform(x, y)
         col, row = (np.floor(place) for place in scene.grid.pixel(*places))
         inside = (row >= 0) & (row < scene.grid.height) & (col >= 0) & (col < scene.grid.width)
@@ -141,14 +161,14 @@ def _seen(view: MapView, scenes: list[_Scene], first: int, last: int) -> Floats:
         if not inside.any():
             continue
         row, col = row[inside].astype(np.intp), col[inside].astype(np.intp)
-        area = Area(int(row.min()), int(row.max()) + 1, int(col.min()), int(col.max()) + 1)
-        found = scene.probabilities(area)
-        known[inside] = found[row - area.row0, col - area.col0]
+        held = Area(int(row.min()), int(row.max()) + 1, int(col.min()), int(col.max()) + 1)
+        known[inside] = scene.probabilities(held)[row - held.row0, col - held.col0]
     return known
 
 
-def _scenes(run: RunDirectory) -> list[_Scene]:
-    """The scenes of a run, in the order in which its map shows them."""
+@lru_cache(8)
+def _scenes(run: RunDirectory) -> tuple[_Scene, ...]:
+    """The scenes of a run, in the order in which its map shows them; looked up once a process."""
     said = finished(run)
     files = [name for name in said["files"] if name.endswith(".tif")]
     grids = {}
@@ -170,7 +190,7 @@ def _scenes(run: RunDirectory) -> list[_Scene]:
         row, col = (table[name].to_numpy() for name in ("row", "col"))
         held = Area(int(row.min()), int(row.max()) + 1, int(col.min()), int(col.max()) + 1)
         scenes[source].parts.append((index, held))
-    return sorted(scenes.values(), key=lambda scene: scene.date, reverse=True)
+    return tuple(sorted(scenes.values(), key=lambda scene: scene.date, reverse=True))
 
 
 def _map_of(run: RunDirectory, table: pa.Table, grids: dict[str, MapGrid]) -> str:

@@ -30,7 +30,11 @@ from landcover.analysis.map_blocks import (
     opened_map,
     read,
 )
-from landcover.analysis.mean_probability import MeanProbability, refuse_without_probabilities
+from landcover.analysis.mean_probability import (
+    AveragedMap,
+    MeanProbability,
+    refuse_without_probabilities,
+)
 from landcover.analysis.minimum_area import MinimumArea
 from landcover.analysis.plurality import Plurality
 from landcover.analysis.points import classes_at
@@ -43,7 +47,7 @@ from landcover.runs.map_format.area import Area, Size
 from landcover.runs.maps.layout import FOLDER
 from landcover.runs.maps.maker import MAP, MapMaker, Maps, steps_of
 from landcover.runs.maps.origins import Known, Mosaic, Origin
-from landcover.runs.parts import read_part
+from landcover.runs.parts import all_parts, read_part
 from landcover.tiles.gdal import address, gdal_settings
 
 Rule = Plurality | MeanProbability | MinimumArea
@@ -71,11 +75,7 @@ class SmoothedMap:
         with opened_map(self.source, self.name) as file:
             for row in range(area.row0, area.row1, _ROWS):
                 part = Area(row, min(row + _ROWS, area.row1), area.col0, area.col1)
-                margin = self.rule.margin
-                around = Area(
-                    *(part.row0 - margin, part.row1 + margin),
-                    *(part.col0 - margin, part.col1 + margin),
-                ).overlap(whole)
+                around = part.grown(self.rule.margin).overlap(whole)
                 height, width = around.shape
                 window = Window(around.col0, around.row0, width, height)
                 found = read(self.source.storage.where(self.name), file, window)
@@ -101,8 +101,8 @@ def smooth(
     ``probabilities``, else it stays that of the label they had. ``run.json`` says from which run it
     came, and how.
 
-    Workers smooth by plurality, piece by piece. What depends on more of the map (areas), or on tables
-    (probabilities), this process reads from top to bottom, and workers make the map of it.
+    Workers smooth by plurality and by probabilities, piece by piece. What depends on all of the map
+    (areas) this process reads from top to bottom, and workers make the map of it.
 
     Args:
         run: the directory of a run that is done, with a map.
@@ -183,6 +183,8 @@ def _origin(
     """What the pixels of a smoothed map come from."""
     if isinstance(rule, Plurality):
         return SmoothedMap(run, name, rule)
+    if isinstance(rule, MeanProbability):
+        return AveragedMap(run, name, rule)
     kept = f"{FOLDER}/smoothed-{name.replace('/', '-')}.tif"
     with opened_map(run, name) as file, tempfile.TemporaryDirectory() as folder:
         path, view = Path(folder, "smoothed.tif"), MapView(run, (name,), file, ())
@@ -221,7 +223,7 @@ def _relabel(run: RunDirectory, made: RunDirectory, maps: Maps) -> None:
     """Write the tables of tiles anew, with the classes of the smoothed map."""
     scheme = made.scheme
     names, codes = np.array(scheme.names, object), np.array(scheme.codes, np.int32)
-    for index in run.parts("tiles"):
+    for index in all_parts(run):
         table = read_part(run, index)
         crs = crs_of(table.schema)
         if crs is None or not table.num_rows:

@@ -59,11 +59,13 @@ def smoothed(values: Codes, window: int, centre: int) -> Codes:
     width=st.integers(1, 30),
     window=st.sampled_from([3, 5, 7]),
     centre=st.integers(1, 9),
+    field=st.sampled_from([1, 5, 12]),
 )
 def test_votes_are_those_of_counting_by_hand(
-    seed: int, height: int, width: int, window: int, centre: int
+    seed: int, height: int, width: int, window: int, centre: int, field: int
 ) -> None:
-    values = codes(seed, height, width)
+    fields = codes(seed, -(-height // field), -(-width // field))
+    values = np.kron(fields, np.ones((field, field), np.uint8))[:height, :width]
     found = Plurality(window, centre).apply(values, NLCD6)
     np.testing.assert_array_equal(found, smoothed(values, window, centre))
 

@@ -49,6 +49,12 @@ class Area(NamedTuple):
         """The same further down and to the right."""
         return Area(self.row0 + rows, self.row1 + rows, self.col0 + cols, self.col1 + cols)
 
+    def grown(self, margin: int) -> Area:
+        """The same with so much more on each side."""
+        return Area(
+            *(self.row0 - margin, self.row1 + margin), *(self.col0 - margin, self.col1 + margin)
+        )
+
     def within(self, whole: Area) -> tuple[slice, slice]:
         """Its place in an array that holds ``whole``."""
         rows = slice(self.row0 - whole.row0, self.row1 - whole.row0)
