@@ -44,14 +44,16 @@ def apart(measure: Callable[..., T], *arguments: Any) -> T:
         return process.submit(measure, *arguments).result()
 
 
-def peak_memory() -> int:
-    """The most memory that this process has had resident, in bytes, as Linux counts it.
+def peak_memory(process: int | str = "self") -> int:
+    """The most memory that a process has had resident, in bytes, as Linux counts it; 0 if it has ended.
 
     ``resource.getrusage`` would not do: a process begins with what the one that started it has used.
+
+    Raises:
+        OSError: if there is no such process.
     """
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found is not None
-    return int(found[1]) * 1024
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    return int(found[1]) * 1024 if found else 0
 
 
 def in_child(module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Said:
