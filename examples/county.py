@@ -15,6 +15,7 @@ import shutil
 from pathlib import Path
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -64,7 +65,9 @@ def main() -> None:
     print(accuracies(dates, runs, smoothed).round(3).to_string())
 
     print("\nnewly developed tiles that were found, and false alarms\n")
-    print(found(dates, runs, home).to_string(index=False))
+    curve = found(dates, runs, home)
+    print(curve.to_string(index=False, formatters={"found": "{:.1%}".format}))
+    draw_curve(curve, home / "curve.png")
 
     change = lc.change(
         runs["before"], runs["after"], output=home / "change", after_classes=["Developed"]
@@ -176,9 +179,23 @@ def row(
     """Count what was found of what was planted, and what was not planted."""
     return {
         "method": method,
-        "found": f"{(alarm & planted).sum() / planted.sum():.1%}",
+        "found": float((alarm & planted).sum() / planted.sum()),
         "false alarms": int((alarm & ~planted).sum()),
     }
+
+
+def draw_curve(table: pd.DataFrame, path: Path) -> None:
+    """How much is found against how many false alarms there are, by threshold."""
+    labels, change = table.iloc[0], table.iloc[1:]
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    axes.plot(change["false alarms"], 100 * change["found"], "o-", label="landcover change")
+    for _, one in change.iterrows():
+        place = one["false alarms"], 100 * one["found"]
+        axes.annotate(one["method"].split()[-1], place, (4, -12), textcoords="offset points")
+    axes.plot(labels["false alarms"], 100 * labels["found"], "rX", label="labels that differ")
+    axes.set(xlabel="false alarms, tiles", ylabel="found of what was built, %", xlim=(0, None))
+    axes.legend(loc="lower right")
+    figure.savefig(path, dpi=100)
 
 
 def majority(reference: Path) -> Codes:
