@@ -97,9 +97,21 @@ def _run(arguments: list[str]) -> int:
     except Exception as error:
         if "--debug" in arguments:
             logging.getLogger(__name__).exception("the traceback, as --debug asks for it")
+        if isinstance(error, OSError) and _unheard() and error.errno == errno.EPIPE:
+            return 1  # whoever read it has gone, as head does once it has seen enough
         _say(f"landcover: {_told(error)}")
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _unheard() -> bool:
+    """Whether what is printed gets nowhere; nothing more is sent there then, also at the end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _told(error: Exception) -> str:

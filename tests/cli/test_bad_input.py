@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -345,3 +346,25 @@ def test_a_plan_that_is_too_large_is_scored_only_when_it_is_meant(score: Score) 
     source = {"rasters": ["scene.tif"], "most_tiles": 1}
     _assert_refused(score(source=source), 2, "scene: has", "source.most_tiles", "--yes")
     assert score("--yes", source=source).code == 0
+
+
+def _printing_to(output: int) -> tuple[int, str]:
+    command = [sys.executable, "-m", "landcover.cli.main", "--version"]
+    ended = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True, check=False)
+    return ended.returncode, ended.stderr
+
+
+def test_what_is_printed_onto_a_full_disk_is_missed_in_a_sentence() -> None:
+    with Path("/dev/full").open("wb") as full:
+        code, said = _printing_to(full.fileno())
+    assert (code, said.count("\n")) == (1, 1)
+    assert said.startswith("landcover: a file could not be written or read: No space left")
+
+
+def test_a_reader_that_has_seen_enough_is_no_defect() -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    try:
+        assert _printing_to(writes) == (1, "")
+    finally:
+        os.close(writes)
