@@ -52,7 +52,7 @@ SLOW := tests/analysis/test_change_runs.py tests/analysis/test_minimum_area.py t
 	tests/hostile tests/labelling/test_everywhere.py tests/labelling/test_exports.py tests/labelling/test_prepare.py tests/models/cntk tests/models/test_keras_parts.py tests/models/test_keras_runtimes.py tests/models/test_keras_weights.py \
 	tests/models/test_advice_tensorflow.py tests/models/test_mean_image.py tests/models/test_published.py tests/models/test_runtimes.py \
 	tests/models/test_scaling.py tests/models/test_tensorflow.py tests/models/test_tensorflow_bounds.py tests/models/test_tensorflow_programs.py tests/oracle \
-	tests/reliability tests/report/test_browser.py tests/runs/maps tests/scoring/test_azure.py \
+	tests/reliability tests/report/test_browser.py tests/runs/maps tests/scoring/test_asked_again.py tests/scoring/test_azure.py \
 	tests/scoring/test_azure_failing.py tests/scoring/test_copies_of_tasks.py \
 	tests/scoring/test_dates.py tests/scoring/test_everywhere.py tests/scoring/test_extending.py \
 	tests/scoring/test_failing_calls.py tests/scoring/test_failing_stores.py tests/scoring/test_installation.py \

@@ -43,6 +43,7 @@ class _Source(_Part):
 
 class _Config(_Part):
     source: _Source = _Source()
+    output: Options = {}
 
 
 class _Plan(_Part):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
@@ -10,7 +9,6 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from landcover.classes import Scheme, classes_of
 from landcover.config import Config
 from landcover.contracts import Backend, Source
 from landcover.models.recipe import Recipe
@@ -18,11 +16,11 @@ from landcover.models.runtimes.facts import recorded_libraries
 from landcover.models.runtimes.placement import expects_gpu
 from landcover.plugins import load_backend
 from landcover.run import Run
-from landcover.runs.claiming import Overtaken, claim, ended_run, looked_at
+from landcover.runs.claiming import Overtaken, claim, looked_at
 from landcover.runs.directory import RunDirectory
-from landcover.runs.parts import finished
 from landcover.scoring.advice import advice
 from landcover.scoring.costs import Figures, remembered
+from landcover.scoring.ended import done_before, explained, identity, opened
 from landcover.scoring.execution import check_failures, score_tasks
 from landcover.scoring.installation import installation
 from landcover.scoring.model import open_models
@@ -40,7 +38,6 @@ from landcover.scoring.plan import (
 from landcover.scoring.precision import check_precision
 from landcover.scoring.readers import Limits
 from landcover.scoring.settled import Settled, is_settled, recorded, settle, shared_network
-from landcover.scoring.tasks import nothing_left
 from landcover.scoring.totals import Tiles, Totals
 from landcover.scoring.tuning import remembered as remembered_tuning
 from landcover.scoring.under_way import UnderWay
@@ -48,8 +45,6 @@ from landcover.scoring.window import recipe_of
 from landcover.scoring.worker import Job
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource
-
-_log = logging.getLogger(__name__)
 
 # What of a run's fingerprint says which inputs it has.
 INPUTS = ("scenes", "imagery", "images")
@@ -102,12 +97,13 @@ def _run(
     settled = recorded(asked, config)
     source = make_source(config.source, asked)
     planned = source.count()  # first, as it says whether there are too many to go through
-    if is_settled(settled.recipe) and (done := _done(config, settled.recipe, source, planned)):
+    what = (config, settled.recipe, source, planned)
+    if is_settled(settled.recipe) and (done := done_before(*what, backend, looked)):
         return done
     tell_hidden(source, config.output.overlap)
     totals = Totals(planned)
     with ExitStack() as open_until_done:
-        pool = open_until_done.enter_context(_opened(config, backend))
+        pool = open_until_done.enter_context(opened(config, backend))
         # A cluster that does not answer says so here, before anything is written.
         threads = pool.threads
         settled = settle(settled, config, source, planned, pool)
@@ -133,7 +129,7 @@ def _run(
                 patience=config.failures.patience,
                 under_way=UnderWay(directory.path) if here else None,
             )
-            with _explained(directory, totals):
+            with explained(directory, totals.summary):
                 checked = settled.told or _precision(own, job, source)
                 changed = score_tasks(pool, job, source, config, totals, progress, extend)
                 summary = totals.summary() | checked | changed
@@ -144,41 +140,6 @@ def _run(
             directory.finish(summary | _taken(config, totals, time.perf_counter() - started))
     check_failures(config, totals)
     return Run.open(config.output.path)
-
-
-def _done(
-    config: Config, recipe: Recipe, source: RasterSource | ImageSource, planned: int
-) -> Run | None:
-    """The run that is asked for, where nothing of it is left to do.
-
-    Raises:
-        TooManyFailures: nothing is left to do, but more tiles failed than allowed.
-    """
-    size = recorded_task_size(config.output.path)
-    if size is None:
-        return None
-    source = source.divided(size)
-    directory = ended_run(config.output.path, *_identity(config, recipe, source))
-    if directory is None:
-        return None
-    parts = finished(directory)
-    if not nothing_left(source, parts):
-        return None
-    totals = Totals(planned)
-    totals.add_earlier(parts)
-    _log.warning("%s: this run is done, and nothing is left to score", config.output.path)
-    check_failures(config, totals)
-    return Run.open(config.output.path)
-
-
-def _identity(
-    config: Config, recipe: Recipe, source: RasterSource | ImageSource
-) -> tuple[dict[str, object], Scheme]:
-    """What decides what a run writes, and its classes."""
-    fingerprint = {"model": recipe.identity(), **source.fingerprint()}
-    if config.output.overlap != "first":  # runs from before there was a choice have no such key
-        fingerprint["overlap"] = config.output.overlap
-    return fingerprint, classes_of(recipe.classes, recipe.scheme)
 
 
 def _works_here(config: Config, backend: Backend | None) -> bool:
@@ -251,30 +212,10 @@ def _claimed(
         "versions": _versions(),
         "plan": {"tiles": totals.planned, "task_tiles": source.task_tiles},
     }
-    identity = _identity(config, settled.recipe, source)
+    whose = identity(config, settled.recipe, source)
     how: dict[str, Any] = {"extended": extended, "looked": looked}
-    with claim(config.output.path, *identity, manifest, **how) as directory:
+    with claim(config.output.path, *whose, manifest, **how) as directory:
         yield directory
-
-
-@contextmanager
-def _opened(config: Config, backend: Backend | None) -> Iterator[Backend]:
-    if backend is not None:
-        yield backend
-    else:
-        with load_backend(config.backend.name, **config.backend.options) as made:
-            yield made
-
-
-@contextmanager
-def _explained(directory: RunDirectory, totals: Totals) -> Iterator[None]:
-    """Say in ``run.json`` why a run ended early; it can be gone on with."""
-    try:
-        yield
-    except BaseException as error:
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        directory.finish({**totals.summary(), "reason": str(error)}, status)
-        raise
 
 
 def _versions() -> dict[str, str]:

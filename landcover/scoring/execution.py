@@ -72,8 +72,8 @@ def score_tasks(
             _check_report(job, result)
             totals.add(result)
         progress(totals.progress)
-        if config.failures.policy == "fail" and totals.tiles["quarantined"]:
-            raise _too_many(config, totals, allowed=0)
+        if config.failures.policy == "fail":
+            check_failures(config, totals)
     for one in lost:
         _spare(pool, job, one, totals)
         tasks.came_home(one.item.index)
@@ -116,14 +116,10 @@ def check_failures(config: Config, totals: Totals) -> None:
     Raises:
         TooManyFailures: it is more.
     """
-    allowed = config.failures.at_most
-    if totals.tiles["quarantined"] > allowed * totals.planned:
-        raise _too_many(config, totals, allowed)
-
-
-def _too_many(config: Config, totals: Totals, allowed: float) -> TooManyFailures:
-    failed = totals.tiles["quarantined"]
-    return TooManyFailures(failed, totals.planned, allowed, config.output.path, totals.retryable)
+    allowed = 0 if config.failures.policy == "fail" else config.failures.at_most
+    failed, planned = totals.tiles["quarantined"], totals.planned
+    if failed > allowed * planned:
+        raise TooManyFailures(failed, planned, allowed, config.output.path, totals.retryable)
 
 
 def _check_report(job: Job, report: Report) -> None:

@@ -552,17 +552,17 @@ EXECUTION = planted(
     "tests/scoring/test_score.py tests/scoring/test_tasks.py",
     (
         "too many failures are fine",
-        '    if totals.tiles["quarantined"] > allowed * totals.planned:\n',
+        "    if failed > allowed * planned:\n",
         "    if False:\n",
     ),
     (
         "as many failures as allowed are too many",
-        "> allowed * totals.planned:",
-        ">= allowed * totals.planned:",
+        "failed > allowed * planned:",
+        "failed >= allowed * planned:",
     ),
     (
         "the policy fail is quarantine",
-        'if config.failures.policy == "fail" and totals.tiles["quarantined"]:',
+        'if config.failures.policy == "fail":',
         "if False:",
     ),
     ("the sum is not checked", "    tasks.check(job.run, totals.done)\n", ""),
@@ -584,24 +584,20 @@ EXECUTION = planted(
     ("what may be tried again counts twice", "if not one.retryable})", "})"),
 )
 
-DRIVER = planted(
-    "landcover/scoring/driver.py",
-    "tests/scoring/test_score.py tests/scoring/test_tasks.py tests/scoring/test_tuning.py",
+ENDED = planted(
+    "landcover/scoring/ended.py",
+    "tests/scoring/test_score.py tests/scoring/test_asked_again.py",
     (
         "another job is done",
         "    if directory is None:\n        return None\n    parts",
-        "    if directory is None:\n        directory = RunDirectory(config.output.path, _identity(recipe, source)[1])\n    parts",
+        "    if directory is None:\n        directory = RunDirectory.open(config.output.path)\n    parts",
     ),
     (
         "a finished run with new images is done",
         "    if not nothing_left(source, parts):\n",
         "    if False:\n",
     ),
-    (
-        "a finished run with too many failures is fine",
-        "    check_failures(config, totals)\n    return Run.open(config.output.path)\n\n\ndef _identity",
-        "    return Run.open(config.output.path)\n\n\ndef _identity",
-    ),
+    ("a finished run with too many failures is fine", "    check_failures(config, totals)\n", ""),
     (
         "the model does not matter",
         'fingerprint = {"model": recipe.identity(), **source.fingerprint()}',
@@ -613,14 +609,30 @@ DRIVER = planted(
         'fingerprint = {"model": recipe.identity()}',
     ),
     (
-        "tasks of another size on resume",
-        "size = recorded_task_size(config.output.path) or config.source.task",
-        "size = config.source.task",
+        "probabilities do not matter",
+        "    if config.output.probabilities:\n",
+        "    if False:\n",
+    ),
+    ("maps stay what they were", "    if not _shows_what_is_asked(", "    if not bool("),
+    (
+        "maps are always made again",
+        "was.get(key) in (None, getattr(config.output, key))",
+        "was.get(key) == 0",
     ),
     (
         "an interrupted run looks as if it goes on",
-        '        directory.finish({**totals.summary(), "reason": str(error)}, status)\n',
+        '        directory.finish({**summary(), "reason": str(error)}, status)\n',
         "",
+    ),
+)
+
+DRIVER = planted(
+    "landcover/scoring/driver.py",
+    "tests/scoring/test_score.py tests/scoring/test_tasks.py tests/scoring/test_tuning.py",
+    (
+        "tasks of another size on resume",
+        "size = recorded_task_size(config.output.path) or config.source.task",
+        "size = config.source.task",
     ),
     (
         "maps are made before the sum is checked",
@@ -842,4 +854,75 @@ OUTCOME = planted(
         "    files.append(name)\n    return []",
         "    return []",
     ),
+)
+
+POISON = planted(
+    "landcover/scoring/poison.py",
+    "tests/scoring/test_poison.py",
+    (
+        "all of a task is given up",
+        "return whole if spared is None else _only(workers.map(careful, [spared]))",
+        "return whole",
+    ),
+    (
+        "one half is searched",
+        "for half in (places[:middle], places[middle:])",
+        "for half in (places[:middle],)",
+    ),
+    (
+        "the first of several is enough",
+        "        suspects = [one for one in left if len(one) > 1]\n",
+        "        suspects = [] if poison else [one for one in left if len(one) > 1]\n",
+    ),
+    (
+        "its neighbours are left out as well",
+        "poison += [one[0] for one in left if len(one) == 1]",
+        "poison += [one[0] + at for one in left if len(one) == 1 for at in (0, 1)]",
+    ),
+)
+
+SETTLED = planted(
+    "landcover/scoring/settled.py",
+    "tests/scoring/test_promise.py",
+    (
+        "an earlier promise is enough for a larger one",
+        'enough = check.get("lower_bound", 1.0) >= config.precision_check.at_least',
+        "enough = True",
+    ),
+)
+
+PRECISION_BOUND = planted(
+    "landcover/scoring/precision.py",
+    "tests/scoring/test_promise.py tests/scoring/test_precision.py",
+    (
+        "what was seen is the promise",
+        "bound = round(found.labels.lower_bound(error), 6)",
+        "bound = round(found.labels.share, 6)",
+    ),
+)
+
+WINDOW = planted(
+    "landcover/scoring/window.py",
+    "tests/scoring/test_window.py",
+    (
+        "windows that label differently will do",
+        "            elif not _same(smallest, model):\n",
+        "            elif False:\n",
+    ),
+    (
+        "a halo smaller than the network looks",
+        "    if told is not None and told < seen:\n",
+        "    if False:\n",
+    ),
+    (
+        "the window of a run is chosen anew",
+        "found = _recorded(config) or _remembered",
+        "found = _remembered",
+    ),
+    (
+        "the first window in the large one alone",
+        "    for at in (0, last):\n",
+        "    for at in ():\n",
+    ),
+    ("halos are rounded down", "return -(-seen // step) * step", "return seen // step * step"),
 )
