@@ -86,7 +86,8 @@ class _OpenRaster:
 
     def labels(self, scene: Scene, block: Block) -> Labels:
         asked = self.reference.asked
-        steps = asked.steps or max(_FEWEST, places_across(self.file, _tile_grid(scene, block)))
+        # By the scene as a whole: a label does not depend on the block in which a tile is looked at.
+        steps = asked.steps or max(_FEWEST, places_across(self.file, _tile_grid(scene)))
         found = np.empty((block.row1 - block.row0, block.col1 - block.col0), np.int16)
         for part in _parts(block, max(1, _PLACES // steps**2)):
             within = (
@@ -130,12 +131,12 @@ def places_of(scene: Scene, block: Block, steps: Size) -> tuple[Coordinates, Coo
     return (c + a * (col + x)).reshape(shape), (f + e * (row + y)).reshape(shape)
 
 
-def _tile_grid(scene: Scene, block: Block) -> MapGrid:
-    """A pixel as large as a tile, for each of the tiles of a block."""
-    grid, (a, b, _, d, e, _) = scene.grid, scene.transform
-    _, _, c, _, _, f = scene.transform_at(*grid.corner(block.row0, block.col0))
+def _tile_grid(scene: Scene) -> MapGrid:
+    """Pixels as large as tiles, as many as lie in the scene."""
+    grid, (a, b, c, d, e, f) = scene.grid, scene.transform
     placed = (a * grid.tile.cols, b, c, d, e * grid.tile.rows, f)
-    return MapGrid(scene.crs, placed, block.col1 - block.col0, block.row1 - block.row0)
+    cols, rows = grid.width / grid.tile.cols, grid.height / grid.tile.rows
+    return MapGrid(scene.crs, placed, max(1, round(cols)), max(1, round(rows)))
 
 
 def _parts(block: Block, most: int) -> Iterator[Block]:

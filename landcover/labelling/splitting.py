@@ -25,8 +25,9 @@ Splits = npt.NDArray[np.int8]
 _SIDE = 4
 # Outlines are taken to be smaller by this share: edges that are those of the ground lie in it.
 _SLACK = 1e-3
-# How far edges of regions may be off in the plane, in metres.
-_TOLERANCE = 0.1
+# How far edges of regions may be off in the plane, as a share of tiles: well within the slack, so that
+# it does not matter which tiles are looked at together.
+_TOLERANCE = _SLACK / 10
 
 
 class Splitting(Protocol):
@@ -106,12 +107,13 @@ class Grounds:
         centres = outlines.mean(axis=1, keepdims=True)
         tiles = shapely.polygons(centres + (1 - _SLACK) * (outlines - centres))
         frame = shapely.box(*shapely.total_bounds(tiles)).buffer(self.buffer + 1)
+        tolerance = _TOLERANCE * float(shapely.length(tiles).min()) / 4
         found = np.full(len(tiles), own if own >= 0 else self.rest, np.int8)
         near = np.zeros((len(self.areas), len(tiles)), bool)
         for place, at in enumerate(self.areas):
             if at is None:
                 continue
-            area = _near(at, self.plane, frame.bounds)
+            area = _near(at, self.plane, frame.bounds, tolerance)
             near[place] = shapely.dwithin(area, tiles, self.buffer)
             if own < 0:
                 found[shapely.covers(area, tiles)] = place
@@ -121,6 +123,8 @@ class Grounds:
 
 
 @lru_cache(maxsize=64)
-def _near(at: RegionAt, plane: str, bounds: tuple[float, float, float, float]) -> Any:
+def _near(
+    at: RegionAt, plane: str, bounds: tuple[float, float, float, float], tolerance: float
+) -> Any:
     """The ground of a split in the plane, around some tiles."""
-    return at.region().near(plane, bounds, _TOLERANCE)
+    return at.region().near(plane, bounds, tolerance)

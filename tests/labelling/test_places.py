@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyproj
 import pytest
+import shapely
 from support.ground import around, codes_at, squares, write_codes
 from support.rasters import imagery, write
 
 from landcover.analysis.reference_raster import ReferenceRaster
 from landcover.classes import scheme
+from landcover.labelling.plane import outlines_of, plane_of
 from landcover.labelling.reference import RasterReference
 from landcover.labelling.rules import REASONS, Asked, legend_of
 from landcover.labelling.settings import LabelSettings
-from landcover.tiles.grid import Block
+from landcover.labelling.splitting import Grounds
+from landcover.tiles.grid import Block, Size
 from landcover.tiles.rasters import RasterSource
+from landcover.tiles.regions import Region, known
 
 GROUPS = {21: 20, 24: 20, 41: 40, 82: 80, 71: 70}
 SINUSOIDAL = "+proj=sinu +lon_0=-97 +R=6371007 +units=m"
@@ -120,6 +126,39 @@ def test_a_majority_is_the_share_of_a_tile_in_pixels_of_the_reference(tmp_path: 
         assert ((found > 0) == (best >= share)).all()
         for group, part in most.items():
             np.testing.assert_array_less(best[found == group] - 1e-9, part[found == group])
+
+
+def test_a_label_does_not_depend_on_which_tiles_are_looked_at_together(tmp_path: Path) -> None:
+    """Of a scene from 39 to 60 degrees north, in which a degree is 39 to 56 of the reference's pixels."""
+    scene = _scene(tmp_path, "EPSG:4326", (-106.0, 60.0), 0.05)
+    corner = around("EPSG:5070", -96.5, 49.5, "EPSG:4326", 3_600_000)
+    path = write_codes(tmp_path / "codes.tif", squares(900, 1), "EPSG:5070", corner, 4000.0)
+    reference = _reference(path, "majority", share=0.18, scheme="nlcd")
+    rows, cols = scene.grid.rows, scene.grid.cols
+    with reference.opened() as opened:
+        together = opened.labels(scene, Block(0, rows, 0, cols))
+        apart = [opened.labels(scene, Block(row, row + 1, 0, cols))[0] for row in range(rows)]
+    assert len({*together.ravel()}) >= 3
+    np.testing.assert_array_equal(together, apart)
+
+
+def test_tiles_along_the_edge_of_a_region_lie_in_it_whichever_are_looked_at_together(
+    tmp_path: Path,
+) -> None:
+    """Edges of 100 km, straight in UTM and bent in the plane in which tiles are split."""
+    scene = _scene(tmp_path, "EPSG:26914", (700_000, 4_000_000), 1.0)
+    edge, tile = 100_000, Size(16, 16)
+    scene = replace(
+        scene, grid=replace(scene.grid, width=edge, height=edge, tile=tile, stride=tile)
+    )
+    county = shapely.box(700_000, 4_000_000 - edge, 700_000 + edge, 4_000_000)
+    region = Region(np.array([county], object), pyproj.CRS.from_user_input(26914), "county")
+    plane = plane_of([scene])
+    splitting = Grounds(plane, 0.0, (None, known(region), None), 0)
+    for block in (Block(0, 1, 0, 6250), Block(6249, 6250, 0, 6250), Block(0, 6250, 0, 1)):
+        outlines = outlines_of(scene, block, plane)
+        assert (splitting.of(outlines, -1) == 1).all()
+        assert (splitting.of(outlines[3000:3007], -1) == 1).all()
 
 
 def test_pyramids_of_a_reference_change_no_label(tmp_path: Path) -> None:
