@@ -11,7 +11,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from landcover.models.cntk import choose, read, to_onnx
-from landcover.models.graph_analysis.receptive_field import receptive_fields
+from landcover.models.graph_analysis.receptive_field import dependencies, receptive_fields
 
 
 def _network(nodes: list[onnx.NodeProto], **weights: np.ndarray) -> onnx.ModelProto:
@@ -69,6 +69,32 @@ def test_an_unknown_operation_depends_on_all_that_it_reads() -> None:
     found = _field(_network(nodes, axis=np.array(2)))
     # Element by element as far as shapes tell: the table of rules is where CumSum would go.
     assert found == {"y": (1, 1)} or found == {"y": (40, 48)}
+
+
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+@pytest.mark.parametrize(
+    "places", ["half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"]
+)
+@pytest.mark.parametrize(
+    ("factor", "smooth"), [(2.0, 0), (3.0, 0), (4.0, 0), (2.5, 0), (0.25, 0), (0.25, 1)]
+)
+def test_a_resampled_element_depends_on_no_pixel_but_those_that_are_told(
+    mode: str, places: str, factor: float, smooth: int
+) -> None:
+    how = {"mode": mode, "coordinate_transformation_mode": places, "antialias": smooth}
+    node = helper.make_node("Resize", ["x", "", "scales"], ["y"], **how)
+    model = _network([node], scales=np.array([1, 1, 1, factor], np.float32))
+    model.opset_import[0].version = 18
+    spans = dependencies(model, {"x": (1, 2, 40, 48)}, (2, 3))["y"]
+    low, high = spans[2].min(axis=(0, 1, 2)), -spans[3].min(axis=(0, 1, 2))
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    base = np.random.default_rng(5).normal(size=(1, 2, 40, 48)).astype(np.float32)
+    (before,) = session.run(None, {"x": base})
+    for pixel in range(48):
+        changed = base.copy()
+        changed[..., pixel] += 10
+        touched = np.abs(session.run(None, {"x": changed})[0] - before).max(axis=(0, 1, 2)) > 1e-2
+        assert (low[touched] <= pixel).all() and (high[touched] >= pixel).all()
 
 
 @pytest.mark.parametrize(

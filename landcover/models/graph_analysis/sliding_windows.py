@@ -17,6 +17,9 @@ from landcover.models.graph_analysis.pixel_dependencies import Spans
 Array: TypeAlias = npt.NDArray[Any]
 Rule: TypeAlias = Callable[[onnx.NodeProto, Spans, Sequence[Array | None]], Spans]
 
+# Of an element: a place on one may be computed as one just beside it.
+_ROUNDING: Final = 1e-6
+
 
 @dataclass(frozen=True)
 class Window:
@@ -100,21 +103,46 @@ def _padding(node: onnx.NodeProto, source: Spans, constants: Sequence[Array | No
 def _resampling(node: onnx.NodeProto, source: Spans, constants: Sequence[Array | None]) -> Spans:
     """Interpolation: from every element to the neighbours that it lies between."""
     given = _attributes(node)
-    reach = 2 if given.get("mode") == b"cubic" else 1
     told = [value for value in constants if value is not None and value.size == source.ndim - 1]
     if not told:
         raise ValueError("resampled to an unknown size")
     sizes = told[-1]
     whole = sizes.dtype.kind == "i"
+    # Upsample and the first Resize, which know factors alone, had one way only.
+    usual = b"asymmetric" if len(node.input) < 3 else b"half_pixel"
+    mode = given.get("coordinate_transformation_mode", usual).decode()
     for axis, extent in enumerate(source.shape[1:]):
         wanted = int(sizes[axis]) if whole else int(np.floor(extent * float(sizes[axis])))
         if wanted == extent:
             continue
-        places = (np.arange(wanted) + 0.5) * extent / wanted - 0.5
-        near = [np.floor(places) + step for step in range(1 - reach, reach + 1)]
+        step = extent / wanted if whole else 1 / float(sizes[axis])
+        places = _places(mode, wanted, extent, step)
+        reach = 2 if given.get("mode") == b"cubic" else 1
+        if given.get("antialias"):  # the kernel is as wide as what it takes together
+            reach = int(np.ceil(reach * max(1.0, step)))
+        near = [np.floor(places + _ROUNDING) + each for each in range(1 - reach, reach + 1)]
         index = [np.clip(at, 0, extent - 1).astype(np.int64) for at in near]
         source = np.stack([source.take(at, axis=axis + 1) for at in index]).min(axis=0)
     return source
+
+
+def _places(mode: str, wanted: int, extent: int, step: float) -> npt.NDArray[np.float64]:
+    """Where elements of a result lie among those that are resampled, as ONNX's Resize has it.
+
+    Raises:
+        ValueError: they lie where another input says.
+    """
+    at = np.arange(wanted, dtype=np.float64)
+    if mode == "align_corners":
+        return at * (extent - 1) / max(1, wanted - 1)
+    if mode == "asymmetric":
+        return at * step
+    if mode not in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel"):
+        raise ValueError(f"resampled by {mode}")
+    if mode == "pytorch_half_pixel" and wanted == 1:
+        return at
+    off = (extent - wanted * step) / 2 if mode == "half_pixel_symmetric" else 0.0
+    return off + (at + 0.5) * step - 0.5
 
 
 def _normalization(node: onnx.NodeProto, source: Spans, constants: Sequence[Array | None]) -> Spans:
