@@ -140,7 +140,7 @@ class BackendTests:
         self._need_processes()
         results = list(backend.map(partial(_deadly, os.getpid()), range(6)))
         lost = [result for result in results if isinstance(result, Lost)]
-        assert [one.item for one in lost] == [3]
+        assert [(one.item, one.died) for one in lost] == [(3, True)]
         assert lost[0].reason
         assert sorted(cast("set[int]", set(results) - set(lost))) == [0, 1, 2, 4, 5]
 
@@ -157,14 +157,15 @@ class BackendTests:
     ) -> None:
         results = list(backend.map(_never_fit, range(6)))
         lost = [result for result in results if isinstance(result, Lost)]
-        assert [one.item for one in lost] == [3]
+        assert [(one.item, one.died) for one in lost] == [(3, False)]
         assert f"worker {socket.gethostname()}:" in lost[0].reason
         assert "no credentials" in lost[0].reason
         assert sorted(cast("set[int]", set(results) - set(lost))) == [0, 1, 2, 4, 5]
 
     def test_a_run_that_no_worker_can_do_ends_with_every_item_lost(self, backend: Backend) -> None:
         results = list(backend.map(_unfit, range(5)))
-        assert sorted(one.item for one in results if isinstance(one, Lost)) == list(range(5))
+        lost = [(one.item, one.died) for one in results if isinstance(one, Lost)]
+        assert sorted(lost) == [(item, False) for item in range(5)]
 
     def _need_processes(self) -> None:
         if not self.workers_are_processes:

@@ -79,11 +79,14 @@ def test_a_given_session_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     from pyspark.sql import SparkSession
 
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    session = SparkSession.builder.master("local[3]").config("spark.ui.enabled", "false")
-    session = session.config("spark.driver.host", "127.0.0.1").getOrCreate()
+    session = SparkSession.builder.master("local[5]").config("spark.ui.enabled", "false")
+    session = session.config("spark.driver.host", "127.0.0.1").config("spark.task.cpus", "2")
+    session = session.getOrCreate()
     try:
-        with load_backend("spark", session=session, workers=2, threads=4) as backend:
-            assert (backend.slots, backend.threads) == (2, 4)
+        whole = load_backend("spark", session=session)
+        assert (whole.slots, whole.threads) == (2, 2)
+        with load_backend("spark", session=session, workers=1, threads=4) as backend:
+            assert (backend.slots, backend.threads) == (1, 4)
             assert sorted(backend.map(abs, range(5))) == list(range(5))
         assert session.range(3).count() == 3
         second = load_backend("spark", workers=2)
@@ -118,7 +121,7 @@ def test_a_java_vm_that_dies_ends_the_run_and_not_the_next_whose_own_ends_with_i
     with load_backend("spark", workers=2, threads=2) as backend:
         assert (backend.slots, backend.threads) == (2, 2)
         assert _javas() == before
-        assert sorted(backend.map(abs, range(5))) == list(range(5))
+        assert len(set(backend.map(lambda _: os.getpid(), range(100)))) == 2
         (java,) = _javas() - before
         assert (
             "-XX:TieredStopAtLevel=1" in psutil.Process(java).cmdline()
