@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,7 @@ class Fault:
             path, _, name = test.partition("::")
             name = name.rpartition("::")[2]
             if not (root / path).exists() or (
-                name and f"def {name}(" not in (root / path).read_text()
+                name and not re.search(rf"(def|class) {name}\b", (root / path).read_text())
             ):
                 found.append(f"{self}: stale: there is no test {test}")
         return found

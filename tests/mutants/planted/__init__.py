@@ -10,6 +10,7 @@ from mutants.planted import (
     backends,
     change,
     images,
+    maps,
     models,
     protocol,
     report,
@@ -20,7 +21,20 @@ from mutants.planted import (
     tiles,
 )
 
-_LISTS = (tiles, scenes, images, models, scoring, runs, protocol, backends, shared, change, report)
+_LISTS = (
+    tiles,
+    scenes,
+    images,
+    models,
+    scoring,
+    runs,
+    maps,
+    protocol,
+    backends,
+    shared,
+    change,
+    report,
+)
 
 
 def _of(module: ModuleType) -> Iterator[Fault]:

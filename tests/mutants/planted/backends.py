@@ -187,3 +187,188 @@ SPARK_MAP = planted(
         "if True:",
     ),
 )
+
+_OWN_DASK = "tests/backends/test_dask.py::TestOwnCluster"
+_OWN_SPARK = "tests/backends/test_spark.py::TestLocalSession"
+_CPUS = "tests/backends/test_cpus.py"
+
+DASK_ITEMS = planted(
+    "backends/dask_tasks.py",
+    _OWN_DASK,
+    ("whose workers died is not told", 'the last was {last}", died=True)', 'the last was {last}")'),
+    (
+        "what no worker can do has killed them",
+        'in vain; {last}")',
+        'in vain; {last}", died=True)',
+    ),
+    (
+        "what was left is done all the same",
+        "                self._client.cancel(dropped)\n",
+        "                pass\n",
+    ),
+    (
+        "refusals are results",
+        "            except WorkerUnfit as unfit:\n                one.refusals",
+        "            except ZeroDivisionError as unfit:\n                one.refusals",
+    ),
+    (
+        "items are pulled as they come",
+        "islice(remaining, room)]",
+        "islice(remaining, 10 * room)]",
+    ),
+)
+
+DASK_SHARES = planted(
+    "backends/dask.py",
+    _CPUS,
+    (
+        "each worker has all CPUs",
+        "self._threads or max(1, cpus // workers)",
+        "self._threads or cpus",
+    ),
+    ("threads are not counted", "if self._threads else None", "if False else None"),
+    ("a worker may have no CPU", "max(1, cpus // workers)", "cpus // workers"),
+    (
+        "threads that are told are passed over",
+        "return workers, self._threads or max",
+        "return workers, max",
+    ),
+)
+
+DASK_OTHERS = planted(
+    "backends/dask.py",
+    "tests/backends/test_dask.py::test_workers_is_the_most_to_use_of_a_running_cluster"
+    " tests/backends/test_dask.py::test_an_own_cluster_measures_nothing_for_a_dashboard_that_is_not_there"
+    " tests/backends/test_private_clusters.py::test_an_own_dask_cluster_answers_nobody_else",
+    (
+        "all workers are slots",
+        "addresses(self._client())[: self._workers]",
+        "addresses(self._client())",
+    ),
+    (
+        "this process has the settings of its clusters",
+        "            with dask.config.set(_OWN):\n",
+        "            if dask.config.set(_OWN):\n",
+    ),
+    ("anybody may connect", "                    security=Security.temporary(),\n", ""),
+)
+
+DASK_REFUSALS = planted(
+    "backends/dask_workers.py",
+    "tests/backends/test_dask.py::test_a_worker_that_fails_what_others_can_do_gets_no_more_items",
+    (
+        "each refusal is told",
+        "            if unfit not in self._unfit:\n",
+        "            if True:\n",
+    ),
+    (
+        "who is unfit is told, and goes on",
+        "                self._unfit[unfit] = reason\n",
+        "                pass\n",
+    ),
+)
+
+SPARK_ITEMS = planted(
+    "backends/spark_map.py",
+    _OWN_SPARK,
+    (
+        "whose workers died is not told",
+        "yield Lost(left[0].item, reason, died=True)",
+        "yield Lost(left[0].item, reason)",
+    ),
+    (
+        "what no worker can do has killed them",
+        'the last was worker {worker}: {reason}"\n    )',
+        'the last was worker {worker}: {reason}", True\n    )',
+    ),
+    (
+        "with a worker its host is unfit",
+        "unfit = refuser if _host(refuser) in self._fit_hosts else _host(refuser)",
+        "unfit = _host(refuser)",
+    ),
+    (
+        "what is left of a job is not done",
+        "            for one in left:\n                self._start([one])\n",
+        "            for one in left:\n                yield Lost(one.item, said, died=True)\n",
+    ),
+    (
+        "items are pulled as they come",
+        "2 * slots + 4), 4 * slots + 8",
+        "2 * slots + 4), 9 * slots + 99",
+    ),
+    (
+        "who refused an item gets it again",
+        "self._left_out.union(one.refused, hosts if others else ())",
+        "self._left_out.union(hosts if others else ())",
+    ),
+)
+
+SPARK_JOBS = planted(
+    "backends/spark_jobs.py",
+    "tests/backends/test_spark.py::test_workers_without_landcover_are_told_apart " + _OWN_SPARK,
+    (
+        "why a job failed is not told",
+        "self.home.put(Ended(work.job, error))",
+        "self.home.put(Ended(work.job, None))",
+    ),
+    ("what is left goes on", "            self._cancel()\n            wait", "            wait"),
+)
+
+SPARK_SHARES = planted(
+    "backends/spark.py",
+    _CPUS,
+    ("each worker has all CPUs", "max(1, cpus // self._workers)", "cpus"),
+    (
+        "as many workers as CPUs, whatever they compute with",
+        "self._workers or max(1, cpus // threads), threads",
+        "self._workers or cpus, threads",
+    ),
+)
+
+SPARK_SESSIONS = planted(
+    "backends/spark.py",
+    "tests/backends/test_spark.py::test_a_given_session_goes_on"
+    " tests/backends/test_spark.py::test_a_java_vm_that_dies_ends_the_run_and_not_the_next_whose_own_ends_with_its_block",
+    ("cores are workers", 'f"local[{workers * threads},', 'f"local[{workers},'),
+    ("all there is may be used", "return min(there, self._workers or there)", "return there"),
+    (
+        "a given session ends",
+        'return self._given, "the given Spark session"',
+        'return self._owned.enter_context(self._given), "the given Spark session"',
+    ),
+    (
+        "a task has one CPU",
+        "return self._threads or self._cluster().task_cpus()",
+        "return self._threads or 1",
+    ),
+)
+
+SPARK_CLUSTER = planted(
+    "backends/spark_sessions.py",
+    "tests/backends/test_spark.py::test_a_given_session_goes_on"
+    " tests/backends/test_spark.py::test_a_java_vm_that_dies_ends_the_run_and_not_the_next_whose_own_ends_with_its_block",
+    ("cores are slots", "_cores(self.session) // self.task_cpus()", "_cores(self.session)"),
+    (
+        "the environment keeps our Python",
+        '            del os.environ["PYSPARK_PYTHON"]\n',
+        "            pass\n",
+    ),
+)
+
+APART = planted(
+    "backends/apart.py",
+    "tests/backends/test_apart.py",
+    (
+        "the dead process is asked again",
+        "ended, self._child = self._child.end(), None",
+        "ended = self._child.end()",
+    ),
+    ("whose process died is not told", '{ended}", died=True)', '{ended}")'),
+    ("every item has a process", "            if self._child is None:\n", "            if True:\n"),
+    (
+        "what it cannot do ends the run",
+        "            except WorkerUnfit as unfit:\n",
+        "            except ZeroDivisionError as unfit:\n",
+    ),
+    ("signals are codes", "        if code < 0:\n", "        if False:\n"),
+)

@@ -195,3 +195,41 @@ FETCHING = planted(
         "found.get(path)) for path in sorted(inside, reverse=True))",
     ),
 )
+
+GAPS = planted(
+    "landcover/tiles/images/gaps.py",
+    "tests/tiles/images/test_decoding.py",
+    ("a mask is nothing", "whole = bool(dataset.read_masks(1).all())", "whole = True"),
+    (
+        "what declares no data in places is whole",
+        '    if bands.dtype.kind == "u" or valid.all():\n',
+        "    if True:\n",
+    ),
+    (
+        "a colour of one band means transparent",
+        "(bands == colour[:, None, None]).all(axis=0).any()",
+        "(bands == colour[:, None, None]).any()",
+    ),
+    (
+        "no colour means transparent",
+        "    if colour is None or len(colour) != len(bands):\n",
+        "    if True:\n",
+    ),
+    (
+        "levels of gray as they are stored",
+        '_SPREAD = {"L;2": 85, "L;4": 17}',
+        "_SPREAD: dict[str, int] = {}",
+    ),
+)
+
+TURNING = planted(
+    "landcover/tiles/images/turning.py",
+    "tests/tiles/images/test_decoding.py",
+    ("nothing is turned", "    if found not in _TURNED:\n", "    if True:\n"),
+    ("mirrored is not turned", "_TURNED = range(2, 9)", "_TURNED = range(3, 9)"),
+    (
+        "a TIFF of the other byte order",
+        'order = "<" if content.startswith(b"II") else ">"',
+        'order = "<"',
+    ),
+)

@@ -754,3 +754,96 @@ RACE = planted(
         "if turns.middle < 0:",
     ),
 )
+
+RESAMPLING_SPANS = planted(
+    "landcover/models/graph_analysis/sliding_windows.py",
+    "tests/models/test_receptive_field.py",
+    (
+        "corners are aligned as centres are",
+        "        return at * (extent - 1) / max(1, wanted - 1)\n",
+        "        return (at + 0.5) * step - 0.5\n",
+    ),
+    (
+        "smoothing looks no further",
+        "            reach = int(np.ceil(reach * max(1.0, step)))\n",
+        "            pass\n",
+    ),
+    ("cubic is linear", 'reach = 2 if given.get("mode") == b"cubic" else 1', "reach = 1"),
+)
+
+_CROPS = (
+    "tests/models/test_cropping.py::test_any_network_returns_the_same_when_only_that_is_computed"
+)
+
+CROPPED_WINDOWS = planted(
+    "landcover/models/cropping/windows.py",
+    _CROPS,
+    (
+        "windows cover one less",
+        "window.before + window.reach + 1\n    if high",
+        "window.before + window.reach\n    if high",
+    ),
+    (
+        "all padding stays",
+        "return inside, inside[0] - low, high - inside[1]",
+        "return inside, window.before, window.after",
+    ),
+    (
+        "nothing is kept beside what is interpolated",
+        '_MARGINS: Final = {b"nearest": 1, b"linear": 1, b"cubic": 3}',
+        '_MARGINS: Final = {b"nearest": 0, b"linear": 0, b"cubic": 0}',
+    ),
+    (
+        "corners move with a part",
+        '_MOVING: Final = (b"half_pixel",',
+        '_MOVING: Final = (b"align_corners", b"half_pixel",',
+    ),
+)
+
+CROPPED_MOVES = planted(
+    "landcover/models/cropping/moving.py",
+    _CROPS,
+    (
+        "slices begin at their part",
+        "needed[axis] = (first + low * step, first + (high - 1) * step + 1)",
+        "needed[axis] = (low * step, (high - 1) * step + 1)",
+    ),
+    (
+        "the mirror of a part",
+        'if any(lacking) and mode not in (b"constant", b"edge"):',
+        "if False:",
+    ),
+    (
+        "joined parts are cut along their axis",
+        "made = widened(part, node.result, [axis])",
+        "made = part",
+    ),
+)
+
+CROPPED_IN_PLACE = planted(
+    "landcover/models/cropping/in_place.py",
+    _CROPS,
+    (
+        "a maximum over a part",
+        "        needed.append((0, extent) if gone else span)\n",
+        "        needed.append((0, min(extent, 2)) if gone else span)\n",
+    ),
+    ("operands are aligned from the first axis", "beyond = len(result) - len(shape)", "beyond = 0"),
+)
+
+STATED = planted(
+    "landcover/models/formats/metadata.py",
+    "tests/models/test_proposal.py tests/models/test_formats.py",
+    (
+        "centimetres are metres",
+        'found["resolution"] = notes["resolution"] / 100',
+        'found["resolution"] = notes["resolution"]',
+    ),
+    ("means are of shares", "round(each * _OF_BYTES, 6)", "round(each, 6)"),
+    ("deviations are scales", "1 / (each * _OF_BYTES)", "each * _OF_BYTES"),
+    (
+        "names in the order of the file",
+        "value = [by_number.get(at) for at in range(len(by_number))]",
+        "value = [*by_number.values()]",
+    ),
+)

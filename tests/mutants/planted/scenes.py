@@ -511,3 +511,97 @@ MASKS = planted(
     "tests/scoring/test_region.py",
     ("a region hides the mask", "return one if other is None else other", "return other"),
 )
+
+UNLIKE_NUMBERS = planted(
+    "landcover/tiles/unlike_numbers.py",
+    "tests/tiles/rasters/test_unlike_numbers.py",
+    ("CMYK is RGB", "    if space not in _ONE_WAY:\n", "    if False:\n"),
+    (
+        "the lowest number is black",
+        '    if structure.get("MINISWHITE") == "YES":\n',
+        "    if False:\n",
+    ),
+    (
+        "indices are brightness",
+        "    if ColorInterp.palette in dataset.colorinterp[1:]:\n",
+        "    if False:\n",
+    ),
+    ("a mask of one band is for all", "        if not flags:\n", "        if False:\n"),
+    ("doubles are exact", "abs(nodata) < _EXACT", "abs(nodata) < 2**64"),
+)
+
+INSIDE = planted(
+    "landcover/tiles/rasters/inside.py",
+    "tests/tiles/rasters/test_inside.py tests/scoring/test_region.py",
+    ("tiles on the edge lie outside", "_SLACK = 0.01", "_SLACK = -0.01"),
+    (
+        "centre is touch",
+        "return np.asarray(shapely.intersects_xy(area, (west + east) / 2, (south + north) / 2))",
+        "return np.asarray(shapely.intersects(area, outlines))",
+    ),
+    (
+        "whole is touch",
+        "            return np.asarray(shapely.covers(area, outlines))\n",
+        "            return np.asarray(shapely.intersects(area, outlines))\n",
+    ),
+    (
+        "a block that touches lies inside",
+        "        if shapely.covers(area, whole):\n",
+        "        if shapely.intersects(area, whole):\n",
+    ),
+    (
+        "pixels outside are inside",
+        "            return None\n    # Further",
+        "            return None\n    return None\n    # Further",
+    ),
+    (
+        "windows lie at the scene's corner",
+        "a, b, c, d, e, f = scene.transform_at(window.row0, window.col0)",
+        "a, b, c, d, e, f = scene.transform",
+    ),
+)
+
+PLACING = planted(
+    "landcover/tiles/regions/placing.py",
+    "tests/tiles/rasters/test_inside.py tests/tiles/regions/test_reading.py",
+    ("edges stay straight", "        if off <= tolerance:\n", "        if True:\n"),
+    ("what is cut out is cut off", "_MARGIN = 0.05", "_MARGIN = -0.05"),
+    (
+        "x and y exchanged",
+        "transformer = pyproj.Transformer.from_crs(own, target, always_xy=True)\n\n    def moved",
+        "transformer = pyproj.Transformer.from_crs(own, target)\n\n    def moved",
+    ),
+    (
+        "regions stay on their side of the antimeridian",
+        "for turn in (-360, 0, 360)\n    ]",
+        "for turn in (0,)\n    ]",
+    ),
+)
+
+REGION = planted(
+    "landcover/tiles/regions/region.py",
+    "tests/tiles/rasters/test_inside.py tests/tiles/regions/test_reading.py tests/scoring/test_region.py",
+    ("other ground is the same", "            digest.update(polygon)\n", "            pass\n"),
+    (
+        "another CRS is the same ground",
+        "hashlib.sha256(json.dumps(self.crs.to_json_dict(), sort_keys=True).encode())",
+        "hashlib.sha256()",
+    ),
+    (
+        "the first polygon alone",
+        "ground = shapely.union_all(parts)",
+        "ground = shapely.union_all(parts[:1])",
+    ),
+)
+
+STATES = planted(
+    "landcover/tiles/states.py",
+    "tests/scoring/test_changed_inputs.py",
+    (
+        "files of a size are the same",
+        'return f"{found.st_size} {found.st_mtime_ns}"',
+        'return f"{found.st_size}"',
+    ),
+    ("times to a second", "{found.st_mtime_ns}", "{int(found.st_mtime)}"),
+    ("the last stamp counts", "stamp = next(stamps, None)", "stamp = None"),
+)

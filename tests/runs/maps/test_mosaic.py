@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyproj
 import pytest
 import rasterio
 from rasterio.warp import transform_bounds
@@ -192,21 +193,22 @@ def test_what_is_counted_are_the_pixels_that_the_mosaic_shows(
     assert set(maps.counts) == {20, 30, 40, 255}
 
 
+@pytest.mark.parametrize(("left", "top", "pixel"), [(984.4, 500.3, 2.0), (991.7, 500.4, 1.0)])
 def test_a_mosaic_keeps_the_grid_of_the_first_scene_and_takes_the_nearest_pixel(
-    here: RunDirectory, make_part: MakePart
+    here: RunDirectory, make_part: MakePart, left: float, top: float, pixel: float
 ) -> None:
     first = scene_at(1000, 500, square_grid(8, 8, 8, 0, 8), "1.tif")
-    second = scene_at(984.4, 500.3, square_grid(8, 8, 8, 0, 8), "2.tif", resolution=2.0)
+    second = scene_at(left, top, square_grid(8, 8, 8, 0, 8), "2.tif", resolution=pixel)
     codes = np.arange(64, dtype=np.uint8).reshape(8, 8)
     write_pixels(here, make_part, first, np.full((8, 8), 99, np.uint8), 0)
     write_pixels(here, make_part, second, codes, 1)
     write_maps(here, [first, second], "pixel")
     with rasterio.open(here.storage.where("map.tif")) as file:
         data = file.read(1)
-        assert (file.res, file.xy(0, 0, offset="ul")) == ((1, 1), (984, 501))
+        assert (file.res, file.xy(0, 0, offset="ul")) == ((1, 1), (left // 1, 501))
         for row, col in np.ndindex(data.shape):
             x, y = file.xy(row, col)
-            place = int((500.3 - y) // 2), int((x - 984.4) // 2)
+            place = int((top - y) // pixel), int((x - left) // pixel)
             inside = 0 <= place[0] < 8 and 0 <= place[1] < 8
             if 1000 <= x < 1008 and 492 < y <= 500:
                 assert data[row, col] == 99
@@ -227,6 +229,31 @@ def test_scenes_of_two_utm_zones_meet_in_one_map(here: RunDirectory, make_part: 
         assert file.crs.to_epsg() == 26917
     assert (data == 20).sum() == 300_000
     assert 0.95 * 300_000 < (data == 40).sum() < 1.05 * 300_000
+
+
+def test_a_pixel_of_another_zone_is_the_one_in_which_the_centre_lies(
+    here: RunDirectory, make_part: MakePart
+) -> None:
+    """Over 60 km, in which the grids of two zones bend against one another by more than a pixel."""
+    grid = square_grid(600, 500, 600, 0, 600)
+    one = scene_at(700_000, 4_100_000, square_grid(8, 8, 8, 0, 8), "17.tif", 100.0, "EPSG:26917")
+    box = transform_bounds("EPSG:26917", "EPSG:26918", 755_600, 4_010_000, 800_000, 4_060_000)
+    two = scene_at(box[0], box[3], grid, "18.tif", 100.0, "EPSG:26918")
+    codes = np.random.default_rng(3).choice([20, 30, 40, 80], (500, 600)).astype(np.uint8)
+    write_pixels(here, make_part, one, np.full((8, 8), 70, np.uint8), 0)
+    write_pixels(here, make_part, two, codes, 1, size=1000)
+    write_maps(here, [one, two], "pixel", "index")
+    with rasterio.open(here.storage.where("map.vrt")) as file:
+        data = file.read(1)
+        rows, cols = np.mgrid[0 : file.height, 0 : file.width]
+        x, y = (np.asarray(each) for each in file.xy(rows.ravel(), cols.ravel()))
+    to_two = pyproj.Transformer.from_crs("EPSG:26917", "EPSG:26918", always_xy=True)
+    col, row = two.map_grid("pixel").pixel(*to_two.transform(x, y))
+    edge = np.minimum(np.abs(col - np.round(col)), np.abs(row - np.round(row)))
+    sure = (col > 1) & (col < 599) & (row > 1) & (row < 499) & (edge > 1e-3)
+    assert sure.sum() > 250_000
+    expected = codes[row[sure].astype(int), col[sure].astype(int)]
+    np.testing.assert_array_equal(data.ravel()[sure], expected)
 
 
 def test_scenes_far_apart_have_no_mosaic_and_the_reason_is_told(
@@ -306,6 +333,7 @@ def test_an_index_of_hundreds_of_overlapping_scenes_shows_every_pixel_of_one_map
     np.testing.assert_array_equal(shown, expected[: shown.shape[0], : shown.shape[1]])
     with rasterio.open(here.storage.where("map.vrt")) as file:
         assert file.colormap(1)[20] == (0xEB, 0, 0, 255)
+        assert file.colormap(1)[21] == (0, 0, 0, 0)
         assert file.nodata == 255
 
 

@@ -56,7 +56,9 @@ def written(
             block = PixelBlock(scene.name, values, row, col, placed, CRS)
             write_part(run, make_part(index, [], pixels=block))
             index += 1
-    write_maps(run, [scene], "pixel")
+    maps = write_maps(run, [scene], "pixel")
+    found, counts = np.unique(codes, return_counts=True)
+    assert maps.counts == dict(zip(found.tolist(), counts.tolist(), strict=True))
     return run
 
 
