@@ -43,17 +43,6 @@ class TestOwnCluster(BackendTests):
         assert backend.threads == 2
         assert len(list(backend.map(partial(_alone, tmp_path), range(50)))) == 50
 
-    def test_items_of_a_map_that_was_left_are_not_begun(
-        self, backend: Backend, tmp_path: Path
-    ) -> None:
-        results = backend.map(partial(_begun_and_held, tmp_path), count())
-        assert next(results) == 0
-        results.close()
-        (tmp_path / "gate").touch()
-        assert sorted(backend.map(abs, range(4))) == list(range(4))
-        # The first, and what both workers had by then.
-        assert len(list(tmp_path.glob("begun-*"))) <= 3
-
 
 class TestRunningCluster(BackendTests):
     name = "dask"
@@ -335,11 +324,6 @@ def _item_after(gate: Path, item: int) -> int:
     while not gate.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     return item
-
-
-def _begun_and_held(folder: Path, item: int) -> int:
-    (folder / f"begun-{item}").touch()
-    return _item_after(folder / "gate", item) if item else item
 
 
 def _unfit_in_one_process(folder: Path, item: int) -> int:

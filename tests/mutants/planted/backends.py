@@ -202,11 +202,6 @@ DASK_ITEMS = planted(
         'in vain; {last}", died=True)',
     ),
     (
-        "what was left is done all the same",
-        "                self._client.cancel(dropped)\n",
-        "                pass\n",
-    ),
-    (
         "refusals are results",
         "            except WorkerUnfit as unfit:\n                one.refusals",
         "            except ZeroDivisionError as unfit:\n                one.refusals",
