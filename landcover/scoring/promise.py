@@ -13,7 +13,7 @@ from landcover.models.cache import cached
 from landcover.models.comparison.same_labels import FEWEST_TILES, fewest_labels
 from landcover.models.fetch import shown
 from landcover.models.model import digest_of, open_model
-from landcover.models.quantization.quantize import check_quantizable, quantize, unquantized
+from landcover.models.quantization.quantize import check_quantizable, quantizing, unquantized
 from landcover.models.recipe import Recipe
 from landcover.scoring.precision import PrecisionCheck, checked
 from landcover.scoring.sample import Sample
@@ -57,7 +57,8 @@ def promised(recipe: Recipe, sample: Sample, threads: int, at_least: float) -> P
     """
     check_quantizable(recipe)
     _check_size(recipe, sample, at_least)
-    settings = [unquantized(recipe).identity(), sample.digest, at_least, _LOOKS]
+    # The word is for how it is made: what an earlier version has made otherwise is not used.
+    settings = [unquantized(recipe).identity(), sample.digest, at_least, _LOOKS, "cropped groups"]
     libraries = [f"{name} {version(name)}" for name in _LIBRARIES[recipe.runtime]]
     text = json.dumps([settings, libraries], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -114,24 +115,24 @@ def _made(
     The file is there afterwards if they are.
     """
     exact = open_model(unquantized(recipe), threads).network
-    pixels = [strip.pixels for strip in sample.chosen_by]
 
     def look(error: float, may_differ: float) -> PrecisionCheck:
-        found = quantize(recipe, pixels, may_differ)
+        found = quantizer.until(may_differ)
         network.write_bytes(found.content)
         lower = open_model(in_8_bits(recipe, network), threads).network
         check = checked(lower, exact, sample.judged_by, "i8", at_least, error)
         return replace(check, layers=found.layers, kept=found.kept)
 
-    for error, part in _LOOKS:
-        check = look(error, part * (1 - at_least))
-        nothing_left = check.kept == check.layers
-        if nothing_left:  # that is f32: the figure to tell is that of all layers in 8 bits
-            check = look(_LOOKS[-1][0], 1.0)
-        if _keeps(check):
-            return check
-        if nothing_left:
-            break
+    with quantizing(recipe, [strip.pixels for strip in sample.chosen_by]) as quantizer:
+        for error, part in _LOOKS:
+            check = look(error, part * (1 - at_least))
+            nothing_left = check.kept == check.layers
+            if nothing_left:  # that is f32: the figure to tell is that of all layers in 8 bits
+                check = look(_LOOKS[-1][0], 1.0)
+            if _keeps(check):
+                return check
+            if nothing_left:
+                break
     network.unlink()
     return check
 

@@ -137,6 +137,33 @@ def with_steps(
     return model
 
 
+def narrowed(model: onnx.ModelProto, ends: Ends, steps: Steps) -> onnx.ModelProto:
+    """A network for windows of one size that returns no more than the pixels which get a label.
+
+    Args:
+        model: the network; it is changed.
+        ends: of the model.
+        steps: the steps that will be around it; they say which pixels those are.
+    """
+    graph, added, result = model.graph, OnnxOperations(_opset(model)), ends.output
+    if steps.output is not None and steps.output.places and steps.written:
+        for axis, kept in zip(steps.output.places, steps.written, strict=True):
+            result = added.take(result, tuple(kept), axis)
+    graph.node.extend(added.nodes)
+    graph.initializer.extend(added.weights)
+    extents = {"N": ends.signature.batch or "n", "C": steps.bands}
+    extents |= {"H": steps.size[0], "W": steps.size[1]}
+    for value in graph.input:
+        if value.name == ends.input:
+            kind = value.type.tensor_type.elem_type
+            shape = [extents[axis] for axis in steps.layout]
+            value.CopyFrom(helper.make_tensor_value_info(value.name, kind, shape))
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info(result, TensorProto.FLOAT, None))
+    model.ir_version = max(model.ir_version, 4)
+    return model
+
+
 class OnnxOperations:
     """Adds nodes and weights; see :class:`landcover.models.preprocessing.rendering.Operations`.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -123,6 +124,12 @@ class Output:
         first = () if self.class_axis is None else (self.class_axis,)
         return (0, *first, *(axis for axis in range(1, self.rank) if axis not in first))
 
+    @property
+    def places(self) -> tuple[int, int] | None:
+        """Which of its axes run over rows and columns; None where they share one, or there are none."""
+        axes = self.order()[1 if self.class_axis is None else 2 :]
+        return (axes[0], axes[1]) if self.cells is not None and len(axes) == 2 else None
+
 
 @dataclass(frozen=True, eq=False)
 class Steps:
@@ -180,6 +187,40 @@ class Steps:
     def reorders(self) -> bool:
         """Whether the network's bands are in another order than those given."""
         return self.order != tuple(range(self.bands))
+
+    @property
+    def written(self) -> tuple[range, range] | None:
+        """Rows and columns of what the network returns that get a label; None where that is not it."""
+        output = self.output
+        if output is None or output.cells is None or output.places is None or output.stride > 1:
+            return None
+        starts = [
+            output.halo - (edge - count) // 2
+            for edge, count in zip(self.size, output.cells, strict=True)
+        ]
+        ends = [
+            start + edge - 2 * output.halo for start, edge in zip(starts, self.size, strict=True)
+        ]
+        return range(starts[0], ends[0]), range(starts[1], ends[1])
+
+    def returning(self, shape: Sequence[int | None]) -> Steps:
+        """The steps around the same network after it was cropped to what gets a label.
+
+        Args:
+            shape: of what it returns now.
+
+        Raises:
+            ValueError: that is less than what gets a label.
+        """
+        if self.output is None or self.written is None or self.output.places is None:
+            return self
+        rows, columns = (shape[axis] for axis in self.output.places)
+        if rows is None or columns is None:
+            return self
+        needed = [len(one) for one in self.written]
+        if rows < needed[0] or columns < needed[1]:
+            raise ValueError(f"it labels {rows} x {columns} pixels, not {needed[0]} x {needed[1]}")
+        return replace(self, output=replace(self.output, cells=(rows, columns)))
 
 
 def _per_band(values: tuple[float, ...]) -> npt.NDArray[np.float32]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -26,62 +27,60 @@ _WEIGHTED = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 _RANKED_BY = 16
 
 
-def quantized_for_onnxruntime(
-    network: onnx.ModelProto,
-    inputs: Sequence[Array],
-    labels: Callable[[Array], Labels],
-    may_differ: float,
-    shown: str,
-) -> Quantized:
-    """Quantize a network; see :func:`~landcover.models.quantization.openvino.quantized_for_openvino`.
+class OnnxQuantizer:
+    """Puts as few layers back in f32 as labels need.
 
     Layers are ranked by how far scores go apart where each alone is in 8 bits; the worst 1, 2, 4 and so
     on are kept in f32.
 
     Args:
         network: with one input and one output.
-        inputs: what it reads, each of as many tiles as it takes at once.
+        inputs: what it reads, each of as many tiles as it takes at once, for ranges and for the choice
+            of layers.
         labels: from what it returns to labels.
-        may_differ: the share of labels that may be others than in f32, in (0, 1).
         shown: the model's name in messages.
+        folder: for its files, empty.
 
     Raises:
         ModelError: ONNX Runtime cannot quantize it.
     """
-    with tempfile.TemporaryDirectory(prefix="landcover-") as folder:
-        try:
-            return _Quantizer(network, inputs, Path(folder)).until(labels, may_differ)
-        except Exception as error:  # the library's errors have no root of their own
-            told = " ".join(str(error).split())[:200]
-            reason = f"cannot be quantized ({told}): set model.precision to f32"
-            raise ModelError(shown, reason) from error
 
+    def __init__(
+        self,
+        network: onnx.ModelProto,
+        inputs: Sequence[Array],
+        labels: Callable[[Array], Labels],
+        shown: str,
+        folder: Path,
+    ) -> None:
+        self._inputs, self._labels, self._shown = inputs, labels, shown
+        self._plain, self._made = folder / "plain.onnx", folder / "i8.onnx"
+        with _told(shown):
+            for place, node in enumerate(network.graph.node):
+                node.name = f"node{place}"
+            whole = folder / "whole.onnx"
+            onnx.save(network, str(whole))
+            quant_pre_process(str(whole), str(self._plain), skip_symbolic_shape=True)
+            nodes = onnx.load(str(self._plain)).graph.node
+            self._layers = [node.name for node in nodes if node.op_type in _WEIGHTED]
+            session = onnxruntime.InferenceSession(str(self._plain))
+            self._image = session.get_inputs()[0].name
+            self._exact = [labels(found) for found in self._run(self._plain, inputs)]
 
-class _Quantizer:
-    def __init__(self, network: onnx.ModelProto, inputs: Sequence[Array], folder: Path) -> None:
-        self._plain, self._made, self._inputs = folder / "plain.onnx", folder / "i8.onnx", inputs
-        for place, node in enumerate(network.graph.node):
-            node.name = f"node{place}"
-        whole = folder / "whole.onnx"
-        onnx.save(network, str(whole))
-        quant_pre_process(str(whole), str(self._plain), skip_symbolic_shape=True)
-        nodes = onnx.load(str(self._plain)).graph.node
-        self._layers = [node.name for node in nodes if node.op_type in _WEIGHTED]
-        self._image = onnxruntime.InferenceSession(str(self._plain)).get_inputs()[0].name
+    def until(self, may_differ: float) -> Quantized:
+        """See :class:`~landcover.models.quantization.quantized.Quantizer`."""
+        with _told(self._shown):
+            for kept in chain([0], _doubling(len(self._layers))):
+                excluded = self._ranked[:kept] if kept else []
+                self._quantize(self._inputs, nodes_to_exclude=excluded)
+                found = self._run(self._made, self._inputs)
+                both = zip(found, self._exact, strict=True)
+                same = [(self._labels(one) == exact).mean() for one, exact in both]
+                if float(np.mean(same)) >= 1 - may_differ:
+                    break
+            return Quantized(self._made.read_bytes(), len(self._layers), kept)
 
-    def until(self, labels: Callable[[Array], Labels], may_differ: float) -> Quantized:
-        """The network with the fewest layers in f32 of which no more labels differ."""
-        exact = [labels(found) for found in self._run(self._plain, self._inputs)]
-        ranked: list[str] = []
-        for kept in chain([0], _doubling(len(self._layers))):
-            ranked = ranked or (self._ranked() if kept else [])
-            self._quantize(self._inputs, nodes_to_exclude=ranked[:kept])
-            found = self._run(self._made, self._inputs)
-            same = [(labels(o) == e).mean() for o, e in zip(found, exact, strict=True)]
-            if float(np.mean(same)) >= 1 - may_differ:
-                break
-        return Quantized(self._made.read_bytes(), len(self._layers), kept)
-
+    @cached_property
     def _ranked(self) -> list[str]:
         """The layers, that first which takes scores furthest from f32 when it alone is quantized."""
         some = self._inputs[:_RANKED_BY]
@@ -107,6 +106,17 @@ class _Quantizer:
     def _run(self, path: Path, inputs: Sequence[Array]) -> Iterator[Array]:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         return (np.asarray(session.run(None, {self._image: one})[0]) for one in inputs)
+
+
+@contextmanager
+def _told(shown: str) -> Iterator[None]:
+    """Failures of the library, as a sentence about the model; its errors have no root of their own."""
+    try:
+        yield
+    except Exception as error:
+        told = " ".join(str(error).split())[:200]
+        reason = f"cannot be quantized ({told}): set model.precision to f32"
+        raise ModelError(shown, reason) from error
 
 
 class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +15,26 @@ import numpy.typing as npt
 from landcover.errors import ModelError
 from landcover.models.formats.quantized_file import packed
 from landcover.models.openvino_library import FAILURES, named_alike, openvino
+from landcover.models.quantization.layers import Group, groups_of, layers_of, with_f32
 from landcover.models.quantization.nncf_library import nncf, quiet
 from landcover.models.quantization.quantized import Quantized
 
 Array = npt.NDArray[Any]
 Labels = npt.NDArray[np.integer[Any]]
 
-# Tiles that layers are ranked by: those whose labels quantizing changes most. NNCF ranks by 300,
-# which takes a quarter of an hour for a ResNet-50 on two cores.
-_RANKED_BY = 64
+# Images that groups of layers are ranked by. Each has thousands of numbers that go apart, so that few
+# images say as much as many (docs/precision.md).
+_RANKED_BY = 8
+# Groups that make less than this share of all that goes apart come last: nothing is won by them.
+_LEAST = 0.01
 
 
-def quantized_for_openvino(
-    network: openvino.Model,
-    inputs: Sequence[Array],
-    labels: Callable[[Array], Labels],
-    may_differ: float,
-    shown: str,
-) -> Quantized:
-    """Quantize a network.
+class OpenvinoQuantizer:
+    """Quantizes a network once, and puts as few layers back in f32 as labels need.
+
+    NNCF's own control of accuracy tries layer after layer on whole samples: more than nine minutes for a
+    U-Net on two cores. Here each group of layers is in 8 bits alone once, on a few images, and then
+    half of what is left is tried in turn.
 
     Weights get 7 bits: 8-bit instructions of processors without VNNI clamp sums that 8 bits may
     reach, and workers with it and without must give the same labels.
@@ -41,76 +44,107 @@ def quantized_for_openvino(
         inputs: what it reads, each of as many tiles as it takes at once, for ranges and for the choice
             of layers.
         labels: from what it returns to labels.
-        may_differ: the share of labels that may be others than in f32, in (0, 1): layers are kept in
-            f32 until no more are.
         shown: the model's name in messages.
 
     Raises:
         ModelError: NNCF cannot quantize it.
     """
-    exact = _exact_labels(network, inputs, labels)
-    samples = nncf.Dataset(list(range(len(inputs))), lambda at: inputs[at])
 
-    def same(compiled: openvino.CompiledModel, places: Iterable[int]) -> tuple[float, list[float]]:
-        shares = [float((labels(compiled(inputs[at])[0]) == exact[at]).mean()) for at in places]
-        return float(np.mean(shares)), shares
+    def __init__(
+        self,
+        network: openvino.Model,
+        inputs: Sequence[Array],
+        labels: Callable[[Array], Labels],
+        shown: str,
+    ) -> None:
+        self._network, self._inputs, self._labels, self._shown = network, inputs, labels, shown
+        self._exact = [labels(found) for found in _returned(network, inputs)]
+        self._shares: dict[int, float] = {}
+        with _told(shown), quiet():
+            self._quantized = nncf.quantize(
+                network,
+                nncf.Dataset(list(inputs)),
+                subset_size=len(inputs),
+                advanced_parameters=nncf.AdvancedQuantizationParameters(
+                    overflow_fix=nncf.OverflowFix.ENABLE
+                ),
+            )
 
+    def until(self, may_differ: float) -> Quantized:
+        """The network with so few groups in f32 that no more labels differ.
+
+        Args:
+            may_differ: the share of labels that may be others than in f32, in [0, 1].
+
+        Raises:
+            ModelError: OpenVINO cannot run what was made.
+        """
+        with _told(self._shown):
+            kept = self._fewest(1 - may_differ)
+            network = self._with_f32(self._ranked[:kept] if kept else [])
+            layers = len(layers_of(self._network))
+            quantized = {name for group in groups_of(network) for name in group.layers}
+            return Quantized(_content(network), layers, layers - len(quantized))
+
+    def _fewest(self, same: float) -> int:
+        """How many groups, the worst first, must be in f32: found by halves."""
+        if self._share(0) >= same:
+            return 0
+        low, high = 0, len(self._ranked)  # all of them: that is f32
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._share(middle) >= same else (middle, high)
+        return high
+
+    def _share(self, kept: int) -> float:
+        """The share of labels that are those of f32 where so many groups are."""
+        if kept not in self._shares:
+            network = self._with_f32(self._ranked[:kept] if kept else [])
+            found = _returned(network, self._inputs)
+            same = [(self._labels(f) == e).mean() for f, e in zip(found, self._exact, strict=True)]
+            self._shares[kept] = float(np.mean(same))
+        return self._shares[kept]
+
+    @cached_property
+    def _ranked(self) -> list[Group]:
+        """The groups, that first which takes the result furthest from f32 for what it computes."""
+        some = self._inputs[:: max(1, len(self._inputs) // _RANKED_BY)][:_RANKED_BY]
+        exact = list(_returned(self._network, some))
+        groups = groups_of(self._quantized)
+        apart = {group: self._apart(group, groups, some, exact) for group in groups}
+        least = _LEAST * sum(apart.values())
+
+        def place(group: Group) -> tuple[bool, float]:
+            return apart[group] >= least, apart[group] / max(1, group.work)
+
+        return sorted(groups, key=place, reverse=True)
+
+    def _apart(
+        self, alone: Group, groups: Sequence[Group], some: Sequence[Array], exact: Sequence[Array]
+    ) -> float:
+        """How far the result is from f32 where one group alone is in 8 bits: the mean square."""
+        network = self._with_f32([group for group in groups if group is not alone])
+        found = _returned(network, some)
+        return float(np.mean([((f - e) ** 2).mean() for f, e in zip(found, exact, strict=True)]))
+
+    def _with_f32(self, kept: Sequence[Group]) -> openvino.Model:
+        return with_f32(self._quantized, self._network, kept)
+
+
+def _returned(network: openvino.Model, inputs: Sequence[Array]) -> Iterator[Array]:
+    """What a network returns, computed in f32 where it is not quantized."""
+    compiled = openvino.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return (np.array(compiled(one)[0]) for one in inputs)
+
+
+@contextmanager
+def _told(shown: str) -> Iterator[None]:
+    """Failures of the libraries, as a sentence about the model."""
     try:
-        found = _quantized(network, samples, same, may_differ)
+        yield
     except (*FAILURES, nncf.InternalError, nncf.UnsupportedModelError, ValueError) as error:
         reason = f"cannot be quantized ({' '.join(str(error).split())[:200]}): set model.precision to f32"
         raise ModelError(shown, reason) from error
-    return Quantized(_content(found), *_layers(network, found))
-
-
-def _quantized(
-    network: openvino.Model, samples: Any, same: Callable[..., Any], may_differ: float
-) -> openvino.Model:
-    with quiet():
-        return nncf.quantize_with_accuracy_control(
-            network,
-            samples,
-            samples,
-            same,
-            max_drop=may_differ,
-            subset_size=samples.get_length(),
-            advanced_quantization_parameters=nncf.AdvancedQuantizationParameters(
-                overflow_fix=nncf.OverflowFix.ENABLE
-            ),
-            advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(
-                ranking_subset_size=_RANKED_BY, num_ranking_workers=1
-            ),
-        )
-
-
-def _exact_labels(
-    network: openvino.Model, inputs: Sequence[Array], labels: Callable[[Array], Labels]
-) -> list[Labels]:
-    exact = openvino.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return [labels(exact(one)[0]) for one in inputs]
-
-
-def _layers(network: openvino.Model, found: openvino.Model) -> tuple[int, int]:
-    """How many layers with weights there are, and how many of them stayed in f32."""
-    layers = sum(node.get_type_name() in _WEIGHTED for node in network.get_ops())
-    quantized = sum(
-        _is_quantized(node) for node in found.get_ops() if node.get_type_name() in _WEIGHTED
-    )
-    return layers, max(0, layers - quantized)
-
-
-_WEIGHTED = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
-
-
-def _is_quantized(layer: Any) -> bool:
-    """Whether a layer reads quantized numbers; what only moves numbers hands them on."""
-    node = layer.input(0).get_source_output().get_node()
-    while node.get_type_name() in _MOVING:
-        node = node.input(0).get_source_output().get_node()
-    return bool(node.get_type_name() == "FakeQuantize")
-
-
-_MOVING = ("Reshape", "Transpose", "MaxPool", "Squeeze", "Unsqueeze", "Concat")
 
 
 def _content(network: openvino.Model) -> bytes:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +18,7 @@ from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import detect
 from landcover.models.preprocessing import numpy as steps_in_numpy
 from landcover.models.preprocessing.specification import Pixels
-from landcover.models.quantization.quantized import Quantized
+from landcover.models.quantization.quantized import Quantizer
 from landcover.models.recipe import Recipe
 from landcover.models.runtimes.registry import start_runtime
 
@@ -37,13 +40,13 @@ def check_quantizable(recipe: Recipe) -> None:
         raise MissingExtra("precision i8 with runtime 'openvino'", "i8", "nncf")
 
 
-def quantize(recipe: Recipe, pixels: Sequence[Pixels], may_differ: float) -> Quantized:
+@contextmanager
+def quantizing(recipe: Recipe, pixels: Sequence[Pixels]) -> Iterator[Quantizer]:
     """Quantize the network of a model, by tiles that are like those it will see.
 
     Args:
         recipe: of the model.
         pixels: of the tiles, dims (n, band, y, x) each.
-        may_differ: the share of these tiles' labels that may be others than in f32, in (0, 1).
 
     Raises:
         ModelError: the model cannot be read, or not be quantized.
@@ -61,27 +64,31 @@ def quantize(recipe: Recipe, pixels: Sequence[Pixels], may_differ: float) -> Qua
     ]
 
     def labels(returned: Pixels) -> Pixels:
-        return np.asarray(steps_in_numpy.after(np.asarray(returned), steps).argmax(axis=1))
+        around = steps.returning(returned.shape)  # it may have been cropped before
+        return np.asarray(steps_in_numpy.after(np.asarray(returned), around).argmax(axis=1))
 
-    return _QUANTIZERS[recipe.runtime](recipe, graph, inputs, labels, may_differ)
+    with _QUANTIZERS[recipe.runtime](recipe, graph, inputs, labels) as quantizer:
+        yield quantizer
 
 
+@contextmanager
 def _by_nncf(
-    recipe: Recipe, graph: Any, inputs: Sequence[Pixels], labels: Labelled, may_differ: float
-) -> Quantized:
-    from landcover.models.quantization.openvino import quantized_for_openvino
+    recipe: Recipe, graph: Any, inputs: Sequence[Pixels], labels: Labelled
+) -> Iterator[Quantizer]:
+    from landcover.models.quantization.openvino import OpenvinoQuantizer
 
-    network, name = graph.bare(recipe.steps()), shown(recipe.path)
-    return quantized_for_openvino(network, inputs, labels, may_differ, name)
+    yield OpenvinoQuantizer(graph.bare(recipe.steps()), inputs, labels, shown(recipe.path))
 
 
+@contextmanager
 def _by_onnxruntime(
-    recipe: Recipe, graph: Any, inputs: Sequence[Pixels], labels: Labelled, may_differ: float
-) -> Quantized:
-    from landcover.models.quantization.onnxruntime import quantized_for_onnxruntime
+    recipe: Recipe, graph: Any, inputs: Sequence[Pixels], labels: Labelled
+) -> Iterator[Quantizer]:
+    from landcover.models.quantization.onnxruntime import OnnxQuantizer
 
     network = as_onnx(recipe.path, recipe.head)
-    return quantized_for_onnxruntime(network, inputs, labels, may_differ, shown(recipe.path))
+    with tempfile.TemporaryDirectory(prefix="landcover-") as folder:
+        yield OnnxQuantizer(network, inputs, labels, shown(recipe.path), Path(folder))
 
 
 _QUANTIZERS = {"openvino": _by_nncf, "onnxruntime": _by_onnxruntime}

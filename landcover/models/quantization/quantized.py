@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -18,3 +19,19 @@ class Quantized:
     content: bytes
     layers: int
     kept: int
+
+
+class Quantizer(Protocol):
+    """Quantizes one network; what it finds out about its layers it keeps."""
+
+    def until(self, may_differ: float) -> Quantized:
+        """The network with so few layers in f32 that no more labels differ.
+
+        Args:
+            may_differ: the share of labels, of the tiles that it was calibrated on, that may be others
+                than in f32, in [0, 1].
+
+        Raises:
+            ModelError: it cannot be quantized.
+        """
+        ...

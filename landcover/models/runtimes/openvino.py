@@ -26,7 +26,7 @@ from landcover.models.graph_analysis.arithmetic import Operation
 from landcover.models.graph_analysis.facts import Facts, facts_of, onnx_facts
 from landcover.models.network import CacheByDtype, Network
 from landcover.models.openvino_library import FAILURES, frontend, named_alike, openvino, operations
-from landcover.models.preprocessing.onnx import find_ends, onnx_order
+from landcover.models.preprocessing.onnx import Ends, find_ends, narrowed, onnx_order
 from landcover.models.preprocessing.onnx import with_steps as with_onnx_steps
 from landcover.models.preprocessing.openvino import with_steps
 from landcover.models.preprocessing.specification import (
@@ -209,9 +209,14 @@ class OpenvinoGraph:
         return _RequestNetwork(self, steps, batches)
 
     def bare(self, steps: Steps) -> openvino.Model:
-        """The network alone, for windows of the size that the steps have, with the wanted output."""
-        model = self._read()
-        returned = model.outputs[self._head].get_node().input(0).get_source_output()
+        """The network alone, for windows of the size that the steps have, with the wanted output.
+
+        Of one that labels pixels it returns those that get a label, and computes no others, where its
+        file tells how: :meth:`Steps.returning` has the steps around that.
+        """
+        found = self._less(steps, lambda model, ends: narrowed(model, ends, steps))
+        model, head = (self._read(), self._head) if found is None else (found, 0)
+        returned = model.outputs[head].get_node().input(0).get_source_output()
         bare = openvino.Model([operations.result(returned)], model.get_parameters(), "network")
         rows, columns = steps.size
         batch = self.signature.batch or -1
@@ -225,17 +230,29 @@ class OpenvinoGraph:
         if steps.output is not None:  # what is compiled only to be looked at is not kept
             settings["CACHE_DIR"] = str(cache_folder() / "openvino")
         try:
-            model = self._cropped(steps, dtype)
+            model = self._less(steps, lambda one, ends: with_onnx_steps(one, ends, steps, dtype))
             if model is None:
                 model = self._fresh.pop() if self._fresh else self._read()  # it is taken apart
+                if self._kind == "quantized":
+                    steps = self._around(model, steps)
                 model = with_steps(model, self._head, self.signature, steps, dtype)
             check_results(model, self._shown)
             return _Requests(self._core.compile_model(model, "CPU", settings), self._streams)
         except FAILURES as error:
             raise self._refusal(error) from error
 
-    def _cropped(self, steps: Steps, dtype: np.dtype[Any]) -> openvino.Model | None:
-        """The network with its steps and nothing that its labels do not need; None: it is so."""
+    def _around(self, model: openvino.Model, steps: Steps) -> Steps:
+        """The steps around a network that may have been cropped before it was quantized."""
+        shape = _shape(model.outputs[self._head])
+        try:
+            return steps if shape is None else steps.returning(shape)
+        except ValueError as error:
+            raise ModelError(self._shown, f"was quantized for another halo: {error}") from None
+
+    def _less(
+        self, steps: Steps, made: Callable[[onnx.ModelProto, Ends], onnx.ModelProto]
+    ) -> openvino.Model | None:
+        """The network as it is made, without what its labels do not need; None: nothing can go."""
         if self._kind != "onnx" or steps.output is None or not steps.output.pixel:
             return None
         if steps.output.form == "numbers":  # NaN would pass for a class, as ONNX writes the steps
@@ -243,8 +260,7 @@ class OpenvinoGraph:
         try:
             with valid_onnx(self._shown):
                 model = read_onnx(self._path, self._shown)
-                ends = find_ends(model, self._head, self._shown)
-                found = cropped(with_onnx_steps(model, ends, steps, dtype))
+                found = cropped(made(model, find_ends(model, self._head, self._shown)))
         except ModelError:  # what OpenVINO has read all the same
             return None
         if found is None:
