@@ -62,7 +62,7 @@ def main(tiles: int, seconds: float, repeats: int, folder: Path) -> None:
         click.echo(f"{row['kind']:5} {row['name']:20} {row['tiles_per_second']:9,.0f} tiles/s")
     for one in claims:
         click.echo(f"{one['question']:50} {one['reached']:.3g}")
-    libraries = ["simplejpeg", "rasterio", "pillow", "numpy"]
+    libraries = ["simplejpeg", "pyspng", "rasterio", "pillow", "numpy"]
     conditions = {"tiles": tiles, "repeats": repeats, "threads": usable_cpus()}
     click.echo(write_results("decoding", rows, libraries, claims=claims, conditions=conditions))
 
@@ -107,7 +107,10 @@ def _pillow() -> Iterator[Callable[[bytes], Any]]:
 
 @contextmanager
 def _careful() -> Iterator[Callable[[bytes], Any]]:
-    with mock.patch("landcover.tiles.images.plain._decoder", return_value=None):
+    with (
+        mock.patch("landcover.tiles.codecs._decoder", return_value=None),
+        mock.patch("landcover.tiles.codecs._png_decoder", return_value=None),
+    ):
         yield _by_us
 
 

@@ -151,9 +151,9 @@ def fast_network(folder: Path = FOLDER) -> tuple[Path, int]:
     return path, edge
 
 
-def idle_network(folder: Path = FOLDER) -> Path:
+def idle_network(folder: Path = FOLDER, edge: int = EDGE) -> Path:
     """An ONNX file that looks at one pixel of a tile: what is left is the cost of all else."""
-    path = folder / "idle.onnx"
+    path = folder / ("idle.onnx" if edge == EDGE else f"idle-{edge}.onnx")
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         nodes = [
@@ -161,7 +161,7 @@ def idle_network(folder: Path = FOLDER) -> Path:
             helper.make_node("Flatten", ["pixel"], ["values"]),
             helper.make_node("Cast", ["values"], ["scores"], to=TensorProto.FLOAT),
         ]
-        image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", 3, EDGE, EDGE])
+        image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", 3, edge, edge])
         scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 3])
         constants = {"first": [0, 0], "second": [1, 1], "axes": [2, 3]}
         kept = [numpy_helper.from_array(np.array(v, np.int64), k) for k, v in constants.items()]

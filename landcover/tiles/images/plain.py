@@ -7,13 +7,9 @@ decoders, and so does whatever a fast one complains of: their checks and their s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
-
-import numpy as np
-import numpy.typing as npt
 
 # https://www.w3.org/TR/png-3/#11IHDR: colour types, with the bands that they have.
 _PNG_BANDS = {0: 1, 2: 3, 4: 2, 6: 4}
@@ -28,8 +24,6 @@ _PNG_START = b"\x89PNG\r\n\x1a\n"
 _FRAMES = frozenset((0xC0, 0xC1, 0xC2))
 _JPEG_KEPT = frozenset((0xC4, 0xDB, 0xDD, 0xE0, 0xEC, 0xED, 0xEE, 0xFE))
 _PROFILE, _SCAN, _APP2 = b"ICC_PROFILE\0", 0xDA, 0xE2
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +51,6 @@ def plain(content: bytes) -> Plain | None:
     if content.startswith(_PNG_START):
         return _plain_png(content)
     return _plain_jpeg(content) if content.startswith(b"\xff\xd8\xff") else None
-
-
-def jpeg(content: bytes, gray: bool) -> Pixels | None:
-    """The pixels of a JPEG by libjpeg-turbo, dims (y, x, band).
-
-    Args:
-        content: the file.
-        gray: it has one band; otherwise three.
-
-    Returns:
-        None where simplejpeg is not installed, or where the library has anything to complain of.
-    """
-    decode = _decoder()
-    try:
-        return None if decode is None else decode(content, colorspace="GRAY" if gray else "RGB")
-    except (ValueError, RuntimeError, MemoryError):
-        return None
-
-
-@cache
-def _decoder() -> Callable[..., Pixels] | None:
-    try:
-        from simplejpeg import decode_jpeg
-    except ImportError:
-        return None
-    return decode_jpeg  # type: ignore[no-any-return]
 
 
 def _plain_png(content: bytes) -> Plain | None:

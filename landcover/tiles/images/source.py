@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, islice
-from operator import attrgetter
+from operator import itemgetter
 from pathlib import PurePosixPath
 from time import perf_counter
 from typing import Literal, NamedTuple
@@ -128,10 +128,10 @@ class ImageSource:
         listed = self._files()
         index = 0
         while part := list(islice(listed, self._task_tiles)):
-            split = [PurePosixPath(relative(found.path, self._root)) for found in part]
+            split = [relative(found.path, self._root).rpartition("/") for found in part]
             groups = tuple(
-                (str(parent), tuple(path.name for path in paths))
-                for parent, paths in groupby(split, key=attrgetter("parent"))
+                (folder or ".", tuple(name for *_, name in together))
+                for folder, together in groupby(split, key=itemgetter(0))
             )
             labelled, state = self._labels == "parent", _state(part)
             yield ImageTask(index, self._root, groups, self._expect(), labelled, state)

@@ -147,6 +147,7 @@ def _same(one: Any, other: Any) -> bool:
 
 def test_generated_files_give_the_same_pixels_or_the_same_refusal() -> None:
     pytest.importorskip("simplejpeg")
+    pytest.importorskip("pyspng")
     fast = 0
     for number, content in enumerate(files(FILES)):
         with warnings.catch_warnings():
@@ -156,6 +157,7 @@ def test_generated_files_give_the_same_pixels_or_the_same_refusal() -> None:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(decoding, "plain", lambda content: None)
                 patch.setattr(decoding, "jpeg", lambda content, gray: None)
+                patch.setattr(decoding, "png", lambda content, shape: None)
                 expected = _outcome(content, None)
         assert _same(found, expected), (number, content[:64])
     assert fast > FILES / 4
@@ -164,5 +166,6 @@ def test_generated_files_give_the_same_pixels_or_the_same_refusal() -> None:
 def test_without_a_fast_decoder_the_pixels_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     some = [content for content in files(60) if plain(content) is not None]
     before = [_outcome(content, None) for content in some]
-    monkeypatch.setattr("landcover.tiles.images.plain._decoder", lambda: None)
+    monkeypatch.setattr("landcover.tiles.codecs._decoder", lambda: None)
+    monkeypatch.setattr("landcover.tiles.codecs._png_decoder", lambda: None)
     assert all(_same(_outcome(c, None), b) for c, b in zip(some, before, strict=True))
