@@ -160,8 +160,30 @@ def test_a_colour_that_means_transparent_is_no_data(dtype: str, bands: int) -> N
         assert "is transparent in places" in _refusal(content, bands, read)
     if dtype == "uint8":
         away = (250,) * 3 if bands == 3 else 250
-        found = _decoded(_saved(pixels, "png", transparency=away), bands)
-        assert np.array_equal(np.moveaxis(found, 0, 2).squeeze(), pixels)
+        # A colour of which only one band is to be seen is no pixel's.
+        beside = (int(pixels[0, 7, 0]), 250, 250) if bands == 3 else 250
+        for colour in (away, beside):
+            found = _decoded(_saved(pixels, "png", transparency=colour), bands)
+            assert np.array_equal(np.moveaxis(found, 0, 2).squeeze(), pixels)
+
+
+@pytest.mark.parametrize("depth", [2, 4])
+def test_a_level_of_few_bits_that_means_transparent_is_no_data(depth: int) -> None:
+    levels = np.arange(EDGE * EDGE, dtype=np.uint8).reshape(EDGE, EDGE) % 2**depth
+    bits = np.unpackbits(levels[..., None], axis=-1)[..., 8 - depth :].reshape(EDGE, -1)
+    rows = b"".join(b"\0" + np.packbits(row).tobytes() for row in bits)
+    size = EDGE.to_bytes(4, "big")
+    head = _chunk(b"IHDR", size + size + bytes([depth, 0, 0, 0, 0]))
+    rest = _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
+    see_through = _chunk(b"tRNS", (2).to_bytes(2, "big"))
+    content = b"\x89PNG\r\n\x1a\n" + head + see_through + rest
+    assert "is transparent in places" in _refusal(content, 1)
+
+
+def test_a_tiff_of_the_other_byte_order_that_is_to_be_turned_is_refused() -> None:
+    pixels = imagery(1, EDGE, EDGE, "uint16")[0].astype(">u2")
+    content = _saved(pixels, "tiff", tiffinfo={0x0112: 3})
+    assert content.startswith(b"MM") and "orientation 3" in _refusal(content, 1, "uint16")
 
 
 def test_pixels_of_a_tiff_that_its_mask_leaves_out_are_no_data(tmp_path: Path) -> None:
