@@ -22,8 +22,8 @@ from landcover.models.quantization.quantized import Quantized
 Array = npt.NDArray[Any]
 Labels = npt.NDArray[np.integer[Any]]
 
-# Images that groups of layers are ranked by. Each has thousands of numbers that go apart, so that few
-# images say as much as many (docs/precision.md).
+# Images that groups of layers are ranked by: each is computed once for every group. What is kept by the
+# ranking is judged on other images, so that a poor ranking costs speed, and no label.
 _RANKED_BY = 8
 # Groups that make less than this share of all that goes apart come last: nothing is won by them.
 _LEAST = 0.01
