@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -145,9 +145,8 @@ def smooth(
         numbers, total = count(1), steps_of(grids)
         maker = MapMaker(made, pool, "tile", lambda: progress(next(numbers), total))
         maps = maker.remake(wanted, note)
-        if not labels_pixels(run):
-            _relabel(run, made, maps)
-        made.finish(draw(made, maps))
+        counted = {} if labels_pixels(run) else _counted(said, _relabel(run, made, maps))
+        made.finish(draw(made, maps) | counted)
     return made
 
 
@@ -219,9 +218,16 @@ def _origin(
     return Mosaic(kept)
 
 
-def _relabel(run: RunDirectory, made: RunDirectory, maps: Maps) -> None:
-    """Write the tables of tiles anew, with the classes of the smoothed map."""
-    scheme = made.scheme
+def _counted(said: Mapping[str, Any], scored: int) -> dict[str, Any]:
+    """How many tiles the new tables have, as ``run.json`` says it: those of one date may be fewer."""
+    found = said.get("tiles") or {}
+    others = {key: found.get(key, 0) for key in ("quarantined", "skipped")}
+    return {"tiles": {"planned": scored + sum(others.values()), "scored": scored, **others}}
+
+
+def _relabel(run: RunDirectory, made: RunDirectory, maps: Maps) -> int:
+    """Write the tables of tiles anew, with the classes of the smoothed map; how many tiles they have."""
+    scheme, scored = made.scheme, 0
     names, codes = np.array(scheme.names, object), np.array(scheme.codes, np.int32)
     for index in all_parts(run):
         table = read_part(run, index)
@@ -243,3 +249,5 @@ def _relabel(run: RunDirectory, made: RunDirectory, maps: Maps) -> None:
         sink = io.BytesIO()
         pq.write_table(table, sink, compression="zstd")
         made.storage.put(made.part("tiles", index), sink.getvalue())
+        scored += table.num_rows
+    return scored
