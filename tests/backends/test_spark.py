@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -75,14 +74,10 @@ class TestSparkConnect(SparkTests):
             yield made
 
 
-def test_a_given_session_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pyspark.sql import SparkSession
-
-    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    session = SparkSession.builder.master("local[5]").config("spark.ui.enabled", "false")
-    session = session.config("spark.driver.host", "127.0.0.1").config("spark.task.cpus", "2")
-    session = session.getOrCreate()
-    try:
+def test_a_given_session_goes_on() -> None:
+    with clusters.spark_session("local[1]"):
+        pass  # its Java VM stays, and would keep the settings of the session that started it
+    with clusters.spark_session("local[5]", task__cpus="2") as session:
         whole = load_backend("spark", session=session)
         assert (whole.slots, whole.threads) == (2, 2)
         with load_backend("spark", session=session, workers=1, threads=4) as backend:
@@ -93,8 +88,6 @@ def test_a_given_session_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
         with second, pytest.raises(BackendUnavailable, match="has a Spark session already"):
             next(second.map(abs, [1]))
         assert session.range(3).count() == 3
-    finally:
-        session.stop()
 
 
 def test_threads_that_use_a_backend_first_share_one_session() -> None:
