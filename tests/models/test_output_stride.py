@@ -69,6 +69,7 @@ def test_a_network_without_a_graph_to_follow_is_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Strides, halos and the way back through a decoder, from where the answer to noise moves."""
+    monkeypatch.setenv("LANDCOVER_CACHE", str(tmp_path / "cache"))  # the graph was followed before
     monkeypatch.setattr("landcover.models.graph_analysis.facts.dependencies", lambda *args: {})
     halved = [small.convolution(strides=[4, 4]), *small.then("Relu")]
     valid = [small.convolution(), *small.then("Relu")]
