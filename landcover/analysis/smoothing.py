@@ -47,7 +47,7 @@ from landcover.runs.map_format.area import Area, Size
 from landcover.runs.maps.layout import FOLDER
 from landcover.runs.maps.maker import MAP, MapMaker, Maps, steps_of
 from landcover.runs.maps.origins import Known, Mosaic, Origin
-from landcover.runs.parts import all_parts, read_part
+from landcover.runs.parts import all_parts, read_part, read_parts
 from landcover.tiles.gdal import address, gdal_settings
 
 Rule = Plurality | MeanProbability | MinimumArea
@@ -134,6 +134,7 @@ def smooth(
     told: dict[str, Any] = {
         "smoothed": {"from": run.path, **smoothed},
         **{key: said[key] for key in ("config", "model", "tiles") if key in said},
+        **_of_date(run, said),
     }
     with claim(output, {"smoothed": smoothed}, run.scheme, told, at_once=True) as made:
         made.storage.prepare(FOLDER)
@@ -145,8 +146,9 @@ def smooth(
         numbers, total = count(1), steps_of(grids)
         maker = MapMaker(made, pool, "tile", lambda: progress(next(numbers), total))
         maps = maker.remake(wanted, note)
-        counted = {} if labels_pixels(run) else _counted(said, _relabel(run, made, maps))
-        made.finish(draw(made, maps) | counted)
+        if not labels_pixels(run):
+            _relabel(run, made, maps)
+        made.finish(draw(made, maps))
     return made
 
 
@@ -218,16 +220,19 @@ def _origin(
     return Mosaic(kept)
 
 
-def _counted(said: Mapping[str, Any], scored: int) -> dict[str, Any]:
-    """How many tiles the new tables have, as ``run.json`` says it: those of one date may be fewer."""
-    found = said.get("tiles") or {}
-    others = {key: found.get(key, 0) for key in ("quarantined", "skipped")}
+def _of_date(run: RunDirectory, said: Mapping[str, Any]) -> dict[str, Any]:
+    """How many tiles of a date there are, as ``run.json`` says it; nothing for a run as a whole."""
+    if not run.date:
+        return {}
+    scored = sum(table.num_rows for table in read_parts(run, columns=["date"]))
+    of_all = said.get("tiles") or {}
+    others = {key: of_all.get(key, 0) for key in ("quarantined", "skipped")}
     return {"tiles": {"planned": scored + sum(others.values()), "scored": scored, **others}}
 
 
-def _relabel(run: RunDirectory, made: RunDirectory, maps: Maps) -> int:
-    """Write the tables of tiles anew, with the classes of the smoothed map; how many tiles they have."""
-    scheme, scored = made.scheme, 0
+def _relabel(run: RunDirectory, made: RunDirectory, maps: Maps) -> None:
+    """Write the tables of tiles anew, with the classes of the smoothed map."""
+    scheme = made.scheme
     names, codes = np.array(scheme.names, object), np.array(scheme.codes, np.int32)
     for index in all_parts(run):
         table = read_part(run, index)
@@ -249,5 +254,3 @@ def _relabel(run: RunDirectory, made: RunDirectory, maps: Maps) -> int:
         sink = io.BytesIO()
         pq.write_table(table, sink, compression="zstd")
         made.storage.put(made.part("tiles", index), sink.getvalue())
-        scored += table.num_rows
-    return scored

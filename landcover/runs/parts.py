@@ -193,7 +193,7 @@ def _table(run: RunDirectory, name: str, columns: Sequence[str] | None) -> pa.Ta
     content = pa.BufferReader(run.storage.read(name))
     if not run.date:
         return pq.read_table(content, columns=list(columns) if columns else None)
-    asked = [*columns, "date"] if columns else None
+    asked = list({*columns, "date"}) if columns else None
     table = pq.read_table(content, columns=asked, filters=[("date", "==", run.date)])
     return table.select(list(columns)) if columns else table
 

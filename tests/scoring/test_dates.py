@@ -59,6 +59,8 @@ def test_each_date_has_the_map_that_a_run_of_its_own_would_have(
         of_date = landcover.open_run(tmp_path / "all", date)
         assert np.array_equal(of_date.map().values, alone.map().values)
         assert of_date.areas().equals(alone.areas())
+        smooth = of_date.smooth(tmp_path / f"smooth-{date}")
+        assert smooth.summary["tiles"] == alone.summary["tiles"]
         assert of_date.tiles()["label"].tolist() == alone.tiles()["label"].tolist()
         assert set(table["source"][table["date"] == date]) == {
             f"{half}_{written}" for half in ("left", "right")
@@ -84,6 +86,7 @@ def test_what_looks_at_a_run_of_several_dates_asks_which_is_meant(
     smooth = of_date.smooth(tmp_path / "smooth")
     assert smooth.map().shape == of_date.map().shape
     assert set(smooth.tiles()["date"]) == {"2018"}
+    assert smooth.summary["tiles"]["scored"] == len(smooth.tiles()) < len(run.tiles())
     with pytest.raises(OutputError, match="belongs to another run, with another imagery"):
         scored(tile_model, tmp_path / "run", str(county))
     with pytest.raises(OutputError, match="belongs to another run, with another imagery"):
