@@ -142,9 +142,7 @@ def _any(where: Undefined) -> Undefined:
 
 def _label_pixels(probabilities: Probabilities, valid: Valid | None) -> Labels:
     count, classes = probabilities.shape[:2]
-    best = probabilities.argmax(axis=1)
-    top = np.take_along_axis(probabilities, best[:, None], axis=1)[:, 0]
-    pixels = best.astype(np.int16)
+    pixels, top = _most_probable(probabilities)
     if valid is not None:
         pixels[~valid] = -1
     # One histogram for all tiles: class c of tile i is bin i * (classes + 1) + c + 1, and the
@@ -158,6 +156,23 @@ def _label_pixels(probabilities: Probabilities, valid: Valid | None) -> Labels:
     scores = (weight[at] / np.maximum(frequency[at], 1)).astype(np.float32)
     undefined = np.zeros(count, np.intp)
     return Labels(labels, scores, _mean(probabilities, valid), pixels, undefined, top)
+
+
+def _most_probable(
+    probabilities: Probabilities,
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]:
+    """The class of each pixel and its probability; of equal ones, the first.
+
+    Class by class over whole images, which lie one after another in memory: argmax would go from
+    image to image at each pixel, and take three times as long.
+    """
+    top = probabilities[:, 0].copy()
+    best = np.zeros(top.shape, np.int16)
+    for number in range(1, probabilities.shape[1]):
+        of_class = probabilities[:, number]
+        np.copyto(best, np.int16(number), where=of_class > top)
+        np.maximum(top, of_class, out=top)
+    return best, top
 
 
 def _mean(probabilities: Probabilities, valid: Valid | None) -> Probabilities:

@@ -39,6 +39,13 @@ def test_tiles_of_a_pixel_network_are_summed_up_over_their_valid_pixels(
         assert np.allclose(found.probabilities[i], probabilities[i][:, valid[i]].mean(1), atol=1e-6)
 
 
+def test_of_equally_probable_classes_pixels_get_the_first() -> None:
+    found = np.random.default_rng(5).integers(0, 3, (2, 5, 9, 7)).astype(np.float32) / 2
+    labels = label_pixels(found, None)
+    assert np.array_equal(labels.pixels, found.argmax(axis=1))
+    assert np.array_equal(labels.pixel_scores, found.max(axis=1))
+
+
 def test_no_mask_means_all_pixels_count() -> None:
     probabilities = _probabilities(3, 2, 3, 4, 4)
     with_mask = label_pixels(probabilities, np.ones((2, 4, 4), bool))

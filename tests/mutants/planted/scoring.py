@@ -14,8 +14,14 @@ LABELS = planted(
     ),
     (
         "pixels labelled along another axis",
-        "best = probabilities.argmax(axis=1)",
-        "best = probabilities.argmax(axis=1)[:, ::-1]",
+        "    return best, top\n",
+        "    return best[:, ::-1], top\n",
+    ),
+    ("of equal classes the last", "where=of_class > top", "where=of_class >= top"),
+    (
+        "the last class of all",
+        "range(1, probabilities.shape[1])",
+        "range(1, probabilities.shape[1] - 1)",
     ),
     ("the mask is forgotten", "        pixels[~valid] = -1\n", "        pass\n"),
     ("the mask is turned", "        pixels[~valid] = -1\n", "        pixels[valid] = -1\n"),
