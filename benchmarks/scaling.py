@@ -43,7 +43,10 @@ from landcover.report.bars import lines_figure
 from landcover.scoring.benchmark import Effort, benchmark
 from landcover.scoring.candidate import Candidate
 
-GOAL_CORES, GOAL_CLUSTER = 0.9, 0.9
+# Of twice one worker; of a simulated run on so many workers, and of one with long tasks.
+GOAL_CORES, GOAL_CLUSTER, GOAL_LONG = 0.93, 0.95, 0.9
+# What a task that does nothing may cost Spark's driver, in milliseconds: its Python and its Java VM.
+GOAL_DRIVER = {"spark": 5.0}
 
 
 @click.command()
@@ -147,15 +150,16 @@ def _claims(
             pairs = zip(speeds[cores], speeds[1], strict=True)
             found = middle([many / single / cores for many, single in pairs])
             yield claim(f"{name}: efficiency of {cores} workers", found, "", GOAL_CORES)
-        yield claim(f"{name}: a task that does nothing", 1000 * one.driver_seconds, "ms")
+        cost = 1000 * one.driver_seconds
+        question = f"{name}: a task that does nothing, in the driver (or scheduler, if slower)"
+        yield claim(question, cost, "ms", GOAL_DRIVER.get(name), True)
         for row in clusters:
             if row["backend"] == name and row["workers"] in (100, 1000):
                 question = f"{name}, simulated: efficiency of {row['workers']:,} workers"
-                goal = GOAL_CLUSTER if row["workers"] == 100 else None
-                yield claim(question, row["efficiency"], "", goal)
+                yield claim(question, row["efficiency"], "", GOAL_CLUSTER)
             elif row["backend"] == name and row["workers"] == MANY_WORKERS:
                 long = f"{MANY_WORKERS:,} workers with tasks of {LONG_TASK:.0f} s, storage aside"
-                yield claim(f"{name}, simulated: {long}", row["efficiency"], "", GOAL_CLUSTER)
+                yield claim(f"{name}, simulated: {long}", row["efficiency"], "", GOAL_LONG)
 
 
 def _line(row: dict[str, Any]) -> str:
