@@ -52,9 +52,10 @@ _CONF = {
     # A plan of one step has nothing to adapt, and is not worth compiling.
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
-    # The VM only hands out tasks. Its second compiler would take 6 % of two cores for minutes to
-    # make that faster. These come before spark.driver.extraJavaOptions, which may say otherwise.
+    # Java VMs only hand out tasks. Their second compiler would take 6 % of two cores for minutes to
+    # make that faster. These come before the extraJavaOptions of both, which may say otherwise.
     "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1",
+    "spark.executor.defaultJavaOptions": "-XX:TieredStopAtLevel=1",
 }
 
 # Of an own session on this machine, which works on the cores that its Java VM runs on.

@@ -25,6 +25,8 @@ _UNSEEN = {
     "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
     "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "5s",
 }
+# Nor do the Java VMs of tests live long enough for what their second compiler does to pay.
+BRIEF = "-XX:TieredStopAtLevel=1"
 
 
 @contextmanager
@@ -109,6 +111,7 @@ def spark_session(master: str, **settings: str) -> Iterator[Any]:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.builder.master(master).config("spark.driver.host", "127.0.0.1")
     told = {"ui__enabled": "false", "ui__showConsoleProgress": "false", **settings}
+    told = {f"{part}__defaultJavaOptions": BRIEF for part in ("driver", "executor")} | told
     for name, value in told.items():
         builder = builder.config("spark." + name.replace("__", "."), value)
     started = builder.getOrCreate()
@@ -128,6 +131,7 @@ def spark_connect_server(folder: Path) -> Iterator[str]:
     start += ["--master", "local[2,4]", "--conf", "spark.ui.enabled=false"]
     start += ["--conf", f"spark.connect.grpc.binding.port={port}"]
     start += ["--conf", "spark.sql.catalogImplementation=in-memory"]
+    start += ["--conf", f"spark.driver.defaultJavaOptions={BRIEF}"]
     with _service(start, "Spark Connect server started", folder / "connect.log"):
         yield f"sc://127.0.0.1:{port}"
 
@@ -159,13 +163,13 @@ def _service(
 ) -> Iterator[None]:
     """Run a command until the block ends, from when its output has said so often it is ready."""
     places = {"SPARK_LOG_DIR": str(log.parent), "SPARK_PID_DIR": str(log.parent)}
-    python = {"PYSPARK_PYTHON": sys.executable}
+    spark = {"PYSPARK_PYTHON": sys.executable, "SPARK_DAEMON_JAVA_OPTS": BRIEF}
     with log.open("w") as output:
         process = subprocess.Popen(
             command,
             stdout=output,
             stderr=output,
-            env={**os.environ, **places, **python, **environment},
+            env={**os.environ, **places, **spark, **environment},
             cwd=log.parent,
             start_new_session=True,
         )
