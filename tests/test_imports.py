@@ -19,8 +19,6 @@ ORDERS = {
             "small_files",
             "hdf5",
             "errors",
-            "store_errors",
-            "stores",
             "machine",
             "devices",
             "versions",
@@ -28,6 +26,7 @@ ORDERS = {
         *("contracts", "classes"),
         *("config", "plugins"),
         *(
+            "stores",
             "tiles",
             "models",
             "runs",
@@ -42,6 +41,7 @@ ORDERS = {
         ),
         "cli",
     ],
+    "landcover/stores": ["errors", "asking", "azure", "urls"],
     "landcover/models": [
         *("cache", "formats", "fetch", "cntk", "openvino_library", "preprocessing"),
         *("graph_analysis", "cropping", "network"),

@@ -20,10 +20,10 @@ from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.maps.nearest import position, squares
 from landcover.runs.parts import read_parts
+from landcover.stores.urls import is_remote
 from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.opening import opened_raster
 from landcover.tiles.rasters.naming import named_scenes
-from landcover.tiles.storage import is_remote
 
 Pixels = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]

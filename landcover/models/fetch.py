@@ -12,8 +12,8 @@ from landcover.models.cache import cached
 from landcover.models.formats import checkpoints
 from landcover.redaction import redacted
 from landcover.small_files import MOST_BYTES, read_regular
-from landcover.stores import Store
-from landcover.tiles.storage import file_system
+from landcover.stores.asking import Store
+from landcover.stores.urls import file_system
 
 # What storages call the version of a file; the first that is there decides with the size.
 _VERSIONS = (

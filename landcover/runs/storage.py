@@ -16,8 +16,8 @@ from typing import IO
 from landcover.errors import OutputError, RunReplaced, SourceError
 from landcover.runs.local_files import TEMPORARY, flush_folder, linked, neighbour, write_checked
 from landcover.small_files import open_regular
-from landcover.stores import Store
-from landcover.tiles.storage import file_system, refuse_secrets
+from landcover.stores.asking import Store
+from landcover.stores.urls import file_system, refuse_secrets
 
 LOCK = ".lock"
 

@@ -21,9 +21,9 @@ from landcover.scoring.costs import Figures
 from landcover.scoring.measurement import measure
 from landcover.scoring.plan import task_size
 from landcover.scoring.tuning import measure as measure_network
+from landcover.stores.urls import file_of, file_system, is_remote
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource
-from landcover.tiles.storage import file_of, file_system, is_remote
 
 # What comes after the last tile: pictures take so many seconds, and maps of pixels so many pixels a
 # second are made (benchmarks/planning.py tells how near that is).

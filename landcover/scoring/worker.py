@@ -28,7 +28,7 @@ from landcover.scoring.readers import Limits
 from landcover.scoring.scored import Scored, kept, part_of
 from landcover.scoring.thrift import within_memory
 from landcover.scoring.under_way import UnderWay
-from landcover.stores import down
+from landcover.stores.asking import down
 from landcover.tiles.rasters import RasterTask
 from landcover.tiles.reach import alive
 

@@ -16,8 +16,8 @@ from rasterio._err import CPLE_BaseError, CPLE_OutOfMemoryError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from landcover.errors import SourceError
-from landcover.tiles import azure
-from landcover.tiles.storage import file_system, is_remote
+from landcover.stores import azure
+from landcover.stores.urls import file_system, is_remote
 
 FAILURES = (RasterioError, CPLE_BaseError, OSError)
 """What rasterio raises where a file cannot be opened or its pixels cannot be read."""

@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from landcover.config import subdataset
 from landcover.errors import SourceError, StoreError
+from landcover.stores.urls import file_system, in_archive, is_remote, refuse_secrets
 from landcover.tiles.opening.allowed import MRSID
 from landcover.tiles.states import state_told
-from landcover.tiles.storage import file_system, in_archive, is_remote, refuse_secrets
 
 RASTERS = frozenset({".tif", ".tiff", ".jp2", ".img", ".vrt", ".ntf"})
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from landcover.errors import SourceError, StoreError
-from landcover.store_errors import PASSING_ERRNOS
-from landcover.stores import is_down
-from landcover.tiles.storage import file_of, file_system, is_remote, store_of
+from landcover.stores.asking import is_down
+from landcover.stores.errors import PASSING_ERRNOS
+from landcover.stores.urls import file_of, file_system, is_remote, store_of
 
 
 class Trouble(NamedTuple):
@@ -46,7 +46,7 @@ def alive(store: str) -> bool:
     """Whether a store answers, be it with a no, when it is asked for its root.
 
     Args:
-        store: its name (:func:`landcover.tiles.storage.store_of`).
+        store: its name (:func:`landcover.stores.urls.store_of`).
     """
     try:
         system, path = file_system(f"{store}/")

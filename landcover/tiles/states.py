@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from landcover.errors import SourceError
-from landcover.tiles.storage import file_of, file_system, is_remote
+from landcover.stores.urls import file_of, file_system, is_remote
 
 # What file systems of fsspec tell of a file that changes with its content; the first one counts.
 _STAMPS = ("etag", "last_modified", "lastmodified", "updated", "mtime", "modified", "created")

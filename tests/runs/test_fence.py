@@ -72,9 +72,9 @@ def test_of_a_write_whose_answer_was_lost_the_content_tells_that_it_was_made(
 ) -> None:
     from fsspec.implementations.memory import MemoryFileSystem
 
-    from landcover import stores
+    from landcover.stores import asking
 
-    monkeypatch.setattr(stores, "_WAITS", (0.0, 0.0))
+    monkeypatch.setattr(asking, "_WAITS", (0.0, 0.0))
     pipe, calls = MemoryFileSystem.pipe_file, []
 
     def lost(self: MemoryFileSystem, path: str, value: bytes, **options: str) -> None:

@@ -14,8 +14,8 @@ from support.colours import blobs, write_scene
 import landcover
 from landcover.errors import LandcoverError, SourceError, StoreError
 from landcover.redaction import redacted
+from landcover.stores.urls import file_system
 from landcover.tiles.gdal import address, gdal_settings
-from landcover.tiles.storage import file_system
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ from support.colours import blobs, write_scene
 from support.web import FolderServer, serving
 
 import landcover
-from landcover import stores
 from landcover.run import Run
 from landcover.scoring.totals import Tiles
+from landcover.stores import asking
 
 BACKENDS = [
     "local",
@@ -34,10 +34,10 @@ def between(
 ) -> Iterator[FolderServer]:
     """A server between all clients and the emulator: requests fail there, and are counted."""
     monkeypatch.setenv("GDAL_HTTP_RETRY_DELAY", "0.02")
-    monkeypatch.setattr(stores, "_WAITS", (0.01,) * 8)
+    monkeypatch.setattr(asking, "_WAITS", (0.01,) * 8)
     with serving(tmp_path, upstream=urlsplit(emulator.endpoint).port or 0) as server:
         yield server
-    stores._down.clear()
+    asking._down.clear()
 
 
 def _connection(between: FolderServer, credential: str) -> str:

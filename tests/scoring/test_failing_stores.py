@@ -14,9 +14,9 @@ from support.colours import blobs, write_scene
 from support.web import FolderServer, serving
 
 import landcover
-from landcover import stores
 from landcover.backends.local import LocalBackend
 from landcover.errors import StoreDown, StoreError, TooManyFailures
+from landcover.stores import asking
 
 # Words that a path may hold without saying what failed there.
 STRANGE = "404 denied zlib no such"
@@ -29,7 +29,7 @@ def server(
     """Serves a scene, one in a folder of a strange name, and a network; waits are short."""
     monkeypatch.setenv("GDAL_HTTP_RETRY_DELAY", "0.02")
     monkeypatch.setenv("CPL_VSIL_CURL_NON_CACHED", "/vsicurl/http://127.0.0.1")
-    monkeypatch.setattr(stores, "_WAITS", (0.01,) * 8)
+    monkeypatch.setattr(asking, "_WAITS", (0.01,) * 8)
     folder = tmp_path / "web"
     (folder / STRANGE).mkdir(parents=True)
     write_scene(folder / "scene.tif", blobs(1, 150, 200))
@@ -38,7 +38,7 @@ def server(
         shutil.copy(path, folder / path.name)
     with serving(folder) as served:
         yield served
-    stores._down.clear()
+    asking._down.clear()
 
 
 class Then(LocalBackend):
@@ -182,10 +182,10 @@ def test_a_store_says_for_how_long_it_wants_to_be_left_alone(
     server: FolderServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(stores.time, "sleep", waits.append)
+    monkeypatch.setattr(asking.time, "sleep", waits.append)
     server.fails("scene.tif", status=429, times=2, retry_after=7)
     url = f"{server.url}/scene.tif"
-    system, path = landcover.tiles.storage.file_system(url)
+    system, path = landcover.stores.urls.file_system(url)
     assert system.cat_file(path, start=0, end=2) == b"II"
     assert waits == [7.0, 7.0]
     server.fails("scene.tif", status=401)
@@ -197,7 +197,7 @@ def test_a_store_says_for_how_long_it_wants_to_be_left_alone(
 def test_a_server_that_says_nothing_more_is_given_up_however_slow_others_may_be(
     server: FolderServer, tile_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(landcover.tiles.storage, "_SILENCE", 0.1)
+    monkeypatch.setattr(landcover.stores.urls, "_SILENCE", 0.1)
     server.fails(tile_model.name, kind="stall")
     with pytest.raises(landcover.LandcoverError, match=r"colours.*does not answer"):
         landcover.score(

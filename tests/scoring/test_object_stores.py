@@ -11,7 +11,7 @@ from support.object_stores import ObjectStore, gcs, s3
 
 import landcover
 from landcover.runs import storage
-from landcover.tiles.storage import file_system
+from landcover.stores.urls import file_system
 
 STARTS = {"s3": s3, "gcs": gcs}
 

@@ -18,10 +18,10 @@ from support.rasters import write
 from support.web import FolderServer, serving
 
 import landcover
-from landcover import stores
 from landcover.backends.local import LocalBackend
 from landcover.contracts import Lost
 from landcover.errors import ConfigError, OutputError, TooManyFailures
+from landcover.stores import asking
 
 
 def _read(path: Path) -> np.ndarray:
@@ -237,7 +237,7 @@ def test_a_run_goes_on_with_the_images_that_are_in_the_folder_now(
 @pytest.fixture
 def web(scene: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FolderServer]:
     """Serves the scene; nothing of it is kept by GDAL, and no request is made twice."""
-    monkeypatch.setattr(stores, "_WAITS", (0.01,) * 3)
+    monkeypatch.setattr(asking, "_WAITS", (0.01,) * 3)
     monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "0")
     monkeypatch.setenv("CPL_VSIL_CURL_NON_CACHED", "/vsicurl/http://127.0.0.1")
     with serving(scene.parent) as server:

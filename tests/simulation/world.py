@@ -22,7 +22,6 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from landcover import stores
 from landcover.config import Config, load_config
 from landcover.errors import LandcoverError, RunReplaced
 from landcover.runs import lock
@@ -30,6 +29,7 @@ from landcover.runs.local_files import TEMPORARY
 from landcover.runs.map_format.cog import auxiliary, header
 from landcover.runs.pixels import _part, encode_pixels
 from landcover.scoring import driver
+from landcover.stores import asking
 from simulation.disk import Disk, calls_of
 from simulation.engine import Engine
 from simulation.faults import KINDS, Faults
@@ -80,7 +80,7 @@ class World:
             self.root = folder
             self.disk = Disk(folder, self.scheduler, self.faults)
             self.objects = Objects(self.scheduler, self.faults)
-            stores._down.clear()
+            asking._down.clear()
             lock._held.clear()
             with holding(self.objects), _living(self):
                 for number in range(_MOST_BROKEN_OFF + 1):
@@ -295,7 +295,7 @@ def simulated() -> Iterator[None]:
     models = Models(lambda: _here().faults.happens("tile"))
     places: dict[str, Any] = {
         "landcover.runs.lock.threading": time,
-        "landcover.stores.time": time,
+        "landcover.stores.asking.time": time,
         "landcover.scoring.worker.time": time,
         "landcover.runs.parts.ThreadPoolExecutor": AtOnce,
         "landcover.scoring.driver.open_models": lambda: models,

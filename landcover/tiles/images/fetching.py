@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 from landcover.errors import SourceError, StoreError
 from landcover.small_files import read_regular
-from landcover.store_errors import PASSING_ERRNOS
-from landcover.stores import Store
-from landcover.tiles.storage import file_system, is_remote
+from landcover.stores.asking import Store
+from landcover.stores.errors import PASSING_ERRNOS
+from landcover.stores.urls import file_system, is_remote
 
 
 class Unreachable(Exception):

@@ -17,6 +17,7 @@ from landcover.classes import Scheme
 from landcover.config import Alpha, Palette, Resize
 from landcover.contracts import Failure, Read, Strip, Tile
 from landcover.errors import ConfigError, SourceError
+from landcover.stores.urls import in_archive, is_remote
 from landcover.tiles import buffers
 from landcover.tiles.grid import Size, plain
 from landcover.tiles.images.decoding import FORMATS, Expected, Unusable, Wanted, decode, expected_of
@@ -32,7 +33,6 @@ from landcover.tiles.listing import (
 )
 from landcover.tiles.spared import spared_read
 from landcover.tiles.states import digest_of, states_of
-from landcover.tiles.storage import in_archive, is_remote
 
 # Bytes of pixels that one read aims at, and how many images it has at least.
 _READ_BYTES, _FEWEST = 2 * 2**20, 8

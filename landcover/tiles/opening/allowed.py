@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from typing import Self
 
 from landcover.config import subdataset
+from landcover.stores.urls import file_of, is_remote
 from landcover.tiles.gdal import STORES
-from landcover.tiles.storage import file_of, is_remote
 
 # Drivers of GDAL that decode what a file holds, and nothing else: they start no program, ask no
 # server, and open no file that the content names. https://gdal.org/en/stable/drivers/raster/

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from landcover.errors import StoreError
 from landcover.small_files import read_regular
+from landcover.stores.urls import file_system, is_remote
 from landcover.tiles.opening.allowed import Refused
-from landcover.tiles.storage import file_system, is_remote
 
 # GDAL looks at as many bytes when it asks its drivers whose a file is.
 HEAD = 1024

@@ -6,7 +6,7 @@ from typing import IO, Any
 
 from landcover.hdf5 import datasets
 from landcover.small_files import open_regular
-from landcover.tiles.storage import file_system, in_archive, is_remote
+from landcover.stores.urls import file_system, in_archive, is_remote
 
 
 def check_hdf5(file: str) -> None:

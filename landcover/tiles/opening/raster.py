@@ -11,12 +11,12 @@ import rasterio
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 
+from landcover.stores.urls import file_of, is_remote
 from landcover.tiles.gdal import address, gdal_settings, unplaced_allowed
 from landcover.tiles.opening.allowed import MRSID, USUAL, Allowed, Refused, is_virtual
 from landcover.tiles.opening.content import heads_of, is_tiff, is_waitless
 from landcover.tiles.opening.hdf5 import check_hdf5
 from landcover.tiles.opening.virtual import check_virtual
-from landcover.tiles.storage import file_of, is_remote
 
 _UNKNOWN = "not recognized as being in a supported file format"
 # Masks and overviews, which GDAL opens with whatever driver takes them, by names of its own making.

@@ -16,9 +16,9 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 from landcover.small_files import ZIP_FAILURES
+from landcover.stores.urls import is_remote
 from landcover.tiles.opening.allowed import Refused
 from landcover.tiles.opening.content import head_of, text_of
-from landcover.tiles.storage import is_remote
 
 FORMATS = "GeoPackage (.gpkg), GeoJSON (.geojson, .json), shapefile (.shp, .zip), FlatGeobuf (.fgb), file geodatabase (.gdb) or GeoParquet"
 

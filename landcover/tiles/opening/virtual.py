@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from landcover.stores.urls import is_remote
 from landcover.tiles.opening.allowed import Allowed, Refused, is_virtual, url_of
 from landcover.tiles.opening.content import heads_of, is_direct, is_waitless, text_of
 from landcover.tiles.opening.virtual_parts import ATTRIBUTES, ELEMENTS, FILES
-from landcover.tiles.storage import is_remote
 
 # Of a VRT file: some 60,000 sources.
 _MOST_BYTES = 64_000_000

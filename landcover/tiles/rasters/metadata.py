@@ -12,6 +12,7 @@ import numpy as np
 from rasterio.enums import ColorInterp, MaskFlags
 
 from landcover.errors import SourceError, StoreError
+from landcover.stores.urls import file_of, file_system, in_archive, is_remote
 from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings
 from landcover.tiles.grid import Transform
 from landcover.tiles.opening import USUAL, Allowed, open_raster
@@ -19,7 +20,6 @@ from landcover.tiles.rasters.crs import name_of, unit_of
 from landcover.tiles.rasters.palettes import coloured, has_palette
 from landcover.tiles.reach import readable
 from landcover.tiles.states import state_of, state_told
-from landcover.tiles.storage import file_of, file_system, in_archive, is_remote
 from landcover.tiles.unlike_numbers import objection
 
 _COLOURS = {

@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from landcover.errors import SourceError
+from landcover.stores.urls import file_of, in_archive
 from landcover.tiles.listing import RASTERS, Entry, common_root, parse, placed_files, relative, told
 from landcover.tiles.opening import below
-from landcover.tiles.storage import file_of, in_archive
 
 
 class Listed(NamedTuple):

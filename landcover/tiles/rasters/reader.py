@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from rasterio.windows import Window
 
+from landcover.stores.urls import is_remote
 from landcover.tiles import buffers
 from landcover.tiles.opening import reopen_raster
 from landcover.tiles.rasters.metadata import holdable
 from landcover.tiles.rasters.palettes import coloured
 from landcover.tiles.rasters.scene import Scene
 from landcover.tiles.reach import readable
-from landcover.tiles.storage import is_remote
 
 
 class MaskedPixels(NamedTuple):

@@ -17,8 +17,8 @@ from urllib.parse import unquote, urlsplit
 
 from landcover.errors import SourceError, StoreError
 from landcover.small_files import load_json
+from landcover.stores.urls import file_of, in_archive, is_remote, refuse_secrets
 from landcover.tiles.opening import Allowed, resolved, text_of
-from landcover.tiles.storage import file_of, in_archive, is_remote, refuse_secrets
 
 # Of one document: a search that found some 20,000 items.
 _MOST_BYTES = 64_000_000

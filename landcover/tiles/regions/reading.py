@@ -15,10 +15,10 @@ import shapely
 
 from landcover.errors import SourceError, StoreError
 from landcover.small_files import load_json
+from landcover.stores.urls import is_remote, refuse_secrets
 from landcover.tiles.gdal import without_warnings
 from landcover.tiles.opening import Refused, vector_file
 from landcover.tiles.regions.region import Polygons, Region
-from landcover.tiles.storage import is_remote, refuse_secrets
 
 _PARQUET = frozenset({".parquet", ".geoparquet"})
 _AREAS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)

@@ -379,8 +379,8 @@ LISTING = planted(
 )
 
 STORAGE = planted(
-    "landcover/tiles/storage.py",
-    "tests/tiles/test_storage.py tests/tiles/test_listing.py",
+    "landcover/stores/urls.py",
+    "tests/stores/test_urls.py tests/tiles/test_listing.py",
     (
         "a signature in a URL is no secret",
         "if secret or parts.password is not None:",
@@ -402,7 +402,7 @@ STORAGE = planted(
 
 GDAL = planted(
     "landcover/tiles/gdal.py",
-    "tests/tiles/test_storage.py",
+    "tests/stores/test_urls.py",
     (
         "settings of the environment are overruled",
         "options = {key: value for key, value in options.items() if key not in os.environ}",

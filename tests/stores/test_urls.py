@@ -11,9 +11,9 @@ from rasterio.env import get_gdal_config
 from support.rasters import imagery, write
 from support.web import FolderServer, serving
 
-from landcover import stores
 from landcover.contracts import Strip
 from landcover.errors import SourceError
+from landcover.stores import asking
 from landcover.tiles.gdal import address, gdal_settings
 from landcover.tiles.rasters import RasterSource
 
@@ -65,7 +65,7 @@ def test_azure_accounts_come_from_the_url_or_the_environment(
 def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FolderServer]:
     monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "0")
     monkeypatch.setenv("CPL_VSIL_CURL_NON_CACHED", "/vsicurl/http://127.0.0.1")
-    monkeypatch.setattr(stores, "_WAITS", (0.01,) * 3)
+    monkeypatch.setattr(asking, "_WAITS", (0.01,) * 3)
     options = {"tiled": True, "blockxsize": 64, "blockysize": 64}
     write(tmp_path / "a.tif", imagery(3, 256, 256), **options)
     with serving(tmp_path) as server:

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from landcover.config import subdataset
 from landcover.errors import SourceError
-from landcover.stores import Store
-from landcover.tiles import azure
+from landcover.stores import azure
+from landcover.stores.asking import Store
 
 # Seconds until a web server that does not answer, or sends nothing more, is given up.
 _CONNECT, _SILENCE = 20.0, 60.0

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from landcover.errors import StoreError
-from landcover.store_errors import as_ours, retry_after
+from landcover.stores.errors import as_ours, retry_after
 
 R = TypeVar("R")
 
