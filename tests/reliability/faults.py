@@ -61,7 +61,7 @@ class Fault:
 
 _ANYTHING = (".", 1)
 _SOME_PARTS = ("tiles/part-*", 2)
-_MAPS = (".writing-maps", 1)
+MAPS = (".writing-maps", 1)  # what there is while maps are made
 
 
 def _signal(number: signal.Signals) -> Callable[[Command], None]:
@@ -85,7 +85,7 @@ def _harm(path: str, what: str | int, times: int = 1) -> dict[str, Any]:
 FAULTS = (
     Fault("the driver is killed in its first moments", "ends", _ANYTHING, _signal(signal.SIGKILL)),
     Fault("the driver is killed between tasks", "ends", _SOME_PARTS, _signal(signal.SIGKILL)),
-    Fault("the driver is killed while maps are made", "ends", _MAPS, _signal(signal.SIGKILL)),
+    Fault("the driver is killed while maps are made", "ends", MAPS, _signal(signal.SIGKILL)),
     Fault("Ctrl-C", "stops", _SOME_PARTS, _signal(signal.SIGINT)),
     Fault("SIGTERM", "stops", _SOME_PARTS, _signal(signal.SIGTERM)),
     Fault("a worker is killed under a task", "right", harm=_harm("/tiles/", "kill")),

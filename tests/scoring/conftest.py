@@ -9,7 +9,7 @@ from pathlib import Path
 import fsspec
 import onnx
 import pytest
-from support.azurite import Azurite, azurite
+from support.azurite import Azurite, azurite, fill
 from support.colours import SIDECAR, blobs, network, write_scene
 
 from landcover.runs import storage
@@ -44,9 +44,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory, tile_model: Path) -> Iter
     """Holds a scene, and a network with its sidecar."""
     folder = tmp_path_factory.mktemp("azurite")
     with azurite(folder) as started:
-        started.upload("naip/scene.tif", write_scene(folder / "scene.tif", blobs(1, 150, 200)))
-        for path in (tile_model, tile_model.with_suffix(".yaml")):
-            started.upload(f"models/{path.name}", path)
+        fill(started, folder, tile_model)
         yield started
 
 

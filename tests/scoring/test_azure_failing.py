@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from support.azurite import ACCOUNT, KEY, Azurite
+from support.azurite import ACCOUNT, KEY, Azurite, azurite, fill
 from support.clusters import dask_cluster, dask_workers
 from support.colours import blobs, write_scene
 from support.web import FolderServer, serving
@@ -26,6 +28,7 @@ BACKENDS = [
     pytest.param("dask", marks=pytest.mark.faults),
     pytest.param("spark", marks=pytest.mark.faults),
 ]
+_OTHER_KEY = base64.b64encode(bytes(range(64))).decode()
 
 
 @pytest.fixture
@@ -128,6 +131,40 @@ def test_a_signature_that_is_replaced_in_the_middle_is_taken_up(
     run = landcover.score(**_told(tile_model, f"new-{backend}", backend), progress=replace)
     _assert_same(run, here)
     assert any(line.endswith(" 403") for line in between.requests())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_key_that_is_changed_in_the_middle_is_taken_up(
+    credentials: Callable[..., None],
+    here: Run,
+    tile_model: Path,
+    tmp_path: Path,
+    backend: str,
+    require_backend: Callable[[str], None],
+) -> None:
+    if backend != "local":
+        require_backend(backend)
+    refusals = pytest.importorskip("azure.core.exceptions")
+    secret, folder = tmp_path / "connection", tmp_path / "emulator"
+    folder.mkdir()
+    changed: list[Azurite] = []
+    with ExitStack() as running:
+        old = running.enter_context(azurite(folder))
+        fill(old, tmp_path, tile_model)
+        secret.write_text(old.connection)
+        credentials(CONNECTION_STRING_FILE=str(secret))
+
+        def change(tiles: Tiles) -> None:
+            if not changed:
+                port = urlsplit(old.endpoint).port or 0
+                running.close()  # for a moment nobody answers
+                changed.append(running.enter_context(azurite(folder, port, _OTHER_KEY)))
+                secret.write_text(changed[0].connection)
+
+        run = landcover.score(**_told(tile_model, f"key-{backend}", backend), progress=change)
+        _assert_same(run, here)
+        with pytest.raises(refusals.ClientAuthenticationError):
+            old.upload("naip/other.tif", tile_model)
 
 
 def test_a_run_whose_signature_has_run_out_goes_on_with_another(

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from support.clusters import free_port
+from support.colours import blobs, write_scene
 
 # What the emulator's documentation gives to all of its users.
 ACCOUNT = "devstoreaccount1"
@@ -27,14 +28,15 @@ _PATIENCE = 60
 
 @dataclass(frozen=True)
 class Azurite:
-    """An emulator with one container, which is empty to begin with."""
+    """An emulator with one container, which is empty to begin with, and the key that it takes."""
 
     endpoint: str
+    key: str = KEY
 
     @property
     def connection(self) -> str:
         """The connection string with the account's key."""
-        return self.connection_with(f"AccountKey={KEY}")
+        return self.connection_with(f"AccountKey={self.key}")
 
     def connection_with(self, credential: str) -> str:
         """A connection string with another credential, as in "SharedAccessSignature=..."."""
@@ -55,7 +57,7 @@ class Azurite:
         return str(
             generate_account_sas(
                 ACCOUNT,
-                KEY,
+                self.key,
                 ResourceTypes(service=True, container=True, object=True),
                 AccountSasPermissions(read=True, write=True, delete=True, list=True, create=True),
                 now + timedelta(hours=hours),
@@ -69,7 +71,10 @@ class Azurite:
             service.get_blob_client(CONTAINER, name).upload_blob(path.read_bytes(), overwrite=True)
 
     def make_container(self) -> None:
-        with self._service() as service:
+        """Make the container, unless an earlier emulator in the same folder has."""
+        from azure.core.exceptions import ResourceExistsError
+
+        with self._service() as service, suppress(ResourceExistsError):
             service.create_container(CONTAINER)
 
     def _service(self):  # type: ignore[no-untyped-def]
@@ -79,24 +84,38 @@ class Azurite:
 
 
 @contextmanager
-def azurite(folder: Path) -> Iterator[Azurite]:
-    """Start an emulator; skips where there is none."""
+def azurite(folder: Path, port: int = 0, key: str = KEY) -> Iterator[Azurite]:
+    """Start an emulator; skips where there is none.
+
+    Args:
+        folder: where it keeps what it holds, for another one to be started there later.
+        port: at which it listens; 0: any that is free.
+        key: that it takes.
+    """
     program = os.environ.get("LANDCOVER_AZURITE") or shutil.which("azurite-blob")
     if program is None:
         pytest.skip(
             "Azurite is absent: npm install -g azurite, or LANDCOVER_AZURITE=.../azurite-blob"
         )
-    port = free_port()
+    port = port or free_port()
     command = [program, "--silent", "--skipApiVersionCheck", "--disableProductStyleUrl"]
-    command += ["--inMemoryPersistence", "--blobHost", "127.0.0.1", "--blobPort", str(port)]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL) as process:
+    command += ["--location", str(folder), "--blobHost", "127.0.0.1", "--blobPort", str(port)]
+    told = {**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"}
+    with subprocess.Popen(command, cwd=folder, env=told, stdout=subprocess.DEVNULL) as process:
         try:
             _wait_for(port, process)
-            started = Azurite(f"http://127.0.0.1:{port}/{ACCOUNT}")
+            started = Azurite(f"http://127.0.0.1:{port}/{ACCOUNT}", key)
             started.make_container()
             yield started
         finally:
             process.terminate()
+
+
+def fill(emulator: Azurite, folder: Path, model: Path) -> None:
+    """Let an emulator hold a scene (written to a folder first), and a network with its sidecar."""
+    emulator.upload("naip/scene.tif", write_scene(folder / "scene.tif", blobs(1, 150, 200)))
+    for path in (model, model.with_suffix(".yaml")):
+        emulator.upload(f"models/{path.name}", path)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
