@@ -17,6 +17,7 @@ ORDERS = {
         *(
             "redaction",
             "small_files",
+            "local_files",
             "hdf5",
             "errors",
             "machine",
@@ -61,7 +62,7 @@ ORDERS = {
     ],
     "landcover/models/cntk": ["reader", "conversion", "onnx_file", "library"],
     "landcover/runs": [
-        *("local_files", "vector_files", "storage", "lock", "fingerprint", "manifest", "directory"),
+        *("vector_files", "storage", "lock", "fingerprint", "manifest", "directory"),
         "claiming",
         *("counts", "geoparquet"),
         *("map_format", "pixels", "tables", "parts", "rearranging", "maps"),

@@ -22,9 +22,9 @@ from landcover.analysis.map_blocks import MapView, Progress, map_views, no_progr
 from landcover.analysis.polygons import Polygons, polygons
 from landcover.contracts import Backend
 from landcover.errors import ConfigError, OutputError
+from landcover.local_files import TEMPORARY
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import geo_metadata
-from landcover.runs.local_files import TEMPORARY
 from landcover.runs.map_format.qgis import polygon_style, style_geopackage
 from landcover.runs.storage import Storage
 from landcover.runs.vector_files import Rows, publish, read_back

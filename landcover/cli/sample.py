@@ -19,9 +19,9 @@ from landcover.cli.dates import date_option
 from landcover.cli.progress import progress_of
 from landcover.cli.tables import new_table, show
 from landcover.errors import OutputError
+from landcover.local_files import write_checked
 from landcover.run import Run, open_run
 from landcover.runs.directory import RunDirectory
-from landcover.runs.local_files import write_checked
 from landcover.runs.vector_files import publish, write_frame, written
 
 if TYPE_CHECKING:

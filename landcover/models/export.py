@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +10,7 @@ from onnx import TensorProto, helper
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError, OutputError
+from landcover.local_files import write_whole
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import ModelFile, detect
 from landcover.models.formats.onnx_file import read_onnx, valid_onnx
@@ -103,7 +101,7 @@ def save_onnx(model: onnx.ModelProto, path: Path, force: bool = False) -> None:
         reason = str(error).splitlines()[0]
         raise ModelError(str(path), f"would not be valid ONNX: {reason}") from error
     try:
-        _write_whole(model.SerializeToString(), path)
+        write_whole(path, [model.SerializeToString()])
     except OSError as error:
         raise OutputError(str(path), f"cannot be written: {error.strerror or error}") from error
 
@@ -151,21 +149,3 @@ def _refusal(file: ModelFile, name: str) -> ModelError:
         f"is of format {file.format}, which landcover runs as it is (with runtime 'tensorflow' or "
         f"'openvino') and does not convert; who needs ONNX: {_INSTEAD[file.format]}",
     )
-
-
-def _write_whole(content: bytes, path: Path) -> None:
-    handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        # Temporary files are private; the result is as readable as any other new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(scratch).chmod(0o666 & ~mask)
-        Path(scratch).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(scratch).unlink()
-        raise

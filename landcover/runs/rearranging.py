@@ -8,9 +8,9 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from landcover.local_files import TEMPORARY
 from landcover.runs.counts import Counts
 from landcover.runs.directory import Kind, RunDirectory
-from landcover.runs.local_files import TEMPORARY
 from landcover.runs.parts import remove_part
 from landcover.runs.tables import encoded
 

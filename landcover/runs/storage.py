@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import IO
 
 from landcover.errors import OutputError, RunReplaced, SourceError
-from landcover.runs.local_files import TEMPORARY, flush_folder, linked, neighbour, write_checked
+from landcover.local_files import (
+    TEMPORARY,
+    flush_folder,
+    linked,
+    neighbour,
+    write_checked,
+    write_whole,
+)
 from landcover.small_files import open_regular
 from landcover.stores.asking import Store
 from landcover.stores.urls import file_system, refuse_secrets
@@ -95,11 +102,7 @@ class Storage:
             if self.local is None:
                 self._send(name, chunks)
                 return
-            path = self.local / name
-            with neighbour(path) as temporary:
-                write_checked(temporary, chunks)
-                temporary.replace(path)
-                flush_folder(path.parent)
+            write_whole(self.local / name, chunks)
 
     def put_quickly(self, name: str, content: bytes) -> None:
         """Write a file as :meth:`put` does, but without waiting until the disk holds it.

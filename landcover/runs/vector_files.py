@@ -16,7 +16,7 @@ import pyogrio
 import shapely
 
 from landcover.errors import LandcoverError, OutputError
-from landcover.runs.local_files import flush_folder
+from landcover.local_files import flush_folder
 
 
 @dataclass(eq=False)

@@ -79,8 +79,10 @@ def _kill_all(place: Place, backend: str, count: int, dice: random.Random) -> in
         moments = lengths.drawn(dice)
         for moment in moments:
             stage = _killed(place, backend, moment, dice)
+            if stage == _ENDED:
+                break
             stages[stage] += 1
-            killed += stage != _ENDED
+            killed += 1
         code = place.start(backend).wait(_PATIENCE)
         right = code == 0 and place.content() == whole
         wrong += not right

@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 
 from landcover.config import Config, load_config
 from landcover.errors import LandcoverError, RunReplaced
+from landcover.local_files import TEMPORARY
 from landcover.runs import lock
-from landcover.runs.local_files import TEMPORARY
 from landcover.runs.map_format.cog import auxiliary, header
 from landcover.runs.pixels import _part, encode_pixels
 from landcover.scoring import driver

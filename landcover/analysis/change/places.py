@@ -21,8 +21,8 @@ from rasterio.transform import Affine
 
 from landcover.analysis.change.decision import Judged
 from landcover.errors import OutputError
+from landcover.local_files import TEMPORARY
 from landcover.runs.directory import RunDirectory
-from landcover.runs.local_files import TEMPORARY
 from landcover.runs.map_format.area import Area, Codes
 
 FOLDER = f"{TEMPORARY}places"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from landcover.runs.local_files import TEMPORARY
+from landcover.local_files import TEMPORARY
 from landcover.runs.map_format.area import BLOCK, Area, Size, level_sizes
 from landcover.runs.map_format.overviews import sources
 

@@ -14,8 +14,18 @@ _TABLE = """\
 """
 
 FILES = planted(
-    "landcover/runs/local_files.py",
+    "landcover/local_files.py",
     _SIMULATION,
+    (
+        "the rename is left out",
+        "        write_checked(temporary, chunks)\n        temporary.replace(path)\n",
+        "        write_checked(path, chunks)\n",
+    ),
+    (
+        "names are not flushed",
+        "        temporary.replace(path)\n        flush_folder(path.parent)\n\n",
+        "        temporary.replace(path)\n\n",
+    ),
     (
         "content is not flushed before it gets its name",
         "        os.fsync(file.fileno())  # else a power cut may leave a name without content\n",
@@ -38,16 +48,6 @@ FILES = planted(
 STORAGE = planted(
     "landcover/runs/storage.py",
     _SIMULATION,
-    (
-        "the rename is left out",
-        "                write_checked(temporary, chunks)\n                temporary.replace(path)\n",
-        "                write_checked(path, chunks)\n",
-    ),
-    (
-        "names are not flushed",
-        "                temporary.replace(path)\n                flush_folder(path.parent)\n",
-        "                temporary.replace(path)\n",
-    ),
     (
         "who was replaced goes on writing",
         '        if not held:\n            reason = (\n                "another run',

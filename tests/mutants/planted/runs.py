@@ -166,22 +166,6 @@ PIXELS = planted(
 STORAGE = planted(
     "landcover/runs/storage.py",
     "tests/runs/test_directory.py tests/runs/test_failing_writes.py tests/runs/test_parts.py",
-    ("no fsync of the folder", "        flush_folder(path.parent)\n", ""),
-    (
-        "the folder is flushed before it has the name",
-        "                temporary.replace(path)\n                flush_folder(path.parent)",
-        "                flush_folder(path.parent)\n                temporary.replace(path)",
-    ),
-    (
-        "the name before the content",
-        "                write_checked(temporary, chunks)\n                temporary.replace(path)\n",
-        "                temporary.touch()\n                temporary.replace(path)\n                write_checked(path, chunks)\n",
-    ),
-    (
-        "written in place",
-        "            with neighbour(path) as temporary:\n                write_checked(temporary, chunks)\n                temporary.replace(path)\n",
-        "            with neighbour(path):\n                write_checked(path, chunks)\n",
-    ),
     (
         "a new file takes the place of one that is there",
         "                return linked(temporary, path)",
@@ -221,8 +205,24 @@ STORAGE = planted(
 )
 
 LOCAL_FILES = planted(
-    "landcover/runs/local_files.py",
+    "landcover/local_files.py",
     "tests/runs/test_directory.py tests/runs/test_failing_writes.py tests/runs/test_parts.py",
+    ("no fsync of the folder", "        flush_folder(path.parent)\n", ""),
+    (
+        "the folder is flushed before it has the name",
+        "        temporary.replace(path)\n        flush_folder(path.parent)",
+        "        flush_folder(path.parent)\n        temporary.replace(path)",
+    ),
+    (
+        "the name before the content",
+        "        write_checked(temporary, chunks)\n        temporary.replace(path)\n",
+        "        temporary.touch()\n        temporary.replace(path)\n        write_checked(path, chunks)\n",
+    ),
+    (
+        "written in place",
+        "    with neighbour(path) as temporary:\n        write_checked(temporary, chunks)\n        temporary.replace(path)\n",
+        "    with neighbour(path):\n        write_checked(path, chunks)\n",
+    ),
     (
         "fsync before the bytes have left Python",
         "        file.flush()\n        os.fsync(file.fileno())",

@@ -43,6 +43,18 @@ def linked(temporary: Path, path: Path) -> bool:
     return True
 
 
+def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a file that others see whole or not at all, read back before it gets its name.
+
+    Raises:
+        OSError: it cannot be written; nothing is left behind then.
+    """
+    with neighbour(path) as temporary:
+        write_checked(temporary, chunks)
+        temporary.replace(path)
+        flush_folder(path.parent)
+
+
 def write_checked(path: Path, chunks: Iterable[bytes]) -> None:
     """Write a file, and make sure that it holds what was meant.
 
