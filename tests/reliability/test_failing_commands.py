@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sqlite3
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -40,7 +41,6 @@ COMMANDS = {
 }
 # What says when it was made, and so is another each time.
 _TIMED = ("run.json", "prepare.json", ".html", "collection.json", "item.json", "training.json")
-_TIMED += ("model.keras",)
 
 # When the style of a GeoPackage was made.
 _TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -107,7 +107,14 @@ def _content(folder: Path) -> dict[str, bytes]:
 
 
 def _held(path: Path) -> bytes:
-    """What a file holds; of a GeoPackage all its tables, since SQLite counts its attempts to write."""
+    """What a file holds; of a GeoPackage all its tables, since SQLite counts its attempts to write.
+
+    Of a network of Keras all but when it was written.
+    """
+    if path.suffix == ".keras":
+        with zipfile.ZipFile(path) as network:
+            kept = sorted(set(network.namelist()) - {"metadata.json"})
+            return b"".join(network.read(name) for name in kept)
     if path.suffix != ".gpkg":
         return path.read_bytes()
     with closing(sqlite3.connect(path)) as file:
