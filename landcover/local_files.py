@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator
@@ -85,3 +86,15 @@ def flush_folder(path: Path) -> None:
             raise
     finally:
         os.close(folder)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder, if there is one; others may be writing to it or removing it meanwhile."""
+    for last in (*[False] * 9, True):
+        if path.is_symlink() or not path.is_dir():
+            return
+        try:
+            shutil.rmtree(path)
+        except OSError as error:
+            if last or error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+                raise

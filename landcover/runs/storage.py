@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from landcover.local_files import (
     flush_folder,
     linked,
     neighbour,
+    remove_tree,
     write_checked,
     write_whole,
 )
@@ -209,10 +209,14 @@ class Storage:
                     self._filesystem.rm_file(self._key(name))
 
     def remove_folder(self, folder: str) -> None:
-        """Remove a folder with all its files, if there is one."""
+        """Remove a folder with all its files, if there is one.
+
+        Raises:
+            OutputError: if something in it cannot be removed.
+        """
         with self._writing(folder):
             if self.local is not None:
-                shutil.rmtree(self.local / folder, ignore_errors=True)
+                remove_tree(self.local / folder)
             elif names := self.names(folder):
                 self._check_held()
                 self._filesystem.rm([self._key(f"{folder}/{name}") for name in names])
@@ -239,7 +243,7 @@ class Storage:
                 for path in Path(self.where(folder)).glob(f"{TEMPORARY}*"):
                     folded = path.is_dir() and not path.is_symlink()
                     # Workers that go on when their driver is gone may be removing it themselves.
-                    shutil.rmtree(path) if folded else path.unlink(missing_ok=True)
+                    remove_tree(path) if folded else path.unlink(missing_ok=True)
 
     def _refuse_link(self, folder: str) -> None:
         """Whoever made the run directory must not choose where else is written and removed."""

@@ -17,9 +17,10 @@ from support.maps import gdal_map, write_maps
 
 from landcover.classes import scheme
 from landcover.errors import OutputError
+from landcover.runs.claiming import claim, erase
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import SceneGrid
-from landcover.runs.parts import Part, write_part
+from landcover.runs.parts import Part, finished, write_part
 from landcover.runs.pixels import PixelBlock
 from landcover.runs.storage import Storage
 
@@ -75,6 +76,30 @@ def test_what_is_read_back_must_be_what_was_written(
     with pytest.raises(OutputError, match="read back is not what was written"):
         Storage(str(tmp_path)).put("a.tif", b"some content")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_of_which_something_cannot_be_removed_does_not_become_another_one(
+    tmp_path: Path, make_part: MakePart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where, unlink = str(tmp_path / "run"), os.unlink
+    with claim(where, {"model": "a"}, scheme("nlcd6"), {}) as run:
+        write_part(run, make_part())
+
+    def fails(path: str | Path, **folder: int) -> None:
+        if Path(path).name.startswith("part-"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        unlink(path, **folder)
+
+    monkeypatch.setattr(os, "unlink", fails)
+    with pytest.raises(OutputError, match=r"tiles.*[Ii]nput/output error"):
+        erase(where)
+    other = {"model": "b"}
+    with pytest.raises(OutputError, match="model"), claim(where, other, scheme("nlcd6"), {}):
+        pass
+    monkeypatch.setattr(os, "unlink", unlink)
+    erase(where)
+    with claim(where, other, scheme("nlcd6"), {}) as run:
+        assert finished(run) == {}
 
 
 def test_content_is_on_the_disk_before_its_name_and_the_name_before_it_is_done(

@@ -183,7 +183,7 @@ STORAGE = planted(
     ),
     (
         "what was half written stays",
-        "                    shutil.rmtree(path) if folded else path.unlink(missing_ok=True)",
+        "                    remove_tree(path) if folded else path.unlink(missing_ok=True)",
         "                    pass",
     ),
     (
@@ -238,6 +238,11 @@ LOCAL_FILES = planted(
         "a failed write leaves a file behind",
         "        temporary.unlink(missing_ok=True)\n",
         "        pass\n",
+    ),
+    (
+        "what cannot be removed is passed over",
+        "            if last or error.errno not in (errno.ENOENT, errno.ENOTEMPTY):\n",
+        "            if last and error.errno is None:\n",
     ),
     (
         "an error of the folder's flush is passed over",
