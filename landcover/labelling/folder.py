@@ -51,7 +51,7 @@ class Prepared:
 
     Args:
         path: a local folder or an fsspec URL.
-        token: of whoever holds it, behind a URL; "" for others.
+        token: of whoever holds it; "" for others.
     """
 
     path: str

@@ -36,7 +36,7 @@ class RunDirectory:
     Args:
         path: a local folder or an fsspec URL.
         scheme: the classes, in the order of the model's output.
-        token: of the run that holds it, behind a URL; "" for others.
+        token: of the run that holds it; "" for others.
         date: which of its maps is meant, of a run over scenes of several dates.
     """
 

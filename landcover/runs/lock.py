@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from landcover.errors import OutputError, StoreError
-from landcover.runs.storage import LOCK, Storage
+from landcover.local_files import write_whole
+from landcover.runs.storage import HOLDER, LOCK, Storage
 from landcover.small_files import open_lock
 
 BEAT = 10.0
@@ -31,14 +32,15 @@ def only_run(storage: Storage, beat: float = BEAT) -> Iterator[str]:
     A local directory is held by a lock of the operating system, which dies with the process. Behind
     a URL there is no such thing: a file there is written anew every ``beat`` seconds, and one that
     stands still for two beats and a half is held to be left over. A holder that could not renew it
-    for so long may have been replaced: the token is what its writes are told apart by.
+    for so long may have been replaced, and workers may go on when the process that held it is gone:
+    the token is what their writes are told apart by.
 
     Args:
         storage: the directory; a local one exists.
         beat: seconds, used behind URLs.
 
     Yields:
-        the token of this run, with which the file begins (``Storage.fence``); "" for a local directory.
+        the token of this run (``Storage.fence``).
 
     Raises:
         OutputError: if another run holds it, or its file system knows no locks.
@@ -47,8 +49,12 @@ def only_run(storage: Storage, beat: float = BEAT) -> Iterator[str]:
         with _heartbeat(storage, beat) as token:
             yield token
     else:
-        with _held_here(str(storage.local.resolve())), _system_lock(storage.local / LOCK):
-            yield ""
+        with (
+            _held_here(str(storage.local.resolve())),
+            _system_lock(storage.local / LOCK),
+            _told(storage.local / HOLDER) as token,
+        ):
+            yield token
 
 
 @contextmanager
@@ -91,6 +97,26 @@ def _system_lock(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[str]:
+    """Tell workers who holds a directory: whoever opens and closes the lock's own file gives it up.
+
+    Where the disk is full nobody is told, and writes are not told apart.
+    """
+    token = uuid.uuid4().hex
+    try:
+        write_whole(path, [token.encode()])
+    except OSError:
+        token = ""
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+    try:
+        yield token
+    finally:
+        with suppress(OSError):
             path.unlink(missing_ok=True)
 
 

@@ -27,6 +27,8 @@ from landcover.stores.asking import Store
 from landcover.stores.urls import file_system, refuse_secrets
 
 LOCK = ".lock"
+HOLDER = ".holder"
+"""Beside the lock of a local directory: the token of the run that holds it."""
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,7 @@ class Storage:
     def clear(self) -> None:
         """Remove everything but the lock: the root is held, and nothing there is anybody else's."""
         if self.local is not None:
-            for name in set(self.names()) - {LOCK}:
+            for name in set(self.names()) - {LOCK, HOLDER}:
                 self.remove_folder(name)
                 self.remove(name)
             return
@@ -255,6 +257,8 @@ class Storage:
     def _writing(self, name: str) -> Iterator[None]:
         """Turn what a disk or a store raises into an error that says where."""
         try:
+            if self.local is not None:
+                self._check_held()
             yield
         except OutputError:
             raise
@@ -267,13 +271,13 @@ class Storage:
         if not self.fence:
             return
         try:
-            held = self.read(LOCK).startswith(self.fence.encode())
+            held = self.read(HOLDER if self.local else LOCK).startswith(self.fence.encode())
         except FileNotFoundError:
-            held = False
+            held = self.local is not None  # other hosts may see late what is new on a shared disk
         if not held:
             reason = (
-                "another run has taken this directory over, or removed it, as this one could not "
-                "renew its lock for too long: the same command goes on once that run has ended"
+                "another run has taken this directory over, or removed it, as this one was gone or "
+                "could not renew its lock: the same command goes on once that run has ended"
             )
             raise RunReplaced(self.root, reason)
 

@@ -1,18 +1,21 @@
-"""The lock behind a URL: it outlives errors of its store, and who has lost it writes nothing more."""
+"""Who holds a directory: the lock outlives errors of a store, and who has lost it writes nothing more."""
 
 from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from azure.core.exceptions import HttpResponseError
 
 from landcover.classes import scheme
 from landcover.errors import RunReplaced
-from landcover.runs.claiming import claim
+from landcover.runs.claiming import claim, erase
 from landcover.runs.lock import only_run
+from landcover.runs.parts import Part, finished, write_part
 from landcover.runs.storage import LOCK, Storage
 
 BEAT = 0.02
@@ -65,6 +68,28 @@ def test_who_has_been_replaced_writes_nothing_more(url: str) -> None:
                 write()
     assert Storage(url).names() == [LOCK, "before.txt", "run.json"]
     assert Storage(url).read(LOCK) == OTHER
+
+
+def test_workers_whose_driver_is_gone_write_nothing_into_the_run_of_another_one(
+    tmp_path: Path, make_part: Callable[..., Part]
+) -> None:
+    where = str(tmp_path / "run")
+    with claim(where, {"model": "a"}, scheme("nlcd6"), {}) as gone:
+        pass
+    erase(where)
+    with claim(where, {"model": "b"}, scheme("nlcd6"), {}) as run:
+        for write in (
+            lambda: write_part(gone, make_part()),
+            lambda: gone.storage.put_quickly("a.txt", b"1"),
+            lambda: gone.storage.remove("run.json"),
+            lambda: gone.storage.remove_folder("tiles"),
+        ):
+            with pytest.raises(RunReplaced, match="taken this directory over"):
+                write()
+        assert finished(run) == {}
+        write_part(run, make_part())
+        assert list(finished(run)) == [0]
+    assert not [name for name in run.storage.names() if name.startswith(".")]
 
 
 def test_of_a_write_whose_answer_was_lost_the_content_tells_that_it_was_made(
