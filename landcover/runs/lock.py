@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from landcover.errors import OutputError, StoreError
-from landcover.local_files import write_whole
+from landcover.local_files import write_checked
 from landcover.runs.storage import HOLDER, LOCK, Storage
 from landcover.small_files import open_lock
 
@@ -108,7 +108,7 @@ def _told(path: Path) -> Iterator[str]:
     """
     token = uuid.uuid4().hex
     try:
-        write_whole(path, [token.encode()])
+        write_checked(path, [token.encode()])
     except OSError:
         token = ""
         with suppress(OSError):

@@ -67,7 +67,7 @@ def test_the_manifest_comes_before_all_else(
     monkeypatch.setattr(claiming.Storage, "prepare", noted)
     with claim(str(tmp_path / "run"), {"model": "m"}, scheme("nlcd6"), {}):
         pass
-    assert there == [[".lock", "run.json"]]
+    assert there == [[".holder", ".lock", "run.json"]]
 
 
 def test_a_directory_of_other_files_is_still_refused(tmp_path: Path) -> None:
