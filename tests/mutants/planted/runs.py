@@ -257,9 +257,24 @@ FENCE = planted(
     "tests/runs/test_fence.py",
     ("who was replaced goes on writing", "        if not held:\n", "        if False:\n"),
     (
+        "in local directories nobody looks who holds them",
+        "            if self.local is not None:\n                self._check_held()\n            yield\n",
+        "            yield\n",
+    ),
+    (
         "a write whose answer was lost has failed",
         "            return self.read(name) == content\n",
         "            return False\n",
+    ),
+)
+
+HOLDER = planted(
+    "landcover/runs/lock.py",
+    "tests/runs/test_fence.py",
+    (
+        "nobody is told who holds a local directory",
+        "        write_checked(path, [token.encode()])\n",
+        "        pass\n",
     ),
 )
 
