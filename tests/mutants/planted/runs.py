@@ -313,8 +313,8 @@ LOCK = planted(
     ),
     (
         "the lock stays when the run has ended",
-        "            path.unlink(missing_ok=True)\n",
-        "            pass\n",
+        "            yield\n        finally:\n            path.unlink(missing_ok=True)\n",
+        "            yield\n        finally:\n            pass\n",
     ),
     ("the holder is not named", "_holder().encode(), 0)", "b'', 0)"),
     (
