@@ -81,7 +81,7 @@ LABELS = planted(
         "return np.clip(cleaned, 0, 1), undefined",
         "return cleaned, undefined",
     ),
-    ("128 classes at most", "pixels = best.astype(np.int16)", "pixels = best.astype(np.int8)"),
+    ("128 classes at most", "np.zeros(top.shape, np.int16)", "np.zeros(top.shape, np.int8)"),
     (
         "the last tile's histogram for all",
         "(1 + (classes + 1) * np.arange(count))[:, None, None]",
