@@ -108,11 +108,10 @@ def _told(path: Path) -> Iterator[str]:
     """
     token = uuid.uuid4().hex
     try:
+        path.unlink(missing_ok=True)  # whoever made the directory may have put a link there
         write_checked(path, [token.encode()])
     except OSError:
         token = ""
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
     try:
         yield token
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from landcover.errors import RunReplaced
 from landcover.runs.claiming import claim, erase
 from landcover.runs.lock import only_run
 from landcover.runs.parts import Part, finished, write_part
-from landcover.runs.storage import LOCK, Storage
+from landcover.runs.storage import HOLDER, LOCK, Storage
 
 BEAT = 0.02
 OTHER = b"by process 1 on another #abc 0"
@@ -90,6 +91,23 @@ def test_workers_whose_driver_is_gone_write_nothing_into_the_run_of_another_one(
         write_part(run, make_part())
         assert list(finished(run)) == [0]
     assert not [name for name in run.storage.names() if name.startswith(".")]
+
+
+@pytest.mark.parametrize("what", ["link", "pipe"])
+def test_what_a_stranger_has_put_in_the_place_of_the_token_is_not_written_to(
+    tmp_path: Path, what: str
+) -> None:
+    other, run = tmp_path / "other.txt", tmp_path / "run"
+    other.write_text("dear")
+    run.mkdir()
+    if what == "link":
+        (run / HOLDER).symlink_to(other)
+    else:
+        os.mkfifo(run / HOLDER)
+    with only_run(Storage(str(run))) as token:
+        assert Storage(str(run), token).read(HOLDER) == token.encode()
+    assert other.read_text() == "dear"
+    assert list(run.iterdir()) == []
 
 
 def test_of_a_write_whose_answer_was_lost_the_content_tells_that_it_was_made(

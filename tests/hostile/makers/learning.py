@@ -128,6 +128,7 @@ def _folders() -> Iterator[Case]:
         "out/prepare.json",
         "out/manifest.parquet",
         "out/.lock",
+        "out/.holder",
     ):
         for target in ("{outside}", "{outside}/scene.tif", "/dev/zero", "/etc/passwd"):
             for more in ((), ("--restart", "--yes")):
@@ -289,6 +290,13 @@ def _put() -> dict[str, Callable[[Path, Ground], None]]:
         "output -> outside": output,
         **{
             f"output/{name} -> canary": output_file(name)
-            for name in ("model.keras", "model.yaml", "training.json", "CARD.md", ".lock")
+            for name in (
+                "model.keras",
+                "model.yaml",
+                "training.json",
+                "CARD.md",
+                ".lock",
+                ".holder",
+            )
         },
     }

@@ -143,7 +143,8 @@ def _links() -> Iterator[Case]:
         (run / "map.tif").unlink(missing_ok=True)
         (run / "map.vrt").write_text(virtual(place(ground), 0))
 
-    for name in ("tiles", "quarantine", "pixels", ".lock", "run.json", "map.tif", "maps", "counts"):
+    names = ("tiles", "quarantine", "pixels", "run.json", "map.tif", "maps", "counts")
+    for name in (*names, ".lock", ".holder"):
         for target in _ELSEWHERE:
             command = _COMMANDS[len(target) % len(_COMMANDS)]
             yield Case("runs", f"{name} -> {target}", partial(link, name, target), command, _NAMES)
