@@ -65,7 +65,7 @@ quick: $(VENV)/.dev ## the same without clusters, most of TensorFlow, and what t
 	$(VENV)/bin/mypy -p landcover
 	$(VENV)/bin/python -m pytest -q -m "not faults" $(SLOW:%=--ignore=%) $(ARGS)
 
-mutants: $(VENV)/.dev ## plant small faults one at a time, and see that tests notice each (ONLY=pattern EVERY=1 JOBS=2)
+mutants: $(VENV)/.dev ## plant small faults one at a time, and see that tests notice each (ONLY=list or pattern, EVERY=1 JOBS=2)
 	@PYTHONPATH=tests $(VENV)/bin/python -m mutants --jobs $(JOBS) --every $(or $(EVERY),3) --only "$(ONLY)"
 
 simulate: $(VENV)/.dev ## let simulated worlds fail in drawn ways, one a seed (SEEDS=10000 SEED=0 JOBS=2)

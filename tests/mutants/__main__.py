@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import tempfile
 import time
@@ -12,17 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mutants.faults import Fault
-from mutants.planted import FAULTS
+from mutants.planted import matching
 from mutants.planting import BrokenTests, Copies, Result
 
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--only", default="", help="a pattern of 'file: what is wrong'")
+    options.add_argument("--only", default="", help="a list, or a pattern of 'file: what is wrong'")
     options.add_argument("--jobs", type=int, default=2, help="how many at the same time")
     options.add_argument("--every", type=int, default=3, help="each so many-th of them; 1: all")
     chosen = options.parse_args()
-    faults = [fault for fault in FAULTS if re.search(chosen.only, str(fault))][:: chosen.every]
+    faults = matching(chosen.only)[:: chosen.every]
     stale = [mistake for fault in faults for mistake in fault.mistakes()]
     if stale or not faults:
         _say(*stale, f"{len(faults)} faults, {len(stale)} of them stale: nothing is run")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
-from mutants.faults import Fault
-from mutants.planted import FAULTS
+from mutants.faults import ROOT, Fault
+from mutants.planted import FAULTS, matching, protocol
 
 # Of the package, where a fault would change what users get.
 ROOMS = (
@@ -22,6 +23,15 @@ def test_the_list_has_faults_of_every_room() -> None:
     words = Counter(word for fault in FAULTS for word in fault.file.removesuffix(".py").split("/"))
     assert {room: words[room] for room in ROOMS if words[room] < 3} == {}
     assert len(FAULTS) >= 150
+
+
+def test_faults_are_found_by_the_name_of_their_list_and_by_what_they_say() -> None:
+    assert len(matching("")) == len(FAULTS)
+    assert {*protocol.FILES, *protocol.LOCK} <= {*matching("protocol")}
+    assert all("tiles/grid" in fault.file for fault in matching("tiles/grid"))
+    told = re.findall(r"make mutants ONLY=(\S+)", (ROOT / "CONTRIBUTING.md").read_text())
+    assert len(told) > 1
+    assert [pattern for pattern in told if not matching(pattern.strip("`"))] == []
 
 
 def test_no_fault_is_planted_twice() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -44,3 +45,13 @@ def _of(module: ModuleType) -> Iterator[Fault]:
 
 
 FAULTS = tuple(fault for module in _LISTS for fault in _of(module))
+
+
+def matching(pattern: str) -> list[Fault]:
+    """The faults of the list of this name, and those whose "file: what is wrong" holds a pattern."""
+    return [
+        fault
+        for module in _LISTS
+        for fault in _of(module)
+        if module.__name__.endswith(f".{pattern}") or re.search(pattern, str(fault))
+    ]
