@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from landcover.analysis.change.candidates import FILES
 from landcover.analysis.change.compare import SAID, Wanted, Watch, compare
@@ -24,7 +25,10 @@ from landcover.report.notebook import change_html
 from landcover.report.plot import plot_map
 from landcover.run import Run
 from landcover.runs.directory import RunDirectory
+from landcover.runs.geoparquet import check_shallow
+from landcover.runs.manifest import MOST_MANIFEST
 from landcover.runs.maps.maker import CHANGE, Maps
+from landcover.runs.plain_parquet import check_sizes, told
 from landcover.small_files import load_json
 
 if TYPE_CHECKING:
@@ -56,12 +60,14 @@ class Change:
         """
         directory = RunDirectory.open(os.fspath(path))
         try:
-            values = load_json(directory.storage.read(SAID))
+            values = load_json(directory.storage.read(SAID, MOST_MANIFEST))
         except FileNotFoundError:
             reason = f"holds no {SAID}: it is no comparison of runs, or one that is not done"
             raise OutputError(directory.path, reason) from None
         except (OSError, ValueError) as error:
             raise OutputError(directory.storage.where(SAID), f"cannot be read: {error}") from error
+        if not isinstance(values, dict):
+            raise OutputError(directory.storage.where(SAID), "is not what landcover writes")
         return cls(directory, values)
 
     @property
@@ -112,10 +118,13 @@ class Change:
             path = Path(folder, name)
             try:
                 path.write_bytes(self.directory.storage.read(name))
+                check_sizes(pq.read_metadata(path))
+                for shape in pq.read_table(path, columns=["geometry"])["geometry"].to_pylist():
+                    check_shallow(shape)
                 return geopandas.read_parquet(path)
-            except (OSError, ValueError) as error:
+            except Exception as error:  # of several libraries, whose errors have no root in common
                 where = self.directory.storage.where(name)
-                raise OutputError(where, f"cannot be read: {error}") from error
+                raise OutputError(where, f"cannot be read: {told(error)}") from error
 
 
 def change(

@@ -304,7 +304,7 @@ def _by_crs(tables: Iterable[pa.Table]) -> list[tuple[pyproj.CRS | None, list[pa
     """Neighbouring tables of one CRS together."""
     groups: list[tuple[pyproj.CRS | None, list[pa.Table]]] = []
     for table in tables:
-        crs = crs_of(table.schema)
+        crs = crs_of(table.schema.metadata)
         if not groups or groups[-1][0] != crs:
             groups.append((crs, []))
         groups[-1][1].append(table)
@@ -325,8 +325,5 @@ def _geo_frame(tables: list[pa.Table], crs: pyproj.CRS | None) -> gpd.GeoDataFra
     except ModuleNotFoundError as error:
         raise MissingExtra("Run.tiles of scenes", "report", "geopandas") from error
     frame = _frame(tables)
-    if "geometry" not in frame:
-        reason = "are missing, though it says what they are: score the run anew (--restart)"
-        raise OutputError("the outlines of a part", reason)
     outlines = geopandas.GeoSeries.from_wkb(frame.pop("geometry"), crs=crs)
     return geopandas.GeoDataFrame(frame, geometry=outlines)

@@ -64,8 +64,8 @@ ORDERS = {
     "landcover/runs": [
         *("vector_files", "storage", "lock", "fingerprint", "manifest", "directory"),
         "claiming",
-        *("counts", "geoparquet"),
-        *("map_format", "pixels", "tables", "parts", "rearranging", "maps"),
+        *("plain_parquet", "counts", "geoparquet"),
+        *("map_format", "pixels", "tables", "part_tables", "parts", "rearranging", "maps"),
     ],
 }
 # These stand outside the order: backends know nothing of tiles or models, and the conformance

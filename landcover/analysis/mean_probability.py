@@ -26,7 +26,7 @@ from landcover.runs.geoparquet import crs_of
 from landcover.runs.map_format.area import Area, Codes, Size
 from landcover.runs.map_format.grid import MapGrid, file_names
 from landcover.runs.maps.origins import Known
-from landcover.runs.parts import read_part, read_parts
+from landcover.runs.parts import columns_of, read_part, read_parts
 
 Floats = npt.NDArray[np.float32]
 _BYTES = 2**26  # of probabilities that are smoothed at once
@@ -91,7 +91,7 @@ def refuse_without_probabilities(run: RunDirectory) -> None:
         reason = "a run that labels pixels keeps no probabilities: give --rule plurality or area"
         raise ConfigError([reason], run.path)
     for index in run.parts("tiles")[:1]:
-        if "probabilities" not in read_part(run, index).column_names:
+        if "probabilities" not in columns_of(run, index):
             reason = (
                 "its tiles have no probabilities: score them again with output.probabilities: "
                 "true, into another output, or give --rule plurality or area"
@@ -195,7 +195,7 @@ def _scenes(run: RunDirectory) -> tuple[_Scene, ...]:
 
 def _map_of(run: RunDirectory, table: pa.Table, grids: dict[str, MapGrid]) -> str:
     """The map of a scene: in the middle of each of its pixels lies the middle of a tile."""
-    own, tile = crs_of(table.schema), table.slice(0, 1).to_pylist()[0]
+    own, tile = crs_of(table.schema.metadata), table.slice(0, 1).to_pylist()[0]
     [called] = file_names([tile["source"]])
     x, y = (tile["xmin"] + tile["xmax"]) / 2, (tile["ymin"] + tile["ymax"]) / 2
     # Scenes of several dates lie on the same pixels: of their maps, the one that is called so.

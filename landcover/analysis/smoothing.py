@@ -236,7 +236,7 @@ def _relabel(run: RunDirectory, made: RunDirectory, maps: Maps) -> None:
     names, codes = np.array(scheme.names, object), np.array(scheme.codes, np.int32)
     for index in all_parts(run):
         table = read_part(run, index)
-        crs = crs_of(table.schema)
+        crs = crs_of(table.schema.metadata)
         if crs is None or not table.num_rows:
             continue
         x = (table["xmin"].to_numpy() + table["xmax"].to_numpy()) / 2

@@ -14,6 +14,8 @@ from landcover.classes import Scheme
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import read_parts
 
+_MOST_OTHERS, _LONGEST, _ANOTHER = 500, 100, "others"
+
 
 def accuracy(run: RunDirectory) -> Accuracy | None:
     """Compare the labels of a run with the true labels that its tiles carry.
@@ -53,7 +55,14 @@ def true_pairs(
         folders: where a tile carries no true label, the name of its image's folder is it.
     """
     pairs: Counter[tuple[str | None, str]] = Counter()
-    known = named(references)
+    known, others = named(references), dict[str, str]()
+
+    def strange(true: str) -> str:
+        """A class that only the reference has; of very many, a single one, as each has a row of the matrix."""
+        if len(others) < _MOST_OTHERS:
+            return others.setdefault(true, true[:_LONGEST])
+        return others.get(true, _ANOTHER)
+
     columns = ["true_label", "label", *(["source"] if folders else [])]
     for table in tables:
         counts = table.group_by(columns).aggregate([([], "count_all")])
@@ -61,7 +70,7 @@ def true_pairs(
             true = row["true_label"]
             if true is None and folders:
                 true = PurePosixPath(row["source"]).parent.name
-            name = None if true is None else known.get(true.casefold(), true)
+            name = None if true is None else known.get(true.casefold()) or strange(true)
             pairs[name, row["label"]] += row["count_all"]
     return pairs
 

@@ -5,7 +5,7 @@ A configuration is read from YAML; single keys may be overridden by dotted names
 (``LANDCOVER_BACKEND__WORKERS=4``). Relative paths count from the file that names them.
 """
 
-from landcover.config.mistakes import place_of
+from landcover.config.mistakes import place_of, told_of
 from landcover.config.reading import (
     PATHS_OF_A_MODEL,
     checked,
@@ -64,5 +64,6 @@ __all__ = [
     "parse_override",
     "place_of",
     "subdataset",
+    "told_of",
     "with_first_keys",
 ]

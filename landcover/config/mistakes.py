@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel
 
+from landcover.errors import ConfigError
+
 _LONGEST = 200  # characters of a value that is told
 _OPTIONAL = ("failures", "precision_check")  # sections that hardly anyone needs
+
+
+@contextmanager
+def told_of(config: object) -> Iterator[None]:
+    """Say in which file a setting stands that turns out to be wrong after all were read.
+
+    Args:
+        config: the file's path; anything else: the settings came as arguments.
+
+    Raises:
+        ConfigError: one that was raised inside, of which a setting was all that it named.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        if not isinstance(config, (str, os.PathLike)) or "/" in error.origin:
+            raise
+        mistakes = [f"{error.origin}: {mistake}" for mistake in error.mistakes]
+        raise ConfigError(mistakes, os.fspath(config)) from error
 
 
 def place_of(error: yaml.YAMLError | UnicodeDecodeError) -> str:

@@ -133,7 +133,7 @@ def _example(content: bytes, label: int) -> bytes:
 
     tf = tensorflow()
 
-    with Image.open(io.BytesIO(content)) as image:
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
         width, height = image.size
 
     def number(value: int) -> Any:

@@ -19,25 +19,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from landcover.classes import LandClass, Scheme
 from landcover.errors import OutputError, StoreError
+from landcover.labelling.checking import MASKS, SIZE, Stage, counts_in, manifest_in, table_in
 from landcover.labelling.settings import SPLITS, Split
 from landcover.redaction import redacted_values
 from landcover.runs.fingerprint import check_same, digest_of, other_keys, whole_of
 from landcover.runs.lock import only_run
+from landcover.runs.manifest import MOST_MANIFEST
+from landcover.runs.plain_parquet import UNREADABLE, told
 from landcover.runs.storage import Storage
 from landcover.runs.tables import encoded
 
 MANIFEST, TABLE, FIGURE = "prepare.json", "manifest.parquet", "counts.png"
-PARTS, MASKS, TFRECORD, CNTK = "parts", "masks", "tfrecord", "cntk"
-SIZE = "size"
-"""Of parts: a column with the bytes of each file."""
-Stage = Literal["labels", "tiles"]
+PARTS, TFRECORD, CNTK = "parts", "tfrecord", "cntk"
 _STAGES: tuple[Stage, ...] = ("labels", "tiles")
 _KEY = b"landcover"
 _PART = re.compile(r"part-(\d+)\.parquet")
@@ -70,7 +70,7 @@ class Prepared:
         """
         storage = self.storage
         try:
-            found = json.loads(storage.read(MANIFEST))
+            return manifest_in(storage.read(MANIFEST, MOST_MANIFEST))
         except (FileNotFoundError, NotADirectoryError):
             reason = f"holds no {MANIFEST}: it is no folder of 'landcover prepare'"
             raise OutputError(storage.root, reason) from None
@@ -78,9 +78,6 @@ class Prepared:
             raise
         except (OSError, ValueError) as error:
             raise OutputError(storage.where(MANIFEST), f"cannot be read: {error}") from None
-        if not isinstance(found, dict) or "classes" not in found:
-            raise OutputError(storage.where(MANIFEST), "is not what landcover writes")
-        return found
 
     def write_manifest(self, values: Mapping[str, Any]) -> None:
         """Write ``prepare.json``.
@@ -106,40 +103,45 @@ class Prepared:
         metadata = {**(table.schema.metadata or {}), _KEY: json.dumps(dict(told)).encode()}
         self.storage.put(_part(stage, index), encoded(table.replace_schema_metadata(metadata)))
 
-    def part(self, stage: Stage, index: int) -> pa.Table:
+    def part(self, stage: Stage, index: int, scheme: Scheme) -> pa.Table:
         """What a task has found.
+
+        Args:
+            stage: of the work.
+            index: of the task.
+            scheme: the classes.
 
         Raises:
             OutputError: if it cannot be read.
         """
         name = _part(stage, index)
         try:
-            return pq.read_table(pa.BufferReader(self.storage.read(name)))
-        except (OSError, pa.ArrowException) as error:
-            raise OutputError(self.storage.where(name), f"cannot be read: {error}") from error
+            return table_in(stage, self.storage.read(name), scheme)
+        except UNREADABLE as error:
+            raise OutputError(self.storage.where(name), f"cannot be read: {told(error)}") from error
 
-    def finished(self, stage: Stage) -> dict[int, dict[str, Any]]:
+    def finished(self, stage: Stage, scheme: Scheme) -> dict[int, dict[str, Any]]:
         """What the tasks that are done have counted, by index; a damaged part does not count."""
         found = {}
         names = map(_PART.fullmatch, self.storage.names(f"{PARTS}/{stage}"))
         for index in sorted(int(one[1]) for one in names if one):
             try:
                 with self.storage.open(_part(stage, index)) as file:
-                    found[index] = json.loads(pq.read_metadata(file).metadata[_KEY])
+                    counts = counts_in(stage, pq.read_metadata(file).metadata or {}, scheme)
+                table = self.part(stage, index, scheme)
             except StoreError:
                 raise
-            except (OSError, pa.ArrowException, KeyError, ValueError):
+            except UNREADABLE:
                 continue  # it is done again
-            if stage == "tiles" and not self._holds(index):
-                del found[index]
+            if stage == "labels" or self._holds(table):
+                found[index] = counts
         return found
 
-    def _holds(self, index: int) -> bool:
+    def _holds(self, table: pa.Table) -> bool:
         """Whether the files of a task are whole: the power may have failed before the disk had them."""
         root = self.storage.local
         if root is None:
             return True
-        table = self.part("tiles", index)
         pairs = zip(table.column("path").to_pylist(), table.column(SIZE).to_pylist(), strict=True)
         return all(_size(root / path) == size for path, size in pairs)
 

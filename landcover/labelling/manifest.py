@@ -11,43 +11,57 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
 
-from landcover.labelling.folder import SIZE, TABLE, Prepared
-from landcover.runs.geoparquet import geo_metadata
+from landcover.classes import Scheme
+from landcover.errors import OutputError
+from landcover.labelling.checking import SIZE, lines_in
+from landcover.labelling.folder import TABLE, Prepared
+from landcover.runs.geoparquet import check_polygons, geo_metadata
+from landcover.runs.plain_parquet import UNREADABLE, told
 
 _CHUNK = 2**22
 # Lines of a row group, and about how many are held in memory.
 _LINES = 2**16
 
 
-def write_table(folder: Prepared, indices: Iterable[int], crs: str) -> None:
+def write_table(folder: Prepared, indices: Iterable[int], crs: str, scheme: Scheme) -> None:
     """Write the manifest, in the order of the plan.
 
     Args:
         folder: where the parts are, and the manifest goes.
         indices: of all tasks, in their order.
         crs: of the outlines.
+        scheme: the classes.
 
     Raises:
         OutputError: if a part cannot be read, or the manifest cannot be written.
     """
     with tempfile.TemporaryFile() as file:
-        _collect(folder, indices, crs, file)
+        parts = (folder.part("tiles", index, scheme) for index in indices)
+        _collect(parts, crs, file)
         file.seek(0)
         folder.storage.put_chunks(TABLE, iter(lambda: file.read(_CHUNK), b""))
 
 
 def read_table(folder: Prepared) -> Iterator[pa.Table]:
-    """The manifest, some lines at a time."""
-    with folder.storage.open(TABLE) as opened, pq.ParquetFile(opened) as file:
-        for group in range(file.num_row_groups):
-            yield file.read_row_group(group)
+    """The manifest, some lines at a time.
+
+    Raises:
+        OutputError: if it cannot be read.
+    """
+    try:
+        with folder.storage.open(TABLE) as opened:
+            for table in lines_in(opened).pieces():
+                check_polygons(table["geometry"].to_pylist())
+                yield table
+    except UNREADABLE as error:
+        raise OutputError(folder.storage.where(TABLE), f"cannot be read: {told(error)}") from error
 
 
-def _collect(folder: Prepared, indices: Iterable[int], crs: str, file: IO[bytes]) -> None:
+def _collect(parts: Iterable[pa.Table], crs: str, file: IO[bytes]) -> None:
     """Put parts together; the bounds of all are known last, and stand at the end of the file."""
     writer: pq.ParquetWriter | None = None
     bounds: list[object] = []
-    for table in _gathered(folder.part("tiles", index) for index in indices):
+    for table in _gathered(parts):
         if writer is None:
             writer = pq.ParquetWriter(file, table.schema, compression="zstd")
         if table.num_rows:

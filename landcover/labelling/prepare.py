@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from landcover.config import load_settings
+from landcover.config import load_settings, told_of
 from landcover.contracts import Backend, Lost
 from landcover.errors import RunIncomplete
+from landcover.labelling.checking import Stage
 from landcover.labelling.drawing import Cell, Draw, Lots, sizes_of
 from landcover.labelling.exports import check_exports, write_exports
 from landcover.labelling.finding import Finder, Item
-from landcover.labelling.folder import Prepared, Stage
+from landcover.labelling.folder import Prepared
 from landcover.labelling.manifest import write_table
 from landcover.labelling.outcome import Outcome, check_found, write_figure
 from landcover.labelling.planning import Plan, make_plan
@@ -73,12 +74,13 @@ def prepare(
     folder = Prepared(resolved.output.path)
     if restart:
         folder.erase()
-    plan = make_plan(resolved)
-    if (done := folder.done(plan.fingerprint(), plan.legend.scheme)) is not None:
-        _log.warning("%s: these tiles are written, and nothing is left to do", folder.path)
-        return TileSet(folder, done)
-    with _opened(resolved, by_hand) as pool:
-        return _Work(plan, pool, progress or (lambda what, done, total: None)).done_in(folder)
+    with told_of(config):
+        plan = make_plan(resolved)
+        if (done := folder.done(plan.fingerprint(), plan.legend.scheme)) is not None:
+            _log.warning("%s: these tiles are written, and nothing is left to do", folder.path)
+            return TileSet(folder, done)
+        with _opened(resolved, by_hand) as pool:
+            return _Work(plan, pool, progress or (lambda what, done, total: None)).done_in(folder)
 
 
 class _Work:
@@ -117,7 +119,7 @@ class _Work:
             writer = Writer(held, scheme, draw, plan.config.draw.seed, plan.crs, masks)
             written = self._all(held, "tiles", writer, sum(drawn.values()))
             held.storage.settle()
-            write_table(held, sorted(written), plan.crs)
+            write_table(held, sorted(written), plan.crs, scheme)
             summary = {**said, **outcome.told(held, cells, left_out, written.values())}
             write_exports(held, plan.config.output, summary)
             write_figure(held, summary)
@@ -129,7 +131,7 @@ class _Work:
         self, folder: Prepared, stage: Stage, function: Callable[[Item], Any], total: int
     ) -> dict[int, dict[str, Any]]:
         """Have all tasks done that are not done yet: what each has counted, by its index."""
-        done = folder.finished(stage)
+        done = folder.finished(stage, self._plan.legend.scheme)
         what = {"labels": "labelling", "tiles": "writing"}[stage]
         ended, lost, seen = sum(one["tiles"] for one in done.values()), list[int](), list[int]()
 
@@ -157,7 +159,7 @@ class _Work:
         if found == drawn:
             return Draw()
         for item in self._plan.items():
-            table = folder.part("labels", item.task.index)
+            table = folder.part("labels", item.task.index, self._plan.legend.scheme)
             row, col, label, split = (
                 table.column(name).to_numpy() for name in ("row", "col", "label", "split")
             )

@@ -15,9 +15,10 @@ import shapely
 from landcover.classes import Scheme
 from landcover.contracts import Failure, Tile
 from landcover.labelling.chance import Numbers, key_of, numbers
+from landcover.labelling.checking import MASKS, SIZE
 from landcover.labelling.drawing import Draw
 from landcover.labelling.finding import Item, chosen
-from landcover.labelling.folder import MASKS, SIZE, Prepared, folder_of
+from landcover.labelling.folder import Prepared, folder_of
 from landcover.labelling.images import geotiff, png, suffix_of
 from landcover.labelling.plane import outlines_of
 from landcover.labelling.reference import Opened, Reference
@@ -68,7 +69,7 @@ class Writer:
         Raises:
             OutputError: if something cannot be written.
         """
-        found = self.folder.part("labels", item.task.index)
+        found = self.folder.part("labels", item.task.index, self.scheme)
         rows, cols, labels, splits = (
             found.column(name).to_numpy() for name in ("row", "col", "label", "split")
         )

@@ -1,4 +1,8 @@
-"""What is fetched or converted once on a host and kept for the next process: a folder of files."""
+"""What is fetched, converted or found out once on a host and kept for the next process: a folder of one user.
+
+What lies there decides what is computed, so that nobody else may have put it there: the folder and what is in
+it belong to this user, others may not write into it, and no link of it is followed.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ import fcntl
 import logging
 import os
 import shutil
+import stat
 import tempfile
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from landcover.errors import OutputError
 from landcover.small_files import open_lock
 
 _log = logging.getLogger(__name__)
@@ -29,6 +35,29 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "landcover"
 
 
+def own_folder(name: str) -> Path:
+    """A folder of the cache, made where there is none.
+
+    Args:
+        name: relative to the cache's folder.
+
+    Raises:
+        OutputError: it is another user's, or a link, or others may write into the cache.
+    """
+    folder = cache_folder()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    held = folder.stat()  # the cache itself may be a link of the user's
+    _check_own(folder, held)
+    if held.st_mode & 0o022:
+        reason = f"others may write into this cache (its mode is {stat.S_IMODE(held.st_mode):o})"
+        raise OutputError(str(folder), f"{reason}: chmod go-w, or name another in LANDCOVER_CACHE")
+    for part in PurePosixPath(name).parts:
+        folder /= part
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _check_own(folder, folder.lstat())
+    return folder
+
+
 def cached(name: str, make: Callable[[Path], None]) -> Path:
     """A file or folder of the cache, made first where it is not there yet.
 
@@ -38,15 +67,16 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
     Args:
         name: relative to the cache's folder; it must change whenever the content would.
         make: writes the file or folder at the path that it is given, which does not exist yet.
+
+    Raises:
+        OutputError: what is there is another user's, or a link.
     """
-    path = cache_folder() / name
-    if path.exists():
+    path = own_folder(str(PurePosixPath(name).parent)) / PurePosixPath(name).name
+    if _is_there(path):
         return path
-    cache_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
     with os.fdopen(open_lock(path.with_name(f".{path.name}.lock")), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not path.exists():
+        if not _is_there(path):
             _make_whole(path, make)
     return path
 
@@ -60,7 +90,7 @@ def noted(path: Path, text: str) -> None:
     """
     scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        own_folder(str(path.parent.relative_to(cache_folder())))
         scratch.touch(0o600)  # whatever the umask: what others may write is not believed
         scratch.write_text(text)
         scratch.replace(path)
@@ -69,6 +99,23 @@ def noted(path: Path, text: str) -> None:
     finally:
         with suppress(OSError):
             scratch.unlink()
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        _check_own(path, path.lstat())
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _check_own(path: Path, held: os.stat_result) -> None:
+    """Raise where what lies in the cache may be somebody else's."""
+    if stat.S_ISLNK(held.st_mode):
+        raise OutputError(str(path), "is a link, and the cache has none: remove it")
+    if held.st_uid not in (os.geteuid(), 0):  # who is root here may do all that this user may
+        reason = "belongs to another user: remove it, or name another cache in LANDCOVER_CACHE"
+        raise OutputError(str(path), reason)
 
 
 def _make_whole(path: Path, make: Callable[[Path], None]) -> None:

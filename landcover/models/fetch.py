@@ -90,7 +90,10 @@ def _fetched(files: Store, inside: str, url: str) -> Path:
     def fetch(kept: Path) -> None:
         kept.mkdir()
         for at in found:
-            target = kept / _plain(at).removeprefix(root).lstrip("/")
+            below = PurePosixPath(_plain(at).removeprefix(root).lstrip("/"))
+            if ".." in below.parts:  # keys of a store may be called anything
+                raise ModelError(shown(url), f"holds a file {str(below)!r}, which leads elsewhere")
+            target = kept / below
             target.parent.mkdir(parents=True, exist_ok=True)
             files.get_file(at, str(target))
 

@@ -108,7 +108,7 @@ class _Means:
         """Add a part of the table of tiles."""
         for source, tiles in _by_source(table):
             owner = self._sources.setdefault(source, len(self._sources))
-            cells, scores = self._cells(tiles, crs_of(table.schema))
+            cells, scores = self._cells(tiles, crs_of(table.schema.metadata))
             free = np.isin(self._owners[cells], (-1, owner))
             cells, scores = cells[free], scores[free]
             self._owners[cells] = owner

@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from landcover.errors import StoreError
 from landcover.runs.directory import RunDirectory
+from landcover.runs.plain_parquet import UNREADABLE, told
 from landcover.small_files import load_json
 
 _log = logging.getLogger(__name__)
 _KEY = b"landcover"
-DAMAGED = (OSError, pa.ArrowException, KeyError, TypeError, ValueError)
-"""What is raised where a table is not as its task has written it."""
 _MARK = re.compile(r"\w*", re.ASCII)
 
 
@@ -58,9 +57,9 @@ def counts_of(run: RunDirectory, index: int) -> Counts | None:
         return None
     except StoreError:
         raise  # whether the task is done is not known
-    except DAMAGED as error:
+    except UNREADABLE as error:
         name = run.storage.where(run.part("tiles", index))
-        _log.warning("%s is damaged, its task is done again: %s", name, error)
+        _log.warning("%s is damaged, its task is done again: %s", name, told(error))
         return None
 
 
@@ -69,24 +68,36 @@ def read_counts(run: RunDirectory, index: int) -> Counts:
 
     Raises:
         FileNotFoundError: if it has no table.
-        Exception: one of :data:`DAMAGED`, if that is none that a task writes.
+        Exception: one of :data:`landcover.runs.plain_parquet.UNREADABLE`, if that is none that a task
+            writes.
     """
     with run.storage.open(run.part("tiles", index)) as file:
         said = pq.read_metadata(file)
-    values = load_json(said.metadata[_KEY])
+    return counts_in(said.metadata or {}, said.num_rows)
+
+
+def counts_in(metadata: Mapping[bytes, bytes], rows: int) -> Counts:
+    """What the table of a task says of its tiles: counts that fit together, and a mark that leads nowhere else.
+
+    Args:
+        metadata: of the table, which may come from anyone.
+        rows: of the table.
+
+    Raises:
+        LookupError, TypeError, ValueError: (of :data:`landcover.runs.plain_parquet.UNREADABLE`) it says
+            nothing that can be.
+    """
+    if _KEY not in metadata:
+        raise ValueError("it does not say what became of the tiles of its task")
+    values = load_json(metadata[_KEY])
     del values["index"]
     counts = _checked(Counts(**values))
-    if counts.scored != said.num_rows:
-        raise ValueError(f"it has {said.num_rows} rows, and {counts.scored} tiles were scored")
+    if counts.scored != rows:
+        raise ValueError(f"it has {rows:,} rows, and says that {counts.scored:,} tiles were scored")
     return counts
 
 
 def _checked(counts: Counts) -> Counts:
-    """Counts that fit together, and a mark that leads nowhere else: the table may come from anyone.
-
-    Raises:
-        ValueError: they do not.
-    """
     ended = (counts.scored, counts.quarantined, counts.skipped)
     for number in (counts.planned, *ended, counts.retryable, counts.undefined_pixels):
         if type(number) is not int or not 0 <= number < 2**62:

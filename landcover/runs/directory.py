@@ -20,7 +20,7 @@ from typing import Any, Literal
 from landcover.classes import Scheme
 from landcover.errors import ConfigError, OutputError, StoreError
 from landcover.redaction import redacted_values
-from landcover.runs.manifest import now, parsed_manifest
+from landcover.runs.manifest import MOST_MANIFEST, now, parsed_manifest
 from landcover.runs.storage import Storage
 
 MANIFEST = "run.json"
@@ -121,7 +121,7 @@ def read_manifest(storage: Storage) -> dict[str, Any]:
         StoreError: the store does not answer, so that nobody knows whether there is one.
     """
     try:
-        return parsed_manifest(storage.read(MANIFEST))
+        return parsed_manifest(storage.read(MANIFEST, MOST_MANIFEST))
     except (FileNotFoundError, NotADirectoryError):
         raise OutputError(storage.root, f"holds no {MANIFEST}: it is no run directory") from None
     except StoreError:

@@ -166,7 +166,7 @@ def _beat(storage: Storage, mark: str, beat: float, stop: threading.Event) -> No
 
 def _content(storage: Storage) -> str:
     try:
-        return storage.read(LOCK).decode()
+        return storage.read(LOCK).decode(errors="replace")
     except FileNotFoundError:
         return ""
 

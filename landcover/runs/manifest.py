@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from landcover.redaction import printable
 from landcover.small_files import load_json
 
-_MOST_BYTES = 16_000_000  # of a run of 100,000 scenes, with the name of each of their maps
+MOST_MANIFEST = 16_000_000
+"""Bytes of a ``run.json``: of a run of 100,000 scenes, with the name of each of their maps."""
 
 
 def _inside(name: str) -> str:
@@ -134,8 +135,6 @@ def parsed_manifest(content: bytes) -> dict[str, Any]:
     Raises:
         ValueError: they are not, or it is no JSON, or too large; the text says why.
     """
-    if len(content) > _MOST_BYTES:
-        raise ValueError(f"it has {len(content):,} bytes, more than the {_MOST_BYTES:,} of any run")
     values = load_json(content)
     if not isinstance(values, dict) or "classes" not in values:
         raise ValueError("it is not what landcover writes")

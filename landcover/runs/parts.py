@@ -10,18 +10,19 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from landcover.errors import OutputError, StoreError
-from landcover.runs.counts import DAMAGED, Counts, counts_of, read_counts
+from landcover.runs.counts import Counts, counts_of, read_counts
 from landcover.runs.directory import MANIFEST, Kind, RunDirectory
+from landcover.runs.part_tables import failures_read, tiles_columns, tiles_read
 from landcover.runs.pixels import encode_pixels
+from landcover.runs.plain_parquet import UNREADABLE, told
 from landcover.runs.tables import Part, failures_table, tiles_table
 
 _AGAIN = "the command that made the run does again what is missing"
@@ -123,8 +124,10 @@ def read_parts(
     for index in all_parts(run) if kind == "tiles" else run.parts(kind):
         if kind == "tiles":
             yield read_part(run, index, columns)
-        elif (counts := counts_of(run, index)) and counts.quarantined:
-            yield _read(run, run.part(kind, index, counts.mark), columns)
+        elif (counts := counts_of(run, index)) and (rows := counts.quarantined):
+            name = run.part(kind, index, counts.mark)
+            with _reading(run, name):
+                yield failures_read(run.storage.read(name), rows, columns, run.date)
 
 
 def all_parts(run: RunDirectory) -> list[int]:
@@ -152,9 +155,9 @@ def _scored(run: RunDirectory, index: int) -> int:
         return read_counts(run, index).scored
     except StoreError:
         raise
-    except DAMAGED as error:
+    except UNREADABLE as error:
         where = run.storage.where(run.part("tiles", index))
-        raise OutputError(where, f"cannot be read ({error}): {_AGAIN}") from error
+        raise OutputError(where, f"cannot be read ({told(error)}): {_AGAIN}") from error
 
 
 def read_part(run: RunDirectory, index: int, columns: Sequence[str] | None = None) -> pa.Table:
@@ -168,34 +171,29 @@ def read_part(run: RunDirectory, index: int, columns: Sequence[str] | None = Non
     Raises:
         OutputError: if they cannot be read.
     """
-    return _read(run, run.part("tiles", index), columns)
+    name = run.part("tiles", index)
+    with _reading(run, name):
+        return tiles_read(run.storage.read(name), run.scheme, columns, run.date)
 
 
-def _read(run: RunDirectory, name: str, columns: Sequence[str] | None) -> pa.Table:
+def columns_of(run: RunDirectory, index: int) -> list[str]:
+    """The columns that a task which is done has written of its tiles.
+
+    Raises:
+        OutputError: if they cannot be read.
+    """
+    name = run.part("tiles", index)
+    with _reading(run, name), run.storage.open(name) as file:
+        return tiles_columns(file)
+
+
+@contextmanager
+def _reading(run: RunDirectory, name: str) -> Iterator[None]:
+    """Say which part it is that cannot be read."""
     try:
-        table = _table(run, name, columns)
-    except (OSError, pa.ArrowException) as error:
-        raise OutputError(run.storage.where(name), f"cannot be read: {error}") from error
-    absent = [column for column in columns or () if column not in table.column_names]
-    if absent:
-        reason = f"has no column {absent[0]!r}: it is not what the run wrote"
-        raise OutputError(run.storage.where(name), reason)
-    codes = pc.unique(table["code"]).to_pylist() if "code" in table.column_names else []
-    if strange := [code for code in codes if code not in run.scheme.by_code]:
-        reason = (
-            f"holds class {strange[0]}, which is none of the run's: it is not what the run wrote"
-        )
-        raise OutputError(run.storage.where(name), reason)
-    return table
-
-
-def _table(run: RunDirectory, name: str, columns: Sequence[str] | None) -> pa.Table:
-    content = pa.BufferReader(run.storage.read(name))
-    if not run.date:
-        return pq.read_table(content, columns=list(columns) if columns else None)
-    asked = list({*columns, "date"}) if columns else None
-    table = pq.read_table(content, columns=asked, filters=[("date", "==", run.date)])
-    return table.select(list(columns)) if columns else table
+        yield
+    except UNREADABLE as error:
+        raise OutputError(run.storage.where(name), f"cannot be read: {told(error)}") from error
 
 
 def _beside(run: RunDirectory, part: Part) -> dict[Kind, bytes]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rasterio.io import MemoryFile
+from rasterio.io import DatasetReader, MemoryFile
 from rasterio.transform import Affine
 
 from landcover.classes import Scheme
@@ -86,6 +86,7 @@ class PixelPart:
         dtype: of the codes.
         places: where in the file each block lies, and its length in bytes; by the block's row and
             column in the map.
+        where: its file, for errors.
     """
 
     source: str
@@ -93,6 +94,7 @@ class PixelPart:
     content: bytes
     dtype: str
     places: dict[tuple[int, int], tuple[int, int]]
+    where: str
 
     def block(self, row: int, col: int) -> bytes:
         """A block as it is compressed."""
@@ -100,13 +102,19 @@ class PixelPart:
         return self.content[start : start + size]
 
     def paint(self, codes: Codes, have: Area) -> None:
-        """Put its labels in their places in an array that holds ``have``."""
+        """Put its labels in their places in an array that holds ``have``.
+
+        Raises:
+            OutputError: if a block is damaged.
+        """
         for row, col in self.area.overlap(have).blocks().cells():
             whole = block_area(row, col)
             part = whole.overlap(self.area).overlap(have)
-            codes[part.within(have)] = expanded(self.block(row, col), self.dtype)[
-                part.within(whole)
-            ]
+            try:
+                block = expanded(self.block(row, col), self.dtype)
+            except ValueError as error:
+                raise OutputError(self.where, f"cannot be read: {error}") from None
+            codes[part.within(have)] = block[part.within(whole)]
 
     @cached_property
     def values(self) -> Codes:
@@ -130,21 +138,31 @@ def read_pixels(run: RunDirectory, index: int) -> PixelPart | None:
         content = run.storage.read(name)
     except FileNotFoundError:
         return None
+    where = run.storage.where(name)
     try:
-        return _part(content)
+        return _part(content, run.scheme, where)
     except (*FAILURES, KeyError, ValueError) as error:
-        raise OutputError(run.storage.where(name), f"cannot be read: {error}") from error
+        raise OutputError(where, f"cannot be read: {error}") from error
 
 
-def _part(content: bytes) -> PixelPart:
+def _part(content: bytes, scheme: Scheme, where: str) -> PixelPart:
     with MemoryFile(content) as memory:
         with unplaced_allowed():
-            file = memory.open()
+            file = memory.open(driver="GTiff")
         with file:
+            _check_stored(file, scheme)
             tags = file.tags()
             row, col = int(tags["ROW"]), int(tags["COL"])
             top, left = row // BLOCK, col // BLOCK
             area = Area(row, top * BLOCK + file.height, col, left * BLOCK + file.width)
             blocks = area.blocks().cells()
             places = {(y, x): place_of(file, y - top, x - left) for y, x in blocks}
-            return PixelPart(tags["SOURCE"], area, content, file.dtypes[0], places)
+            return PixelPart(tags["SOURCE"], area, content, scheme.dtype, places, where)
+
+
+def _check_stored(file: DatasetReader, scheme: Scheme) -> None:
+    """Look whether the blocks of a part are stored as those of the map are, which are copied from it."""
+    found = (file.dtypes, file.profile.get("compress"), file.block_shapes)
+    meant = ((scheme.dtype,), STORED["compress"], [(BLOCK, BLOCK)])
+    if found != meant:
+        raise ValueError(f"it is stored as {found}, and not as {meant}")

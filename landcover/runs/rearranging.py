@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from landcover.local_files import TEMPORARY
 from landcover.runs.counts import Counts
 from landcover.runs.directory import Kind, RunDirectory
-from landcover.runs.parts import remove_part
+from landcover.runs.parts import read_part, remove_part
 from landcover.runs.tables import encoded
 
 # Swept away where a run is killed meanwhile: what was moved is then scored again.
@@ -61,6 +61,7 @@ def _copied(run: RunDirectory, counts: Counts, old: int, new: int) -> list[str]:
             name = run.part(kind, new, counts.mark)
             run.storage.put(f"{_FOLDER}/{name}", run.storage.read(run.part(kind, old, counts.mark)))
             names.append(name)
+    read_part(run, old)  # which looks at it
     table = pq.read_table(pa.BufferReader(run.storage.read(run.part("tiles", old))))
     metadata = {**(table.schema.metadata or {}), **counts.metadata(new)}
     name = run.part("tiles", new)

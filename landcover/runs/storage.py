@@ -22,13 +22,15 @@ from landcover.local_files import (
     write_checked,
     write_whole,
 )
-from landcover.small_files import open_regular
+from landcover.small_files import open_regular, read_regular
 from landcover.stores.asking import Store
 from landcover.stores.urls import file_system, refuse_secrets
 
 LOCK = ".lock"
 HOLDER = ".holder"
 """Beside the lock of a local directory: the token of the run that holds it."""
+MOST_BYTES = 2**30
+"""Of a file that is read as a whole: a part, its pixels, a picture."""
 
 
 @dataclass(frozen=True)
@@ -160,16 +162,24 @@ class Storage:
                 write_checked(temporary, [content])
                 return linked(temporary, path)
 
-    def read(self, name: str) -> bytes:
+    def read(self, name: str, most: int = MOST_BYTES) -> bytes:
         """The content of a file.
+
+        Args:
+            name: relative to the folder.
+            most: bytes that it may have.
 
         Raises:
             FileNotFoundError: if there is none.
+            OSError: it is no regular file, or has more.
         """
         if self.local is not None:
-            with open_regular(self.local / name) as file:
-                return file.read()
+            return read_regular(self.local / name, most)
         content: bytes = self._filesystem.cat_file(self._key(name))
+        if len(content) > most:
+            raise OSError(
+                errno.EFBIG, f"has {len(content):,} bytes, more than {most:,}", self.where(name)
+            )
         return content
 
     @contextmanager

@@ -19,13 +19,15 @@ from landcover.runs.counts import Counts
 from landcover.runs.geoparquet import bounds_of, geo_metadata, outlines
 from landcover.runs.pixels import PixelBlock
 
-_WHERE = pa.schema(
+BOUNDS = ("xmin", "ymin", "xmax", "ymax")
+PLACE = pa.schema(
     [
         *(pa.field(name, pa.string()) for name in ("tile", "source")),
         *(pa.field(name, pa.int32()) for name in ("row", "col")),
-        *(pa.field(name, pa.float64()) for name in ("xmin", "ymin", "xmax", "ymax")),
+        *(pa.field(name, pa.float64()) for name in BOUNDS),
     ]
 )
+"""Which tile it is and where it lies: the first columns of all tables of tiles."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,8 +154,8 @@ def _where(tiles: Sequence[Tile], bounds: npt.NDArray[np.float64]) -> pa.Table:
         "col": [tile.col for tile in tiles],
     }
     sides = [pa.array(side, pa.float64(), from_pandas=True) for side in bounds.T]
-    arrays = [pa.array(columns[name], _WHERE.field(name).type) for name in columns]
-    return pa.Table.from_arrays([*arrays, *sides], schema=_WHERE)
+    arrays = [pa.array(columns[name], PLACE.field(name).type) for name in columns]
+    return pa.Table.from_arrays([*arrays, *sides], schema=PLACE)
 
 
 def encoded(table: pa.Table) -> bytes:

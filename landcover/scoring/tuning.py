@@ -23,7 +23,7 @@ from landcover.models.cache import cache_folder, noted
 from landcover.models.model import ScoringModel
 from landcover.models.recipe import Recipe
 from landcover.models.runtimes.memory import out_of_memory
-from landcover.small_files import open_lock
+from landcover.small_files import load_json, open_lock, read_regular
 
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 # The search ends when a batch takes longer than this, or holds more pixels than that: larger ones
@@ -45,6 +45,10 @@ class Tuning:
 
     batch: int
     tiles_per_second: float
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.batch <= _BATCHES[-1] or not 0 <= self.tiles_per_second < float("inf"):
+            raise ValueError(f"nobody has measured {self}")
 
 
 def tuned(model: ScoringModel, threads: int) -> Recipe:
@@ -103,7 +107,7 @@ def _path(recipe: Recipe, gpu: Gpu | None, threads: int) -> Path:
 
 def _remembered(path: Path) -> Tuning | None:
     try:
-        return Tuning(**json.loads(path.read_text()))
+        return Tuning(**load_json(read_regular(path)))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -7,13 +7,15 @@ where, and the same command would die there again.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from landcover.errors import WorkerDied
-from landcover.models.cache import cache_folder
+from landcover.models.cache import cache_folder, own_folder
 
 # Under so many deaths a task is suspected: whoever kills a run by hand hardly hits the same one twice.
 _DEATHS = 2
@@ -55,8 +57,8 @@ class UnderWay:
         if deaths >= (1 if _crashed else _DEATHS):
             raise WorkerDied(worker, "the process that had it died each time")
         with suppress(OSError):  # a disk that is full is no reason to fail here
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with path.open("ab") as file:
+            own_folder(self._name)
+            with _opened(path, os.O_APPEND) as file:
                 file.write(b".")
         try:
             yield
@@ -65,8 +67,9 @@ class UnderWay:
 
     def suspect(self, index: int) -> None:
         """Do a task apart from now on, until nothing dies of it any more."""
-        with suppress(OSError):
-            (self._folder / str(index)).write_bytes(b"." * _DEATHS)
+        path = self._folder / str(index)
+        with suppress(OSError), _opened(path, os.O_TRUNC) as file:
+            file.write(b"." * _DEATHS)
 
     def clear(self, index: int) -> None:
         """Suspect a task no more: it was done apart, and nothing died."""
@@ -75,5 +78,14 @@ class UnderWay:
 
     @property
     def _folder(self) -> Path:
-        name = hashlib.sha256(self.run.encode()).hexdigest()[:24]
-        return cache_folder() / "under-way" / name
+        return cache_folder() / self._name
+
+    @property
+    def _name(self) -> str:
+        return f"under-way/{hashlib.sha256(self.run.encode()).hexdigest()[:24]}"
+
+
+def _opened(path: Path, how: int) -> BinaryIO:
+    """A file to write to, never one elsewhere by a link."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags | how, 0o600), "wb")

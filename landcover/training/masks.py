@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,14 @@ from PIL import Image
 from landcover.classes import Scheme
 from landcover.datasets.folders import LabelledFolder, LabelledImages
 from landcover.errors import SourceError
-from landcover.labelling.folder import MASKS
+from landcover.labelling.checking import MASKS
+from landcover.small_files import read_regular
 
 Labels = npt.NDArray[np.integer[Any]]
+Codes = npt.NDArray[Any]
 
 _NONE, _STRANGE = -1, -2
+_MOST_BYTES = 100_000_000  # of a mask of 8192 x 8192 pixels that hardly gets smaller
 
 
 def with_masks(
@@ -63,14 +67,7 @@ def with_masks(
 def _mask(home: Path, image: Path, shape: tuple[int, ...], scheme: Scheme) -> Labels:
     """The classes of the pixels of a tile: dims (y, x), by their place in the scheme."""
     path = (home / MASKS / image.relative_to(home)).with_suffix(".png")
-    try:
-        with Image.open(path) as opened:
-            codes = np.asarray(opened)
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise SourceError(str(path), f"cannot be read as the mask of a tile: {error}") from None
-    if codes.shape != shape:
-        reason = f"is {codes.shape[::-1]} pixels, and its tile {shape[::-1]}: prepare them anew"
-        raise SourceError(str(path), reason)
+    codes = _codes(path, shape)
     places = np.full(2**16, _STRANGE, np.int16)
     places[list(scheme.codes)] = range(len(scheme))
     places[scheme.nodata] = _NONE
@@ -80,6 +77,29 @@ def _mask(home: Path, image: Path, shape: tuple[int, ...], scheme: Scheme) -> La
         reason = f"holds the code {code}, which is none of scheme {scheme.name!r}"
         raise SourceError(str(path), f"{reason}: prepare the tiles anew")
     return labels
+
+
+def _codes(path: Path, shape: tuple[int, ...]) -> Codes:
+    """The codes of a mask: dims (y, x), once its size is that of its tile."""
+    try:
+        content = io.BytesIO(read_regular(path, _MOST_BYTES))
+        with Image.open(content, formats=["PNG"]) as opened:
+            size = opened.size[::-1]
+            codes = np.asarray(opened) if size == shape else np.zeros(0, np.uint8)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise SourceError(str(path), f"cannot be read as the mask of a tile: {said}") from None
+    if size != shape:
+        reason = f"is {size[::-1]} pixels, and its tile {shape[::-1]}: prepare them anew"
+        raise SourceError(str(path), reason)
+    if (
+        codes.shape != shape
+        or codes.dtype.kind not in "ui"
+        or not 0 <= codes.min() <= codes.max() < 2**16
+    ):
+        reason = "cannot be read as the mask of a tile: it does not have one code a pixel"
+        raise SourceError(str(path), reason)
+    return codes
 
 
 def _check(home: Path, train: Labels, there: list[int], names: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from landcover.classes import scheme
-from landcover.config import load_settings
+from landcover.config import load_settings, told_of
 from landcover.datasets.folders import LabelledFolder, LabelledImages
 from landcover.errors import ConfigError
 from landcover.runs.lock import only_run
@@ -61,18 +61,21 @@ def train(
     """
     given = {**settings, **(overrides or {})}
     wanted = load_settings(TrainSettings, _source(config), given)
-    load_keras()  # where it is not installed, that is said before tiles are read
-    say = progress or (lambda step: None)
-    wanted, folder = read_tiles(wanted, lambda done, total: say(Step(done, total, "images read")))
-    if not restart and (found := finished(wanted, folder)):
-        return found
-    home = Storage(wanted.output)
-    home.prepare()
-    with only_run(home) as token:
-        # Another command may have come between.
+    with told_of(config):
+        load_keras()  # where it is not installed, that is said before tiles are read
+        say = progress or (lambda step: None)
+        wanted, folder = read_tiles(
+            wanted, lambda done, total: say(Step(done, total, "images read"))
+        )
         if not restart and (found := finished(wanted, folder)):
             return found
-        return _trained(wanted, folder, replace(home, fence=token), say)
+        home = Storage(wanted.output)
+        home.prepare()
+        with only_run(home) as token:
+            # Another command may have come between.
+            if not restart and (found := finished(wanted, folder)):
+                return found
+            return _trained(wanted, folder, replace(home, fence=token), say)
 
 
 def _trained(

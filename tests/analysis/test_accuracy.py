@@ -62,6 +62,14 @@ def test_a_class_that_the_model_does_not_know_counts_as_errors() -> None:
     assert np.isnan(found.users[-1])
 
 
+def test_of_very_many_classes_that_the_model_does_not_know_most_count_together() -> None:
+    pairs = [(f"{n} {'x' * 10_000}", "Forest") for n in range(3_000)]
+    found = confusion([table([*pairs, ("Forest", "Forest")])], scheme("nlcd6"))
+    assert len(found.names) < 600 and max(map(len, found.names)) <= 100
+    assert (found.total, found.names[-1]) == (3_001, "others")
+    assert found.overall == 1 / 3_001
+
+
 def test_figures_that_are_not_defined_are_null_and_dashes() -> None:
     found = confusion([table([("Water", "Forest"), ("Forest", "Forest")])], scheme("nlcd6"))
     said = json.loads(json.dumps(found.to_json()))

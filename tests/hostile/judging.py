@@ -76,6 +76,8 @@ def judged(cases: Iterable[Case], jobs: int = 2, run: Path | None = None) -> Ite
                 ended = f"touched what lies outside: {answer['outside'][:3]}"
             if ground.canary.exists() or _snapshot(outside) != before:
                 ended = "changed what lies outside"
+            if told := _pages(ground.folder):
+                ended = f"wrote a page that runs what a file says: {told}"
             if asked:
                 ended = f"asked a server: {asked[0]}"
                 asked.clear()
@@ -133,6 +135,13 @@ def _snapshot(folder: Path) -> str:
     for path in sorted(folder.rglob("*")):
         digest.update(f"{path} {path.lstat().st_mtime_ns} {path.lstat().st_size}\n".encode())
     return digest.hexdigest()
+
+
+def _pages(folder: Path) -> list[str]:
+    """The pages and pictures below a folder in which the text of a file has become an element."""
+    kinds = (".html", ".svg", ".xml", ".qml", ".vrt")
+    there = [path for path in folder.rglob("*") if path.suffix in kinds and not path.is_symlink()]
+    return [path.name for path in there if path.is_file() and b"<canary" in path.read_bytes()]
 
 
 def _removed(folder: Path) -> None:

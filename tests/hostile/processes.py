@@ -135,6 +135,8 @@ def _serve() -> None:
         asked = json.loads(line)
         folder = Path(asked["folder"])
         os.chdir(folder)
+        own = folder / "cache"  # of a case that is about caches
+        os.environ["LANDCOVER_CACHE"] = str(own if os.path.lexists(own) else place / "cache")
         log = place / f"scratch/log-{os.getpid()}"
         # Appended to: a handler of logging may write through the descriptor of an earlier case.
         handle = os.open(log, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)

@@ -274,6 +274,12 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--first", type=int, default=0)
     asked = parser.parse_args()
+    if {*NEED_TENSORFLOW} & {*asked.kinds}:
+        # Once for all processes that are forked from this one, which computes nothing itself.
+        import keras
+        import tensorflow as tf
+
+        _ = keras, tf
     good, ends = Path(tempfile.mkdtemp(prefix="trying-good-")), Counter[str]()
     prepared(good / "folder", asked.kinds)
     for name in asked.kinds:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFile
 from support import networks
 from support.web import serving
 
@@ -48,6 +49,13 @@ def test_a_folder_is_fetched_with_all_below_it(store: fsspec.AbstractFileSystem)
         assert (folder / "saved_model.pb").read_bytes() == b"graph"
         assert (folder / "variables" / "variables.index").read_bytes() == b"i"
     assert local_path("memory://m/net/saved_model.pb").parent.joinpath("variables").is_dir()
+
+
+def test_a_key_that_leads_elsewhere_is_not_fetched(store: fsspec.AbstractFileSystem) -> None:
+    store.store["/m/net/../../canary"] = MemoryFile(store, "/m/net/../../canary", b"x")
+    store.pipe("/m/net/saved_model.pb", b"graph")
+    with pytest.raises(ModelError, match=r"holds a file '\.\./\.\./canary', which leads elsewhere"):
+        local_path("memory://m/net")
 
 
 @pytest.mark.parametrize("end", ["", ".meta", ".index"])

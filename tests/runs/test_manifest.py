@@ -62,3 +62,10 @@ def test_what_is_no_mapping_in_json_is_one_sentence(text: str, tmp_path: Path) -
 
 def test_keys_that_nothing_reads_stay(tmp_path: Path) -> None:
     assert _opened(tmp_path, status="done", theirs=[1, None])["theirs"] == [1, None]
+
+
+def test_a_run_json_of_no_end_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "run.json").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(OutputError, match=r"run\.json.* more than the 16,000,000"):
+        RunDirectory.open(str(tmp_path))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
 import geopandas
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 import rasterio
 from rasterio.errors import RasterioIOError
@@ -50,16 +48,6 @@ def test_tiles_of_two_zones_come_in_the_crs_of_the_first(
     assert tiles.crs.to_epsg() == 26914
     assert tiles.geometry.iloc[7].centroid.x - tiles.geometry.iloc[0].centroid.x > 400_000
     assert tiles["xmin"].iloc[4] == 400_000  # as their own scene has it
-
-
-def test_a_part_that_lost_its_outlines_is_told(run: RunDirectory, make_part: MakePart) -> None:
-    write_part(run, make_part(0))
-    part, without = run.part("tiles", 0), io.BytesIO()
-    table = pq.read_table(io.BytesIO(run.storage.read(part)))
-    pq.write_table(table.drop_columns(["geometry"]), without)
-    run.storage.put(part, without.getvalue())
-    with pytest.raises(OutputError, match=r"outlines of a part.* are missing"):
-        landcover.open_run(run.path).tiles()
 
 
 def test_tiles_of_images_are_a_plain_table(run: RunDirectory, make_part: MakePart) -> None:

@@ -9,19 +9,17 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 from rasterio.windows import Window
 
 from landcover.analysis.change.alignment import Labels, sampled
 from landcover.analysis.change.decision import Vectors, VectorsAt
 from landcover.analysis.map_blocks import grid_of, opened_map, read
 from landcover.classes import Scheme
-from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.area import Area
 from landcover.runs.map_format.grid import MapGrid, file_names
 from landcover.runs.maps.maker import MAP
-from landcover.runs.parts import all_parts, read_part
+from landcover.runs.parts import all_parts, columns_of, read_part
 
 _MOST = 2**20  # tiles whose probabilities are held at once
 _NEEDED = ["source", "row", "col"]
@@ -196,17 +194,11 @@ def tiles_of(run: RunDirectory) -> tuple[SceneTiles, ...]:
 def _part(run: RunDirectory, index: int) -> tuple[str, str, Area, str] | None:
     """The scene of a part, its date, where its tiles lie, and what the network gave them; None without
     tiles."""
-    name = run.part("tiles", index)
-    try:
-        with run.storage.open(name) as file:
-            said = pq.read_metadata(file)
-            names = said.schema.to_arrow_schema().names
-    except (OSError, pa.ArrowException) as error:
-        raise OutputError(run.storage.where(name), f"cannot be read: {error}") from error
-    if not said.num_rows:
-        return None
+    names = columns_of(run, index)
     has_date = "date" in names
     table = read_part(run, index, [*_NEEDED, "date"] if has_date else _NEEDED)
+    if not table.num_rows:
+        return None
     row, col = table["row"].to_numpy(), table["col"].to_numpy()
     area = Area(int(row.min()), int(row.max()) + 1, int(col.min()), int(col.max()) + 1)
     column = "probabilities" if "probabilities" in names else "score"

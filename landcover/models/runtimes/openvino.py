@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 
 from landcover.errors import ModelError
-from landcover.models.cache import cache_folder, cached
+from landcover.models.cache import cached, own_folder
 from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.cropping.crop import Arithmetic, cropped
 from landcover.models.formats.detection import Format, ModelFile
@@ -228,7 +228,7 @@ class OpenvinoGraph:
         """The network with its steps, for pixels of a dtype."""
         settings = {**self._settings, "NUM_STREAMS": self._streams}
         if steps.output is not None:  # what is compiled only to be looked at is not kept
-            settings["CACHE_DIR"] = str(cache_folder() / "openvino")
+            settings["CACHE_DIR"] = str(own_folder("openvino"))
         try:
             model = self._less(steps, lambda one, ends: with_onnx_steps(one, ends, steps, dtype))
             if model is None:

@@ -16,7 +16,9 @@ from PIL import Image
 from landcover.errors import OutputError
 from landcover.redaction import printable, redacted
 from landcover.runs.directory import RunDirectory
+from landcover.runs.manifest import MOST_MANIFEST
 from landcover.runs.map_format.grid import MapGrid
+from landcover.runs.plain_parquet import UNREADABLE, check_sizes, told
 from landcover.small_files import load_json
 
 SAID, TABLE = "change.json", "candidates.parquet"
@@ -136,7 +138,7 @@ def change_told(run: RunDirectory, frame: MapGrid) -> ChangeTold:
             int(said["candidates"]),
             _candidates(run, frame),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         reason = f"is not what landcover change writes ({error!r})"
         raise OutputError(run.storage.where(SAID), reason) from error
 
@@ -148,7 +150,7 @@ def change_said(run: RunDirectory) -> Any:
         OutputError: if there is none, or it cannot be read.
     """
     try:
-        return load_json(run.storage.read(SAID))
+        return load_json(run.storage.read(SAID, MOST_MANIFEST))
     except FileNotFoundError:
         reason = f"holds no {SAID}: it is no comparison of runs, or one that is not done"
         raise OutputError(run.path, reason) from None
@@ -175,10 +177,12 @@ def _areas(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 def _candidates(run: RunDirectory, frame: MapGrid) -> list[Candidate]:
     try:
-        content = pa.BufferReader(run.storage.read(TABLE))
-        table = pq.read_table(content, columns=[*_COLUMNS, *_CHIPS])
-    except (OSError, pa.ArrowException) as error:
-        raise OutputError(run.storage.where(TABLE), f"cannot be read: {error}") from error
+        file = pq.ParquetFile(pa.BufferReader(run.storage.read(TABLE)))
+        check_sizes(file.metadata)
+        table = file.read([*_COLUMNS, *_CHIPS])
+        table.validate(full=True)
+    except UNREADABLE as error:
+        raise OutputError(run.storage.where(TABLE), f"cannot be read: {told(error)}") from error
     rows = table.sort_by("id").slice(0, MOST).to_pylist()
     pictures = _Pictures(run)
     places = _places(rows, frame)

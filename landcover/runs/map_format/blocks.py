@@ -38,7 +38,7 @@ def compressed(blocks: Sequence[Codes]) -> list[bytes]:
             file.write(np.concatenate(blocks), 1)
         content = bytes(memory.getbuffer())
         with unplaced_allowed():
-            file = memory.open()
+            file = memory.open(driver="GTiff")
         with file:
             places = [place_of(file, number, 0) for number in range(len(blocks))]
     return [content[start : start + size] for start, size in places]
@@ -50,11 +50,16 @@ def expanded(block: bytes, dtype: npt.DTypeLike) -> Codes:
     Raises:
         ValueError: if that is not what it holds.
     """
+    size = BLOCK * BLOCK * np.dtype(dtype).itemsize
     try:
-        codes: Codes = np.frombuffer(zlib.decompress(block), dtype).reshape(BLOCK, BLOCK)
+        content = zlib.decompressobj().decompress(
+            block, size + 1
+        )  # a few bytes may stand for gigabytes
     except zlib.error as error:
         raise ValueError(f"a block is damaged: {error}") from None
-    return codes
+    if len(content) != size:
+        raise ValueError(f"a block is damaged: it has not the {size:,} bytes of one")
+    return np.frombuffer(content, dtype).reshape(BLOCK, BLOCK)
 
 
 def place_of(file: DatasetReader, row: int, col: int) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.area import BLOCK, Area, Codes
 from landcover.runs.map_format.blocks import compressed, cut
@@ -70,9 +71,17 @@ class MakePiece:
                 levels[level] = blocks[level], list(_encoded(known, blocks[level], whole))
             if level == 0:
                 own = sizes[0].of_blocks(blocks[0]).within(known.area)
-                counts = _counted(known.codes[own])
+                counts = self._of_classes(_counted(known.codes[own]))
         name = piece.layout.file(piece.base, piece.row, piece.col)
         self.run.storage.put_chunks(name, encode_piece(levels))
+        return counts
+
+    def _of_classes(self, counts: Counter[int]) -> Counter[int]:
+        """The same counts, if all codes are of classes: what tasks have written may come from anyone."""
+        scheme = self.run.scheme
+        if strange := counts.keys() - {*scheme.codes, scheme.nodata}:
+            reason = f"labels pixels with {min(strange)}, which is no class of the run"
+            raise OutputError(self.run.storage.where("pixels"), reason)
         return counts
 
     def _levels(self, piece: Piece, areas: dict[int, Area]) -> Iterator[tuple[int, Known]]:

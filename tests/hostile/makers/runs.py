@@ -39,7 +39,7 @@ def _good(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
-def _put(ground: Ground) -> Path:
+def put_run(ground: Ground) -> Path:
     """Put the run directory of the good run into the folder of a case."""
     run = ground.folder / "run"
     for name, content in _good(ground.done).items():
@@ -50,7 +50,7 @@ def _put(ground: Ground) -> Path:
 
 def _damaged() -> Iterator[Case]:
     def damage(pattern: str, seed: int, ground: Ground) -> None:
-        run = _put(ground)
+        run = put_run(ground)
         files = sorted(run.glob(pattern))
         if files:
             file = files[seed % len(files)]
@@ -85,7 +85,7 @@ def _values() -> Iterator[Case]:
     )
 
     def change(key: str, value: Any, ground: Ground) -> None:
-        file = _put(ground) / "run.json"
+        file = put_run(ground) / "run.json"
         told = json.loads(file.read_text())
         keys = sorted(told)
         name = keys[int(key) % len(keys)]
@@ -116,7 +116,7 @@ def _values() -> Iterator[Case]:
     }.items():
 
         def put(text: str, ground: Ground) -> None:
-            (_put(ground) / "run.json").write_text(text)
+            (put_run(ground) / "run.json").write_text(text)
 
         for command in _COMMANDS:
             yield Case("runs", f"run.json {what} {command[0]}", partial(put, text), command, _NAMES)
@@ -124,7 +124,7 @@ def _values() -> Iterator[Case]:
 
 def _links() -> Iterator[Case]:
     def link(name: str, target: str, ground: Ground) -> None:
-        run = _put(ground)
+        run = put_run(ground)
         path = run / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -132,14 +132,14 @@ def _links() -> Iterator[Case]:
         path.symlink_to(target.replace("{outside}", str(ground.outside)))
 
     def pipe(name: str, ground: Ground) -> None:
-        path = _put(ground) / name
+        path = put_run(ground) / name
         if path.is_dir():
             shutil.rmtree(path)
         path.unlink(missing_ok=True)
         os.mkfifo(path)
 
     def index(place: Callable[[Ground], str], ground: Ground) -> None:
-        run = _put(ground)
+        run = put_run(ground)
         (run / "map.tif").unlink(missing_ok=True)
         (run / "map.vrt").write_text(virtual(place(ground), 0))
 

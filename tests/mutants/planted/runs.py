@@ -115,14 +115,18 @@ PARTS = planted(
     ),
 )
 
-PARTS_OF_RUNS = planted(
-    "landcover/runs/parts.py",
-    "tests/runs/test_parts.py tests/scoring/test_undefined.py",
+PART_TABLES = planted(
+    "landcover/runs/part_tables.py",
+    "tests/runs/test_parts.py tests/runs/test_part_tables.py",
+    ("columns that were not asked for", "return file.whole(columns)", "return file.whole()"),
+    ("codes of no class", "if places.null_count:", "if False:"),
+    ("scores of any size", "    _check_labels(table, scheme)\n", ""),
     (
-        "columns that were not asked for",
-        "columns=list(columns) if columns else None",
-        "columns=None",
+        "outlines anywhere",
+        '        _check_outlines(table["geometry"], sides)\n',
+        "        pass\n",
     ),
+    ("rows of quarantine by the thousand", "if file.rows != rows:", "if file.rows < rows:"),
 )
 
 PIXELS = planted(

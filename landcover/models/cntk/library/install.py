@@ -91,6 +91,7 @@ def locate(cache: Path | None = None) -> Path:
     home = _home(cache)
     if not (home / CORE).is_file():
         raise LibraryUnavailable(_WHAT, f"it is not in {home}: run `{_COMMAND}` once")
+    _check_own(home)
     if not all((home / name).exists() for name in _MPI.values()):
         raise LibraryUnavailable(_WHAT, _MPI_HINT)
     return home
@@ -106,6 +107,15 @@ def _home(cache: Path | None) -> Path:
             raise MissingExtra(_WHAT, "cntk", "platformdirs") from error
         cache = user_cache_path("landcover")
     return Path(cache).absolute() / RELEASE
+
+
+def _check_own(home: Path) -> None:
+    """Raise where somebody else may have put the libraries there: they are run."""
+    for path in (home.parent, home, home / CORE):
+        held = path.stat()
+        if held.st_uid not in (os.geteuid(), 0) or held.st_mode & 0o002:
+            reason = f"{path} is not this user's alone: remove it, and run `{_COMMAND}` again"
+            raise LibraryUnavailable(_WHAT, reason)
 
 
 def _check_platform() -> None:
