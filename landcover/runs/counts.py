@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from landcover.errors import StoreError
 from landcover.runs.directory import RunDirectory
-from landcover.runs.plain_parquet import UNREADABLE, told
+from landcover.runs.plain_parquet import UNREADABLE
 from landcover.small_files import load_json
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def counts_of(run: RunDirectory, index: int) -> Counts | None:
         raise  # whether the task is done is not known
     except UNREADABLE as error:
         name = run.storage.where(run.part("tiles", index))
-        _log.warning("%s is damaged, its task is done again: %s", name, told(error))
+        _log.warning("%s is damaged, its task is done again: %s", name, error)
         return None
 
 

@@ -197,6 +197,7 @@ def test_what_is_counted_are_the_pixels_that_the_mosaic_shows(
 def test_a_mosaic_keeps_the_grid_of_the_first_scene_and_takes_the_nearest_pixel(
     here: RunDirectory, make_part: MakePart, left: float, top: float, pixel: float
 ) -> None:
+    here = RunDirectory(here.path, classes_of([f"class {n}" for n in range(100)]))
     first = scene_at(1000, 500, square_grid(8, 8, 8, 0, 8), "1.tif")
     second = scene_at(left, top, square_grid(8, 8, 8, 0, 8), "2.tif", resolution=pixel)
     codes = np.arange(64, dtype=np.uint8).reshape(8, 8)
