@@ -256,6 +256,14 @@ def parquet(content: bytes, draw: random.Random) -> bytes:
     return held.getvalue()
 
 
+def _json(text: bytes) -> Any:
+    """What a text in JSON stands for; of one that was changed before, which is none any more, nothing."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {}
+
+
 def _column(table: pa.Table, draw: random.Random) -> pa.Table:
     at = draw.randrange(table.num_columns)
     name, values = table.column_names[at], table.column(at).to_pylist()
@@ -269,7 +277,7 @@ def _column(table: pa.Table, draw: random.Random) -> pa.Table:
             }
             return table.replace_schema_metadata(said)
         case 2:
-            told = json.loads((table.schema.metadata or {}).get(b"landcover", b"{}"))
+            told = _json((table.schema.metadata or {}).get(b"landcover", b"{}"))
             own = {b"landcover": json.dumps(tree(told, draw)).encode()}
             return table.replace_schema_metadata({**(table.schema.metadata or {}), **own})
         case 3:
