@@ -71,18 +71,18 @@ class MakePiece:
                 levels[level] = blocks[level], list(_encoded(known, blocks[level], whole))
             if level == 0:
                 own = sizes[0].of_blocks(blocks[0]).within(known.area)
-                counts = self._of_classes(_counted(known.codes[own]))
+                counts = _counted(known.codes[own])
+                self._check_classes(counts)
         name = piece.layout.file(piece.base, piece.row, piece.col)
         self.run.storage.put_chunks(name, encode_piece(levels))
         return counts
 
-    def _of_classes(self, counts: Counter[int]) -> Counter[int]:
-        """The same counts, if all codes are of classes: what tasks have written may come from anyone."""
+    def _check_classes(self, counts: Counter[int]) -> None:
+        """Raise if a code is no class's: what tasks have written may come from anyone."""
         scheme = self.run.scheme
         if strange := counts.keys() - {*scheme.codes, scheme.nodata}:
             reason = f"labels pixels with {min(strange)}, which is no class of the run"
             raise OutputError(self.run.storage.where("pixels"), reason)
-        return counts
 
     def _levels(self, piece: Piece, areas: dict[int, Area]) -> Iterator[tuple[int, Known]]:
         sizes, base = piece.layout.sizes, piece.base
