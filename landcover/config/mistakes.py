@@ -30,6 +30,7 @@ def told_of(config: object) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
+        # What was named by a path says itself where it stands.
         if not isinstance(config, (str, os.PathLike)) or "/" in error.origin:
             raise
         mistakes = [f"{error.origin}: {mistake}" for mistake in error.mistakes]

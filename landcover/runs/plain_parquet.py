@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 
 MOST_ROWS: Final = 1_000_000
 """Of a part, or of a row group of a larger file: as many tiles as ``source.task`` allows."""
-_MOST_BYTES: Final = 2**29  # of a row group, written out
-# What libraries say there of the columns, which is not taken for granted.
+# Of a row group, written out; values of lists are counted one by one.
+_MOST_BYTES: Final = 2**29
+_MOST_VALUES: Final = 2**26
+# What libraries say of the columns in the metadata, which is not taken for granted.
 _OF_LIBRARIES: Final = (b"ARROW:schema", b"pandas")
-_MOST_VALUES: Final = 2**26  # likewise; those of lists are counted one by one
 
 UNREADABLE = (OSError, pa.ArrowException, LookupError, OverflowError, TypeError, ValueError)
 """What reading such a file raises where it is damaged, or is not what is meant."""

@@ -52,9 +52,8 @@ def expanded(block: bytes, dtype: npt.DTypeLike) -> Codes:
     """
     size = BLOCK * BLOCK * np.dtype(dtype).itemsize
     try:
-        content = zlib.decompressobj().decompress(
-            block, size + 1
-        )  # a few bytes may stand for gigabytes
+        # No more than that: a few bytes may stand for gigabytes.
+        content = zlib.decompressobj().decompress(block, size + 1)
     except zlib.error as error:
         raise ValueError(f"a block is damaged: {error}") from None
     if len(content) != size:
