@@ -8,12 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyproj
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
@@ -30,6 +28,7 @@ from landcover.small_files import load_json
 from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.opening import opened_raster
 from landcover.tiles.rasters.crs import name_of
+from landcover.tiles.reprojection import way
 
 Index = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
@@ -200,7 +199,7 @@ class ReferenceRaster:
             SourceError: if it cannot be read, or has codes that are none of its scheme.
         """
         a, b, c, d, e, f = tuple(~file.transform)[:6]
-        to_file = _transformer(crs, name_of(file.crs))
+        to_file = way(crs, name_of(file.crs))
         x, y = to_file.transform(x, y)
         col, row = np.floor(a * x + b * y + c + _SLACK), np.floor(d * x + e * y + f + _SLACK)
         inside = (col >= 0) & (col < file.width) & (row >= 0) & (row < file.height)
@@ -251,11 +250,6 @@ def places_across(file: DatasetReader, grid: MapGrid) -> int:
     longest = max(across, down)
     # A tile of 224 pixels of a reference is 224 steps, also where rounding says 224.0000001.
     return min(_FINEST, max(1, math.ceil(longest - 1e-3))) if math.isfinite(longest) else 1
-
-
-@lru_cache(maxsize=64)
-def _transformer(crs: str, target: str) -> pyproj.Transformer:
-    return pyproj.Transformer.from_crs(crs, target, always_xy=True)
 
 
 def _apart(file: DatasetReader, grid: MapGrid) -> bool:

@@ -15,7 +15,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pyogrio
-import pyproj
 import shapely
 
 from landcover.analysis.map_blocks import MapView, Progress, map_views, no_progress
@@ -29,6 +28,7 @@ from landcover.runs.map_format.qgis import polygon_style, style_geopackage
 from landcover.runs.storage import Storage
 from landcover.runs.vector_files import Rows, publish, read_back
 from landcover.runs.vector_files import written as meaning
+from landcover.tiles.reprojection import way
 
 _HECTARE = 10_000.0  # square metres
 _DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf", ".parquet": None}
@@ -227,6 +227,5 @@ def _joined(parts: list[Polygons]) -> Polygons:
 def _in_crs(some: Polygons, own: str, wanted: str) -> Polygons:
     if own == wanted:
         return some
-    to_wanted = pyproj.Transformer.from_crs(own, wanted, always_xy=True)
-    moved: Any = shapely.transform(some.shapes, to_wanted.transform, interleaved=False)
+    moved: Any = shapely.transform(some.shapes, way(own, wanted).transform, interleaved=False)
     return some._replace(shapes=moved)

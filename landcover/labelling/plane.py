@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyproj
 import shapely
 
 from landcover.tiles.grid import Block
 from landcover.tiles.rasters.scene import Scene
+from landcover.tiles.reprojection import DEGREES, way
 
 Outlines = npt.NDArray[np.float64]
 """Corners of tiles in metres of the plane: dims (tile, corner, xy)."""
@@ -23,8 +22,7 @@ def plane_of(scenes: Iterable[Scene]) -> str:
     middles = []
     for scene in scenes:
         x, y = _centre(scene)
-        to_degrees = pyproj.Transformer.from_crs(scene.crs, "EPSG:4326", always_xy=True)
-        lon, lat = np.radians(to_degrees.transform(x, y))
+        lon, lat = np.radians(way(scene.crs, DEGREES).transform(x, y))
         middles.append((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)))
     x, y, z = np.mean(middles, axis=0)
     lon, lat = np.degrees([np.arctan2(y, x), np.arctan2(z, np.hypot(x, y))])
@@ -59,14 +57,9 @@ def placed(
 ) -> npt.NDArray[np.float64]:
     """Places in pixels of a scene's grid, taken to another CRS: dims (..., xy)."""
     a, _, c, _, e, f = scene.transform
-    return np.stack(_transformer(scene.crs, crs).transform(c + a * x, f + e * y), axis=-1)
+    return np.stack(way(scene.crs, crs).transform(c + a * x, f + e * y), axis=-1)
 
 
 def _centre(scene: Scene) -> tuple[float, float]:
     a, _, c, _, e, f = scene.transform
     return c + a * scene.grid.width / 2, f + e * scene.grid.height / 2
-
-
-@lru_cache(maxsize=64)
-def _transformer(crs: str, target: str) -> pyproj.Transformer:
-    return pyproj.Transformer.from_crs(crs, target, always_xy=True)

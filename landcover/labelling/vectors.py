@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pyproj
 import shapely
 
 from landcover.analysis.reference import classes_named
@@ -26,6 +25,7 @@ from landcover.runs.storage import Storage
 from landcover.runs.tables import encoded
 from landcover.tiles.grid import Block, Size
 from landcover.tiles.rasters.scene import Scene
+from landcover.tiles.reprojection import way
 from landcover.tiles.states import digest_of
 
 _SUFFIXES = {
@@ -168,7 +168,7 @@ class _OpenShapes:
 
     def _classes(self, scene: Scene, x: Coordinates, y: Coordinates) -> Places:
         """The classes of polygons at places."""
-        to_shapes = pyproj.Transformer.from_crs(scene.crs, self.shapes.crs, always_xy=True)
+        to_shapes = way(scene.crs, self.shapes.crs)
         points = shapely.points(*to_shapes.transform(x.ravel(), y.ravel()))
         found = np.full(points.shape, len(self.reference.legend.recoded) - 1, np.intp)
         place, polygon = self.tree.query(points, predicate="intersects")
@@ -179,7 +179,7 @@ class _OpenShapes:
     def _by_points(self, scene: Scene, block: Block) -> Labels:
         """The labels of tiles by the points that lie in them."""
         grid, (a, _, c, _, e, f) = scene.grid, scene.transform
-        to_scene = pyproj.Transformer.from_crs(self.shapes.crs, scene.crs, always_xy=True)
+        to_scene = way(self.shapes.crs, scene.crs)
         x, y = to_scene.transform(*shapely.get_coordinates(self.shapes.geometry).T)
         col, row = (x - c) / a, (y - f) / e
         known = self.reference.legend.of(self.shapes.classes.astype(np.intp))

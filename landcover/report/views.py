@@ -29,6 +29,7 @@ from landcover.runs.geoparquet import crs_of
 from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.parts import all_parts, read_part
 from landcover.tiles.gdal import FAILURES, cause
+from landcover.tiles.reprojection import way
 
 Classes = npt.NDArray[np.intp]
 Scores = npt.NDArray[np.float32]
@@ -128,7 +129,7 @@ class _Means:
         """In which pixels tiles have their middles, and their scores; those outside are left out."""
         x, y = (tiles["xmin"] + tiles["xmax"]) / 2, (tiles["ymin"] + tiles["ymax"]) / 2
         if crs is not None and crs != pyproj.CRS(self._grid.crs):
-            x, y = pyproj.Transformer.from_crs(crs, self._grid.crs, always_xy=True).transform(x, y)
+            x, y = way(crs, self._grid.crs).transform(x, y)
         a, _, c, _, e, f = self._grid.transform
         col, row = np.floor((x - c) / a), np.floor((y - f) / e)
         inside = (col >= 0) & (col < self._grid.width) & (row >= 0) & (row < self._grid.height)

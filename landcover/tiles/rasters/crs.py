@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import pyproj
 from rasterio.crs import CRS
 
+from landcover.tiles.reprojection import way
+
 # Metres of the step by which a scale is measured: far more than the rounding of coordinates, far
 # less than a scene.
 _STEP = 100.0
@@ -86,4 +88,4 @@ def _to_geodetic(crs: str) -> tuple[pyproj.Transformer, pyproj.Geod] | None:
     geodetic, geod = own.geodetic_crs, own.get_geod()
     if geodetic is None or geod is None:
         return None
-    return pyproj.Transformer.from_crs(own, geodetic, always_xy=True), geod
+    return way(own, geodetic), geod

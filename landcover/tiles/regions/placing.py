@@ -11,6 +11,7 @@ import pyproj
 import shapely
 
 from landcover.errors import SourceError
+from landcover.tiles.reprojection import DEGREES, way
 
 Bounds: TypeAlias = tuple[float, float, float, float]
 """(xmin, ymin, xmax, ymax)"""
@@ -41,7 +42,7 @@ def boxes_of(target: pyproj.CRS, bounds: Bounds, own: pyproj.CRS) -> list[shapel
     if own.equals(target, ignore_axis_order=True):
         west, south, east, north = _widened(bounds)
         return [shapely.box(west + turn, south, east + turn, north) for turn in turns]
-    to_own = pyproj.Transformer.from_crs(target, own, always_xy=True)
+    to_own = way(target, own)
     found = to_own.transform_bounds(*bounds, densify_pts=_STEPS)
     if not all(map(isfinite, found)):
         return [shapely.box(*_widened(own_bounds(own)))]
@@ -63,14 +64,12 @@ def own_bounds(crs: pyproj.CRS) -> Bounds:
     """The bounds of the area that a CRS is for, in that CRS; of the earth in degrees."""
     if crs.is_geographic or crs.area_of_use is None:
         return -180.0, -90.0, 180.0, 90.0
-    from_degrees = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True)
-    return from_degrees.transform_bounds(*crs.area_of_use.bounds)
+    return way(DEGREES, crs).transform_bounds(*crs.area_of_use.bounds)
 
 
 def in_degrees(crs: pyproj.CRS | str, bounds: Bounds) -> str:
     """Bounds as people read them: west, south, east and north in degrees."""
-    to_degrees = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
-    return " ".join(f"{side:.3f}" for side in to_degrees.transform_bounds(*bounds))
+    return " ".join(f"{side:.3f}" for side in way(crs, DEGREES).transform_bounds(*bounds))
 
 
 def place(
@@ -90,7 +89,7 @@ def place(
     """
     if ground.is_empty:
         return ground
-    transformer = pyproj.Transformer.from_crs(own, target, always_xy=True)
+    transformer = way(own, target)
 
     def moved_points(points: Points) -> Points:
         return np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
