@@ -14,6 +14,8 @@ from PIL import Image
 from support.colours import SIDECAR, blobs, network, write_scene
 
 SCORE = ("score", "config.yaml", "--quiet")
+SCRIPT = "<canary>\x1b[2J\u202e\n=1+1"
+"""A name that would be an element of a page, a line and a formula of its own, and clear the screen."""
 
 
 @dataclass(frozen=True)

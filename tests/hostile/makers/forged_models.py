@@ -1,15 +1,12 @@
-"""What somebody tries who knows the formats: names that lead elsewhere wherever a format has room for one, counts
-without content, text that becomes a page, files that are others' or have no end."""
+"""Models by somebody who knows the formats: weights that lie elsewhere wherever there is room for a tensor, operations
+and layers that grow or read files, and what lies where a file should."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
-import random
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,38 +15,22 @@ from typing import Any
 import h5py
 import numpy as np
 import onnx
-import pyarrow as pa
-import pyarrow.parquet as pq
 from onnx import TensorProto, helper, numpy_helper
-from PIL import Image
 from support.colours import SIDECAR, network
 
-from hostile import structure
-from hostile.cases import SCORE, Case, Ground, write_config
+from hostile.cases import SCORE, SCRIPT, Case, Ground, write_config
 from hostile.makers.models import keras_file
-from hostile.makers.runs import put_run
 
 _PLAN, _INSPECT = ("plan", "config.yaml"), ("model", "inspect", "colours.onnx")
-_MODEL, _RUN = ("colours", "hostile"), ("run", "scene", "colours", "config")
-_IMAGES = ("score", "images.yaml", "--quiet")
-_TEXT = "<canary>\x1b[2J\u202e\n=1+1"
+_MODEL = ("colours", "hostile")
 
 
 def cases() -> Iterator[Case]:
-    """Some 300 of them."""
+    """Some 190 of them."""
     yield from _tensors()
     yield from _operations()
     yield from _layers()
     yield from _containers()
-    yield from _rasters()
-    yield from _images()
-    yield from _commands()
-    yield from _tables()
-    yield from _outputs()
-    yield from _caches()
-
-
-# Models
 
 
 def _tensors() -> Iterator[Case]:
@@ -197,7 +178,7 @@ def _operations() -> Iterator[Case]:
         "text": lambda g: setattr(g.initializer[0], "data_type", TensorProto.STRING),
         "output twice": lambda g: g.node.append(g.node[0]),
         "no output": lambda g: g.ClearField("output"),
-        "class names": lambda g: setattr(g.output[0], "name", _TEXT),
+        "class names": lambda g: setattr(g.output[0], "name", SCRIPT),
     }
     for what, change in made.items():
         for command in (SCORE, _INSPECT):
@@ -265,7 +246,7 @@ def _layers() -> Iterator[Case]:
         "shape": ("Reshape", {"target_shape": [2**40, -1], "name": "r"}, "keras.layers"),
         "kernel": ("Conv2D", {"filters": 4, "kernel_size": 10**9, "name": "c"}, "keras.layers"),
         "resizing": ("Resizing", {"height": 10**6, "width": 10**6, "name": "r"}, "keras.layers"),
-        "name": ("Dense", {"units": 4, "name": _TEXT}, "keras.layers"),
+        "name": ("Dense", {"units": 4, "name": SCRIPT}, "keras.layers"),
         "no name": ("Dense", {"units": "4", "name": 7}, "keras.layers"),
     }
 
@@ -364,320 +345,3 @@ def _containers() -> Iterator[Case]:
         for suffix in (".onnx", ".keras", ".h5", ".pb", ".model", ""):
             where = partial(put, suffix, make)
             yield Case("models", f"{what} as {suffix or 'folder'}", where, _PLAN, _MODEL)
-
-
-# Imagery
-
-
-def _rasters() -> Iterator[Case]:
-    def xml(text: str) -> Callable[[Ground], None]:
-        def put(ground: Ground) -> None:
-            told = text.replace("{outside}", str(ground.outside)).replace("{url}", ground.url)
-            (ground.folder / "scene.tif.aux.xml").write_text(f"<PAMDataset>{told}</PAMDataset>")
-
-        return put
-
-    def offsets(change: Callable[[bytearray, int, int], None]) -> Callable[[Ground], None]:
-        """Change the directory of the scene: where it begins, and how many entries it has."""
-
-        def put(ground: Ground) -> None:
-            found = bytearray((ground.folder / "scene.tif").read_bytes())
-            (start,) = struct.unpack_from("<I", found, 4)
-            (count,) = struct.unpack_from("<H", found, start)
-            change(found, start, count)
-            (ground.folder / "scene.tif").write_bytes(found)
-
-        return put
-
-    def turning(found: bytearray, start: int, count: int) -> None:
-        struct.pack_into("<I", found, start + 2 + 12 * count, start)
-
-    def long_way(found: bytearray, start: int, count: int) -> None:
-        """A chain of ten thousand directories, each of one entry."""
-        struct.pack_into("<I", found, start + 2 + 12 * count, len(found))
-        for number in range(10_000):
-            after = len(found) + 18 if number < 9_999 else 0
-            found += struct.pack("<HHHIII", 1, 256, 4, 1, 64, after)
-
-    def tag(number: int, value: int) -> Callable[[Ground], None]:
-        def change(found: bytearray, start: int, count: int) -> None:
-            for at in range(start + 2, start + 2 + 12 * count, 12):
-                if struct.unpack_from("<H", found, at)[0] == number:
-                    struct.pack_into("<I", found, at + 8, value)
-
-        return offsets(change)
-
-    wkt = 'GEOGCS["x",DATUM["x",SPHEROID["x",6378137,298],EXTENSION["PROJ4_GRIDS","{}"]]]'
-    made: dict[str, Callable[[Ground], None]] = {
-        "directory in a circle": offsets(turning),
-        "directories without end": offsets(long_way),
-        "no rows a strip": tag(278, 0),
-        "tiles of no width": tag(322, 0),
-        "tiles of 2^31": tag(323, 2**31 - 1),
-        "samples 65535": tag(277, 65535),
-        "65 bits": tag(258, 65),
-        "grid of a file": xml(f"<SRS>{wkt.format('/etc/passwd')}</SRS>"),
-        "grid of a device": xml(f"<SRS>{wkt.format('/dev/zero')}</SRS>"),
-        "grid of a server": xml(f"<SRS>{wkt.format('{url}/a.tif')}</SRS>"),
-        "PROJ of a file": xml("<SRS>+proj=longlat +nadgrids=/dev/zero +no_defs</SRS>"),
-        "PROJ of a pipeline": xml("<SRS>+proj=pipeline +step +init=/dev/zero:1</SRS>"),
-        "CRS of no end": xml(f"<SRS>{'PROJCS[' * 20_000}</SRS>"),
-        "CRS of text": xml(f"<SRS>{'x' * 1_000_000}</SRS>"),
-        "geotransform of no numbers": xml(
-            "<GeoTransform>nan, nan, nan, nan, nan, nan</GeoTransform>"
-        ),
-        "geotransform without end": xml(
-            "<GeoTransform>1e308, 1e308, 0, 1e308, 0, -1e308</GeoTransform>"
-        ),
-        "geotransform of nothing": xml("<GeoTransform>0, 0, 0, 0, 0, 0</GeoTransform>"),
-        "geolocation of others": xml(
-            '<Metadata domain="GEOLOCATION"><MDI key="X_DATASET">{outside}/scene.tif</MDI>'
-            '<MDI key="Y_DATASET">/vsicurl/{url}/a.tif</MDI></Metadata>'
-        ),
-        "RPC of others": xml('<Metadata domain="RPC"><MDI key="LINE_OFF">nan</MDI></Metadata>'),
-        "VRT within": xml(
-            '<Metadata domain="xml:VRT" format="xml"><VRTDataset rasterXSize="1" rasterYSize="1"/>'
-            "</Metadata>"
-        ),
-        "a mask of others": xml(
-            '<Metadata domain="DERIVED_SUBDATASETS"><MDI key="MASK">{outside}</MDI></Metadata>'
-        ),
-        "a million points": xml(
-            "<GCPList>" + '<GCP Pixel="1" Line="1" X="1" Y="1"/>' * 100_000 + "</GCPList>"
-        ),
-        "categories of scripts": xml(
-            '<PAMRasterBand band="1"><CategoryNames><Category>&lt;canary&gt;</Category>'
-            "</CategoryNames></PAMRasterBand>"
-        ),
-    }
-    for what, make in made.items():
-        for command in (SCORE, _PLAN):
-            yield Case("imagery", f"scene with {what} {command[0]}", make, command, ("scene",))
-
-    def renamed(name: bytes, ground: Ground) -> None:
-        there = os.fsencode(ground.folder) + b"/"
-        Path(ground.folder / "scene.tif").rename(os.fsdecode(there + name))
-        write_config(ground.folder / "config.yaml", source={"rasters": ["*.tif"]})
-
-    for name in (
-        *(b"a\nb.tif", b"\x1b[2J.tif", b"\xff\xfe.tif", b"a\xe2\x80\xaeb.tif", b"-rf.tif"),
-        *(b"%s%n.tif", b"<canary>.tif", b"a b.tif", b"a;touch canary.tif", b"zip:..tif"),
-        *(b"a::b.tif", b"vrt:.tif", b"&amp;.tif", b"[x].tif", b"a'\".tif", b"x" * 250 + b".tif"),
-    ):
-        yield Case("imagery", f"scene called {name!r}", partial(renamed, name), SCORE, ("tif",))
-
-
-def _images() -> Iterator[Case]:
-    def write(name: str, content: Callable[[], bytes]) -> Callable[[Ground], None]:
-        return lambda ground: (ground.folder / f"images/{name}").write_bytes(content()) and None
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    def png(*more: bytes) -> bytes:
-        held = io.BytesIO()
-        Image.new("RGB", (32, 32)).save(held, "PNG")
-        whole = held.getvalue()
-        return whole[:33] + b"".join(more) + whole[33:]
-
-    def scans() -> bytes:
-        """A progressive JPEG whose last scan comes a thousand times."""
-        held = io.BytesIO()
-        Image.new("RGB", (4000, 4000), (9, 9, 9)).save(held, "JPEG", progressive=True)
-        whole = held.getvalue()
-        last = whole.rindex(b"\xff\xda")
-        return whole[:-2] + whole[last:-2] * 1000 + b"\xff\xd9"
-
-    def wide(width: int, height: int) -> bytes:
-        held = io.BytesIO()
-        Image.new("RGB", (8, 8)).save(held, "JPEG")
-        found = bytearray(held.getvalue())
-        at = found.index(b"\xff\xc0")
-        struct.pack_into(">HH", found, at + 5, height, width)
-        return bytes(found)
-
-    bomb = zlib.compress(bytes(200_000_000), 9)
-    made: dict[str, Callable[[Ground], None]] = {
-        "text bomb": write("x.png", lambda: png(chunk(b"zTXt", b"a\0\0" + bomb))),
-        "profile bomb": write("x.png", lambda: png(chunk(b"iCCP", b"a\0\0" + bomb))),
-        "international bomb": write("x.png", lambda: png(chunk(b"iTXt", b"a\0\1\0\0\0" + bomb))),
-        "many chunks": write("x.png", lambda: png(chunk(b"tEXt", b"a\0b") * 200_000)),
-        "animation": write("x.png", lambda: png(chunk(b"acTL", b"\xff" * 8))),
-        "scans": write("x.jpg", scans),
-        "65500 x 65500": write("x.jpg", lambda: wide(65_500, 65_500)),
-        "0 x 0": write("x.jpg", lambda: wide(0, 0)),
-        "EXIF without end": write(
-            "x.jpg",
-            lambda: wide(8, 8).replace(
-                b"\xff\xd8", b"\xff\xd8\xff\xe1\0\x10Exif\0\0II*\0\x08\0\0\0", 1
-            ),
-        ),
-    }
-    for what, make in made.items():
-        yield Case("imagery", f"image with {what}", make, _IMAGES, ("images",))
-
-
-# Run directories
-
-
-_COMMANDS: dict[str, tuple[str, ...]] = {
-    "score": SCORE,
-    "areas": ("areas", "run"),
-    "accuracy": ("accuracy", "run", "--reference", "scene.tif"),
-    "smooth": ("smooth", "run", "--output", "smoothed"),
-    "vectorize": ("vectorize", "run", "--output", "areas.gpkg"),
-    "sample": ("sample", "run", "--output", "sample.gpkg"),
-    "report": ("report", "run", "--output", "report.html"),
-    "change": ("change", "run", "run", "--output", "changed"),
-}
-
-
-def _commands() -> Iterator[Case]:
-    """Whatever reads a run, on runs of which one thing is wrong."""
-
-    def part(seed: int, ground: Ground) -> None:
-        file = put_run(ground) / "tiles/part-000000.parquet"
-        file.write_bytes(structure.parquet(file.read_bytes(), random.Random(seed)))
-
-    def said(change: Callable[[dict[str, Any]], None], ground: Ground) -> None:
-        file = put_run(ground) / "run.json"
-        told = json.loads(file.read_text())
-        change(told)
-        file.write_text(json.dumps(told).replace("{url}", ground.url))
-
-    for number, (what, command) in enumerate(_COMMANDS.items()):
-        for seed in range(100 * number, 100 * number + 8):
-            yield Case("runs", f"part {seed} {what}", partial(part, seed), command, _RUN)
-
-    def classes(told: dict[str, Any]) -> None:
-        for number, one in enumerate(told["classes"]["classes"]):
-            one["name"] = f"{_TEXT}{number}"
-
-    changes: dict[str, Callable[[dict[str, Any]], None]] = {
-        "classes are scripts": classes,
-        "colours are scripts": lambda told: told["classes"]["classes"][0].update(
-            color='#fff"><canary>'
-        ),
-        "scheme is a script": lambda told: told["classes"].update(name=_TEXT),
-        "note is a script": lambda told: told.update(note=_TEXT, advice=_TEXT, reason=_TEXT),
-        "files are URLs": lambda told: told.update(files=["{url}/map.tif", "/vsicurl/{url}/a.tif"]),
-        "files lie above": lambda told: told.update(files=["../../outside/scene.tif"]),
-        "dates are paths": lambda told: told.update(dates={"../x": ["map.tif"]}),
-        "made of a URL": lambda told: told.update(smoothed={"from": "{url}/run"}),
-        "made of itself": lambda told: told.update(smoothed={"from": "run"}),
-        "imagery is a URL": lambda told: told["config"]["source"].update(rasters=["{url}/a.tif"]),
-        "imagery is a device": lambda told: told["config"]["source"].update(rasters=["/dev/zero"]),
-        "a million classes": lambda told: told["classes"].update(
-            classes=[{"code": n, "name": str(n), "color": "#000000"} for n in range(60_000)]
-        ),
-        "workers are scripts": lambda told: told.update(workers={_TEXT: 1}, devices={_TEXT: 1}),
-        "versions are scripts": lambda told: told.update(versions={_TEXT: _TEXT}),
-    }
-    for what, change in changes.items():
-        for name in ("report", "areas", "vectorize", "change", "score"):
-            make = partial(said, change)
-            yield Case("runs", f"{what} {name}", make, _COMMANDS[name], _RUN)
-
-
-def _tables() -> Iterator[Case]:
-    """Parts with texts, outlines and counts that only somebody on purpose writes."""
-
-    def put(change: Callable[[pa.Table], pa.Table], ground: Ground) -> None:
-        file = put_run(ground) / "tiles/part-000000.parquet"
-        pq.write_table(change(pq.read_table(file)), file)
-
-    def column(name: str, value: Any, kind: Any = None) -> Callable[[pa.Table], pa.Table]:
-        def change(table: pa.Table) -> pa.Table:
-            at = table.schema.get_field_index(name)
-            held = pa.array([value] * table.num_rows, kind or table.schema.field(name).type)
-            return table.set_column(at, name, held)
-
-        return change
-
-    deep = b"\x01\x07\0\0\0\x01\0\0\0" * 200_000
-    changes = {
-        "outlines within outlines": column("geometry", deep),
-        "outlines of a million corners": column(
-            "geometry", b"\x01\x03\0\0\0\x01\0\0\0\xff\xff\xff\x7f"
-        ),
-        "sources of URLs": column("source", "http://127.0.0.1:9/a.tif"),
-        "sources of scripts": column("source", _TEXT),
-        "labels of scripts": column("label", _TEXT),
-        "true labels of scripts": column("true_label", _TEXT),
-        "codes of no class": column("code", 200),
-        "codes below 0": column("code", -1),
-        "scores of any size": column("score", 1e30),
-        "rows of any size": column("row", 2**31 - 1),
-        "places of any size": column("xmin", 1e300),
-        "a million rows": lambda table: table.take([0] * 1_000_001),
-    }
-    for what, change in changes.items():
-        for name, command in _COMMANDS.items():
-            if name in ("score", "report", "smooth", "accuracy"):
-                yield Case("runs", f"table with {what} {name}", partial(put, change), command, _RUN)
-
-
-def _outputs() -> Iterator[Case]:
-    """Where a run writes: links, pipes and files of others in the way."""
-
-    def put(name: str, target: str | None, ground: Ground) -> None:
-        path = ground.folder / name
-        path.parent.mkdir(exist_ok=True)
-        if target is None:
-            os.mkfifo(path)
-        else:
-            path.symlink_to(target.replace("{outside}", str(ground.outside)))
-
-    outputs = {
-        "areas.gpkg": _COMMANDS["vectorize"],
-        "sample.gpkg": _COMMANDS["sample"],
-        "report.html": _COMMANDS["report"],
-        "smoothed": _COMMANDS["smooth"],
-        "changed": _COMMANDS["change"],
-        "run/map.png": SCORE,
-        "run/map.tif.aux.xml": SCORE,
-        "run/network.i8": SCORE,
-        "run/region.parquet": SCORE,
-    }
-    for name, command in outputs.items():
-        for target in ("{outside}", "{outside}/canary", "/dev/zero", None):
-            whole = partial(_before_run, partial(put, name, target), command)
-            yield Case("runs", f"{name} -> {target}", whole, command, (*_RUN, name.split("/")[0]))
-
-
-def _before_run(put: Callable[[Ground], None], command: tuple[str, ...], ground: Ground) -> None:
-    if command is not SCORE:
-        put_run(ground)
-    put(ground)
-
-
-def _caches() -> Iterator[Case]:
-    """Caches of others; each case has its own, since a process remembers what it has read of another."""
-
-    def put(make: Callable[[Path, Ground], None], ground: Ground) -> None:
-        folder = ground.folder / "cache"
-        folder.mkdir(mode=0o700)
-        make(folder, ground)
-        # Another digest of the model: nothing of it is in the memory of the process.
-        model = onnx.load(ground.folder / "colours.onnx")
-        model.doc_string = ground.folder.name
-        onnx.save(model, ground.folder / "colours.onnx")
-
-    def filled(name: str) -> Callable[[Path, Ground], None]:
-        def make(folder: Path, ground: Ground) -> None:
-            (folder / name).symlink_to(ground.outside)
-
-        return make
-
-    makes: dict[str, Callable[[Path, Ground], None]] = {
-        "for all to write": lambda folder, g: folder.chmod(0o777),
-        "of another user": lambda folder, g: os.chown(folder, 65534, 65534),
-        **{f"with {name} -> outside": filled(name) for name in ("tuning", "under-way", "openvino")},
-        "that is a pipe": lambda folder, g: (folder.rmdir(), os.mkfifo(folder))[1],
-        "that is a file": lambda folder, g: (folder.rmdir(), folder.write_text(""))[1] and None,
-    }
-    for what, make in makes.items():
-        if what != "of another user" or os.geteuid() == 0:
-            yield Case("caches", f"a cache {what}", partial(put, make), SCORE, (*_RUN, "cache"))
