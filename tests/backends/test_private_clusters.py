@@ -7,7 +7,7 @@ import os
 import pwd
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 
@@ -27,15 +27,15 @@ from distributed.core import connect
 from distributed.protocol import Serialize
 from distributed.security import Security
 
-async def dask(address, **how):
-    comm = await asyncio.wait_for(connect(address, timeout=SECONDS, **how), SECONDS + 1)
+async def dask(address, seconds, **how):
+    comm = await asyncio.wait_for(connect(address, timeout=seconds, **how), seconds + 1)
     await comm.write({"op": "identity", "reply": True})
-    return await asyncio.wait_for(comm.read(), SECONDS)
+    return await asyncio.wait_for(comm.read(), seconds)
 
-def gateway(port):
+def gateway(port, seconds):
     # The door of Spark's Java to Python: a property of the machine, without the secret.
-    with socket.create_connection(("127.0.0.1", port), SECONDS) as door:
-        door.settimeout(SECONDS)
+    with socket.create_connection(("127.0.0.1", port), seconds) as door:
+        door.settimeout(seconds)
         door.sendall(b"c\nz:java.lang.System\ngetProperty\nsuser.home\ne\n")
         said = door.makefile().readline()
     return said if said.startswith("!y") else None
@@ -44,8 +44,8 @@ def opened(path):
     with open(path, "rb") as file:
         return file.read(100) or None
 
-def page(port, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=SECONDS) as found:
+def page(port, path, seconds):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=seconds) as found:
         return found.read().decode()
 
 def tried(ask):
@@ -54,31 +54,33 @@ def tried(ask):
     except BaseException as error:
         return None
 
-def asked(ports, processes):
-    asks = {}
-    for port in ports:
-        own = Security.temporary().get_connection_args("client")
-        asks[f"{port} plain"] = lambda p=port: asyncio.run(dask(f"tcp://127.0.0.1:{p}"))
-        asks[f"{port} own certificate"] = lambda p=port, o=own: asyncio.run(dask(f"tls://127.0.0.1:{p}", **o))
-        asks[f"{port} gateway"] = lambda p=port: gateway(p)
-        for path in PAGES:
-            asks[f"{port}{path}"] = lambda p=port, path=path: page(p, path)
-    for number in processes:
-        for what in ("environ", "mem", "fd/0", "maps"):
-            asks[f"/proc/{number}/{what}"] = lambda p=f"/proc/{number}/{what}": opened(p)
+def ways(port, seconds):
+    own = Security.temporary().get_connection_args("client")
+    yield f"{port} plain", lambda: asyncio.run(dask(f"tcp://127.0.0.1:{port}", seconds))
+    yield f"{port} own certificate", lambda: asyncio.run(dask(f"tls://127.0.0.1:{port}", seconds, **own))
+    yield f"{port} gateway", lambda: gateway(port, seconds)
+    for path in PAGES:
+        yield f"{port}{path}", lambda path=path: page(port, path, seconds)
+
+def got(asks):
     with ThreadPoolExecutor(64) as pool:
-        got = dict(zip(asks, pool.map(tried, asks.values())))
-    return {what: repr(answer)[:80] for what, answer in got.items() if answer is not None}
+        answers = dict(zip(asks, pool.map(tried, asks.values())))
+    return {what: repr(answer)[:80] for what, answer in answers.items() if answer is not None}
 
 PAGES = ["/", "/health", "/info/main/workers.html", "/json/identity.json", "/metrics", "/api/v1/applications"]
 told = json.loads(sys.argv[1])
-SECONDS = told["seconds"]
+# Who answers may be busy for long; who does not, is waited for as briefly as one may.
+doors = {what: ask for port in told["doors"].values() for what, ask in ways(port, 120) if what in told["doors"]}
+asks = {what: ask for port in told["ports"] for what, ask in ways(port, 4)}
+for number in told["processes"]:
+    for what in ("environ", "mem", "fd/0", "maps"):
+        asks[f"/proc/{number}/{what}"] = lambda p=f"/proc/{number}/{what}": opened(p)
 if told["user"]:
-    asked(told["known"], [])  # what is imported late, is imported now
+    got(doors)  # what is imported late, is imported now
     os.setgroups([])
     os.setgid(told["user"][1])
     os.setuid(told["user"][0])
-print(json.dumps([os.getuid(), asked(told["ports"], told["processes"])]))
+print(json.dumps([os.getuid(), got({**doors, **asks})]))
 """
 
 
@@ -100,20 +102,19 @@ def before() -> set[int]:
 
 
 def answers(
-    numbers: set[int], user: str | None = None, known: set[int] | None = None
+    numbers: set[int], user: str | None = None, doors: Mapping[str, int] | None = None
 ) -> dict[str, str]:
     """What somebody gets at ports who has no secret of the cluster.
 
     Args:
         numbers: of the ports.
         user: who asks, which only root may say; that one asks the processes as well. None: this user.
-        known: ports where anyone gets an answer.
+        doors: where anyone gets an answer: what is asked there, and the port.
     """
     entry = None if user is None else pwd.getpwnam(user)
     asked = {
         "ports": sorted(numbers),
-        "known": sorted(known or ()),
-        "seconds": 60 if numbers == known else 4,  # who answers, may be busy; who does not, hangs
+        "doors": dict(doors or {}),
         "user": entry and [entry.pw_uid, entry.pw_gid],
         "processes": [one.pid for one in psutil.Process().children(recursive=True)] if user else [],
     }
@@ -134,20 +135,16 @@ def answers(
 OTHER_USER = "nobody"
 
 
-@pytest.fixture
-def other_user() -> Iterator[tuple[str, set[int]]]:
-    """Somebody else on this host, and ports of a cluster that answers anyone, as this one gets to know."""
+@pytest.fixture(scope="module")
+def doors() -> Iterator[dict[str, int]]:
+    """What somebody else on this host is told by a cluster that answers anyone."""
     if os.geteuid() != 0:
         pytest.skip("only root can be another user")
     options = {"n_workers": 0, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}
     with LocalCluster(**options) as cluster:
-        doors = (
-            int(cluster.scheduler_address.rpartition(":")[2]),
-            cluster.scheduler.http_server.port,
-        )
-        found = answers({*doors}, OTHER_USER, {*doors})
-        assert {f"{doors[0]} plain", f"{doors[1]}/info/main/workers.html"} <= found.keys()
-        yield OTHER_USER, {*doors}
+        protocol = int(cluster.scheduler_address.rpartition(":")[2])
+        pages = cluster.scheduler.http_server.port
+        yield {f"{protocol} plain": protocol, f"{pages}/info/main/workers.html": pages}
 
 
 def endless() -> Iterator[int]:
@@ -182,14 +179,10 @@ def test_an_own_spark_session_answers_nobody_else(before: set[int]) -> None:
 
 @pytest.mark.parametrize("name", ["dask", "spark"])
 def test_another_user_of_the_host_gets_nothing_from_an_own_cluster(
-    name: str,
-    before: set[int],
-    other_user: tuple[str, set[int]],
-    monkeypatch: pytest.MonkeyPatch,
+    name: str, doors: dict[str, int], before: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user, known = other_user
     monkeypatch.setenv("AZURE_STORAGE_KEY", "OfTheEnvironment")
     with load_backend(name, workers=2) as backend:
         assert len(set(islice(backend.map(abs, endless()), 4))) == 4
-        assert (opened := {port for port in ports() if port not in before | known})
-        assert answers(opened, user, known) == {}
+        assert (opened := set(ports()) - before)
+        assert answers(opened, OTHER_USER, doors).keys() == doors.keys()
