@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import rasterio
 import yaml
 from PIL import Image
+from rasterio.crs import CRS
 from support.colours import SIDECAR, blobs, network, write_scene
 
 SCORE = ("score", "config.yaml", "--quiet")
@@ -85,6 +87,28 @@ def write_config(path: Path, **sections: object) -> None:
     # One image of three may be what is hostile.
     usual["failures"] = {"policy": "quarantine", "at_most": 1.0}
     path.write_text(yaml.safe_dump({**usual, **sections}))
+
+
+_DEGREE = 'UNIT["degree",0.0174532925199433]'
+_WGS84 = f'GEOGCS["x",DATUM["x",SPHEROID["x",6378137,298.257]],PRIMEM["x",0],{_DEGREE}]'
+STRANGE_CRS = {
+    "a building": 'LOCAL_CS["x",UNIT["metre",1]]',
+    "Mars": f'GEOGCS["x",DATUM["x",SPHEROID["x",3396190,169.9]],PRIMEM["x",0],{_DEGREE}]',
+    "no projection": f'PROJCS["x",{_WGS84},PROJECTION["Nothing"],UNIT["metre",1]]',
+    "three axes": 'GEOCCS["x",DATUM["x",SPHEROID["x",6378137,298.257]],PRIMEM["x",0],UNIT["metre",1]]',
+    "heights": 'VERT_CS["x",VERT_DATUM["x",2005],UNIT["metre",1]]',
+    "a missing grid": f'PROJCS["x",{_WGS84},PROJECTION["Mercator_1SP"],UNIT["metre",1],EXTENSION["PROJ4",'
+    '"+proj=merc +nadgrids=nothing +units=m +no_defs"]]',
+}
+"""CRSs that lead from a few to all others nowhere, by what they are of."""
+
+
+def move(path: Path, crs: str) -> None:
+    """Write a raster anew, with another CRS."""
+    with rasterio.open(path) as file:
+        profile, pixels = file.profile, file.read()
+    with rasterio.open(path, "w", **{**profile, "crs": CRS.from_wkt(crs)}) as file:
+        file.write(pixels)
 
 
 def begin(template: Path, folder: Path) -> None:

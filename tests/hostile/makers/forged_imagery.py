@@ -13,7 +13,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from hostile.cases import SCORE, Case, Ground, write_config
+from hostile.cases import SCORE, STRANGE_CRS, Case, Ground, move, write_config
 
 _PLAN = ("plan", "config.yaml")
 _IMAGES = ("score", "images.yaml", "--quiet")
@@ -63,6 +63,9 @@ def _rasters() -> Iterator[Case]:
 
         return offsets(change)
 
+    def moved(crs: str, ground: Ground) -> None:
+        move(ground.folder / "scene.tif", crs)
+
     wkt = 'GEOGCS["x",DATUM["x",SPHEROID["x",6378137,298],EXTENSION["PROJ4_GRIDS","{}"]]]'
     made: dict[str, Callable[[Ground], None]] = {
         "directory in a circle": offsets(turning),
@@ -109,6 +112,11 @@ def _rasters() -> Iterator[Case]:
     for what, make in made.items():
         for command in (SCORE, _PLAN):
             yield Case("imagery", f"scene with {what} {command[0]}", make, command, ("scene",))
+
+    for what, crs in STRANGE_CRS.items():
+        for command in (SCORE, _PLAN):
+            place = partial(moved, crs)
+            yield Case("imagery", f"scene of {what} {command[0]}", place, command, ("scene",))
 
     def renamed(name: bytes, ground: Ground) -> None:
         there = os.fsencode(ground.folder) + b"/"

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hostile import structure
-from hostile.cases import SCORE, SCRIPT, Case, Ground
+from hostile.cases import SCORE, SCRIPT, STRANGE_CRS, Case, Ground, move
 from hostile.makers.runs import put_run
 
 _RUN = ("run", "scene", "colours", "config")
@@ -26,6 +26,7 @@ def cases() -> Iterator[Case]:
     """Some 230 of them."""
     yield from _commands()
     yield from _tables()
+    yield from _maps()
     yield from _outputs()
     yield from _caches()
 
@@ -125,6 +126,18 @@ def _tables() -> Iterator[Case]:
         for name, command in _COMMANDS.items():
             if name in ("score", "report", "smooth", "accuracy"):
                 yield Case("runs", f"table with {what} {name}", partial(put, change), command, _RUN)
+
+
+def _maps() -> Iterator[Case]:
+    """Maps that lie elsewhere than their tiles."""
+
+    def put(crs: str, ground: Ground) -> None:
+        move(put_run(ground) / "map.tif", crs)
+
+    for what, crs in STRANGE_CRS.items():
+        for name in ("areas", "accuracy", "smooth", "vectorize", "sample", "report", "change"):
+            make = partial(put, crs)
+            yield Case("runs", f"map of {what} {name}", make, _COMMANDS[name], (*_RUN, "CRS"))
 
 
 def _outputs() -> Iterator[Case]:

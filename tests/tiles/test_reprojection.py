@@ -1,0 +1,26 @@
+"""Places of one CRS in another: x comes first, and a CRS that leads nowhere is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from landcover.errors import SourceError
+from landcover.tiles.reprojection import DEGREES, way
+
+BUILDING = 'LOCAL_CS["Town hall",UNIT["metre",1]]'
+
+
+def test_longitude_comes_before_latitude_and_there_and_back_is_the_same_place() -> None:
+    x, y = way(DEGREES, "EPSG:26914").transform(-99.0, 45.0)
+    assert (round(x), round(y)) == (500_000, 4_982_950)
+    assert way("EPSG:26914", DEGREES).transform(x, y) == pytest.approx((-99.0, 45.0))
+
+
+@pytest.mark.parametrize(
+    ("own", "target"), [(BUILDING, DEGREES), (DEGREES, BUILDING), ("EPSG:0", DEGREES)]
+)
+def test_a_crs_that_leads_to_no_other_is_told(own: str, target: str) -> None:
+    with pytest.raises(SourceError) as told:
+        way(own, target)
+    assert str(told.value).startswith(f"the CRS {own[:60]}: does not lead to {target[:60]}: ")
+    assert len(str(told.value).splitlines()) == 1
