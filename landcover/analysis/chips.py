@@ -15,7 +15,6 @@ import shapely
 from PIL import Image, ImageDraw
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
-from rasterio.warp import transform_bounds
 
 from landcover.analysis.imagery import (
     Picture,
@@ -30,6 +29,7 @@ from landcover.errors import SourceError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
 from landcover.tiles.rasters.crs import unit_of
+from landcover.tiles.reprojection import box_in
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -126,8 +126,9 @@ class _Scenes:
             if len(self._opened) >= _OPEN:
                 self._stack.close()
                 self._opened.clear()
-            self._opened[name] = opened_scene(name, self._files[name], self._stack, _ADVICE)
-            self._bounds[name] = _bounds(self._opened[name], self._crs)
+            file = opened_scene(name, self._files[name], self._stack, _ADVICE)
+            self._opened[name] = file
+            self._bounds[name] = box_in(file.crs, self._crs.to_wkt(), file.bounds)
         if not _meets(self._bounds[name], box):
             return None
         far = self._far(self._opened[name], box) if self._nearest else 0.0
@@ -162,11 +163,6 @@ def edge_of(crs: Any, metres: float) -> float:
     """A length in metres in units of a CRS; in degrees as on the equator."""
     factor = unit_of(rasterio.crs.CRS.from_user_input(crs))[1]
     return metres / (factor or 111_320.0)
-
-
-def _bounds(file: DatasetReader, crs: Any) -> tuple[float, ...]:
-    box: tuple[float, ...] = transform_bounds(file.crs, crs.to_wkt(), *file.bounds)
-    return box
 
 
 def _meets(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

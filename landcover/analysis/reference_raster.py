@@ -15,7 +15,6 @@ import numpy.typing as npt
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
-from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from landcover.analysis.levels import Level
@@ -28,7 +27,7 @@ from landcover.small_files import load_json
 from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.opening import opened_raster
 from landcover.tiles.rasters.crs import name_of
-from landcover.tiles.reprojection import way
+from landcover.tiles.reprojection import box_in, way
 
 Index = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
@@ -245,7 +244,7 @@ class ReferenceRaster:
 def places_across(file: DatasetReader, grid: MapGrid) -> int:
     """How many places along the side of a tile lie as close as the pixels of a raster."""
     middle = grid.part(grid.width // 2, grid.height // 2, 1, 1)
-    left, low, right, high = transform_bounds(middle.crs, file.crs, *middle.bounds)
+    left, low, right, high = box_in(middle.crs, file.crs, middle.bounds)
     across, down = (right - left) / abs(file.res[0]), (high - low) / abs(file.res[1])
     longest = max(across, down)
     # A tile of 224 pixels of a reference is 224 steps, also where rounding says 224.0000001.
@@ -253,7 +252,7 @@ def places_across(file: DatasetReader, grid: MapGrid) -> int:
 
 
 def _apart(file: DatasetReader, grid: MapGrid) -> bool:
-    box = transform_bounds(grid.crs, file.crs, *grid.bounds)
+    box = box_in(grid.crs, file.crs, grid.bounds)
     bounds = file.bounds
     return bool(
         box[0] >= bounds.right

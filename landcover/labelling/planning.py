@@ -11,7 +11,6 @@ import numpy as np
 import pyproj
 import shapely
 from rasterio.crs import CRS
-from rasterio.warp import transform_bounds
 
 from landcover.analysis.reference_raster import ReferenceRaster
 from landcover.classes import Scheme, scheme
@@ -29,13 +28,13 @@ from landcover.labelling.splitting import Blocks, Grounds, Splitting
 from landcover.labelling.vectors import Shapes, VectorReference, is_vector, put_shapes, read_shapes
 from landcover.runs.map_format.grid import file_names
 from landcover.scoring.plan import scenes_of
-from landcover.tiles.gdal import FAILURES
 from landcover.tiles.grid import Block
 from landcover.tiles.rasters import RasterSource
 from landcover.tiles.rasters.crs import unit_of
 from landcover.tiles.rasters.scene import Scene
 from landcover.tiles.regions import Region, RegionAt, known, read_region, written_region
 from landcover.tiles.regions.placing import in_degrees
+from landcover.tiles.reprojection import box_in
 from landcover.tiles.states import digest_of, state_of
 
 # Tiles of a task: read in some seconds, and few enough that little is lost with a worker.
@@ -261,10 +260,7 @@ def _meet(scene: Scene, crs: str, bounds: tuple[float, ...]) -> bool:
     """Whether some bounds in a CRS hold any of the ground of a scene."""
     a, _, c, _, e, f = scene.transform
     own = (c, f + e * scene.grid.height, c + a * scene.grid.width, f)
-    try:
-        west, south, east, north = transform_bounds(scene.crs, crs, *own, densify_pts=21)
-    except FAILURES:
-        return False
+    west, south, east, north = box_in(scene.crs, crs, own)
     x0, y0, x1, y1 = bounds
     return bool(west <= x1 and east >= x0 and south <= y1 and north >= y0)
 

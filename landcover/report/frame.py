@@ -7,19 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyproj
-from rasterio.warp import transform_bounds
 
 from landcover.analysis.map_blocks import grid_of, map_names, opened_map
 from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
-from landcover.tiles.gdal import FAILURES
+from landcover.tiles.reprojection import Box, box_in
 
 LONGEST = 4096
 """Pixels that no side of a frame exceeds."""
 NODES = 17
 """Places along each side of a frame whose longitude and latitude are told."""
-Bounds = tuple[float, float, float, float]
 
 
 def frame_of(runs: Sequence[RunDirectory], pixels: int) -> MapGrid:
@@ -81,26 +79,15 @@ def aspect_of(frame: MapGrid) -> float:
     return drawn
 
 
-def bounds_in(grid: MapGrid, crs: str) -> Bounds:
-    """xmin, ymin, xmax, ymax of a grid in another CRS; infinite where it has no place there."""
-    if grid.crs == crs:
-        return grid.bounds
-    try:
-        west, south, east, north = transform_bounds(grid.crs, crs, *grid.bounds)
-    except FAILURES:
-        return (math.inf,) * 4
-    return west, south, east, north
-
-
-def _box(run: RunDirectory, grid: MapGrid, crs: str) -> Bounds:
-    found = bounds_in(grid, crs)
+def _box(run: RunDirectory, grid: MapGrid, crs: str) -> Box:
+    found = box_in(grid.crs, crs, grid.bounds)
     if not all(map(math.isfinite, found)):
         reason = "its map has no place in the CRS of the first run: make a report of each"
         raise OutputError(run.path, reason)
     return found
 
 
-def _on_lattice(boxes: Sequence[Bounds], first: MapGrid, across: float, down: float) -> Bounds:
+def _on_lattice(boxes: Sequence[Box], first: MapGrid, across: float, down: float) -> Box:
     """What holds all boxes, in whole pixels from the upper-left corner of the first."""
     west, _, _, north = first.bounds
     slack = 1e-6  # of a pixel: what is off by rounding needs no pixel more

@@ -23,13 +23,12 @@ from landcover.analysis.map_blocks import (
     opened_map,
 )
 from landcover.errors import OutputError
-from landcover.report.frame import bounds_in
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
 from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.parts import all_parts, read_part
 from landcover.tiles.gdal import FAILURES, cause
-from landcover.tiles.reprojection import way
+from landcover.tiles.reprojection import box_in, way
 
 Classes = npt.NDArray[np.intp]
 Scores = npt.NDArray[np.float32]
@@ -149,7 +148,7 @@ def _by_source(table: pa.Table) -> Iterator[tuple[str, dict[str, npt.NDArray[Any
 def _reduced(file: DatasetReader, frame: MapGrid) -> MapGrid:
     """The grid of a map, made coarser until its pixels are about as large as those of a frame."""
     whole = grid_of(file)
-    west, south, east, north = bounds_in(whole, frame.crs)
+    west, south, east, north = box_in(whole.crs, frame.crs, whole.bounds)
     a, _, _, _, e, _ = frame.transform
     width = min(whole.width, max(1, round((east - west) / abs(a))))
     height = min(whole.height, max(1, round((north - south) / abs(e))))

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any, TypeAlias
 
 import pyproj
+from rasterio.errors import CRSError
+from rasterio.warp import transform_bounds
 
 from landcover.errors import SourceError
+from landcover.tiles.gdal import FAILURES
 
+Box: TypeAlias = tuple[float, float, float, float]
+"""West, south, east and north, in the units of a CRS."""
 DEGREES = "EPSG:4326"
 """Longitude and latitude on WGS 84."""
+# Points along each side of a box: what is straight in one CRS is not in another.
+_STEPS = 21
 _LONGEST = 60  # characters of a CRS that are told
 
 
@@ -29,6 +39,24 @@ def way(own: pyproj.CRS | str, target: pyproj.CRS | str) -> pyproj.Transformer:
     except pyproj.exceptions.ProjError as error:
         reason = f"does not lead to {_short(target)}: give what is in it a CRS of the earth first"
         raise SourceError(f"the CRS {_short(own)}", reason) from error
+
+
+def box_in(own: Any, target: Any, bounds: Sequence[float]) -> Box:
+    """Some bounds as they are in another CRS; infinite where they have no place there.
+
+    Args:
+        own: the CRS of the bounds, as rasterio understands it.
+        target: the CRS that they are wanted in.
+        bounds: west, south, east, north.
+    """
+    if own == target:
+        west, south, east, north = bounds
+    else:
+        try:
+            west, south, east, north = transform_bounds(own, target, *bounds, densify_pts=_STEPS)
+        except (*FAILURES, CRSError):
+            return (math.inf,) * 4
+    return west, south, east, north
 
 
 def _short(crs: pyproj.CRS | str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from landcover.errors import SourceError
-from landcover.tiles.reprojection import DEGREES, way
+from landcover.tiles.reprojection import DEGREES, box_in, way
 
 BUILDING = 'LOCAL_CS["Town hall",UNIT["metre",1]]'
 
@@ -24,3 +26,10 @@ def test_a_crs_that_leads_to_no_other_is_told(own: str, target: str) -> None:
         way(own, target)
     assert str(told.value).startswith(f"the CRS {own[:60]}: does not lead to {target[:60]}: ")
     assert len(str(told.value).splitlines()) == 1
+
+
+def test_bounds_that_have_no_place_in_another_crs_are_infinite() -> None:
+    assert box_in(BUILDING, "EPSG:26914", (0, 0, 1, 1)) == (math.inf,) * 4
+    assert box_in(BUILDING, BUILDING, (0, 0, 1, 1)) == (0, 0, 1, 1)
+    west, south, east, north = box_in("EPSG:26914", DEGREES, (4e5, 4.9e6, 6e5, 5.0e6))
+    assert -101 < west < -100 < -98 < east < -97 and 44 < south < 44.3 < 45 < north < 45.2

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from landcover.analysis.map_blocks import Progress, labels_pixels
-from landcover.report.frame import NODES, aspect_of, bounds_in, frame_of, map_grids, places_on
+from landcover.report.frame import NODES, aspect_of, frame_of, map_grids, places_on
 from landcover.report.page.pictures import class_picture, score_picture
 from landcover.report.page.shown_classes import ShownClass, ShownClasses
 from landcover.report.scale_bar import ground_width
 from landcover.report.views import classes_on, scores_on
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
+from landcover.tiles.reprojection import box_in
 
 PIXELS = 5_000_000
 """Of all maps together. Classes and scores of a pixel take at most 2.7 bytes of the file."""
@@ -121,5 +122,5 @@ def _scores(run: RunDirectory, frame: MapGrid, phase: Phase) -> str:
 def _size(run: RunDirectory, frame: MapGrid) -> tuple[int, int, float]:
     """Width and height of a map, and how many of its pixels one of a frame stands for."""
     grid = map_grids(run)[0]
-    west, _, east, _ = bounds_in(grid, frame.crs)
+    west, _, east, _ = box_in(grid.crs, frame.crs, grid.bounds)
     return grid.width, grid.height, max(1.0, frame.transform[0] / ((east - west) / grid.width))
