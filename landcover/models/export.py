@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,8 @@ def save_onnx(model: onnx.ModelProto, path: Path, force: bool = False) -> None:
         ModelError: the network is not valid ONNX.
         OutputError: there is a file already, or it cannot be written.
     """
-    if path.exists() and not force:
+    new = not path.exists()
+    if not (new or force):
         raise OutputError(str(path), "is there already: --force replaces it")
     try:
         onnx.checker.check_model(model, full_check=True)
@@ -103,6 +105,9 @@ def save_onnx(model: onnx.ModelProto, path: Path, force: bool = False) -> None:
     try:
         write_whole(path, [model.SerializeToString()])
     except OSError as error:
+        if new:  # it may be whole, but the disk has not said that it keeps its name
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
         raise OutputError(str(path), f"cannot be written: {error.strerror or error}") from error
 
 

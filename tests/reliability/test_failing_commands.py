@@ -42,6 +42,8 @@ COMMANDS = {
 # What says when it was made, and so is another each time.
 _TIMED = ("run.json", "prepare.json", ".html", "collection.json", "item.json", "training.json")
 
+# What Keras tells layers that share something apart by.
+_ADDRESS = re.compile(rb'"shared_object_id": \d+')
 # When the style of a GeoPackage was made.
 _TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -109,12 +111,12 @@ def _content(folder: Path) -> dict[str, bytes]:
 def _held(path: Path) -> bytes:
     """What a file holds; of a GeoPackage all its tables, since SQLite counts its attempts to write.
 
-    Of a network of Keras all but when it was written.
+    Of a network of Keras all but when it was written, and where in memory it was.
     """
     if path.suffix == ".keras":
         with zipfile.ZipFile(path) as network:
             kept = sorted(set(network.namelist()) - {"metadata.json"})
-            return b"".join(network.read(name) for name in kept)
+            return _ADDRESS.sub(b"", b"".join(network.read(name) for name in kept))
     if path.suffix != ".gpkg":
         return path.read_bytes()
     with closing(sqlite3.connect(path)) as file:
