@@ -176,4 +176,4 @@ def test_calls_that_write_fail_here_and_there_while_a_network_learns(
 def test_each_call_that_writes_fails_once_and_no_file_is_wrong(
     commands: Commands, given: Path, name: str
 ) -> None:
-    assert _check(commands, given, COMMANDS[name], 1) > 5
+    assert _check(commands, given, COMMANDS[name], 1) >= 5
