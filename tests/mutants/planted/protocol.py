@@ -45,9 +45,10 @@ FILES = planted(
     ),
 )
 
+# That who was replaced writes nothing is seen where what it writes is another run's; worlds have one.
 STORAGE = planted(
     "landcover/runs/storage.py",
-    _SIMULATION,
+    f"tests/runs/test_fence.py {_SIMULATION}",
     (
         "who was replaced goes on writing",
         '        if not held:\n            reason = (\n                "another run',
