@@ -108,7 +108,7 @@ DIRECTORY = planted(
 
 LOCK = planted(
     "landcover/runs/lock.py",
-    _SIMULATION,
+    f"tests/runs/test_lock.py {_SIMULATION}",
     (
         "runs of one process are not kept apart",
         "        if name in _held:\n",
