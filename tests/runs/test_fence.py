@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError
@@ -91,6 +93,29 @@ def test_workers_whose_driver_is_gone_write_nothing_into_the_run_of_another_one(
         write_part(run, make_part())
         assert list(finished(run)) == [0]
     assert not [name for name in run.storage.names() if name.startswith(".")]
+
+
+def test_what_workers_that_go_on_remove_meanwhile_is_swept_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f".writing-{name}").touch()
+        (tmp_path / f".writing-folder-{name}").mkdir()
+    unlink, rmdir = Path.unlink, os.rmdir
+
+    def others(path: Path, missing_ok: bool = False) -> None:
+        for each in tmp_path.glob(".writing-?"):
+            unlink(each, missing_ok=True)
+        unlink(path, missing_ok=missing_ok)
+
+    def other(*arguments: Any, **options: Any) -> None:
+        rmdir(*arguments, **options)
+        raise FileNotFoundError(errno.ENOENT, "somebody else was quicker")
+
+    monkeypatch.setattr(Path, "unlink", others)
+    monkeypatch.setattr(os, "rmdir", other)
+    Storage(str(tmp_path)).sweep("")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("what", ["link", "pipe"])
