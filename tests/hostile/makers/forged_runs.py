@@ -19,7 +19,7 @@ from hostile import structure
 from hostile.cases import SCORE, SCRIPT, STRANGE_CRS, Case, Ground, move
 from hostile.makers.runs import put_run
 
-_RUN = ("run", "scene", "colours", "config")
+_RUN = ("run", "scene", "colours", "config", "the sample")
 
 
 def cases() -> Iterator[Case]:
@@ -37,7 +37,7 @@ _COMMANDS: dict[str, tuple[str, ...]] = {
     "accuracy": ("accuracy", "run", "--reference", "scene.tif"),
     "smooth": ("smooth", "run", "--output", "smoothed"),
     "vectorize": ("vectorize", "run", "--output", "areas.gpkg"),
-    "sample": ("sample", "run", "--output", "sample.gpkg"),
+    "sample": ("sample", "run", "--output", "sample.gpkg", "--size", "4"),
     "report": ("report", "run", "--output", "report.html"),
     "change": ("change", "run", "run", "--output", "changed"),
 }

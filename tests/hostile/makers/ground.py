@@ -27,7 +27,7 @@ _PLAN = ("plan", "config.yaml")
 _CRS = "EPSG:26918"
 _CORNER = (500_000.0, 4_500_000.0)
 _FORMATS = {".geojson": "GeoJSON", ".gpkg": "GPKG", ".fgb": "FlatGeobuf", ".shp": "ESRI Shapefile"}
-_NAMES = ("hostile", "scene", "reference", "sample", "run", "zones")
+_NAMES = ("hostile", "scene", "reference", "sample", "run", "zones", "config")
 
 
 def cases() -> Iterator[Case]:
