@@ -7,35 +7,35 @@ import os
 import pwd
 import subprocess
 import sys
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
-from threading import Thread
-from typing import Any
 
 import psutil
 import pytest
+from distributed import LocalCluster
 
 from landcover.plugins import load_backend
 
 # What a user without the secrets of the cluster tries at each port: Dask's protocol without and with a
-# certificate of one's own, the pages of Dask and Spark, and the messages of Spark.
+# certificate of one's own, the pages of Dask and Spark, and the messages of Spark. Who that is, is settled after
+# all libraries have been imported, as the other user may not be allowed to read them.
 STRANGER = r"""
-import asyncio, json, socket, sys, urllib.request
+import asyncio, json, os, socket, sys, urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from distributed.core import connect
 from distributed.protocol import Serialize
 from distributed.security import Security
 
-async def dask(address, **how):
-    comm = await asyncio.wait_for(connect(address, timeout=3, **how), 4)
+async def dask(address, seconds, **how):
+    comm = await asyncio.wait_for(connect(address, timeout=seconds, **how), seconds + 1)
     await comm.write({"op": "identity", "reply": True})
-    return await asyncio.wait_for(comm.read(), 4)
+    return await asyncio.wait_for(comm.read(), seconds)
 
-def gateway(port):
+def gateway(port, seconds):
     # The door of Spark's Java to Python: a property of the machine, without the secret.
-    with socket.create_connection(("127.0.0.1", port), 3) as door:
-        door.settimeout(3)
+    with socket.create_connection(("127.0.0.1", port), seconds) as door:
+        door.settimeout(seconds)
         door.sendall(b"c\nz:java.lang.System\ngetProperty\nsuser.home\ne\n")
         said = door.makefile().readline()
     return said if said.startswith("!y") else None
@@ -44,8 +44,8 @@ def opened(path):
     with open(path, "rb") as file:
         return file.read(100) or None
 
-def page(port, path):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=3) as found:
+def page(port, path, seconds):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=seconds) as found:
         return found.read().decode()
 
 def tried(ask):
@@ -54,21 +54,33 @@ def tried(ask):
     except BaseException as error:
         return None
 
-PAGES = ["/", "/health", "/info/main/workers.html", "/json/identity.json", "/metrics", "/api/v1/applications"]
-asks = {}
-for port in json.loads(sys.argv[1]):
+def ways(port, seconds):
     own = Security.temporary().get_connection_args("client")
-    asks[f"{port} plain"] = lambda p=port: asyncio.run(dask(f"tcp://127.0.0.1:{p}"))
-    asks[f"{port} own certificate"] = lambda p=port, o=own: asyncio.run(dask(f"tls://127.0.0.1:{p}", **o))
-    asks[f"{port} gateway"] = lambda p=port: gateway(p)
+    yield f"{port} plain", lambda: asyncio.run(dask(f"tcp://127.0.0.1:{port}", seconds))
+    yield f"{port} own certificate", lambda: asyncio.run(dask(f"tls://127.0.0.1:{port}", seconds, **own))
+    yield f"{port} gateway", lambda: gateway(port, seconds)
     for path in PAGES:
-        asks[f"{port}{path}"] = lambda p=port, path=path: page(p, path)
-for number in json.loads(sys.argv[2]):
+        yield f"{port}{path}", lambda path=path: page(port, path, seconds)
+
+def got(asks):
+    with ThreadPoolExecutor(64) as pool:
+        answers = dict(zip(asks, pool.map(tried, asks.values())))
+    return {what: repr(answer)[:80] for what, answer in answers.items() if answer is not None}
+
+PAGES = ["/", "/health", "/info/main/workers.html", "/json/identity.json", "/metrics", "/api/v1/applications"]
+told = json.loads(sys.argv[1])
+# Who answers may be busy for long; who does not, is waited for as briefly as one may.
+doors = {what: ask for port in told["doors"].values() for what, ask in ways(port, 120) if what in told["doors"]}
+asks = {what: ask for port in told["ports"] for what, ask in ways(port, 4)}
+for number in told["processes"]:
     for what in ("environ", "mem", "fd/0", "maps"):
         asks[f"/proc/{number}/{what}"] = lambda p=f"/proc/{number}/{what}": opened(p)
-with ThreadPoolExecutor(64) as pool:
-    got = dict(zip(asks, pool.map(tried, asks.values())))
-print(json.dumps({what: repr(answer)[:80] for what, answer in got.items() if answer is not None}))
+if told["user"]:
+    got(doors)  # what is imported late, is imported now
+    os.setgroups([])
+    os.setgid(told["user"][1])
+    os.setuid(told["user"][0])
+print(json.dumps([os.getuid(), got({**doors, **asks})]))
 """
 
 
@@ -77,11 +89,10 @@ def ports() -> dict[int, str]:
     family = [psutil.Process(), *psutil.Process().children(recursive=True)]
     found = {}
     for process in family:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            continue
-        for connection in process.net_connections():
-            if connection.status == "LISTEN":
-                found[connection.laddr.port] = connection.laddr.ip
+        with suppress(psutil.NoSuchProcess):  # one that has ended meanwhile listens no more
+            for connection in process.net_connections():
+                if connection.status == "LISTEN":
+                    found[connection.laddr.port] = connection.laddr.ip
     return found
 
 
@@ -90,53 +101,50 @@ def before() -> set[int]:
     return set(ports())
 
 
-def answers(numbers: set[int], user: str | None = None) -> dict[str, str]:
+def answers(
+    numbers: set[int], user: str | None = None, doors: Mapping[str, int] | None = None
+) -> dict[str, str]:
     """What somebody gets at ports who has no secret of the cluster.
 
     Args:
         numbers: of the ports.
         user: who asks, which only root may say; that one asks the processes as well. None: this user.
+        doors: where anyone gets an answer: what is asked there, and the port.
     """
-    told = {} if user is None else _as(user)
-    processes = [one.pid for one in psutil.Process().children(recursive=True)] if user else []
+    entry = None if user is None else pwd.getpwnam(user)
+    asked = {
+        "ports": sorted(numbers),
+        "doors": dict(doors or {}),
+        "user": entry and [entry.pw_uid, entry.pw_gid],
+        "processes": [one.pid for one in psutil.Process().children(recursive=True)] if user else [],
+    }
     said = subprocess.run(
-        [sys.executable, "-c", STRANGER, json.dumps(sorted(numbers)), json.dumps(processes)],
+        [sys.executable, "-c", STRANGER, json.dumps(asked)],
         capture_output=True,
         text=True,
         check=True,
         cwd="/",
-        **told,
+        # Another user has none of this one's settings, but has to find the libraries.
+        env={name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
     )
-    found: dict[str, str] = json.loads(said.stdout.splitlines()[-1])
-    return found
-
-
-def _as(user: str) -> dict[str, Any]:
-    entry = pwd.getpwnam(user)
-    # Another user has none of this one's settings, but has to find the libraries.
-    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [], "env": kept}
+    who, found = json.loads(said.stdout.splitlines()[-1])
+    assert who == (os.getuid() if entry is None else entry.pw_uid)
+    return dict(found)
 
 
 OTHER_USER = "nobody"
 
 
-@pytest.fixture
-def other_user() -> str:
-    """Somebody else on this host, who can run Python and gets an answer where there is one."""
+@pytest.fixture(scope="module")
+def doors() -> Iterator[dict[str, int]]:
+    """What somebody else on this host is told by a cluster that answers anyone."""
     if os.geteuid() != 0:
         pytest.skip("only root can be another user")
-    probe = [sys.executable, "-c", "import distributed"]
-    try:
-        subprocess.run(probe, capture_output=True, check=True, cwd="/", **_as(OTHER_USER))
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip(f"{OTHER_USER} may not read this Python and its libraries")
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
-        server.RequestHandlerClass.do_GET = lambda self: self.send_response(200)
-        Thread(target=server.serve_forever, daemon=True).start()
-        assert answers({server.server_port}, OTHER_USER)
-        server.shutdown()
-    return OTHER_USER
+    options = {"n_workers": 0, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}
+    with LocalCluster(**options) as cluster:
+        protocol = int(cluster.scheduler_address.rpartition(":")[2])
+        pages = cluster.scheduler.http_server.port
+        yield {f"{protocol} plain": protocol, f"{pages}/info/main/workers.html": pages}
 
 
 def endless() -> Iterator[int]:
@@ -161,18 +169,20 @@ def test_an_own_spark_session_answers_nobody_else(before: set[int]) -> None:
             "127.0.0.1"
         }
         assert answers(set(opened)) == {}
-        family = psutil.Process().children(recursive=True)
-        lines = [one.cmdline() for one in family if one.status() != psutil.STATUS_ZOMBIE]
+        lines = []
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                lines.append(process.cmdline())
         settings = [one for line in lines for one in line if "authenticate" in one]
         assert set(settings) == {"spark.authenticate=true"}  # and no secret for all to read
 
 
 @pytest.mark.parametrize("name", ["dask", "spark"])
 def test_another_user_of_the_host_gets_nothing_from_an_own_cluster(
-    name: str, before: set[int], other_user: str, monkeypatch: pytest.MonkeyPatch
+    name: str, doors: dict[str, int], before: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZURE_STORAGE_KEY", "OfTheEnvironment")
     with load_backend(name, workers=2) as backend:
         assert len(set(islice(backend.map(abs, endless()), 4))) == 4
-        assert (opened := {port for port in ports() if port not in before})
-        assert answers(opened, other_user) == {}
+        assert (opened := set(ports()) - before)
+        assert answers(opened, OTHER_USER, doors).keys() == doors.keys()
