@@ -28,6 +28,7 @@ from landcover.runs.maps.maker import INDEX, MAP, Maps
 from landcover.runs.parts import read_parts
 from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.opening import opened_raster
+from landcover.tiles.reprojection import in_crs
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -87,7 +88,7 @@ class Run:
         if not groups or groups[0][0] is None:
             return pd.concat([_frame(tables) for _, tables in groups] or [pd.DataFrame()])
         frames = [_geo_frame(tables, crs) for crs, tables in groups]
-        return pd.concat([frame.to_crs(frames[0].crs) for frame in frames], ignore_index=True)
+        return pd.concat([in_crs(frame, frames[0].crs) for frame in frames], ignore_index=True)
 
     def map(self, name: str | None = None) -> xr.DataArray:
         """A map of the run.

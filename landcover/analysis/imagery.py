@@ -15,7 +15,7 @@ from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 
 from landcover.errors import OutputError, SourceError
-from landcover.runs.directory import RunDirectory
+from landcover.runs.directory import MANIFEST, RunDirectory
 from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.maps.nearest import position, squares
 from landcover.runs.parts import read_parts
@@ -51,17 +51,8 @@ def scenes_of(run: RunDirectory) -> Scenes:
     Raises:
         OutputError: if a part of the run cannot be read, or it was made of a run behind a URL.
     """
+    run = _scored(run)
     said = run.manifest()
-    while made := said.get("smoothed") or said.get("compared"):
-        if isinstance(made, list):
-            path, date = made[-1], "".join(said.get("compared_dates", [])[-1:])
-        else:
-            path, date = made["from"], made.get("date", "")
-        if is_remote(path) and not is_remote(run.path):
-            reason = "was made of a run behind a URL: take that one, by its name"
-            raise OutputError(run.path, reason)
-        run = replace(RunDirectory.open(path), date=date)
-        said = run.manifest()
     entries = said.get("config", {}).get("source", {}).get("rasters", [])
     try:
         found = named_scenes([tuple(one) if isinstance(one, list) else one for one in entries])
@@ -72,6 +63,24 @@ def scenes_of(run: RunDirectory) -> Scenes:
     overlap = said.get("config", {}).get("output", {}).get("overlap")
     names = _newest_first(run) if overlap == "newest" else _as_listed(run)
     return Scenes({name: files.get(name) for name in names}, overlap == "centre")
+
+
+def _scored(run: RunDirectory) -> RunDirectory:
+    """The run that scored tiles, of which another was made, perhaps by way of others."""
+    before = {run.path}
+    while made := (said := run.manifest()).get("smoothed") or said.get("compared"):
+        if isinstance(made, list):
+            path, date = made[-1], "".join(said.get("compared_dates", [])[-1:])
+        else:
+            path, date = made["from"], made.get("date", "")
+        if is_remote(path) and not is_remote(run.path):
+            reason = "was made of a run behind a URL: take that one, by its name"
+            raise OutputError(run.path, reason)
+        if path in before:
+            raise OutputError(run.path, f"was made of itself, as its {MANIFEST} has it")
+        before.add(path)
+        run = replace(RunDirectory.open(path), date=date)
+    return run
 
 
 def _as_listed(run: RunDirectory) -> Iterator[str]:

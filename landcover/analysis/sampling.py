@@ -14,6 +14,7 @@ from landcover.analysis.map_blocks import Progress, map_blocks, map_names, no_pr
 from landcover.analysis.sample_size import FEWEST, allocated, sample_size
 from landcover.errors import ConfigError, MissingExtra, OutputError
 from landcover.runs.directory import RunDirectory
+from landcover.tiles.reprojection import in_crs
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -83,7 +84,7 @@ def draw_sample(
     for crs, frame in _picked(run, picked, progress).items():
         placed = geopandas.points_from_xy(frame.pop("x"), frame.pop("y"), crs=crs)
         frames.append(geopandas.GeoDataFrame(frame, geometry=placed))
-    found = pd.concat([frame.to_crs(frames[0].crs) for frame in frames], ignore_index=True)
+    found = pd.concat([in_crs(frame, frames[0].crs) for frame in frames], ignore_index=True)
     names = found.pop("index").map(dict(enumerate(run.scheme.names)))
     found = found.assign(
         stratum=names,

@@ -19,6 +19,7 @@ from landcover.analysis.sample_table import class_order
 from landcover.errors import MissingExtra, SourceError
 from landcover.runs.map_format.grid import MapGrid
 from landcover.tiles.opening import vector_file
+from landcover.tiles.reprojection import in_crs
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -62,7 +63,7 @@ class Zones:
 
     def _in_crs(self, crs: str) -> gpd.GeoSeries:
         if crs not in self._placed:
-            self._placed[crs] = self.shapes.to_crs(crs)
+            self._placed[crs] = in_crs(self.shapes, crs)
         return self._placed[crs]
 
 

@@ -21,6 +21,12 @@ def _inside(name: str) -> str:
     return name
 
 
+def _shown(text: str) -> str:
+    if text != printable(text):
+        raise ValueError("holds control characters")
+    return text
+
+
 def _moment(text: str) -> str:
     datetime.fromisoformat(text)
     return text
@@ -29,6 +35,7 @@ def _moment(text: str) -> str:
 Count: TypeAlias = Annotated[int, Field(ge=0, le=2**62)]
 Number: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name: TypeAlias = Annotated[str, AfterValidator(_inside)]
+Shown: TypeAlias = Annotated[str, AfterValidator(_shown)]
 Moment: TypeAlias = Annotated[str, AfterValidator(_moment)]
 Options: TypeAlias = dict[str, Any]
 
@@ -60,7 +67,7 @@ class _Tiles(_Part):
 
 
 class _Accuracy(_Part):
-    text: str
+    text: Shown
 
 
 class _Figures(_Part):
@@ -69,7 +76,7 @@ class _Figures(_Part):
     peak_memory: Count = 0
     bytes: Count | None = None
     cost: Number | None = None
-    currency: Annotated[str, Field(max_length=12)] = ""
+    currency: Annotated[Shown, Field(max_length=12)] = ""
     kwh: Number | None = None
 
 
@@ -79,7 +86,7 @@ class _Smoothed(_Part):
 
 
 class _Precision(_Part):
-    precision: str
+    precision: Shown
     agreement: Number
     labels: Count
     tiles: Count
@@ -97,9 +104,9 @@ class _Manifest(_Part):
     status: str = ""
     started: Moment = ""
     finished: Moment = ""
-    reason: str = ""
-    note: str | None = None
-    advice: str | None = None
+    reason: Shown = ""
+    note: Shown | None = None
+    advice: Shown | None = None
     config: _Config = _Config()
     model: Options = {}
     versions: dict[str, str] = {}

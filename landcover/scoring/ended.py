@@ -12,6 +12,7 @@ from landcover.config import Config
 from landcover.contracts import Backend
 from landcover.models.recipe import Recipe
 from landcover.plugins import load_backend
+from landcover.redaction import printable
 from landcover.run import Run
 from landcover.runs.claiming import claim, ended_run
 from landcover.runs.directory import RunDirectory
@@ -109,7 +110,7 @@ def explained(directory: RunDirectory, summary: Callable[[], Mapping[str, Any]])
         yield
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        directory.finish({**summary(), "reason": str(error)}, status)
+        directory.finish({**summary(), "reason": printable(str(error))}, status)
         raise
 
 

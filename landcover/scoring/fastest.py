@@ -13,7 +13,7 @@ from typing import Any
 from landcover.config import PRECISIONS
 from landcover.errors import MissingExtra, ModelError
 from landcover.machine import machine_facts
-from landcover.models.cache import cache_folder, cached
+from landcover.models.cache import cache_folder, cached, noted
 from landcover.models.comparison.race import Race
 from landcover.models.model import open_model
 from landcover.models.network import Network
@@ -24,6 +24,7 @@ from landcover.models.runtimes.facts import facts_of
 from landcover.scoring.precision import PrecisionCheck, checked
 from landcover.scoring.promise import in_8_bits, promised
 from landcover.scoring.sample import Sample
+from landcover.small_files import load_json, read_regular
 
 # Seconds of a turn, rounds, and seconds of all together.
 _TURN, _ROUNDS, _SECONDS = 1.0, 5, 60.0
@@ -122,13 +123,12 @@ def _speeds(
     device = [facts["processor"], facts["instructions"], threads]
     path = cache_folder() / "fastest" / f"{_key(unquantized(recipe).identity(), device)}.json"
     try:
-        known = json.loads(path.read_text())
+        known = load_json(read_regular(path))
         return {name: float(known[name]) for name in ways}
     except (OSError, ValueError, TypeError, KeyError):
         pass
     found = _measured(ways, sample.judged_by[0].pixels, threads)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.write_text(json.dumps(found))
+    noted(path, json.dumps(found))
     return found
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from landcover.devices import Gpu
-from landcover.models.cache import cache_folder, noted
+from landcover.models.cache import cache_folder, noted, own_folder
 from landcover.models.model import ScoringModel
 from landcover.models.recipe import Recipe
 from landcover.models.runtimes.memory import out_of_memory
@@ -174,7 +174,6 @@ def _processor() -> str:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(open_lock(path.with_suffix(".lock")), "w") as lock:
+    with os.fdopen(open_lock(own_folder(path.parent.name) / f"{path.stem}.lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

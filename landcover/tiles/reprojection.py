@@ -37,8 +37,21 @@ def way(own: pyproj.CRS | str, target: pyproj.CRS | str) -> pyproj.Transformer:
     try:
         return pyproj.Transformer.from_crs(own, target, always_xy=True)
     except pyproj.exceptions.ProjError as error:
+        if own == target:  # of a building, in which PROJ knows no way either
+            return pyproj.Transformer.from_pipeline("+proj=noop")
         reason = f"does not lead to {_short(target)}: give what is in it a CRS of the earth first"
         raise SourceError(f"the CRS {_short(own)}", reason) from error
+
+
+def in_crs(shapes: Any, target: pyproj.CRS | str) -> Any:
+    """Shapes of geopandas in another CRS.
+
+    Raises:
+        SourceError: as :func:`way` has it.
+    """
+    if shapes.crs != target:
+        way(shapes.crs, target)  # geopandas would say it in words of PROJ
+    return shapes.to_crs(target)
 
 
 def box_in(own: Any, target: Any, bounds: Sequence[float]) -> Box:

@@ -54,7 +54,7 @@ def judged(cases: Iterable[Case], jobs: int = 2, run: Path | None = None) -> Ite
     good_folder(template)
     outside = place / "outside"
     shutil.copytree(template, outside)
-    before = _snapshot(outside)
+    seen = [_snapshot(outside)]
     children: SimpleQueue[Child] = SimpleQueue()
     with _server() as (url, asked), ThreadPoolExecutor(jobs) as pool:
         for _ in range(jobs):
@@ -74,8 +74,10 @@ def judged(cases: Iterable[Case], jobs: int = 2, run: Path | None = None) -> Ite
             ended = _ended(case, answer, usual)
             if answer["outside"]:
                 ended = f"touched what lies outside: {answer['outside'][:3]}"
-            if ground.canary.exists() or _snapshot(outside) != before:
+            if ground.canary.exists() or _snapshot(outside) != seen[-1]:
                 ended = "changed what lies outside"
+                ground.canary.unlink(missing_ok=True)
+                seen.append(_snapshot(outside))  # one that did hides none that follows
             if told := _pages(ground.folder):
                 ended = f"wrote a page that runs what a file says: {told}"
             if asked:

@@ -10,7 +10,7 @@ import pytest
 
 from landcover.errors import OutputError
 from landcover.models.cache import cache_folder, cached, noted, own_folder
-from landcover.scoring.tuning import Tuning
+from landcover.scoring.tuning import Tuning, _alone
 
 
 @pytest.fixture
@@ -94,3 +94,14 @@ def test_what_nobody_has_measured_is_no_tuning() -> None:
     for batch, speed in ((0, 1.0), (10**9, 1.0), (8, float("nan")), (8, -1.0)):
         with pytest.raises(ValueError, match="nobody has measured"):
             Tuning(batch, speed)
+
+
+def test_what_is_measured_is_locked_and_noted_in_no_folder_elsewhere(
+    cache: Path, outside: Path
+) -> None:
+    cache.mkdir(mode=0o700)
+    (cache / "tuning").symlink_to(outside.parent)
+    before = sorted(outside.parent.iterdir())
+    with pytest.raises(OutputError, match="is a link"), _alone(cache / "tuning/a.json"):
+        pass
+    assert sorted(outside.parent.iterdir()) == before

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from landcover.analysis.imagery import scenes_of
 from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
 
@@ -40,6 +42,9 @@ def _opened(folder: Path, **said: Any) -> dict[str, Any]:
         ("plan", {"tiles": 1, "task_tiles": 10**30}),
         ("model", "x"),
         ("accuracy", {}),
+        ("accuracy", {"text": "a\x1b[2J"}),
+        ("note", "a\u202e"),
+        ("advice", "a\x07"),
         ("smoothed", {"from": []}),
     ],
 )
@@ -69,3 +74,15 @@ def test_a_run_json_of_no_end_is_not_read(tmp_path: Path) -> None:
         file.truncate(2**40)
     with pytest.raises(OutputError, match=r"run\.json.* more than the 16,000,000"):
         RunDirectory.open(str(tmp_path))
+
+
+@pytest.mark.parametrize("chain", [["run", "run"], ["run", "other", "run"], ["a", "b", "c", "b"]])
+def test_a_run_that_was_made_of_itself_has_no_scenes(
+    chain: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for own, other in pairwise(chain):
+        (tmp_path / own).mkdir()
+        _opened(tmp_path / own, smoothed={"from": other})
+    with pytest.raises(OutputError, match="was made of itself"):
+        scenes_of(RunDirectory.open(chain[0]))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import geopandas
 import pytest
+import shapely
 
 from landcover.errors import SourceError
-from landcover.tiles.reprojection import DEGREES, box_in, way
+from landcover.tiles.reprojection import DEGREES, box_in, in_crs, way
 
 BUILDING = 'LOCAL_CS["Town hall",UNIT["metre",1]]'
 
@@ -26,6 +28,14 @@ def test_a_crs_that_leads_to_no_other_is_told(own: str, target: str) -> None:
         way(own, target)
     assert str(told.value).startswith(f"the CRS {own[:60]}: does not lead to {target[:60]}: ")
     assert len(str(told.value).splitlines()) == 1
+
+
+def test_within_a_crs_of_its_own_places_stay() -> None:
+    assert way(BUILDING, BUILDING).transform(1, 2) == (1, 2)
+    shapes = geopandas.GeoSeries([shapely.Point(1, 2)], crs=BUILDING)
+    assert in_crs(shapes, BUILDING).iloc[0] == shapely.Point(1, 2)
+    with pytest.raises(SourceError, match="does not lead to"):
+        in_crs(shapes, DEGREES)
 
 
 def test_bounds_that_have_no_place_in_another_crs_are_infinite() -> None:

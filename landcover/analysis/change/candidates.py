@@ -17,6 +17,7 @@ from landcover.errors import MissingExtra, SourceError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.vector_files import write_frame
+from landcover.tiles.reprojection import DEGREES, in_crs
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -61,7 +62,8 @@ def candidates(
         "hectares": np.array([row["hectares"] for row in rows], np.float64),
         "neighbours": np.array([row["neighbours"] for row in rows]) / np.maximum(counts, 1),
     }
-    inside = geopandas.GeoSeries(shapely.point_on_surface(outlines), crs=grid.crs).to_crs(4326)
+    inside = geopandas.GeoSeries(shapely.point_on_surface(outlines), crs=grid.crs)
+    inside = in_crs(inside, DEGREES)
     columns |= {"lon": inside.x.round(_DIGITS), "lat": inside.y.round(_DIGITS)}
     frame = geopandas.GeoDataFrame(columns, geometry=outlines, crs=grid.crs)
     order = (-frame["score"] * frame["hectares"]).argsort(kind="stable")

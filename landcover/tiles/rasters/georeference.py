@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import floor, sqrt
+from math import floor, isfinite, sqrt
 
 from landcover.errors import SourceError
 from landcover.tiles.grid import Size, Transform
@@ -68,7 +68,8 @@ def north_up(metadata: Metadata) -> Transform:
             f"is placed by {metadata.placed_by}, not by a transform; warp it first: gdalwarp "
             f"{'-rpc ' if 'RPC' in metadata.placed_by else ''}-t_srs EPSG:... FILE WARPED.tif",
         )
-    if metadata.transform == _NOWHERE:
+    edges = c + a * metadata.width, f + e * metadata.height
+    if metadata.transform == _NOWHERE or not all(map(isfinite, (*metadata.transform, *edges))):
         reason = "has no place on earth" + ("" if metadata.crs else ", and no CRS")
         raise SourceError(
             metadata.file,

@@ -178,7 +178,8 @@ def _no_band(dataset: Any) -> str:
 def _placed_by(dataset: Any) -> str:
     if dataset.gcps[0]:
         return "ground control points"
-    return "RPCs (rational polynomials)" if dataset.rpcs else ""
+    # rasterio would look into them, and they may be damaged.
+    return "RPCs (rational polynomials)" if dataset.tags(ns="RPC") else ""
 
 
 def _alpha(dataset: Any) -> int:

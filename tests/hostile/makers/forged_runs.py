@@ -37,7 +37,7 @@ _COMMANDS: dict[str, tuple[str, ...]] = {
     "accuracy": ("accuracy", "run", "--reference", "scene.tif"),
     "smooth": ("smooth", "run", "--output", "smoothed"),
     "vectorize": ("vectorize", "run", "--output", "areas.gpkg"),
-    "sample": ("sample", "run", "--output", "sample.gpkg", "--size", "4"),
+    "sample": ("sample", "run", "--size", "4", "--minimum", "1", "--output", "sample.gpkg"),
     "report": ("report", "run", "--output", "report.html"),
     "change": ("change", "run", "run", "--output", "changed"),
 }

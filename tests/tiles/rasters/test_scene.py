@@ -368,6 +368,22 @@ def test_a_raster_placed_by_points_is_told_to_be_warped(tmp_path: Path) -> None:
         described(file)
 
 
+def test_a_raster_placed_by_damaged_polynomials_is_told_to_be_warped(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.tif", imagery(1, 70, 70), crs=None, transform=Affine.identity())
+    (tmp_path / "a.tif.aux.xml").write_text(
+        '<PAMDataset><Metadata domain="RPC"><MDI key="LINE_OFF">nan</MDI></Metadata></PAMDataset>'
+    )
+    with pytest.raises(SourceError, match=r"placed by RPCs.* gdalwarp -rpc -t_srs"):
+        described(file)
+
+
+@pytest.mark.parametrize("where", [(float("nan"),) * 6, (1e308, 0, 1e308, 0, -1e308, 1e308)])
+def test_a_transform_of_no_numbers_is_no_place(tmp_path: Path, where: tuple[float, ...]) -> None:
+    file = write(tmp_path / "a.tif", imagery(1, 70, 70), transform=Affine(*where))
+    with pytest.raises(SourceError, match=r"no place on earth.*gdal_translate"):
+        described(file)
+
+
 def test_indices_into_a_palette_are_never_brightness(tmp_path: Path) -> None:
     file = write(tmp_path / "a.tif", imagery(1, 70, 70))
     with rasterio.open(file, "r+") as dataset:
