@@ -144,6 +144,21 @@ def test_what_grows_from_a_few_bytes_is_refused(kind: str, tmp_path: Path) -> No
         detect(grown(kind, tmp_path / "net.onnx"))
 
 
+def test_a_range_of_whole_numbers_is_refused_before_the_inference_writes_it_out(
+    tmp_path: Path,
+) -> None:
+    ends = {"zero": np.int64(0), "factor": np.int64(10**6), "step": np.int64(1)}
+    nodes = [
+        helper.make_node("Mul", ["factor", "factor"], ["end"]),
+        helper.make_node("Range", ["zero", "end", "step"], ["whole"]),
+        helper.make_node("Cast", ["whole"], ["big"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["big"], ["most"], keepdims=0),
+        helper.make_node("Add", ["x", "most"], ["features"]),
+    ]
+    with pytest.raises(ModelError, match=r"the result of Range 'whole' would hold 1,000,000,000,0"):
+        detect(network(tmp_path / "net.onnx", *nodes, **ends))
+
+
 def test_an_input_of_absurd_size_is_refused(tmp_path: Path) -> None:
     identity = helper.make_node("Relu", ["x"], ["features"])
     path = network(tmp_path / "net.onnx", identity, shape=("n", 3, 10**6, 10**6))

@@ -16,7 +16,14 @@ import onnx
 
 from landcover.errors import ModelError
 from landcover.models.formats.onnx_parts import graphs_in, tensors_of
-from landcover.models.formats.onnx_values import Array, Told, shapes_in, told_of, values_in
+from landcover.models.formats.onnx_values import (
+    Array,
+    Told,
+    range_length,
+    shapes_in,
+    told_of,
+    values_in,
+)
 from landcover.models.formats.sizes import (
     Extents,
     check_size,
@@ -207,18 +214,10 @@ def _grown(node: onnx.NodeProto, values: Mapping[str, Array], shapes: Mapping[st
         case "Tile" if len(named) > 1:
             return source * numbers_in(named[1])
         case "Range" if len(named) == 3:
-            return _between(*(values.get(name) for name in node.input))
+            return range_length(node, values)
         case kind if kind in _RANDOM:
             return numbers_in(next((a.ints for a in node.attribute if a.name == "shape"), ()))
     return 1
-
-
-def _between(start: Array | None, end: Array | None, step: Array | None) -> int:
-    if start is None or end is None or step is None or not min(start.size, end.size, step.size):
-        return 1
-    first, last, by = (float(array.reshape(-1)[0]) for array in (start, end, step))
-    count = abs((last - first) / by) if by else 1.0
-    return int(count) if np.isfinite(count) else 2**63
 
 
 def _whole(array: Array | None) -> Sequence[int]:

@@ -26,6 +26,7 @@ _SMALL: Final = 1_024
 _MOST_MADE: Final = 2**20
 # Sizes that wait for other sizes, as those of a decoder do that is enlarged step by step.
 _ROUNDS: Final = 8
+_HIDDEN: Final = "landcover.hidden"  # a domain that the inference does not know
 
 # What makes small arrays of small arrays, in ONNX's own words.
 _NAMES: Final = """
@@ -64,6 +65,7 @@ def told_of(model: onnx.ModelProto) -> Told:
     skeleton = _skeleton(model)
     if model.functions:
         skeleton = inliner.inline_local_functions(skeleton)
+    _hide_long_ranges(skeleton)
     values: dict[str, Array] = {}
     for _ in range(_ROUNDS):
         inferred = shape_inference.infer_shapes(skeleton, data_prop=True)
@@ -108,6 +110,28 @@ def values_in(
             if name and np.asarray(array).size <= _SMALL and np.asarray(array).dtype.kind in "biuf"
         }
     return {name: np.asarray(array) for name, array in values.items() if name not in known}
+
+
+def range_length(node: onnx.NodeProto, values: Mapping[str, Array]) -> int:
+    """How many numbers a node ``Range`` makes; 1 where that cannot be told."""
+    given = [values.get(name) for name in node.input]
+    if len(given) != 3 or any(array is None or not array.size for array in given):
+        return 1
+    first, last, by = (float(np.asarray(array).reshape(-1)[0]) for array in given)
+    count = abs((last - first) / by) if by else 1.0
+    return int(count) if np.isfinite(count) else 2**63
+
+
+def _hide_long_ranges(model: onnx.ModelProto) -> None:
+    """Keep the inference from writing out ranges of any length, number by number."""
+    values = values_in(model.graph, shapes_in(model.graph), model.opset_import, {})
+    model.opset_import.append(helper.make_opsetid(_HIDDEN, 1))
+    waiting = [model.graph]
+    while waiting:
+        for node in waiting.pop().node:
+            waiting += graphs_in(node)
+            if node.op_type == "Range" and range_length(node, values) > _MOST_MADE:
+                node.domain = _HIDDEN
 
 
 def _held(graph: onnx.GraphProto) -> Iterator[tuple[str, Array]]:

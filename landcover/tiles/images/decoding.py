@@ -32,6 +32,11 @@ Pixels = npt.NDArray[Any]
 # An image is read whole, by several threads at the same time.
 _MOST_PIXELS = 2**26
 
+# Of a progressive JPEG, each of which goes over all pixels; as many as GDAL takes (its option
+# GDAL_JPEG_MAX_ALLOWED_SCAN_NUMBER).
+_MOST_SCANS = 100
+_SCAN = b"\xff\xda"
+
 _OPAQUE = {"uint8": 255, "uint16": 65535}
 # Formats of images: the usual ones, and all whose decoders start no program and open no other file.
 _USUAL = ("PNG", "JPEG", "TIFF")
@@ -190,6 +195,7 @@ def _opened(content: bytes, wanted: Wanted, tile: Size | None) -> tuple[Pixels, 
         if is_tiff(content):
             _refuse(turned(content))
             return _by_rasterio(content, "GTiff", tile, colours=wanted.palette == "expand")
+        _refuse(_without_end(content))
         if (found := plain(content)) and _is_whole(content, found):
             return _of_plain(content, found, tile)
         image = Image.open(BytesIO(content), formats=("PNG", "JPEG", *wanted.formats))
@@ -300,6 +306,14 @@ def _expanded(dataset: Any) -> tuple[Pixels, bool]:
     bands = np.moveaxis(table[indices], 2, 0)
     opaque = bool((bands[3] == _OPAQUE["uint8"]).all())
     return (bands[:3] if opaque else bands), not opaque
+
+
+def _without_end(content: bytes) -> str:
+    """Why an image would take far longer than its size says; "" for one that does not."""
+    scans = content.count(_SCAN) if content.startswith(b"\xff\xd8") else 0
+    if scans <= _MOST_SCANS:
+        return ""
+    return f"is a JPEG of {scans:,} scans, more than the {_MOST_SCANS} of any picture"
 
 
 def _unplaced(file: MemoryFile, driver: str) -> Any:

@@ -481,10 +481,14 @@ GEOPARQUET = planted(
 RUN = planted(
     "landcover/run.py",
     "tests/runs/test_run.py",
-    ("tiles in the CRS of the last", "frame.to_crs(frames[0].crs)", "frame.to_crs(frames[-1].crs)"),
+    (
+        "tiles in the CRS of the last",
+        "in_crs(frame, frames[0].crs)",
+        "in_crs(frame, frames[-1].crs)",
+    ),
     (
         "tiles stay where their numbers are",
-        "frame.to_crs(frames[0].crs) for frame in frames",
+        "in_crs(frame, frames[0].crs) for frame in frames",
         "frame.set_crs(frames[0].crs, allow_override=True) for frame in frames",
     ),
     (

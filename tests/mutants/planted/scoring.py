@@ -627,7 +627,7 @@ ENDED = planted(
     ),
     (
         "an interrupted run looks as if it goes on",
-        '        directory.finish({**summary(), "reason": str(error)}, status)\n',
+        '        directory.finish({**summary(), "reason": printable(str(error))}, status)\n',
         "",
     ),
 )

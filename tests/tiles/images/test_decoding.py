@@ -232,3 +232,14 @@ def test_an_image_with_more_pixels_than_a_thread_may_hold_is_refused_before_it_i
     content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
     with pytest.raises(Unusable, match="is 9000 x 9000 pixels, more than an image may have"):
         decode(bytes(content), Expected(Wanted(Size.of(EDGE), resize="fit"), 1, "uint8"))
+
+
+def test_a_jpeg_of_scans_without_end_is_refused_before_it_is_decoded() -> None:
+    held = BytesIO()
+    Image.new("RGB", (70, 70), (9, 9, 9)).save(held, "JPEG", progressive=True)
+    whole = held.getvalue()
+    wanted = Expected(Wanted(Size(70, 70)), 3, "uint8")
+    assert decode(whole, wanted).shape == (3, 70, 70)
+    last = whole.rindex(b"\xff\xda")
+    with pytest.raises(Unusable, match=r"JPEG of 210 scans, more than the 100"):
+        decode(whole[:-2] + whole[last:-2] * 200 + b"\xff\xd9", wanted)
