@@ -53,7 +53,9 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         order = self.generator.permutation(len(self.labels))
         truth = np.eye(len(self.weights), dtype=np.float32)
-        for part in np.array_split(order, len(self)):
+        # Of one size, for which TensorFlow makes one graph; a few tiles are shown twice for that.
+        size = math.ceil(len(order) / len(self))
+        for part in np.resize(order, (len(self), size)):
             known = self.labels[part] >= 0
             labels = np.where(known, self.labels[part], 0)
             yield Batch(self.pixels[part], truth[labels], self.weights[labels] * known)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from landcover.training.augmentation import lit_anew, placed_anew
 from landcover.training.network import load_keras
 from landcover.training.settings import FittedSettings
@@ -50,8 +52,16 @@ def trainer_of(network: Any, how: FittedSettings, steps: int, seed: int) -> Any:
         loss=keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.05),
         weighted_metrics=["accuracy"],
     )
+    # Else these are made within the first step, and all of its graph is made once more without them.
     trainer.optimizer.build(trainer.trainable_variables)
+    _build_metrics(trainer)
     return trainer
+
+
+def _build_metrics(trainer: Any) -> None:
+    logits = np.zeros([edge or 1 for edge in trainer.network.output_shape], np.float32)
+    trainer.compute_metrics(None, logits, logits, np.ones(logits.shape[:-1], np.float32))
+    trainer.reset_metrics()
 
 
 def shown_anew(

@@ -6,13 +6,15 @@ import pytest
 from landcover.training.batches import Batches, class_weights
 
 
-def test_every_tile_is_shown_once_an_epoch() -> None:
+def test_every_tile_is_shown_each_epoch_in_batches_of_one_size() -> None:
     pixels = np.zeros((10, 4, 4, 1), np.float32)
     labels = np.arange(10)
     shown = Batches(pixels, labels, np.ones(10, np.float32), 4, np.random.default_rng(0))
     batches = list(shown)
     assert len(batches) == len(shown) == 3
-    assert sorted(np.concatenate([b.truth.argmax(1) for b in batches])) == list(range(10))
+    assert [len(batch.truth) for batch in batches] == [4, 4, 4]
+    times = np.bincount(np.concatenate([batch.truth.argmax(1) for batch in batches]))
+    assert sorted(times) == [1] * 8 + [2] * 2
 
 
 def test_what_has_no_class_weighs_nothing() -> None:
