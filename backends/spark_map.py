@@ -14,7 +14,7 @@ from py4j.protocol import Py4JNetworkError
 
 from landcover.backends.serialization import Serializer
 from landcover.backends.spark_jobs import MOST_JOBS, Ended, Jobs
-from landcover.backends.spark_sessions import Cluster, gist, why_gone
+from landcover.backends.spark_sessions import Cluster, gist, unanswered, why_gone
 from landcover.backends.spark_worker import Outcome
 from landcover.contracts import Lost
 from landcover.errors import BackendUnavailable, WorkerUnfit
@@ -251,7 +251,8 @@ def _explained(error: Exception) -> str:
             "its workers cannot import landcover: install the same version there, with "
             "everything that the model needs"
         )
-    return why_gone(error) if isinstance(error, (Py4JNetworkError, OSError)) else gist(said)
+    gone = isinstance(error, (Py4JNetworkError, OSError)) or unanswered(error)
+    return why_gone(error) if gone else gist(said)
 
 
 def _host(worker: str) -> str:

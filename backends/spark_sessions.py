@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from py4j.protocol import Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
@@ -258,12 +258,17 @@ def _hush() -> None:
 
 def why_gone(error: Exception) -> str:
     """What an error says of a session that cannot be used any more."""
-    if isinstance(error, (Py4JNetworkError, ConnectionError, EOFError)):
+    if isinstance(error, (Py4JNetworkError, ConnectionError, EOFError)) or unanswered(error):
         return (
             "the Java VM of its driver is gone (ended by somebody, or for want of memory?): the same "
             "command goes on with the run"
         )
     return f"does not answer: {gist(str(error))}"
+
+
+def unanswered(error: Exception) -> bool:
+    """Whether nobody answered a call to Java: of what Java itself says Py4J shows a trace."""
+    return type(error) is Py4JError and "\n" not in str(error)
 
 
 def gist(text: str) -> str:

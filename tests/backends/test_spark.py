@@ -108,7 +108,7 @@ def test_a_java_vm_that_dies_ends_the_run_and_not_the_next_whose_own_ends_with_i
         assert next(results) >= 0
         for java in _javas() - before:
             os.kill(java, signal.SIGKILL)
-        with pytest.raises(BackendUnavailable, match="Spark: "):
+        with pytest.raises(BackendUnavailable, match="Java VM of its driver is gone"):
             list(results)
     before = _javas()
     with load_backend("spark", workers=2, threads=2) as backend:
