@@ -118,7 +118,7 @@ class Change:
             path = Path(folder, name)
             try:
                 path.write_bytes(self.directory.storage.read(name))
-                check_sizes(pq.read_metadata(path))
+                check_sizes(pq.ParquetFile(path))
                 for shape in pq.read_table(path, columns=["geometry"])["geometry"].to_pylist():
                     check_shallow(shape)
                 return geopandas.read_parquet(path)

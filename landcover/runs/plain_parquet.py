@@ -54,7 +54,7 @@ class PlainParquet:
         self.names: list[str] = [name for name in there.names if name in kinds]
         self.rows: int = first.metadata.num_rows
         _check_columns(there, {name: kinds[name] for name in self.names}, needed)
-        check_sizes(first.metadata)
+        check_sizes(first)
         texts = [name for name in self.names if kinds[name] == pa.string()]
         self._gaps, self._texts = gaps, texts
         # Texts by their numbers first: a few bytes may stand for gigabytes of them.
@@ -115,19 +115,29 @@ def _check_columns(
             raise ValueError(f"its column {name!r} is of {there.field(name).type}, and not {kind}")
 
 
-def check_sizes(said: pq.FileMetaData) -> None:
-    """Look at what a file says of the sizes of its row groups, before any is read.
+def check_sizes(file: pq.ParquetFile) -> None:
+    """Look at the sizes of the row groups of a file, before any is read as a table.
 
     Raises:
-        ValueError: they are larger than those of any table of a run.
+        UNREADABLE: they are larger than those of any table of a run, or not what the file says of them.
     """
+    said = file.metadata
     for group in map(said.row_group, range(said.num_row_groups)):
-        columns = map(group.column, range(group.num_columns))
-        sizes = (group.num_rows, sum(column.num_values for column in columns))
-        if not 0 <= group.num_rows <= MOST_ROWS or not 0 <= sizes[1] <= _MOST_VALUES:
-            raise ValueError(f"it has {sizes[0]:,} rows of {sizes[1]:,} values at once, too many")
+        if not 0 <= group.num_rows <= MOST_ROWS:
+            raise ValueError(f"it has {group.num_rows:,} rows at once, too many")
         if not 0 <= group.total_byte_size <= _MOST_BYTES:
             raise ValueError(f"it has {group.total_byte_size:,} bytes of values at once, too many")
+    columns = map(said.schema.column, range(said.num_columns))
+    lists = {place: one.path for place, one in enumerate(columns) if one.max_repetition_level}
+    if not lists:
+        return
+    # What is said of a column must have been read before it is asked for: pyarrow ends the process where
+    # it contradicts itself. Lists are decoded for that, a piece at a time.
+    file.scan_contents([*lists.values()])
+    for group in map(said.row_group, range(said.num_row_groups)):
+        values = sum(group.column(place).num_values for place in lists)
+        if not 0 <= values <= _MOST_VALUES:
+            raise ValueError(f"it has {values:,} values of lists at once, too many")
 
 
 def _written_out(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:

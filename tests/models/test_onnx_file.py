@@ -159,6 +159,26 @@ def test_a_range_of_whole_numbers_is_refused_before_the_inference_writes_it_out(
         detect(network(tmp_path / "net.onnx", *nodes, **ends))
 
 
+def test_a_list_without_end_is_refused_before_the_inference_notes_each_number(
+    tmp_path: Path,
+) -> None:
+    nodes = [
+        helper.make_node("RandomUniform", [], ["drawn"], shape=[2**62]),
+        helper.make_node("Cast", ["drawn"], ["big"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["big"], ["most"], keepdims=0),
+        helper.make_node("Add", ["x", "most"], ["features"]),
+    ]
+    with pytest.raises(ModelError, match=r"the result of RandomUniform 'drawn' would hold 4,611,6"):
+        detect(network(tmp_path / "net.onnx", *nodes))
+
+
+@pytest.mark.parametrize("kind", ["RegexFullMatch", "ImageDecoder"])
+def test_operations_of_texts_and_files_are_refused(kind: str, tmp_path: Path) -> None:
+    nodes = [helper.make_node(kind, ["x"], ["features"])]
+    with pytest.raises(ModelError, match=rf"holds {kind}, which is for texts or files: leave it"):
+        detect(network(tmp_path / "net.onnx", *nodes))
+
+
 def test_an_input_of_absurd_size_is_refused(tmp_path: Path) -> None:
     identity = helper.make_node("Relu", ["x"], ["features"])
     path = network(tmp_path / "net.onnx", identity, shape=("n", 3, 10**6, 10**6))

@@ -30,6 +30,17 @@ _MOST_TURNS: Final = 1_000_000
 # Versions of a set of operators; libraries look through all that came before. ONNX is at 26.
 _LATEST: Final = 1_000
 _LOOPS: Final = ("Loop", "Scan", "SequenceMap")
+# Of texts and of files of images: libraries take any time for them, and a network has neither.
+_NOT_OF_NUMBERS: Final = frozenset(
+    [
+        "ImageDecoder",
+        "RegexFullMatch",
+        "StringConcat",
+        "StringNormalizer",
+        "StringSplit",
+        "TfIdfVectorizer",
+    ]
+)
 
 _Body: TypeAlias = "onnx.GraphProto | onnx.FunctionProto"
 _Functions: TypeAlias = Mapping[tuple[str, str], onnx.FunctionProto]
@@ -60,6 +71,10 @@ def check_structure(model: onnx.ModelProto, shown: str) -> None:
     bodies += [g for info in model.training_info for g in (info.initialization, info.algorithm)]
     for body in bodies:
         _check_depth(body, shown)
+        for node in _all_nodes(body):
+            if node.op_type in _NOT_OF_NUMBERS:
+                reason = f"holds {node.op_type}, which is for texts or files: leave it out of the network"
+                raise ModelError(shown, f"{reason}, and give it pixels")
     functions = {(f.domain, f.name): f for f in model.functions}
     _check_functions(model.graph, functions, shown)
     known: dict[str, int] = {}

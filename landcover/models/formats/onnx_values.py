@@ -14,15 +14,14 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, inliner, numpy_helper, shape_inference
+from onnx import helper, inliner, numpy_helper, shape_inference
 
-from landcover.models.formats.onnx_parts import graphs_in, tensors_in
+from landcover.models.formats.onnx_parts import graphs_in
+from landcover.models.formats.onnx_skeleton import SMALL, is_there, skeleton_of
 from landcover.models.formats.sizes import Extents, numbers_in
 
 Array: TypeAlias = npt.NDArray[Any]
 
-# Numbers of an array that is worked out; a shape has four, the extents of all levels some dozens.
-_SMALL: Final = 1_024
 _MOST_MADE: Final = 2**20
 # Sizes that wait for other sizes, as those of a decoder do that is enlarged step by step.
 _ROUNDS: Final = 8
@@ -62,10 +61,11 @@ def told_of(model: onnx.ModelProto) -> Told:
     Raises:
         onnx.shape_inference.InferenceError: the inference takes it for damaged.
     """
-    skeleton = _skeleton(model)
+    skeleton = skeleton_of(model)
     if model.functions:
         skeleton = inliner.inline_local_functions(skeleton)
     _hide_long_ranges(skeleton)
+    _hide_long_lists(skeleton)
     values: dict[str, Array] = {}
     for _ in range(_ROUNDS):
         inferred = shape_inference.infer_shapes(skeleton, data_prop=True)
@@ -107,7 +107,7 @@ def values_in(
         values |= {
             name: array
             for name, array in zip(node.output, made, strict=False)
-            if name and np.asarray(array).size <= _SMALL and np.asarray(array).dtype.kind in "biuf"
+            if name and np.asarray(array).size <= SMALL and np.asarray(array).dtype.kind in "biuf"
         }
     return {name: np.asarray(array) for name, array in values.items() if name not in known}
 
@@ -134,30 +134,39 @@ def _hide_long_ranges(model: onnx.ModelProto) -> None:
                 node.domain = _HIDDEN
 
 
+def _hide_long_lists(model: onnx.ModelProto) -> None:
+    """Keep the inference from noting each number of a list, as it takes each for an extent."""
+    inferred = shape_inference.infer_shapes(model).graph
+    long = {
+        name
+        for name, extents in shapes_in(inferred).items()
+        if len(extents) == 1 and numbers_in(extents) > _MOST_MADE
+    }
+    stated = {value.name: value for value in (*inferred.value_info, *inferred.output)}
+    ends = {value.name: value for value in model.graph.output}
+    for node in model.graph.node:
+        if long.isdisjoint(node.input):
+            continue
+        node.domain = _HIDDEN
+        for name in stated.keys() & {*node.output}:
+            (ends.get(name) or model.graph.value_info.add()).CopyFrom(stated[name])
+
+
 def _held(graph: onnx.GraphProto) -> Iterator[tuple[str, Array]]:
     """The small arrays that a graph holds."""
     for tensor in graph.initializer:
-        if _is_there(tensor):
+        if is_there(tensor):
             yield tensor.name, numpy_helper.to_array(tensor)
     for node in graph.node:
         if node.op_type == "Constant" and len(node.output) == 1:
             for attribute in node.attribute:
-                if attribute.name == "value" and _is_there(attribute.t):
+                if attribute.name == "value" and is_there(attribute.t):
                     yield node.output[0], numpy_helper.to_array(attribute.t)
                 elif attribute.name in ("value_int", "value_ints", "value_float", "value_floats"):
                     held = np.asarray(helper.get_attribute_value(attribute))
                     kind = np.int64 if "int" in attribute.name else np.float32
-                    if held.size <= _SMALL:
+                    if held.size <= SMALL:
                         yield node.output[0], held.astype(kind)
-
-
-def _is_there(tensor: onnx.TensorProto) -> bool:
-    small = numbers_in(tensor.dims) <= _SMALL and min(tensor.dims, default=0) >= 0
-    return (
-        small
-        and tensor.data_type != TensorProto.STRING
-        and tensor.data_location != TensorProto.EXTERNAL
-    )
 
 
 def _made(
@@ -193,54 +202,6 @@ def _made(
             return list(one.run(None, fed))
     except Exception:  # noqa: BLE001  (whatever it is: it cannot be told)
         return []
-
-
-def _skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy without weights, for one image where their number is open."""
-    bare = onnx.ModelProto(ir_version=max(model.ir_version, 4))
-    bare.opset_import.extend(model.opset_import)
-    bare.functions.extend(model.functions)
-    graph = bare.graph
-    graph.name = "skeleton"
-    graph.input.extend(model.graph.input)
-    graph.output.extend(model.graph.output)
-    graph.node.extend(model.graph.node)
-    graph.initializer.extend(_without_numbers(tensor) for tensor in model.graph.initializer)
-    held = {tensor.name for tensor in graph.initializer}
-    for value in graph.input:
-        dims = value.type.tensor_type.shape.dim
-        for dim in dims if value.name not in held else ():
-            if dim.dim_value <= 0:
-                dim.ClearField("dim_value")
-        if value.name not in held and len(dims) and not dims[0].dim_value:
-            dims[0].dim_value = 1
-    for value in graph.output:  # stated for any number of images
-        value.type.tensor_type.ClearField("shape")
-    _drop_large(graph)
-    for function in bare.functions:
-        _drop_large(function)
-    return bare
-
-
-def _drop_large(body: Any) -> None:
-    waiting = [body]
-    while waiting:
-        graph = waiting.pop()
-        for node in graph.node:
-            for tensor in tensors_in(node):
-                if numbers_in(tensor.dims) > _SMALL:
-                    tensor.CopyFrom(_without_numbers(tensor))
-            for inner in graphs_in(node):
-                waiting.append(inner)
-                for tensor in inner.initializer:
-                    tensor.CopyFrom(_without_numbers(tensor))
-
-
-def _without_numbers(tensor: onnx.TensorProto) -> onnx.TensorProto:
-    """A small tensor as it is, of a large one its name, type and extents."""
-    if _is_there(tensor):
-        return tensor
-    return onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
 
 
 def _write_down(graph: onnx.GraphProto, values: Mapping[str, Array]) -> None:

@@ -178,7 +178,7 @@ def _areas(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 def _candidates(run: RunDirectory, frame: MapGrid) -> list[Candidate]:
     try:
         file = pq.ParquetFile(pa.BufferReader(run.storage.read(TABLE)))
-        check_sizes(file.metadata)
+        check_sizes(file)
         table = file.read([*_COLUMNS, *_CHIPS])
         table.validate(full=True)
     except UNREADABLE as error:

@@ -1,0 +1,72 @@
+"""An ONNX graph without its weights: what shapes are worked out on."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import onnx
+from onnx import TensorProto
+
+from landcover.models.formats.onnx_parts import graphs_in, tensors_in
+from landcover.models.formats.sizes import numbers_in
+
+SMALL: Final = 1_024
+"""Numbers of an array that is worked out; a shape has four, the extents of all levels some dozens."""
+
+
+def skeleton_of(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy without weights, for one image where their number is open."""
+    bare = onnx.ModelProto(ir_version=max(model.ir_version, 4))
+    bare.opset_import.extend(model.opset_import)
+    bare.functions.extend(model.functions)
+    graph = bare.graph
+    graph.name = "skeleton"
+    graph.input.extend(model.graph.input)
+    graph.output.extend(model.graph.output)
+    graph.node.extend(model.graph.node)
+    graph.initializer.extend(_without_numbers(tensor) for tensor in model.graph.initializer)
+    held = {tensor.name for tensor in graph.initializer}
+    for value in graph.input:
+        dims = value.type.tensor_type.shape.dim
+        for dim in dims if value.name not in held else ():
+            if dim.dim_value <= 0:
+                dim.ClearField("dim_value")
+        if value.name not in held and len(dims) and not dims[0].dim_value:
+            dims[0].dim_value = 1
+    for value in graph.output:  # stated for any number of images
+        value.type.tensor_type.ClearField("shape")
+    _drop_large(graph)
+    for function in bare.functions:
+        _drop_large(function)
+    return bare
+
+
+def _drop_large(body: Any) -> None:
+    waiting = [body]
+    while waiting:
+        graph = waiting.pop()
+        for node in graph.node:
+            for tensor in tensors_in(node):
+                if numbers_in(tensor.dims) > SMALL:
+                    tensor.CopyFrom(_without_numbers(tensor))
+            for inner in graphs_in(node):
+                waiting.append(inner)
+                for tensor in inner.initializer:
+                    tensor.CopyFrom(_without_numbers(tensor))
+
+
+def _without_numbers(tensor: onnx.TensorProto) -> onnx.TensorProto:
+    """A small tensor as it is, of a large one its name, type and extents."""
+    if is_there(tensor):
+        return tensor
+    return onnx.TensorProto(name=tensor.name, data_type=tensor.data_type, dims=tensor.dims)
+
+
+def is_there(tensor: onnx.TensorProto) -> bool:
+    """Whether a file holds the numbers of a tensor itself, and so few that they may say how large others are."""
+    small = numbers_in(tensor.dims) <= SMALL and min(tensor.dims, default=0) >= 0
+    return (
+        small
+        and tensor.data_type != TensorProto.STRING
+        and tensor.data_location != TensorProto.EXTERNAL
+    )
