@@ -37,9 +37,10 @@ class ClosingBackend(ABC):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for results in list(self._maps):
-            results.close()
-        self._owned.close()
+        # What is owned ends also where closing a map is interrupted, and so do the other maps.
+        with self._owned, ExitStack() as maps:
+            for results in list(self._maps):
+                maps.callback(results.close)
 
     @abstractmethod
     def _results(

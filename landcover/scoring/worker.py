@@ -135,7 +135,6 @@ class Job:
     def _done(self, task: Task, here: Installation) -> Report:
         started = time.time()
         with open_models().use(self.recipe, self.threads) as opened:
-            load = opened.take_load()
             done = self._waited(task, opened)
         classes = len(self.run.scheme.classes)
         part = part_of(task, done, self.recipe, classes, self.probabilities)
@@ -143,6 +142,7 @@ class Job:
         counts = self._written(part)
         tally = done.tally
         tally.write = time.perf_counter() - before
+        load = opened.take_load()  # by the first task that is done: one that fails reports nothing
         return Report(
             installation=here,
             arithmetic=opened.model.arithmetic,

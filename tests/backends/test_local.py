@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import TypeVar
 
 import pytest
 
+from landcover.backends.closing import ClosingBackend
 from landcover.backends.local import LocalBackend
-from landcover.contracts import Backend
+from landcover.contracts import Backend, Lost
 from landcover.errors import ConfigError
 from landcover.machine import usable_cpus
 from landcover.plugins import load_backend
 from landcover.testing import BackendTests
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class TestLocalBackend(BackendTests):
@@ -27,6 +32,28 @@ def test_workers_items_are_worked_on_at_once() -> None:
     together = threading.Barrier(3, timeout=30)
     with LocalBackend(workers=3) as backend:
         assert sorted(backend.map(lambda _: together.wait(), range(3))) == [0, 1, 2]
+
+
+def test_what_a_backend_owns_ends_also_where_closing_its_maps_fails() -> None:
+    ended: list[object] = []
+
+    class Failing(ClosingBackend):
+        def _results(
+            self, function: Callable[[T], R], items: Iterable[T]
+        ) -> Generator[R | Lost[T], None, None]:
+            try:
+                for item in items:
+                    yield function(item)
+            finally:
+                ended.append("map")
+                raise KeyboardInterrupt
+
+    backend = Failing()
+    backend._owned.callback(ended.append, "engine")
+    with pytest.raises(KeyboardInterrupt), backend:
+        maps = [backend.map(abs, [1, 2]) for _ in range(2)]
+        assert [next(results) for results in maps] == [1, 1]
+    assert ended == ["map", "map", "engine"]
 
 
 def test_by_default_two_items_share_all_cpus() -> None:

@@ -9,8 +9,13 @@ CLOSING = planted(
     "tests/backends/test_local.py",
     (
         "what is under way goes on after the block",
-        "            results.close()\n",
-        "            pass\n",
+        "                maps.callback(results.close)\n",
+        "                pass\n",
+    ),
+    (
+        "what is owned stays where closing fails",
+        "        with self._owned, ExitStack() as maps:\n",
+        "        with ExitStack() as maps:\n",
     ),
 )
 
