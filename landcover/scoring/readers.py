@@ -73,10 +73,17 @@ class TooSlow(Exception):
 
 @dataclass(eq=False)
 class Under(Generic[R]):
-    """Something that a thread does, or will do; ``begun``: in seconds, None before."""
+    """Something that a thread does, or will do.
+
+    Args:
+        future: of what comes of it.
+        begun: in seconds; None before.
+        given_up: nobody waits for it any more, and another thread has taken the place of its own.
+    """
 
     future: Future[R] = field(default_factory=Future)
     begun: float | None = None
+    given_up: bool = False
 
     def result(self, limits: Limits) -> R:
         """What came of it.
@@ -95,6 +102,7 @@ class Under(Generic[R]):
             limits.stop.check()
             begun = self.begun
             if begun is not None and time.monotonic() - begun > limits.timeout:
+                self.given_up = True
                 raise TooSlow
 
 
@@ -147,4 +155,6 @@ class Readers:
                 under.future.set_result(read())
             except BaseException as error:  # noqa: BLE001  (raised where the result is asked for)
                 under.future.set_exception(error)
+            if under.given_up:
+                return
             del given, under, read

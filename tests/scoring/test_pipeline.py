@@ -8,7 +8,7 @@ import pytest
 
 from landcover.contracts import Failure, Read, Strip, Tile
 from landcover.scoring.pipeline import Batch, Pipeline, Tally
-from landcover.scoring.readers import Limits, Stopped
+from landcover.scoring.readers import Limits, Readers, Stopped, TooSlow
 
 
 def _strip(start: int, count: int, masked: bool = False) -> Strip:
@@ -149,6 +149,27 @@ def test_a_read_that_never_returns_costs_its_tiles_and_not_the_task() -> None:
     assert failure.reason.startswith("gone.tif: was not read within 0.05 s (failures.timeout)")
     never.set()
     pipeline.close()
+
+
+def test_a_thread_whose_read_was_given_up_does_not_come_back_beside_its_substitute() -> None:
+    never = threading.Event()
+    late: list[threading.Thread] = []
+
+    def hangs() -> int:
+        late.append(threading.current_thread())
+        never.wait()
+        return 1
+
+    readers = Readers(1)
+    with pytest.raises(TooSlow):
+        readers.submit(hangs).result(Limits(timeout=0.05))
+    readers.replace_one()
+    assert readers.submit(lambda: 2).result(Limits()) == 2
+    never.set()
+    late[0].join(10)
+    assert not late[0].is_alive()
+    assert readers.submit(lambda: 3).result(Limits()) == 3
+    readers.close()
 
 
 def test_a_task_that_is_not_wanted_any_more_ends_while_a_read_hangs() -> None:
