@@ -29,7 +29,7 @@ from landcover.errors import SourceError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
 from landcover.tiles.rasters.crs import unit_of
-from landcover.tiles.reprojection import box_in
+from landcover.tiles.reprojection import bounds_in
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -128,7 +128,7 @@ class _Scenes:
                 self._opened.clear()
             file = opened_scene(name, self._files[name], self._stack, _ADVICE)
             self._opened[name] = file
-            self._bounds[name] = box_in(file.crs, self._crs.to_wkt(), file.bounds)
+            self._bounds[name] = bounds_in(file.crs, self._crs.to_wkt(), file.bounds)
         if not _meets(self._bounds[name], box):
             return None
         far = self._far(self._opened[name], box) if self._nearest else 0.0

@@ -12,7 +12,7 @@ from rasterio.crs import CRS
 
 from landcover.runs.map_format.grid import MapGrid
 from landcover.tiles.rasters.crs import name_of, stretch_at, unit_of
-from landcover.tiles.reprojection import way
+from landcover.tiles.reprojection import transformer_between
 
 Floats = npt.NDArray[np.float64]
 # Web Mercator stretches areas by 0.7 % even on the equator; UTM, within its zone, by 0.2 % at most.
@@ -93,7 +93,7 @@ class Ground:
         assert (
             geodetic is not None and geod is not None
         )  # only the CRS of a camera or a building has none
-        lon, lat = way(own, geodetic).transform(x, y)
+        lon, lat = transformer_between(own, geodetic).transform(x, y)
         unit = np.degrees(geodetic.axis_info[0].unit_conversion_factor)
         lon = np.unwrap(np.unwrap(lon * unit, period=360, axis=1), period=360, axis=0)
         lat = np.clip(lat * unit, -90, 90)

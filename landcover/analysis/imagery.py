@@ -23,7 +23,7 @@ from landcover.stores.urls import is_remote
 from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.opening import opened_raster
 from landcover.tiles.rasters.naming import named_scenes
-from landcover.tiles.reprojection import box_in
+from landcover.tiles.reprojection import bounds_in
 
 Pixels = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
@@ -211,7 +211,7 @@ def distances(file: DatasetReader, grid: MapGrid) -> npt.NDArray[np.float64]:
 
 def _place(file: DatasetReader, grid: MapGrid) -> tuple[int, int, int, int] | None:
     """Column, row, width and height of what a scene covers of a grid; None where it is nothing."""
-    west, south, east, north = box_in(file.crs, grid.crs, file.bounds)
+    west, south, east, north = bounds_in(file.crs, grid.crs, file.bounds)
     if not all(map(math.isfinite, (west, south, east, north))):
         return None
     corners = [grid.pixel(x, y) for x in (west, east) for y in (south, north)]

@@ -25,7 +25,7 @@ from landcover.runs.maps.maker import CHANGE, INDEX, MAP
 from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.opening import Allowed, opened_raster
 from landcover.tiles.rasters.crs import name_of
-from landcover.tiles.reprojection import box_in
+from landcover.tiles.reprojection import bounds_in
 
 Progress = Callable[[int, int], None]
 """Called with how many blocks are done, and how many there are."""
@@ -264,7 +264,7 @@ def _covered(
 ) -> npt.NDArray[np.bool_]:
     """Where another map has a class already: dims (y, x); nowhere where the two do not meet."""
     shape = int(window.height), int(window.width)
-    box = box_in(file.crs, above.crs, file.window_bounds(window))
+    box = bounds_in(file.crs, above.crs, file.window_bounds(window))
     apart = (
         box[0] >= above.bounds.right
         or box[2] <= above.bounds.left

@@ -27,7 +27,7 @@ from landcover.runs.map_format.area import Area, Codes, Size
 from landcover.runs.map_format.grid import MapGrid, file_names
 from landcover.runs.maps.origins import Known
 from landcover.runs.parts import columns_of, read_part, read_parts
-from landcover.tiles.reprojection import way
+from landcover.tiles.reprojection import transformer_between
 
 Floats = npt.NDArray[np.float32]
 _BYTES = 2**26  # of probabilities that are smoothed at once
@@ -154,7 +154,7 @@ def _seen(grid: MapGrid, run: RunDirectory, area: Area) -> Floats:
     for scene in _scenes(run):
         places = x, y
         if scene.grid.crs != grid.crs:
-            places = way(grid.crs, scene.grid.crs).transform(x, y)
+            places = transformer_between(grid.crs, scene.grid.crs).transform(x, y)
         col, row = (np.floor(place) for place in scene.grid.pixel(*places))
         inside = (row >= 0) & (row < scene.grid.height) & (col >= 0) & (col < scene.grid.width)
         inside &= np.isnan(known[..., 0])

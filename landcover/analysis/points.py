@@ -12,7 +12,7 @@ from rasterio.windows import Window
 
 from landcover.analysis.map_blocks import class_index, grid_of, map_names, opened_map, read
 from landcover.runs.directory import RunDirectory
-from landcover.tiles.reprojection import way
+from landcover.tiles.reprojection import transformer_between
 
 Floats = npt.NDArray[np.float64]
 _EDGE = 512  # pixels along the sides of what is read at once: the blocks that maps are stored in
@@ -41,7 +41,7 @@ def classes_at(
     for name in map_names(run) if names is None else names:
         with opened_map(run, name) as file:
             left = np.flatnonzero(found == nothing)
-            to_map = way(crs, grid_of(file).crs)
+            to_map = transformer_between(crs, grid_of(file).crs)
             found[left] = _at(run, name, file, *to_map.transform(x[left], y[left]))
     return found
 

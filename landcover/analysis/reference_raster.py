@@ -27,7 +27,7 @@ from landcover.small_files import load_json
 from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.opening import opened_raster
 from landcover.tiles.rasters.crs import name_of
-from landcover.tiles.reprojection import box_in, way
+from landcover.tiles.reprojection import bounds_in, transformer_between
 
 Index = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
@@ -198,7 +198,7 @@ class ReferenceRaster:
             SourceError: if it cannot be read, or has codes that are none of its scheme.
         """
         a, b, c, d, e, f = tuple(~file.transform)[:6]
-        to_file = way(crs, name_of(file.crs))
+        to_file = transformer_between(crs, name_of(file.crs))
         x, y = to_file.transform(x, y)
         col, row = np.floor(a * x + b * y + c + _SLACK), np.floor(d * x + e * y + f + _SLACK)
         inside = (col >= 0) & (col < file.width) & (row >= 0) & (row < file.height)
@@ -244,7 +244,7 @@ class ReferenceRaster:
 def places_across(file: DatasetReader, grid: MapGrid) -> int:
     """How many places along the side of a tile lie as close as the pixels of a raster."""
     middle = grid.part(grid.width // 2, grid.height // 2, 1, 1)
-    left, low, right, high = box_in(middle.crs, file.crs, middle.bounds)
+    left, low, right, high = bounds_in(middle.crs, file.crs, middle.bounds)
     across, down = (right - left) / abs(file.res[0]), (high - low) / abs(file.res[1])
     longest = max(across, down)
     # A tile of 224 pixels of a reference is 224 steps, also where rounding says 224.0000001.
@@ -252,7 +252,7 @@ def places_across(file: DatasetReader, grid: MapGrid) -> int:
 
 
 def _apart(file: DatasetReader, grid: MapGrid) -> bool:
-    box = box_in(grid.crs, file.crs, grid.bounds)
+    box = bounds_in(grid.crs, file.crs, grid.bounds)
     bounds = file.bounds
     return bool(
         box[0] >= bounds.right

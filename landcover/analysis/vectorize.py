@@ -28,7 +28,7 @@ from landcover.runs.map_format.qgis import polygon_style, style_geopackage
 from landcover.runs.storage import Storage
 from landcover.runs.vector_files import Rows, publish, read_back
 from landcover.runs.vector_files import written as meaning
-from landcover.tiles.reprojection import way
+from landcover.tiles.reprojection import transformer_between
 
 _HECTARE = 10_000.0  # square metres
 _DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf", ".parquet": None}
@@ -227,5 +227,7 @@ def _joined(parts: list[Polygons]) -> Polygons:
 def _in_crs(some: Polygons, own: str, wanted: str) -> Polygons:
     if own == wanted:
         return some
-    moved: Any = shapely.transform(some.shapes, way(own, wanted).transform, interleaved=False)
+    moved: Any = shapely.transform(
+        some.shapes, transformer_between(own, wanted).transform, interleaved=False
+    )
     return some._replace(shapes=moved)

@@ -11,7 +11,7 @@ import shapely
 
 from landcover.tiles.grid import Block
 from landcover.tiles.rasters.scene import Scene
-from landcover.tiles.reprojection import DEGREES, way
+from landcover.tiles.reprojection import DEGREES, transformer_between
 
 Outlines = npt.NDArray[np.float64]
 """Corners of tiles in metres of the plane: dims (tile, corner, xy)."""
@@ -22,7 +22,7 @@ def plane_of(scenes: Iterable[Scene]) -> str:
     middles = []
     for scene in scenes:
         x, y = _centre(scene)
-        lon, lat = np.radians(way(scene.crs, DEGREES).transform(x, y))
+        lon, lat = np.radians(transformer_between(scene.crs, DEGREES).transform(x, y))
         middles.append((np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)))
     x, y, z = np.mean(middles, axis=0)
     lon, lat = np.degrees([np.arctan2(y, x), np.arctan2(z, np.hypot(x, y))])
@@ -57,7 +57,7 @@ def placed(
 ) -> npt.NDArray[np.float64]:
     """Places in pixels of a scene's grid, taken to another CRS: dims (..., xy)."""
     a, _, c, _, e, f = scene.transform
-    return np.stack(way(scene.crs, crs).transform(c + a * x, f + e * y), axis=-1)
+    return np.stack(transformer_between(scene.crs, crs).transform(c + a * x, f + e * y), axis=-1)
 
 
 def _centre(scene: Scene) -> tuple[float, float]:

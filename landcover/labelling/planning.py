@@ -34,7 +34,7 @@ from landcover.tiles.rasters.crs import unit_of
 from landcover.tiles.rasters.scene import Scene
 from landcover.tiles.regions import Region, RegionAt, known, read_region, written_region
 from landcover.tiles.regions.placing import in_degrees
-from landcover.tiles.reprojection import box_in
+from landcover.tiles.reprojection import bounds_in
 from landcover.tiles.states import digest_of, state_of
 
 # Tiles of a task: read in some seconds, and few enough that little is lost with a worker.
@@ -260,7 +260,7 @@ def _meet(scene: Scene, crs: str, bounds: tuple[float, ...]) -> bool:
     """Whether some bounds in a CRS hold any of the ground of a scene."""
     a, _, c, _, e, f = scene.transform
     own = (c, f + e * scene.grid.height, c + a * scene.grid.width, f)
-    west, south, east, north = box_in(scene.crs, crs, own)
+    west, south, east, north = bounds_in(scene.crs, crs, own)
     x0, y0, x1, y1 = bounds
     return bool(west <= x1 and east >= x0 and south <= y1 and north >= y0)
 

@@ -25,7 +25,7 @@ from landcover.runs.storage import Storage
 from landcover.runs.tables import encoded
 from landcover.tiles.grid import Block, Size
 from landcover.tiles.rasters.scene import Scene
-from landcover.tiles.reprojection import way
+from landcover.tiles.reprojection import transformer_between
 from landcover.tiles.states import digest_of
 
 _SUFFIXES = {
@@ -168,7 +168,7 @@ class _OpenShapes:
 
     def _classes(self, scene: Scene, x: Coordinates, y: Coordinates) -> Places:
         """The classes of polygons at places."""
-        to_shapes = way(scene.crs, self.shapes.crs)
+        to_shapes = transformer_between(scene.crs, self.shapes.crs)
         points = shapely.points(*to_shapes.transform(x.ravel(), y.ravel()))
         found = np.full(points.shape, len(self.reference.legend.recoded) - 1, np.intp)
         place, polygon = self.tree.query(points, predicate="intersects")
@@ -179,7 +179,7 @@ class _OpenShapes:
     def _by_points(self, scene: Scene, block: Block) -> Labels:
         """The labels of tiles by the points that lie in them."""
         grid, (a, _, c, _, e, f) = scene.grid, scene.transform
-        to_scene = way(self.shapes.crs, scene.crs)
+        to_scene = transformer_between(self.shapes.crs, scene.crs)
         x, y = to_scene.transform(*shapely.get_coordinates(self.shapes.geometry).T)
         col, row = (x - c) / a, (y - f) / e
         known = self.reference.legend.of(self.shapes.classes.astype(np.intp))

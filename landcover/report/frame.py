@@ -12,7 +12,7 @@ from landcover.analysis.map_blocks import grid_of, map_names, opened_map
 from landcover.errors import OutputError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
-from landcover.tiles.reprojection import Box, box_in
+from landcover.tiles.reprojection import Bounds, bounds_in
 
 LONGEST = 4096
 """Pixels that no side of a frame exceeds."""
@@ -79,15 +79,15 @@ def aspect_of(frame: MapGrid) -> float:
     return drawn
 
 
-def _box(run: RunDirectory, grid: MapGrid, crs: str) -> Box:
-    found = box_in(grid.crs, crs, grid.bounds)
+def _box(run: RunDirectory, grid: MapGrid, crs: str) -> Bounds:
+    found = bounds_in(grid.crs, crs, grid.bounds)
     if not all(map(math.isfinite, found)):
         reason = "its map has no place in the CRS of the first run: make a report of each"
         raise OutputError(run.path, reason)
     return found
 
 
-def _on_lattice(boxes: Sequence[Box], first: MapGrid, across: float, down: float) -> Box:
+def _on_lattice(boxes: Sequence[Bounds], first: MapGrid, across: float, down: float) -> Bounds:
     """What holds all boxes, in whole pixels from the upper-left corner of the first."""
     west, _, _, north = first.bounds
     slack = 1e-6  # of a pixel: what is off by rounding needs no pixel more

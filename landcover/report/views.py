@@ -28,7 +28,7 @@ from landcover.runs.geoparquet import crs_of
 from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.parts import all_parts, read_part
 from landcover.tiles.gdal import FAILURES, cause
-from landcover.tiles.reprojection import box_in, way
+from landcover.tiles.reprojection import bounds_in, transformer_between
 
 Classes = npt.NDArray[np.intp]
 Scores = npt.NDArray[np.float32]
@@ -128,7 +128,7 @@ class _Means:
         """In which pixels tiles have their middles, and their scores; those outside are left out."""
         x, y = (tiles["xmin"] + tiles["xmax"]) / 2, (tiles["ymin"] + tiles["ymax"]) / 2
         if crs is not None and crs != pyproj.CRS(self._grid.crs):
-            x, y = way(crs, self._grid.crs).transform(x, y)
+            x, y = transformer_between(crs, self._grid.crs).transform(x, y)
         a, _, c, _, e, f = self._grid.transform
         col, row = np.floor((x - c) / a), np.floor((y - f) / e)
         inside = (col >= 0) & (col < self._grid.width) & (row >= 0) & (row < self._grid.height)
@@ -148,7 +148,7 @@ def _by_source(table: pa.Table) -> Iterator[tuple[str, dict[str, npt.NDArray[Any
 def _reduced(file: DatasetReader, frame: MapGrid) -> MapGrid:
     """The grid of a map, made coarser until its pixels are about as large as those of a frame."""
     whole = grid_of(file)
-    west, south, east, north = box_in(whole.crs, frame.crs, whole.bounds)
+    west, south, east, north = bounds_in(whole.crs, frame.crs, whole.bounds)
     a, _, _, _, e, _ = frame.transform
     width = min(whole.width, max(1, round((east - west) / abs(a))))
     height = min(whole.height, max(1, round((north - south) / abs(e))))

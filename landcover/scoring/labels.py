@@ -161,7 +161,7 @@ def _label_pixels(probabilities: Probabilities, valid: Valid | None) -> Labels:
 def _most_probable(
     probabilities: Probabilities,
 ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]:
-    """The class of each pixel and its probability; of equal ones, the first.
+    """The most probable class of each pixel and its probability, both of dims (n, y, x); of equal ones, the first.
 
     Class by class over whole images, which lie one after another in memory: argmax would go from
     image to image at each pixel, and take three times as long.

@@ -14,7 +14,7 @@ from rasterio.warp import transform_bounds
 from landcover.errors import SourceError
 from landcover.tiles.gdal import FAILURES
 
-Box: TypeAlias = tuple[float, float, float, float]
+Bounds: TypeAlias = tuple[float, float, float, float]
 """West, south, east and north, in the units of a CRS."""
 DEGREES = "EPSG:4326"
 """Longitude and latitude on WGS 84."""
@@ -24,15 +24,15 @@ _LONGEST = 60  # characters of a CRS that are told
 
 
 @lru_cache(64)
-def way(own: pyproj.CRS | str, target: pyproj.CRS | str) -> pyproj.Transformer:
-    """The way from one CRS to another: x before y, longitude before latitude.
+def transformer_between(own: pyproj.CRS | str, target: pyproj.CRS | str) -> pyproj.Transformer:
+    """A transformer of places from one CRS to another: x before y, longitude before latitude.
 
     Args:
         own: that places are in, as PROJ understands it.
         target: that they are wanted in.
 
     Raises:
-        SourceError: PROJ knows no way, as none leads from the CRS of a building to the earth.
+        SourceError: PROJ knows none, as none leads from the CRS of a building to the earth.
     """
     try:
         return pyproj.Transformer.from_crs(own, target, always_xy=True)
@@ -47,14 +47,14 @@ def in_crs(shapes: Any, target: pyproj.CRS | str) -> Any:
     """Shapes of geopandas in another CRS.
 
     Raises:
-        SourceError: as :func:`way` has it.
+        SourceError: as :func:`transformer_between` has it.
     """
     if shapes.crs != target:
-        way(shapes.crs, target)  # geopandas would say it in words of PROJ
+        transformer_between(shapes.crs, target)  # geopandas would say it in words of PROJ
     return shapes.to_crs(target)
 
 
-def box_in(own: Any, target: Any, bounds: Sequence[float]) -> Box:
+def bounds_in(own: Any, target: Any, bounds: Sequence[float]) -> Bounds:
     """Some bounds as they are in another CRS; infinite where they have no place there.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,6 +88,16 @@ def write_config(path: Path, **sections: object) -> None:
     # One image of three may be what is hostile.
     usual["failures"] = {"policy": "quarantine", "at_most": 1.0}
     path.write_text(yaml.safe_dump({**usual, **sections}))
+
+
+def put_in_the_way(name: str, target: str | None, ground: Ground) -> None:
+    """Where something is to be written there is a link already, or a pipe: ``target`` is None."""
+    path = ground.folder / name
+    path.parent.mkdir(exist_ok=True)
+    if target is None:
+        os.mkfifo(path)
+    else:
+        path.symlink_to(target.replace("{outside}", str(ground.outside)))
 
 
 _DEGREE = 'UNIT["degree",0.0174532925199433]'

@@ -9,15 +9,17 @@ import pytest
 import shapely
 
 from landcover.errors import SourceError
-from landcover.tiles.reprojection import DEGREES, box_in, in_crs, way
+from landcover.tiles.reprojection import DEGREES, bounds_in, in_crs, transformer_between
 
 BUILDING = 'LOCAL_CS["Town hall",UNIT["metre",1]]'
 
 
 def test_longitude_comes_before_latitude_and_there_and_back_is_the_same_place() -> None:
-    x, y = way(DEGREES, "EPSG:26914").transform(-99.0, 45.0)
+    x, y = transformer_between(DEGREES, "EPSG:26914").transform(-99.0, 45.0)
     assert (round(x), round(y)) == (500_000, 4_982_950)
-    assert way("EPSG:26914", DEGREES).transform(x, y) == pytest.approx((-99.0, 45.0))
+    assert transformer_between("EPSG:26914", DEGREES).transform(x, y) == pytest.approx(
+        (-99.0, 45.0)
+    )
 
 
 @pytest.mark.parametrize(
@@ -25,13 +27,13 @@ def test_longitude_comes_before_latitude_and_there_and_back_is_the_same_place() 
 )
 def test_a_crs_that_leads_to_no_other_is_told(own: str, target: str) -> None:
     with pytest.raises(SourceError) as told:
-        way(own, target)
+        transformer_between(own, target)
     assert str(told.value).startswith(f"the CRS {own[:60]}: does not lead to {target[:60]}: ")
     assert len(str(told.value).splitlines()) == 1
 
 
 def test_within_a_crs_of_its_own_places_stay() -> None:
-    assert way(BUILDING, BUILDING).transform(1, 2) == (1, 2)
+    assert transformer_between(BUILDING, BUILDING).transform(1, 2) == (1, 2)
     shapes = geopandas.GeoSeries([shapely.Point(1, 2)], crs=BUILDING)
     assert in_crs(shapes, BUILDING).iloc[0] == shapely.Point(1, 2)
     with pytest.raises(SourceError, match="does not lead to"):
@@ -39,8 +41,8 @@ def test_within_a_crs_of_its_own_places_stay() -> None:
 
 
 def test_bounds_that_have_no_place_in_another_crs_are_infinite() -> None:
-    assert box_in(BUILDING, "EPSG:26914", (0, 0, 1, 1)) == (math.inf,) * 4
-    assert box_in(BUILDING, BUILDING, (0, 0, 1, 1)) == (0, 0, 1, 1)
-    west, south, east, north = box_in("EPSG:26914", DEGREES, (4e5, 4.9e6, 6e5, 5.0e6))
+    assert bounds_in(BUILDING, "EPSG:26914", (0, 0, 1, 1)) == (math.inf,) * 4
+    assert bounds_in(BUILDING, BUILDING, (0, 0, 1, 1)) == (0, 0, 1, 1)
+    west, south, east, north = bounds_in("EPSG:26914", DEGREES, (4e5, 4.9e6, 6e5, 5.0e6))
     assert -101 < west < -100 and 44 < south < 44.3
     assert -98 < east < -97 and 45 < north < 45.2

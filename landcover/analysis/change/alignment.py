@@ -16,7 +16,7 @@ from landcover.analysis.map_blocks import class_index, grid_of, opened_map, read
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.area import Area
 from landcover.runs.map_format.grid import MapGrid
-from landcover.tiles.reprojection import way
+from landcover.tiles.reprojection import transformer_between
 
 Labels = npt.NDArray[np.uint16]
 Floats = npt.NDArray[np.float64]
@@ -141,7 +141,7 @@ def _between(one: str, other: str) -> pyproj.Transformer | None:
     """The way from one CRS to another; None where they are the same."""
     if one == other or pyproj.CRS.from_user_input(one) == pyproj.CRS.from_user_input(other):
         return None
-    return way(one, other)
+    return transformer_between(one, other)
 
 
 def _span(places: Floats) -> tuple[int, int]:

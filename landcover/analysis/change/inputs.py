@@ -25,7 +25,7 @@ from landcover.classes import Scheme
 from landcover.errors import ConfigError, OutputError, SourceError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
-from landcover.tiles.reprojection import box_in
+from landcover.tiles.reprojection import bounds_in
 
 Path = str | os.PathLike[str]
 
@@ -156,7 +156,7 @@ def _check_overlap(first: Dated, grid: MapGrid, date: Dated) -> None:
         SourceError: if none of a run's maps meets that of the first one.
     """
     for other in _grids(date):
-        box = box_in(other.crs, grid.crs, other.bounds)
+        box = bounds_in(other.crs, grid.crs, other.bounds)
         left, low, right, high = grid.bounds
         apart = box[0] >= right or box[2] <= left or box[1] >= high or box[3] <= low
         if not apart or not np.isfinite(box).all():

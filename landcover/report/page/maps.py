@@ -15,7 +15,7 @@ from landcover.report.scale_bar import ground_width
 from landcover.report.views import classes_on, scores_on
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
-from landcover.tiles.reprojection import box_in
+from landcover.tiles.reprojection import bounds_in
 
 PIXELS = 5_000_000
 """Of all maps together. Classes and scores of a pixel take at most 2.7 bytes of the file."""
@@ -122,5 +122,5 @@ def _scores(run: RunDirectory, frame: MapGrid, phase: Phase) -> str:
 def _size(run: RunDirectory, frame: MapGrid) -> tuple[int, int, float]:
     """Width and height of a map, and how many of its pixels one of a frame stands for."""
     grid = map_grids(run)[0]
-    west, _, east, _ = box_in(grid.crs, frame.crs, grid.bounds)
+    west, _, east, _ = bounds_in(grid.crs, frame.crs, grid.bounds)
     return grid.width, grid.height, max(1.0, frame.transform[0] / ((east - west) / grid.width))

@@ -14,7 +14,7 @@ from rasterio.warp import transform
 from landcover.errors import SourceError
 from landcover.runs.map_format.area import Area
 from landcover.runs.map_format.grid import MapGrid
-from landcover.tiles.reprojection import box_in
+from landcover.tiles.reprojection import bounds_in
 
 # Beyond this the mosaic of scenes would be nearly all gap.
 MOST_GAPS = 20
@@ -106,7 +106,7 @@ def _bounds(grid: MapGrid, source: CRS, target: CRS, name: str) -> tuple[float, 
     Raises:
         SourceError: if it has none there, or lies on both ends of the other CRS.
     """
-    box = box_in(source, target, grid.bounds)
+    box = bounds_in(source, target, grid.bounds)
     if not np.isfinite(box).all():
         reason = "cannot be placed in the CRS of the first scene, so there is no mosaic"
         raise SourceError(name, reason)

@@ -30,7 +30,7 @@ from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.maps.origins import Known, Origin
 from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.opening import Allowed, opened_raster
-from landcover.tiles.reprojection import way
+from landcover.tiles.reprojection import transformer_between
 
 _GEOCENTRIC = "EPSG:4978"
 _ROWS = 512  # of a map that are looked at at once
@@ -205,7 +205,7 @@ def position(
     x, y = c + a * (cols + 0.5), f + e * (rows + 0.5)
     if dims == 2:
         return np.stack([x, y], axis=-1)
-    to_earth = way(grid.crs, _GEOCENTRIC)
+    to_earth = transformer_between(grid.crs, _GEOCENTRIC)
     return np.stack(to_earth.transform(x, y, np.zeros_like(x)), axis=-1)
 
 

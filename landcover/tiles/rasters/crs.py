@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pyproj
 from rasterio.crs import CRS
 
-from landcover.tiles.reprojection import way
+from landcover.tiles.reprojection import transformer_between
 
 # Metres of the step by which a scale is measured: far more than the rounding of coordinates, far
 # less than a scene.
@@ -88,4 +88,4 @@ def _to_geodetic(crs: str) -> tuple[pyproj.Transformer, pyproj.Geod] | None:
     geodetic, geod = own.geodetic_crs, own.get_geod()
     if geodetic is None or geod is None:
         return None
-    return way(own, geodetic), geod
+    return transformer_between(own, geodetic), geod

@@ -11,7 +11,7 @@ import pyproj
 import shapely
 
 from landcover.errors import SourceError
-from landcover.tiles.reprojection import DEGREES, way
+from landcover.tiles.reprojection import DEGREES, transformer_between
 
 Bounds: TypeAlias = tuple[float, float, float, float]
 """(xmin, ymin, xmax, ymax)"""
@@ -42,7 +42,7 @@ def boxes_of(target: pyproj.CRS, bounds: Bounds, own: pyproj.CRS) -> list[shapel
     if own.equals(target, ignore_axis_order=True):
         west, south, east, north = _widened(bounds)
         return [shapely.box(west + turn, south, east + turn, north) for turn in turns]
-    to_own = way(target, own)
+    to_own = transformer_between(target, own)
     found = to_own.transform_bounds(*bounds, densify_pts=_STEPS)
     if not all(map(isfinite, found)):
         return [shapely.box(*_widened(own_bounds(own)))]
@@ -64,12 +64,14 @@ def own_bounds(crs: pyproj.CRS) -> Bounds:
     """The bounds of the area that a CRS is for, in that CRS; of the earth in degrees."""
     if crs.is_geographic or crs.area_of_use is None:
         return -180.0, -90.0, 180.0, 90.0
-    return way(DEGREES, crs).transform_bounds(*crs.area_of_use.bounds)
+    return transformer_between(DEGREES, crs).transform_bounds(*crs.area_of_use.bounds)
 
 
 def in_degrees(crs: pyproj.CRS | str, bounds: Bounds) -> str:
     """Bounds as people read them: west, south, east and north in degrees."""
-    return " ".join(f"{side:.3f}" for side in way(crs, DEGREES).transform_bounds(*bounds))
+    return " ".join(
+        f"{side:.3f}" for side in transformer_between(crs, DEGREES).transform_bounds(*bounds)
+    )
 
 
 def place(
@@ -89,7 +91,7 @@ def place(
     """
     if ground.is_empty:
         return ground
-    transformer = way(own, target)
+    transformer = transformer_between(own, target)
 
     def moved_points(points: Points) -> Points:
         return np.column_stack(transformer.transform(points[:, 0], points[:, 1]))

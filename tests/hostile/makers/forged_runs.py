@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hostile import structure
-from hostile.cases import SCORE, SCRIPT, STRANGE_CRS, Case, Ground, move
+from hostile.cases import SCORE, SCRIPT, STRANGE_CRS, Case, Ground, move, put_in_the_way
 from hostile.makers.runs import put_run
 
 _RUN = ("run", "scene", "colours", "config", "the sample")
@@ -143,14 +143,6 @@ def _maps() -> Iterator[Case]:
 def _outputs() -> Iterator[Case]:
     """Where a run writes: links, pipes and files of others in the way."""
 
-    def put(name: str, target: str | None, ground: Ground) -> None:
-        path = ground.folder / name
-        path.parent.mkdir(exist_ok=True)
-        if target is None:
-            os.mkfifo(path)
-        else:
-            path.symlink_to(target.replace("{outside}", str(ground.outside)))
-
     outputs = {
         "areas.gpkg": _COMMANDS["vectorize"],
         "sample.gpkg": _COMMANDS["sample"],
@@ -164,7 +156,7 @@ def _outputs() -> Iterator[Case]:
     }
     for name, command in outputs.items():
         for target in ("{outside}", "{outside}/canary", "/dev/zero", None):
-            whole = partial(_before_run, partial(put, name, target), command)
+            whole = partial(_before_run, partial(put_in_the_way, name, target), command)
             yield Case("runs", f"{name} -> {target}", whole, command, (*_RUN, name.split("/")[0]))
 
 

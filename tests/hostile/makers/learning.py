@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 from support.colours import write_scene
 
-from hostile.cases import Case, Ground
+from hostile.cases import Case, Ground, put_in_the_way
 from hostile.makers.models import keras_file
 from hostile.mutating import mutated
 
@@ -143,12 +143,7 @@ def _folders() -> Iterator[Case]:
 
 def _linked(name: str, target: str | None, ground: Ground) -> None:
     _write(ground, _good(ground))
-    path = ground.folder / name
-    path.parent.mkdir(exist_ok=True)
-    if target is None:
-        os.mkfifo(path)
-    else:
-        path.symlink_to(target.replace("{outside}", str(ground.outside)))
+    put_in_the_way(name, target, ground)
 
 
 def _before(text: str, ground: Ground) -> None:

@@ -568,7 +568,7 @@ PLACING = planted(
     ("what is cut out is cut off", "_MARGIN = 0.05", "_MARGIN = -0.05"),
     (
         "x and y exchanged",
-        "transformer = way(own, target)\n\n    def moved",
+        "transformer = transformer_between(own, target)\n\n    def moved",
         "transformer = pyproj.Transformer.from_crs(own, target)\n\n    def moved",
     ),
     (
