@@ -101,7 +101,7 @@ class _Child:
             self._process.kill()
             code = self._process.wait()
         if code < 0:
-            return f"was ended by {signal.Signals(-code).name}"
+            return f"was ended by signal {-code} ({signal.strsignal(-code)})"
         return f"ended with code {code}"
 
     def __enter__(self) -> Self:

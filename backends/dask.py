@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Generator, Iterable
-from threading import Lock
 from typing import TypeVar
 
 import dask
@@ -16,7 +15,7 @@ from distributed import Client, LocalCluster
 from distributed.deploy.utils import nprocesses_nthreads
 from distributed.security import Security
 
-from landcover.backends.closing import ClosingBackend
+from landcover.backends.closing import EngineBackend
 from landcover.backends.dask_tasks import Tasks
 from landcover.backends.dask_workers import addresses
 from landcover.backends.options import check_counts, check_seconds
@@ -58,7 +57,7 @@ _OWN = {
 _NO_DASHBOARD = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 
 
-class DaskBackend(ClosingBackend):
+class DaskBackend(EngineBackend[Client]):
     """Works on items in Dask worker processes, one item a process at a time.
 
     Without ``address`` or ``client`` it starts a cluster of processes on this machine when the
@@ -95,27 +94,25 @@ class DaskBackend(ClosingBackend):
         _check_cluster(address, client)
         self._workers, self._threads = workers, threads
         self._address, self._given = address, client
-        self._opened: Client | None = None
-        self._opening = Lock()  # runs in several threads share what the first of them starts
 
     @property
     def slots(self) -> int:
         """How many items are worked on at the same time: one a worker process."""
         if self._starts_cluster:
             return self._shape()[0]
-        return max(1, len(addresses(self._client())[: self._workers]))
+        return max(1, len(addresses(self._engine())[: self._workers]))
 
     @property
     def threads(self) -> int:
         """How many CPU threads a worker process may use for computing."""
         if self._starts_cluster:
             return self._shape()[1]
-        return self._threads or min(self._client().nthreads().values(), default=1)
+        return self._threads or min(self._engine().nthreads().values(), default=1)
 
     def _results(
         self, function: Callable[[T], R], items: Iterable[T]
     ) -> Generator[R | Lost[T], None, None]:
-        tasks: Tasks[T, R] = Tasks(self._client(), function, self._workers, self._patience)
+        tasks: Tasks[T, R] = Tasks(self._engine(), function, self._workers, self._patience)
         yield from tasks.results(items)
 
     @property
@@ -129,17 +126,10 @@ class DaskBackend(ClosingBackend):
         workers = self._workers or by_threads or nprocesses_nthreads(cpus)[0]
         return workers, self._threads or max(1, cpus // workers)
 
-    def _forget(self) -> None:
-        self._opened = None
-
-    def _client(self) -> Client:
+    def _open(self) -> Client:
         if self._given is not None:
             return self._given
-        with self._opening:
-            if self._opened is None:
-                self._opened = self._reached() if self._address else self._started()
-                self._owned.callback(self._forget)
-            return self._opened
+        return self._reached() if self._address else self._started()
 
     def _reached(self) -> Client:
         try:

@@ -30,8 +30,8 @@ from distributed.client import ClosedClientError
 from distributed.scheduler import KilledWorker
 from tornado.ioloop import IOLoop
 
-from landcover.backends.dask_workers import LOOK, Workers, where
-from landcover.backends.serialization import Serializer
+from landcover.backends.dask_workers import LOOK, Room, Workers, where
+from landcover.backends.serialization import Serializer, without_landcover
 from landcover.contracts import Lost
 from landcover.errors import BackendUnavailable, WorkerUnfit
 
@@ -52,6 +52,7 @@ class _Item(Generic[T]):
     refusals: dict[str, str] = field(default_factory=dict)  # workers, and what they lack
     alone: bool = False  # its last chance, with nothing beside it
     to: Sequence[str] | None = None  # workers that it was sent to; None: those that Dask picks
+    search: bool = False  # it may be with a worker that the map has not used yet
     strays: int = 0  # how often all of those have gone
 
 
@@ -72,7 +73,7 @@ class Tasks(Generic[T, R]):
         limit: int | None,
         patience: float | None = None,
     ) -> None:
-        self._client, self._limit = client, limit
+        self._client = client
         self._workers = Workers(client, limit, patience)
         self._serializer = Serializer("cloudpickle")
         self._function = self._serializer.pack(function)
@@ -89,33 +90,40 @@ class Tasks(Generic[T, R]):
             Exception: what the function raised.
             BackendUnavailable: the cluster is gone, or cannot do the work at all.
         """
-        remaining = iter(items)
+        remaining, waiting = iter(items), list[_Item[T]]()
         try:
             while True:
-                room, to = self._room()
-                new = [_Item(item, self._serializer.pack(item)) for item in islice(remaining, room)]
+                room = self._room()
+                idle = not self._under_way and not self._held
+                # A map also ends where there is no room because no worker of use is left.
+                wanted = max(room.items, idle) - len(waiting)
+                waiting += [self._packed(item) for item in islice(remaining, max(0, wanted))]
+                new, waiting = waiting[: room.items], waiting[room.items :]
                 if new:
-                    self._send(new, to)
-                ended = len(new) < room
-                if ended and not self._under_way and not self._held:
+                    self._send(new, room)
+                elif idle and not waiting:
                     if not self._suspects:
                         return
-                    self._suspects[0].alone = True
-                    self._send([self._suspects.popleft()], to)
+                    if room.items:
+                        self._suspects[0].alone = True
+                        self._send([self._suspects.popleft()], room)
                 if self._workers.look():
                     yield from self._looked()
                 yield from self._arrived()
         finally:
             self._cancel(self._under_way)
 
-    def _room(self) -> tuple[int, Sequence[str] | None]:
-        anywhere = sum(one.to is None for one in self._under_way.values()) if self._limit else 0
-        return self._workers.room(len(self._under_way) + len(self._held), anywhere)
+    def _packed(self, item: T) -> _Item[T]:
+        return _Item(item, self._serializer.pack(item))
 
-    def _send(self, items: Sequence[_Item[T]], to: Sequence[str] | None, priority: int = 0) -> None:
+    def _room(self) -> Room:
+        searching = sum(one.search for one in self._under_way.values())
+        return self._workers.room(len(self._under_way) + len(self._held), searching)
+
+    def _send(self, items: Sequence[_Item[T]], room: Room, priority: int = 0) -> None:
         """Hand items to Dask in one graph, for some workers as long as one of them is there."""
         graph = {key: self._task(key, one) for one, key in zip(items, self._keys, strict=False)}
-        options = {"workers": to, "allow_other_workers": True} if to else {}
+        options = {"workers": room.to, "allow_other_workers": True} if room.to else {}
         try:
             futures = self._client.get(
                 graph, list(graph), sync=False, priority=priority, fifo_timeout=0, **options
@@ -123,7 +131,7 @@ class Tasks(Generic[T, R]):
         except ClosedClientError as error:
             self._give_up(error)
         for one, future in zip(items, futures, strict=True):
-            one.to = to
+            one.to, one.search = room.to, room.search
             self._under_way[future] = one
             cast(IOLoop, self._client.loop).add_callback(self._fetch, future)
 
@@ -173,9 +181,9 @@ class Tasks(Generic[T, R]):
 
     def _to_another(self, one: _Item[T]) -> Iterator[Lost[T]]:
         others = self._workers.others(one.refusals)
-        if others and max(len(one.refusals), one.strays) < _ATTEMPTS:
+        if others.items and max(len(one.refusals), one.strays) < _ATTEMPTS:
             self._send([one], others, priority=1)
-        elif not others and self._workers.change():
+        elif not others.items and self._workers.change():
             self._held.append(one)
         else:
             last = ["the workers that it was sent to are gone", *one.refusals.values()][-1]
@@ -203,14 +211,9 @@ class Tasks(Generic[T, R]):
                 self._client.cancel(dropped)
 
     def _give_up(self, error: BaseException) -> NoReturn:
-        reason = f"the run cannot go on: {error}"
+        reason = without_landcover(str(error)) or f"the run cannot go on: {error}"
         if isinstance(error, CancelledError | asyncio.CancelledError):
             reason = "the scheduler went away, or cancelled what it was asked to do"
-        if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith("landcover"):
-            reason = (
-                "its workers cannot import landcover: install the same version there, with "
-                "everything that the model needs"
-            )
         raise BackendUnavailable(where(self._client), reason) from error
 
 

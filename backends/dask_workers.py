@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterable
-from typing import Any, cast
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple, cast
 
 import dask
 from dask.utils import parse_timedelta
@@ -33,6 +33,20 @@ _PATIENCE = 60
 
 # How long a cluster may be without workers where Dask's own setting does not say it.
 _UNTIL_THE_FIRST = "10 minutes"
+
+
+class Room(NamedTuple):
+    """Room for more items.
+
+    Args:
+        items: for how many.
+        to: the workers that may have them; None for those that Dask picks.
+        search: whether that may be a worker that the map has not used yet, and must not be too many.
+    """
+
+    items: int
+    to: Sequence[str] | None = None
+    search: bool = False
 
 
 class Workers:
@@ -92,30 +106,36 @@ class Workers:
         """Whether workers have joined or left lately, so that others may soon be there."""
         return time.monotonic() - self._changed < _SOON
 
-    def room(self, under_way: int, anywhere: int) -> tuple[int, list[str] | None]:
-        """How many items more may be sent, and to which workers; None for those that Dask picks.
+    def room(self, under_way: int, searching: int) -> Room:
+        """How many items more may be sent, and to which workers.
 
         Args:
             under_way: how many items are.
-            anywhere: how many of them may go to any worker.
+            searching: how many of them may be with a worker that the map has not used yet.
         """
         fit = self.fit()
+        if self._unfit and not fit:
+            return Room(0)
         some = fit if self._unfit else None
-        if self._limit is None or len(fit) <= self._limit:
-            most = _A_WORKER * len(fit) + _MORE if fit or not self._unfit else 0
+        if self._limit is None:
+            most = _A_WORKER * len(fit) + _MORE
             room = max(0, most - under_way)
-            return room if room > most // 4 or room == most else 0, some
+            return Room(room if room > most // 4 or room == most else 0, some)
         # Dask picks workers that have little to do, and the map keeps those.
         chosen = [worker for worker in self._used if worker in fit][: self._limit]
-        if (free := self._limit - len(chosen) - anywhere) > 0:
-            return free, some
-        return max(0, len(chosen) - (under_way - anywhere)), chosen
+        if (free := self._limit - len(chosen) - searching) > 0:
+            return Room(free, some, search=True)
+        return Room(max(0, _A_WORKER * len(chosen) - (under_way - searching)), chosen)
 
-    def others(self, refused: Collection[str]) -> list[str]:
-        """Those that may take what some have refused: on other hosts, where there are any."""
+    def others(self, refused: Collection[str]) -> Room:
+        """Room for an item that some have refused: on other hosts, if there are any."""
         hosts = {get_address_host(worker) for worker in refused}
         left = [worker for worker in self.fit() if worker not in refused]
-        return [worker for worker in left if get_address_host(worker) not in hosts] or left
+        left = [worker for worker in left if get_address_host(worker) not in hosts] or left
+        if self._limit is None:
+            return Room(min(1, len(left)), left)
+        used = [worker for worker in self._used if worker in left]
+        return Room(min(1, len(left)), used or left, search=not used)
 
     def did(self, worker: str, refused: dict[str, str]) -> None:
         """Note that a worker has done an item which others had refused, for these reasons."""

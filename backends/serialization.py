@@ -82,6 +82,16 @@ class Serializer:
         return self._dumps((None, told))
 
 
+def without_landcover(said: str) -> str | None:
+    """What to do where an engine says that its workers lack landcover; None: it says something else."""
+    if "No module named 'landcover" not in said:
+        return None
+    return (
+        "its workers cannot import landcover: install the same version there, with everything that "
+        "the model needs"
+    )
+
+
 class _Parts:
     """Pickles an exception by its parts, whatever its constructor asks for."""
 

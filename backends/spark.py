@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager
-from threading import Lock
 from typing import TypeVar
 
-from landcover.backends.closing import ClosingBackend
+from landcover.backends.closing import EngineBackend
 from landcover.backends.options import check_counts, check_seconds
 from landcover.backends.spark_map import ATTEMPTS, SparkMap
 from landcover.backends.spark_sessions import (
@@ -35,7 +34,7 @@ _ADDRESS = re.compile(
 )
 
 
-class SparkBackend(ClosingBackend):
+class SparkBackend(EngineBackend[Cluster]):
     """Works on items in the Python workers of Spark, one item a worker process at a time.
 
     Without ``address`` or ``session`` it starts a session on this machine when the first result is
@@ -76,15 +75,13 @@ class SparkBackend(ClosingBackend):
         _check_cluster(address, session)
         self._workers, self._threads = workers, threads
         self._address, self._given = address, session
-        self._opened: Cluster | None = None
-        self._opening = Lock()  # runs in several threads share what the first of them starts
 
     @property
     def slots(self) -> int:
         """How many items are worked on at the same time: one a Python worker."""
         if self._is_local:
             return self._shape()[0]
-        there = self._cluster().slots()
+        there = self._engine().slots()
         return min(there, self._workers or there)
 
     @property
@@ -92,12 +89,12 @@ class SparkBackend(ClosingBackend):
         """How many CPU threads a Python worker may use for computing."""
         if self._is_local:
             return self._shape()[1]
-        return self._threads or self._cluster().task_cpus()
+        return self._threads or self._engine().task_cpus()
 
     def _results(
         self, function: Callable[[T], R], items: Iterable[T]
     ) -> Generator[R | Lost[T], None, None]:
-        started: SparkMap[T, R] = SparkMap(self._cluster(), function, self._workers)
+        started: SparkMap[T, R] = SparkMap(self._engine(), function, self._workers)
         yield from started.results(items)
 
     @property
@@ -110,15 +107,8 @@ class SparkBackend(ClosingBackend):
         threads = self._threads or (max(1, cpus // self._workers) if self._workers else 1)
         return self._workers or max(1, cpus // threads), threads
 
-    def _forget(self) -> None:
-        self._opened = None
-
-    def _cluster(self) -> Cluster:
-        with self._opening:
-            if self._opened is None:
-                self._opened = Cluster(*self._session(), self._patience)
-                self._owned.callback(self._forget)
-            return self._opened
+    def _open(self) -> Cluster:
+        return Cluster(*self._session(), self._patience)
 
     def _session(self) -> tuple[AnySession, str]:
         """The session, opened where none was given, and what it is called in messages."""

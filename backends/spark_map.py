@@ -12,7 +12,7 @@ from typing import Generic, TypeVar, cast
 
 from py4j.protocol import Py4JNetworkError
 
-from landcover.backends.serialization import Serializer
+from landcover.backends.serialization import Serializer, without_landcover
 from landcover.backends.spark_jobs import MOST_JOBS, Ended, Jobs
 from landcover.backends.spark_sessions import Cluster, gist, unanswered, why_gone
 from landcover.backends.spark_worker import Outcome
@@ -27,7 +27,8 @@ logger = logging.getLogger(__name__)
 # Items of a job at most: all of them travel to each of its tasks.
 _LARGEST_JOB = 256
 
-# How many workers may die under an item, or refuse it; Spark's default (spark.task.maxFailures).
+# How many workers may die under an item in one job, or refuse it; Spark's default
+# (spark.task.maxFailures). What dies in a job of many items has one of its own after that.
 ATTEMPTS = 4
 
 # How often in a row items that workers gave back are offered to all, when none is doing anything.
@@ -246,13 +247,8 @@ def _unfit(one: _Item[T]) -> Lost[T]:
 
 def _explained(error: Exception) -> str:
     said = str(error)
-    if "No module named 'landcover" in said:
-        return (
-            "its workers cannot import landcover: install the same version there, with "
-            "everything that the model needs"
-        )
     gone = isinstance(error, (Py4JNetworkError, OSError)) or unanswered(error)
-    return why_gone(error) if gone else gist(said)
+    return without_landcover(said) or (why_gone(error) if gone else gist(said))
 
 
 def _host(worker: str) -> str:

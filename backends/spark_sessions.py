@@ -96,7 +96,9 @@ class Cluster:
         now = time.monotonic()
         if not self._slots or (classic and now - self._looked > _REFRESH):
             try:
-                self._slots = max(1, _cores(self.session) // self.task_cpus())
+                self._slots = max(
+                    1, _tasks_there(self.session) or _cores(self.session) // self.task_cpus()
+                )
             except Exception as error:
                 raise BackendUnavailable(self.where, why_gone(error)) from error
             self._looked = now
@@ -170,7 +172,11 @@ def connect_session(url: str) -> Iterator[ConnectSession]:
         raise MissingExtra("Spark Connect", "spark", error.name or "grpcio") from error
     # Not the builder: it would make the session everybody's default.
     session = Session(connection=url)
-    _answer(url, lambda: session.version)
+    try:
+        _answer(url, lambda: session.version)
+    except BackendUnavailable:
+        session.client.close()  # without asking the server once more, as stop() would
+        raise
     try:
         yield session
     finally:
@@ -242,10 +248,19 @@ def _worker_python() -> Iterator[None]:
             del os.environ["PYSPARK_PYTHON"]
 
 
+def _tasks_there(session: AnySession) -> int:
+    """How many tasks the executors that are there do at once; 0 where that cannot be seen."""
+    if not isinstance(session, SparkSession):
+        return 0
+    java = session.sparkContext._jsc.sc()
+    profile = java.resourceProfileManager().defaultResourceProfile()
+    return int(java.schedulerBackend().maxNumConcurrentTasks(profile))
+
+
 def _cores(session: AnySession) -> int:
+    """Cores of a cluster, as Spark splits work by itself: spark.default.parallelism may say anything."""
     if isinstance(session, SparkSession):
         return session.sparkContext.defaultParallelism
-    # Over Spark Connect the number of cores shows in how Spark splits a range by itself.
     session.range(1).toArrow()  # a cluster that has just started has its workers after this
     parts = session.range(1_000_000).selectExpr("spark_partition_id() AS part").distinct()
     return parts.count()

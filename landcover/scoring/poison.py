@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from landcover.contracts import Backend, Lost, Task
 from landcover.errors import WorkerUnfit
 from landcover.scoring.model import open_models
+from landcover.scoring.thrift import within_memory
 from landcover.scoring.worker import Job, Report, this_worker
 
 _log = logging.getLogger(__name__)
@@ -29,11 +30,14 @@ class _Trial:
         return f"{self.job}, in search of what ends workers"
 
     def __call__(self, task: Task) -> None:
+        try:
+            within_memory(lambda _: self._scored(task))
+        except MemoryError as error:
+            raise WorkerUnfit(this_worker(), "memory does not suffice") from error
+
+    def _scored(self, task: Task) -> None:
         with open_models().use(self.job.recipe, self.job.threads) as opened:
-            try:
-                self.job.scored(task, opened)
-            except MemoryError as error:
-                raise WorkerUnfit(this_worker(), "memory does not suffice") from error
+            self.job.scored(task, opened)
 
 
 def done_apart(workers: Backend, job: Job, task: Task) -> Report | Lost[Task]:

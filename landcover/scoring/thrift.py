@@ -48,4 +48,9 @@ def within_memory(work: Callable[[bool], R]) -> R:
             )
             spare_memory()
     with _turn:
-        return work(True)
+        try:
+            return work(True)
+        except ModelError as error:
+            if out_of_memory(error):
+                raise MemoryError(str(error)) from error
+            raise

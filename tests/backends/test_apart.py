@@ -32,7 +32,7 @@ def test_an_item_under_which_it_dies_is_lost_and_the_next_has_another_process(
     assert isinstance(lost, Lost)
     assert (lost.item, lost.died) == (7, True) and "ended with code 7" in lost.reason
     [killed] = backend.map(signal.raise_signal, [signal.SIGKILL])
-    assert isinstance(killed, Lost) and "SIGKILL" in killed.reason
+    assert isinstance(killed, Lost) and "signal 9 (Killed)" in killed.reason
     processes = set(backend.map(testing._process, range(3)))
     assert len(processes) == 1 and os.getpid() not in processes
 

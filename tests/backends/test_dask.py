@@ -22,7 +22,7 @@ from landcover.plugins import load_backend
 from landcover.testing import BackendTests
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Scheduler
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -82,6 +82,37 @@ def test_workers_that_join_are_put_to_work(dask_scheduler: str, tmp_path: Path) 
                 seen.add(next(results))
         assert len(seen) == 3
         assert len(list(islice(results, 20))) == 20
+
+
+def test_no_more_workers_are_used_though_others_join_before_anything_is_placed() -> None:
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+        load_backend("dask", client=client, workers=1) as backend,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        processes = thread.submit(set, backend.map(_pid, range(20)))
+        client.sync(_until_queued, client)
+        cluster.scale(3)
+        assert len(processes.result(60)) == 1
+
+
+def test_a_map_that_is_done_does_not_wait_for_workers_that_can_do_more(
+    dask_scheduler: str,
+) -> None:
+    from distributed import Client
+
+    from landcover.backends.dask_tasks import Tasks
+
+    with Client(dask_scheduler, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+        tasks: Tasks[int, int] = Tasks(client, abs, None, patience=1)
+        results = tasks.results(range(12))
+        assert sorted(islice(results, 12)) == list(range(12))
+        tasks._workers.did("tcp://10.0.0.5:8786", dict.fromkeys(client.nthreads(), "no mount"))
+        assert list(results) == []
 
 
 @pytest.fixture
@@ -189,6 +220,18 @@ def test_a_worker_that_fails_what_others_can_do_gets_no_more_items(
     assert caplog.text.count("gets no more items") == 1
     assert "no mount" in caplog.text
     assert len((tmp_path / "refused").read_text()) < 50
+
+
+def test_no_more_workers_are_used_where_one_is_left_out(tmp_path: Path) -> None:
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=4, threads_per_worker=1, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+        load_backend("dask", client=client, workers=2) as backend,
+    ):
+        unfit = partial(_unfit_in_one_process, tmp_path, told=_pid)
+        assert len(set(backend.map(unfit, range(100)))) == 2
 
 
 def test_a_given_client_stays_open(dask_scheduler: str) -> None:
@@ -326,14 +369,18 @@ def _item_after(gate: Path, item: int) -> int:
     return item
 
 
-def _unfit_in_one_process(folder: Path, item: int) -> int:
+def _itself(item: int) -> int:
+    return item
+
+
+def _unfit_in_one_process(folder: Path, item: int, told: Callable[[int], int] = _itself) -> int:
     with suppress(FileExistsError):
         (folder / "unfit").symlink_to(str(os.getpid()))
     if str((folder / "unfit").readlink()) == str(os.getpid()):
         with (folder / "refused").open("a") as file:
             file.write(".")
         raise WorkerUnfit(f"host:{os.getpid()}", "no mount")
-    return item
+    return told(item)
 
 
 async def _until_busy(client: Client) -> str:
@@ -343,6 +390,16 @@ async def _until_busy(client: Client) -> str:
         if busy := [worker for worker, tasks in processing.items() if tasks]:
             return str(busy[0])
         await asyncio.sleep(0.01)
+
+
+async def _until_queued(client: Client) -> None:
+    """Until the scheduler has something to do, and nobody who does it."""
+    while not await client.run_on_scheduler(_waiting, asynchronous=True):
+        await asyncio.sleep(0.01)
+
+
+def _waiting(dask_scheduler: Scheduler) -> int:
+    return len(dask_scheduler.queued) + len(dask_scheduler.unrunnable)
 
 
 async def _until_empty(client: Client) -> None:

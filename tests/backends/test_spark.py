@@ -77,7 +77,8 @@ class TestSparkConnect(SparkTests):
 def test_a_given_session_goes_on() -> None:
     with clusters.spark_session("local[1]"):
         pass  # its Java VM stays, and would keep the settings of the session that started it
-    with clusters.spark_session("local[5]", task__cpus="2") as session:
+    # What its owner wants queries to be split into says nothing of its cores.
+    with clusters.spark_session("local[5]", task__cpus="2", default__parallelism="64") as session:
         whole = load_backend("spark", session=session)
         assert (whole.slots, whole.threads) == (2, 2)
         with load_backend("spark", session=session, workers=1, threads=4) as backend:

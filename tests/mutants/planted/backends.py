@@ -112,13 +112,13 @@ DASK = planted(
     ),
     (
         "a refusal ends the item",
-        "        if others and max(len(one.refusals), one.strays) < _ATTEMPTS:\n",
+        "        if others.items and max(len(one.refusals), one.strays) < _ATTEMPTS:\n",
         "        if False:\n",
     ),
     (
         "the same worker is asked again",
         "others = self._workers.others(one.refusals)",
-        "others = self._workers.fit()",
+        "others = Room(1, self._workers.fit())",
     ),
     ("a process works on several items", "    with _TURN:\n", "    if _TURN:\n"),
     ("who did it is not noted", "            self._workers.did(worker, one.refusals)\n", ""),
@@ -129,8 +129,18 @@ DASK_WORKERS = planted(
     "tests/backends/test_dask.py",
     (
         "more workers than asked for",
-        "        if self._limit is None or len(fit) <= self._limit:\n",
-        "        if True:\n",
+        "        if self._limit is None:\n            most",
+        "        if True:\n            most",
+    ),
+    (
+        "a search is as long as nobody has answered",
+        "self._limit - len(chosen) - searching)",
+        "self._limit - len(chosen))",
+    ),
+    (
+        "what was refused goes to workers that are too many",
+        "        return Room(min(1, len(left)), used or left, search=not used)\n",
+        "        return Room(min(1, len(left)), left)\n",
     ),
     (
         "unfit workers go on",
@@ -213,8 +223,13 @@ DASK_ITEMS = planted(
     ),
     (
         "items are pulled as they come",
-        "islice(remaining, room)]",
-        "islice(remaining, 10 * room)]",
+        "islice(remaining, max(0, wanted))]",
+        "islice(remaining, max(0, 10 * wanted))]",
+    ),
+    (
+        "a map that is done waits for room",
+        "        wanted = max(room.items, idle) - len(waiting)\n",
+        "        wanted = room.items - len(waiting)\n                idle = idle and room.items > 0\n",
     ),
 )
 
@@ -242,8 +257,8 @@ DASK_OTHERS = planted(
     " tests/backends/test_private_clusters.py::test_an_own_dask_cluster_answers_nobody_else",
     (
         "all workers are slots",
-        "addresses(self._client())[: self._workers]",
-        "addresses(self._client())",
+        "addresses(self._engine())[: self._workers]",
+        "addresses(self._engine())",
     ),
     (
         "this process has the settings of its clusters",
@@ -338,7 +353,7 @@ SPARK_SESSIONS = planted(
     ),
     (
         "a task has one CPU",
-        "return self._threads or self._cluster().task_cpus()",
+        "return self._threads or self._engine().task_cpus()",
         "return self._threads or 1",
     ),
 )
@@ -347,7 +362,7 @@ SPARK_CLUSTER = planted(
     "backends/spark_sessions.py",
     "tests/backends/test_spark.py::test_a_given_session_goes_on"
     " tests/backends/test_spark.py::test_a_java_vm_that_dies_ends_the_run_and_not_the_next_whose_own_ends_with_its_block",
-    ("cores are slots", "_cores(self.session) // self.task_cpus()", "_cores(self.session)"),
+    ("what queries are split into are slots", "_tasks_there(self.session) or ", ""),
     (
         "the environment keeps our Python",
         '            del os.environ["PYSPARK_PYTHON"]\n',

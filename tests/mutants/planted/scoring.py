@@ -862,6 +862,23 @@ OUTCOME = planted(
     ),
 )
 
+THRIFT = planted(
+    "landcover/scoring/thrift.py",
+    "tests/scoring/test_thrift.py",
+    (
+        "less memory is never tried",
+        "            if not out_of_memory(error):\n                raise\n            _log",
+        "            raise\n            _log",
+    ),
+    ("what follows takes all memory again", "            spare_memory()\n", ""),
+    (
+        "a runtime without memory is a broken model",
+        "                raise MemoryError(str(error)) from error\n",
+        "                pass\n",
+    ),
+)
+
+
 POISON = planted(
     "landcover/scoring/poison.py",
     "tests/scoring/test_poison.py",
