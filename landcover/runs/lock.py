@@ -97,7 +97,8 @@ def _system_lock(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # one that is left over holds nobody up
+                path.unlink(missing_ok=True)
 
 
 @contextmanager

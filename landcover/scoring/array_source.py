@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ def _write(array: xr.DataArray, path: Path) -> None:
     except FAILURES as error:
         raise OutputError(str(path), f"cannot be written: {cause(error)}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a run that is gone on with sweeps it away
+            temporary.unlink(missing_ok=True)
 
 
 def _check(array: xr.DataArray, path: Path) -> None:

@@ -98,8 +98,9 @@ def azurite(folder: Path, port: int = 0, key: str = KEY) -> Iterator[Azurite]:
             "Azurite is absent: npm install -g azurite, or LANDCOVER_AZURITE=.../azurite-blob"
         )
     port = port or free_port()
-    command = [program, "--silent", "--skipApiVersionCheck", "--disableProductStyleUrl"]
-    command += ["--location", str(folder), "--blobHost", "127.0.0.1", "--blobPort", str(port)]
+    command = [program, "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+    command += ["--disableProductStyleUrl", "--location", str(folder)]
+    command += ["--blobHost", "127.0.0.1", "--blobPort", str(port)]
     told = {**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{key}"}
     with subprocess.Popen(command, cwd=folder, env=told, stdout=subprocess.DEVNULL) as process:
         try:

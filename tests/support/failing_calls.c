@@ -63,6 +63,9 @@ OF_PATH(renameat, (int one, const char *from, int other, const char *to), (one, 
 OF_PATH(link, (const char *from, const char *to), (from, to))
 OF_PATH(linkat, (int one, const char *from, int other, const char *to, int flags), (one, from, other, to, flags))
 OF_PATH(mkdir, (const char *path, mode_t mode), (path, mode))
+OF_PATH(unlink, (const char *path), (path))
+OF_PATH(unlinkat, (int folder, const char *path, int flags), (folder, path, flags))
+OF_PATH(rmdir, (const char *path), (path))
 
 size_t fwrite(const void *from, size_t size, size_t many, FILE *file) {
     REAL(fwrite);
