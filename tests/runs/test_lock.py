@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
@@ -14,7 +15,7 @@ import pytest
 
 from landcover.errors import OutputError
 from landcover.runs.lock import only_run
-from landcover.runs.storage import LOCK, Storage
+from landcover.runs.storage import HOLDER, LOCK, Storage
 
 BEAT = 0.02
 OTHER = b"by process 1 on another #abc "
@@ -48,6 +49,23 @@ def test_a_lock_on_a_file_that_is_there_no_more_is_none(
     monkeypatch.undo()
     with only_run(Storage(str(tmp_path))):
         assert f"by process {os.getpid()} on" in (tmp_path / LOCK).read_text()
+    assert not (tmp_path / LOCK).exists()
+
+
+def test_a_lock_that_cannot_be_removed_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that has come to its end is not called a defect for that."""
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    with only_run(Storage(str(tmp_path))):
+        monkeypatch.setattr(Path, "unlink", refuse)
+    assert (tmp_path / LOCK).exists()
+    monkeypatch.undo()
+    with only_run(Storage(str(tmp_path))) as token:
+        assert (tmp_path / HOLDER).read_text() == token
     assert not (tmp_path / LOCK).exists()
 
 
