@@ -72,6 +72,20 @@ def test_inspect_tells_what_is_in_a_cntk_file(landcover: Any, cntk: Path) -> Non
     assert "only you can tell: classes, resolution" in said.out
 
 
+def test_what_tensorflow_says_of_graphs_that_it_made_itself_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, shared: Path
+) -> None:
+    pytest.importorskip("tensorflow")
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    command = Path(sys.executable).with_name("landcover")
+    path = shared / "cases/models/k01_rescaling_inside.keras"
+    said = subprocess.run(
+        [command, "model", "inspect", path], capture_output=True, text=True, check=True
+    )
+    assert "format    Keras" in said.stdout
+    assert said.stderr == ""
+
+
 def test_inspect_counts_multiply_adds_of_every_layer(landcover: Any, shared: Path) -> None:
     path = shared / "models/public/resnet20_meanimage_159.dnn"
     found = json.loads(landcover("inspect", path, "--json").out)

@@ -37,8 +37,9 @@ def tensorflow(threads: int = 0) -> Any:
     Raises:
         ModuleNotFoundError: it is not installed.
     """
-    # Read when the library is loaded: without them, it prints a dozen lines about the machine.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Read when the library is loaded: without it, it prints a dozen lines about the machine, and
+    # calls graphs that it has frozen itself an error. What does go wrong it raises.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _starting:
         # TensorFlow imports Keras, which then computes with one library until the process ends.
         with chatter_logged(), unless_set(KERAS_BACKEND, "tensorflow"):
