@@ -116,7 +116,9 @@ class Tasks:
             first = next(task.planned()).source
             self.changed = {"tasks": 0, "first": first}
             _log.warning(
-                "inputs have changed since they were scored, such as %s: scored again", first
+                "inputs have changed since they were scored, first in the task that begins with %s: "
+                "what has changed is scored again",
+                first,
             )
         self.changed["tasks"] += 1
 

@@ -77,7 +77,7 @@ def test_an_image_that_was_replaced_by_one_of_the_same_size_is_scored_anew(
     image(images / "3.tif", 103)
     assert (images / "3.tif").stat().st_size == size
     assert again(tmp_path / "run", told) == ({1}, {"tasks": 1, "first": "2.tif"})
-    assert "inputs have changed since they were scored, such as 2.tif" in caplog.text
+    assert "first in the task that begins with 2.tif" in caplog.text
     assert "1 tasks were done again" in caplog.text
     now = landcover.open_run(tmp_path / "run").tiles()
     assert (first["score"] != now["score"]).tolist() == [name == "3.tif" for name in now["tile"]]
