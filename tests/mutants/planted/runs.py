@@ -317,8 +317,8 @@ LOCK = planted(
     ),
     (
         "the lock stays when the run has ended",
-        "            yield\n        finally:\n            path.unlink(missing_ok=True)\n",
-        "            yield\n        finally:\n            pass\n",
+        "                path.unlink(missing_ok=True)\n\n\n@contextmanager",
+        "                pass\n\n\n@contextmanager",
     ),
     ("the holder is not named", "_holder().encode(), 0)", "b'', 0)"),
     (
