@@ -112,7 +112,8 @@ class DaskBackend(EngineBackend[Client]):
     def _results(
         self, function: Callable[[T], R], items: Iterable[T]
     ) -> Generator[R | Lost[T], None, None]:
-        tasks: Tasks[T, R] = Tasks(self._engine(), function, self._workers, self._patience)
+        limit = None if self._starts_cluster else self._workers  # an own cluster has no others
+        tasks: Tasks[T, R] = Tasks(self._engine(), function, limit, self._patience)
         yield from tasks.results(items)
 
     @property
