@@ -36,6 +36,7 @@ class LandClass:
         color: "#rrggbb".
 
     Raises:
+        TypeError: if the code is no whole number, or the name no text.
         ValueError: if the colour is not of the form "#rrggbb" or the code is negative.
     """
 
@@ -44,6 +45,11 @@ class LandClass:
     color: str
 
     def __post_init__(self) -> None:
+        # Files of anyone say them; as an index of an array, true and 2.0 are no numbers.
+        if type(self.code) is not int:
+            raise TypeError(f"class {self.name!r}: code {self.code!r} is no whole number")
+        if not isinstance(self.name, str):
+            raise TypeError(f"class {self.code}: its name {self.name!r} is no text")
         if not _COLOR.fullmatch(self.color):
             raise ValueError(f"class {self.name!r}: colour {self.color!r} is not '#rrggbb'")
         if self.code < 0:
@@ -136,7 +142,13 @@ class Scheme:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Scheme:
-        """Read what :meth:`to_json` wrote."""
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            ConfigError, KeyError, TypeError, ValueError: it did not.
+        """
+        if not isinstance(values["name"], str):
+            raise TypeError(f"the scheme's name {values['name']!r} is no text")
         return cls(values["name"], tuple(LandClass(**item) for item in values["classes"]))
 
 

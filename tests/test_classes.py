@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rasterio
@@ -156,6 +157,28 @@ def test_a_colour_that_is_none_is_refused() -> None:
             LandClass(1, "x", color)
     with pytest.raises(ValueError, match="code -1 is negative"):
         LandClass(-1, "x", "#123456")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"code": 0.02},
+        {"code": 1.0},
+        {"code": True},
+        {"code": "1"},
+        {"code": None},
+        {"name": 5},
+        {"name": None},
+        {"name": ["water"]},
+        {"color": 7},
+    ],
+)
+def test_classes_of_a_file_have_whole_numbers_and_names(change: dict[str, Any]) -> None:
+    good = {"code": 1, "name": "water", "color": "#466b9f"}
+    with pytest.raises((TypeError, ValueError)):
+        Scheme.from_json({"name": "own", "classes": [good | change]})
+    with pytest.raises(TypeError, match="name 5 is no text"):
+        Scheme.from_json({"name": 5, "classes": [good]})
 
 
 def test_thousands_of_classes_have_thousands_of_colours() -> None:

@@ -49,6 +49,8 @@ def as_ours(error: Exception, where: str) -> Exception:
     chain = list(_chain(error))
     status = next((number for one in chain if (number := _status(one)) is not None), None)
     of_store = any(map(_of_library, chain))
+    if isinstance(error, KeyError) and where.startswith("zip://"):  # as Python's own reader says it
+        return FileNotFoundError(errno.ENOENT, "no such file in the archive", where)
     if status in _MISSING or (isinstance(error, FileNotFoundError) and not (status or of_store)):
         return FileNotFoundError(errno.ENOENT, "no such file or folder", where)
     if not (status or of_store or isinstance(error, OSError)):

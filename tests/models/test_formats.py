@@ -11,6 +11,7 @@ import pytest
 from support import networks
 
 from landcover.errors import ModelError
+from landcover.models.formats import hdf5
 from landcover.models.formats.detection import detect
 
 CNTK = Path(__file__).parents[1] / "data" / "cntk"
@@ -157,6 +158,25 @@ def test_what_is_no_model_is_refused(content: bytes, reason: str, tmp_path: Path
     path.write_bytes(content)
     with pytest.raises(ModelError, match=reason):
         detect(path)
+
+
+def test_hdf5_that_goes_on_behind_its_end_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "net.h5"
+    file.write_bytes(hdf5.MAGIC)
+    os.truncate(file, 50 * 2**30)
+    with pytest.raises(
+        ModelError, match=r"has 53,687,091,200 bytes, and says that it ends after 0"
+    ):
+        detect(file)
+
+
+def test_more_bytes_than_any_network_has_are_not_read(tmp_path: Path) -> None:
+    file, size = tmp_path / "net.h5", 2**34 + 1
+    widths = bytes([0, 0, 0, 0, 0, 8, 8, 0])  # behind the magic, of a superblock of version 0
+    file.write_bytes((hdf5.MAGIC + widths).ljust(40, b"\0") + size.to_bytes(8, "little"))
+    os.truncate(file, size)
+    with pytest.raises(ModelError, match=r"has 17,179,869,185 bytes; the most is 17,179,869,184"):
+        detect(file)
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:

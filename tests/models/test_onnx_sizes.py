@@ -16,6 +16,7 @@ from landcover.config import ModelSettings
 from landcover.errors import ModelError
 from landcover.models.formats.detection import detect
 from landcover.models.formats.onnx_file import read_onnx
+from landcover.models.graph_analysis.onnx_layers import shapes_of
 from landcover.models.recipe import make_recipe
 
 Nodes = list[onnx.NodeProto]
@@ -307,3 +308,16 @@ def test_sizes_that_follow_the_window_step_by_step_are_read(tmp_path: Path) -> N
     path = saved(tmp_path / "net.onnx", nodes, held, ("n", 3, "h", "w"))
     recipe = make_recipe(ModelSettings(path=str(path), input_size=16, **TOLD))
     assert recipe.classes == ("0", "1", "2")
+
+
+def test_the_shapes_of_long_lists_are_told_without_noting_each_number(tmp_path: Path) -> None:
+    nodes = [
+        node("RandomUniform", [], ["drawn"], shape=[2**40]),
+        node("Cast", ["drawn"], ["whole"], to=TensorProto.INT64),
+        node("Cast", ["whole"], ["list"], to=TensorProto.FLOAT),
+        *added("list"),
+    ]
+    model = onnx.load(saved(tmp_path / "net.onnx", nodes))
+    shapes = shapes_of(model, {"x": (1, 3, 8, 8)})
+    assert shapes["list"] == (2**40,)
+    assert shapes["features"] == (1, 3, 8, 8)

@@ -65,6 +65,13 @@ def test_what_is_no_mapping_in_json_is_one_sentence(text: str, tmp_path: Path) -
         RunDirectory.open(str(tmp_path))
 
 
+@pytest.mark.parametrize("code", [0.02, True, "0"])
+def test_codes_that_are_no_whole_numbers_are_no_classes(code: Any, tmp_path: Path) -> None:
+    classes = {**CLASSES, "classes": [{"code": code, "name": "water", "color": "#466b9f"}]}
+    with pytest.raises(OutputError, match=r"run\.json.*its classes cannot be read.*whole number"):
+        _opened(tmp_path, classes=classes)
+
+
 def test_keys_that_nothing_reads_stay(tmp_path: Path) -> None:
     assert _opened(tmp_path, status="done", theirs=[1, None])["theirs"] == [1, None]
 

@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias, get_args
 from landcover.errors import ModelError
 from landcover.models.formats import checkpoints, hdf5, protobuf_kinds
 from landcover.models.formats.onnx_file import weight_files
+from landcover.models.formats.sizes import check_bytes
 from landcover.small_files import ZIP_FAILURES
 
 Format: TypeAlias = Literal[
@@ -98,9 +99,15 @@ def detect(path: Path, shown: str | None = None) -> ModelFile:
         shown: the name of the model in messages; default: the path.
 
     Raises:
-        ModelError: it is absent, empty, cut short, not a model, or of a format that is not read.
+        ModelError: it is absent, empty, cut short, not a model, of a format that is not read, or of
+            more bytes than any network for images has.
     """
-    shown = shown or str(path)
+    found = _detected(path, shown or str(path))
+    check_bytes(sum(file.stat().st_size for file in found.files), shown or str(path))
+    return found
+
+
+def _detected(path: Path, shown: str) -> ModelFile:
     prefix = checkpoints.prefix_of(path)
     if prefix is not None:
         return ModelFile(prefix, "tf1-checkpoint", checkpoints.files_of(prefix, shown))

@@ -11,18 +11,25 @@ from landcover.errors import ModelError
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
+# Bytes behind the end that a file states: some programs fill its last block up.
+_MOST_BEHIND = 2**20
+
 
 def check_whole(data: mmap.mmap, shown: str) -> None:
     """Compare the length that the superblock states with that of the file.
 
     Raises:
-        ModelError: the file is shorter.
+        ModelError: the file is shorter, or goes on behind its end.
     """
     stated = _stated_length(data)
     if stated is None or stated > len(data):
         needed = f"of {stated} bytes " if stated else ""
         raise ModelError(
             shown, f"is cut short: the file {needed}holds only {len(data)}: copy it again"
+        )
+    if len(data) > stated + _MOST_BEHIND:
+        raise ModelError(
+            shown, f"has {len(data):,} bytes, and says that it ends after {stated:,}: copy it again"
         )
 
 

@@ -64,8 +64,7 @@ def told_of(model: onnx.ModelProto) -> Told:
     skeleton = skeleton_of(model)
     if model.functions:
         skeleton = inliner.inline_local_functions(skeleton)
-    _hide_long_ranges(skeleton)
-    _hide_long_lists(skeleton)
+    hide_long_ones(skeleton)
     values: dict[str, Array] = {}
     for _ in range(_ROUNDS):
         inferred = shape_inference.infer_shapes(skeleton, data_prop=True)
@@ -120,6 +119,17 @@ def range_length(node: onnx.NodeProto, values: Mapping[str, Array]) -> int:
     first, last, by = (float(np.asarray(array).reshape(-1)[0]) for array in given)
     count = abs((last - first) / by) if by else 1.0
     return int(count) if np.isfinite(count) else 2**63
+
+
+def hide_long_ones(model: onnx.ModelProto) -> None:
+    """Keep the inference of values from working through ranges and lists of any length, number by number.
+
+    Args:
+        model: without weights; what makes or takes them becomes operations that the inference does not
+            know, whose results it is told the shapes of.
+    """
+    _hide_long_ranges(model)
+    _hide_long_lists(model)
 
 
 def _hide_long_ranges(model: onnx.ModelProto) -> None:

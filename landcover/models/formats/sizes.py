@@ -14,6 +14,9 @@ Extents: TypeAlias = tuple[int | None, ...]
 MOST_NUMBERS: Final = 2**27
 """Numbers in one weight: half a gigabyte of float32, 11,585 x 11,585 pixels of one band."""
 
+MOST_BYTES: Final = 2**34
+"""Bytes of all files of a network, each of which is read when it is opened: four billion float32."""
+
 MOST_READ: Final = 2**26
 """Numbers that a file says it reads at once: 64 images of 3 bands and 591 x 591 pixels."""
 
@@ -45,6 +48,19 @@ def most_numbers(read: int, weight: int) -> int:
         weight: numbers of its largest weight.
     """
     return min(max(_LEAST, _PER_READ * read, _PER_WEIGHT * weight), _MOST_RESULT)
+
+
+def check_bytes(total: int, shown: str) -> None:
+    """Refuse files that it would take minutes to read.
+
+    Raises:
+        ModelError: naming how many bytes they have, and the most that there may be.
+    """
+    if total > MOST_BYTES:
+        raise ModelError(
+            shown,
+            f"has {total:,} bytes; the most is {MOST_BYTES:,}: no network for images has more",
+        )
 
 
 def check_size(numbers: int, what: str, shown: str, most: int = MOST_NUMBERS) -> None:

@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
+from landcover.models.formats.onnx_skeleton import skeleton_of
+from landcover.models.formats.onnx_values import hide_long_ones
 from landcover.models.preprocessing.specification import Shape
 
 _REAL = {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16}
@@ -70,16 +72,14 @@ def shapes_of(
         model: left as it is.
         window: the shape of every input, without free extents.
     """
-    fixed = onnx.ModelProto()
-    fixed.CopyFrom(model)
+    fixed = skeleton_of(model)
     for value in fixed.graph.input:
         if value.name in window:
             for dim, extent in zip(
                 value.type.tensor_type.shape.dim, window[value.name], strict=True
             ):
                 dim.dim_value = extent
-    for value in fixed.graph.output:  # stated for any batch
-        value.type.tensor_type.ClearField("shape")
+    hide_long_ones(fixed)
     inferred = shape_inference.infer_shapes(fixed, data_prop=True).graph
     values = [*inferred.input, *inferred.value_info, *inferred.output]
     shapes = {v.name: s for v in values if (s := _extents(v)) is not None}
