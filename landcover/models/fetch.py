@@ -66,7 +66,7 @@ def read_text(path: str) -> str | None:
         if "://" not in path:
             return read_regular(path).decode("utf-8")
         files, inside = file_system(path)
-        content: bytes = files.cat_file(inside, start=0, end=MOST_BYTES + 1)
+        content = files.head(inside, MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             reason = f"has more than the {MOST_BYTES:,} bytes of such a file"
             raise OSError(errno.EFBIG, reason)

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 MOST_ROWS: Final = 1_000_000
 """Of a part, or of a row group of a larger file: as many tiles as ``source.task`` allows."""
-# Of a row group, written out; values of lists are counted one by one.
-_MOST_BYTES: Final = 2**29
-_MOST_VALUES: Final = 2**26
+MOST_VALUES: Final = 2**26
+"""Of lists, in a row group."""
+_MOST_BYTES: Final = 2**29  # of a row group, written out
 # What libraries say of the columns in the metadata, which is not taken for granted.
 _OF_LIBRARIES: Final = (b"ARROW:schema", b"pandas")
 
@@ -136,7 +136,7 @@ def check_sizes(file: pq.ParquetFile) -> None:
     file.scan_contents([*lists.values()])
     for group in map(said.row_group, range(said.num_row_groups)):
         values = sum(group.column(place).num_values for place in lists)
-        if not 0 <= values <= _MOST_VALUES:
+        if not 0 <= values <= MOST_VALUES:
             raise ValueError(f"it has {values:,} values of lists at once, too many")
 
 

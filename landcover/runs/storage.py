@@ -175,11 +175,10 @@ class Storage:
         """
         if self.local is not None:
             return read_regular(self.local / name, most)
-        content: bytes = self._filesystem.cat_file(self._key(name))
+        # One more shows that there are more, without another request and without fetching all of them.
+        content = self._filesystem.head(self._key(name), most + 1)
         if len(content) > most:
-            raise OSError(
-                errno.EFBIG, f"has {len(content):,} bytes, more than {most:,}", self.where(name)
-            )
+            raise OSError(errno.EFBIG, f"has more than {most:,} bytes", self.where(name))
         return content
 
     @contextmanager

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -29,6 +30,7 @@ from landcover.scoring.plan import (
     GPU_TILES_PER_SECOND,
     TASK_SECONDS,
     as_written,
+    check_task_size,
     make_source,
     recorded_task_size,
     shared_region,
@@ -176,15 +178,17 @@ def _task_tiles(
 ) -> int:
     """Tiles a task: as in the run that is gone on with, as told, or by the speed of the model."""
     size = recorded_task_size(config.output.path) or config.source.task
+    held = config.output.probabilities
     if size is not None:
-        return size
+        return check_task_size(size, recipe, held)
+    sized = partial(task_size, slots=pool.slots, seconds=seconds, probabilities=held)
     if own is not recipe and expects_gpu(recipe.device, recipe.runtime):
-        return task_size(recipe, planned, GPU_TILES_PER_SECOND, pool.slots, seconds)
+        return sized(recipe, planned, GPU_TILES_PER_SECOND)
     known = remembered_tuning(own, pool.threads) if own.device == "cpu" else None
     if known is None:
         with open_models().use(own, pool.threads) as opened:
             known = opened.tuning()
-    return task_size(recipe, planned, known.tiles_per_second, pool.slots, seconds)
+    return sized(recipe, planned, known.tiles_per_second)
 
 
 def _precision(recipe: Recipe, job: Job, source: Source) -> dict[str, Any]:

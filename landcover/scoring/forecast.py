@@ -88,7 +88,9 @@ def forecast(
     workers, speed = max(1, len(said["workers"])), found.speed.tiles_per_second
     whole = found.tiles >= tiles  # the run came to its end
     taken = found.speed.startup + tiles / speed + _afterwards(source, recipe)
-    each = config.source.task or task_size(recipe, tiles, speed / workers, 2 * workers)
+    each = config.source.task or task_size(
+        recipe, tiles, speed / workers, 2 * workers, probabilities=config.output.probabilities
+    )
     return Forecast(
         inputs=tiles if isinstance(source, ImageSource) else sum(1 for _ in source.scenes()),
         tiles=tiles,

@@ -12,6 +12,7 @@ from landcover.errors import ConfigError, OutputError
 from landcover.models.recipe import Recipe
 from landcover.runs.directory import RunDirectory
 from landcover.runs.maps.maker import Overlap
+from landcover.runs.plain_parquet import MOST_ROWS, MOST_VALUES
 from landcover.tiles.grid import Size, Tiling, spacing
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource
@@ -63,6 +64,8 @@ def task_size(
     tiles_per_second: float,
     slots: int,
     seconds: float = TASK_SECONDS,
+    *,
+    probabilities: bool = False,
 ) -> int:
     """How many tiles a task should have.
 
@@ -72,16 +75,35 @@ def task_size(
         tiles_per_second: what one worker labels.
         slots: tasks that are worked on at the same time.
         seconds: that a task takes where there are enough tiles.
+        probabilities: whether tables hold those of all classes.
     """
     fair = count / (_TASKS_A_SLOT * slots)
     wanted = max(
         min(seconds * tiles_per_second, fair), min(_LEAST_SECONDS, seconds) * tiles_per_second
     )
-    most = _MOST_TILES
+    most = min(_MOST_TILES, _most_tiles(recipe, probabilities))
     if recipe.output == "pixel":
         core = Size(*recipe.input_size).less(recipe.halo)
         most = min(most, _MOST_PIXELS // (core.rows * core.cols))
     return max(1, min(most, round(wanted)))
+
+
+def check_task_size(size: int, recipe: Recipe, probabilities: bool) -> int:
+    """A number of tiles that somebody wants a task to have, where a part can hold them.
+
+    Raises:
+        ConfigError: its table would be larger than any that is read.
+    """
+    most = _most_tiles(recipe, probabilities)
+    if size > most:
+        held = f" with {len(recipe.classes):,} probabilities each" if probabilities else ""
+        reason = f"task: a part holds at most {most:,} tiles{held}, not {size:,}"
+        raise ConfigError([f"{reason}: set a smaller one, or leave it out"], "source")
+    return size
+
+
+def _most_tiles(recipe: Recipe, probabilities: bool) -> int:
+    return min(MOST_ROWS, MOST_VALUES // len(recipe.classes)) if probabilities else MOST_ROWS
 
 
 def as_written(settings: SourceSettings, recipe: Recipe) -> Recipe:

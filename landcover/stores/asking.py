@@ -6,6 +6,7 @@ import io
 import logging
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from landcover.errors import StoreError
@@ -86,6 +87,25 @@ class Store:
             return bool(self.info(path)["type"] == "directory")
         except FileNotFoundError:
             return False
+
+    def head(self, path: str, most: int) -> bytes:
+        """What a file begins with.
+
+        Args:
+            path: of the file.
+            most: bytes of it; a server that knows no ranges sends all of it.
+
+        Raises:
+            FileNotFoundError: there is none.
+            StoreError: the store fails.
+        """
+        try:
+            content: bytes = self.cat_file(path, start=0, end=most)
+        except StoreError as error:
+            if error.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise
+            return b""  # of no bytes, not even the first can be had
+        return content[:most]
 
     def open(self, path: str) -> io.BufferedReader:
         """A file to read from at any place; a request brings at least 64 KiB."""

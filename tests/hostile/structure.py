@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import math
 import random
 import struct
 import zipfile
@@ -16,6 +17,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+import h5py
 import pyarrow as pa
 import pyarrow.parquet as pq
 from google.protobuf.descriptor import FieldDescriptor
@@ -159,6 +161,50 @@ def keras(content: bytes, draw: random.Random) -> bytes:
         for name, inner in members.items():
             archive.writestr(name, inner)
     return held.getvalue()
+
+
+def keras_hdf5(content: bytes, draw: random.Random) -> bytes:
+    """A Keras model in HDF5 with its description changed, its weights, or bytes anywhere."""
+    if draw.random() < 0.1:
+        return mutated(content, draw.randrange(2**30))
+    held = io.BytesIO(content)
+    with h5py.File(held, "r+") as stream:
+        if draw.random() < 0.75:
+            told = json.loads(stream.attrs["model_config"])
+            stream.attrs["model_config"] = json.dumps(tree(told, draw)).encode()
+        else:
+            _change_hdf5(stream, draw)
+    return held.getvalue()
+
+
+def _change_hdf5(stream: h5py.File, draw: random.Random) -> None:
+    """Take out, link, retype or resize a group or dataset, or change an attribute of one."""
+    names: list[str] = []
+    stream.visit(names.append)
+    name = draw.choice(names)
+    parent, _, own = name.rpartition("/")
+    match draw.randrange(6):
+        case 0:
+            del stream[name]
+        case 1:
+            del stream[name]
+            stream[name] = h5py.SoftLink(draw.choice(("/", f"/{name}", f"/{draw.choice(names)}")))
+        case 2:
+            del stream[name]
+            stream[name] = h5py.ExternalLink(draw.choice(("net.h5", "../../x", "/dev/zero")), "/")
+        case 3:
+            del stream[name]
+            shape = draw.choice(((), (0,), (1,), (3, 3, 3, 4), (2**20, 2**20), (2**40,)))
+            kind = draw.choice(("f4", "f8", "i1", "i8", "S8", "c8", h5py.string_dtype()))
+            stream.create_dataset(name, shape, kind, chunks=math.prod(shape) > 2**20 or None)
+        case 4:
+            stream[parent or "/"].move(own, draw.choice(("x", "0", "\u202e", "x" * 5000)))
+        case _:
+            several = [one for one in (stream, *map(stream.get, names)) if one.attrs]
+            holder = draw.choice(several).attrs
+            key = draw.choice(sorted(holder))
+            value = any_value(draw, 0)
+            holder[key] = draw.choice((0, [b"x"] * 3, str(value).replace("\0", ""), b"\xff\xfe"))
 
 
 def tiff(content: bytes, draw: random.Random) -> bytes:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from hostile.trying import NEED_TENSORFLOW
+
 _QUICK = ["onnx", "onnx in openvino", "geotiff", "png", "jpeg", "parquet", "run.json"]
 
 
@@ -16,6 +18,7 @@ _QUICK = ["onnx", "onnx in openvino", "geotiff", "png", "jpeg", "parquet", "run.
     ("kinds", "count", "first"),
     [
         (_QUICK, 40, 1_000_000),  # others than those that make hostile begins with
+        ([*NEED_TENSORFLOW], 20, 1_000_000),
         (["parquet"], 1, 2747),  # what it says of a list contradicts itself: this ended the process
     ],
 )

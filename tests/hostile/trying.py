@@ -120,6 +120,7 @@ KINDS: dict[str, Kind] = {
     "onnx": Kind("colours.onnx", _onnx, lambda: _model("colours.onnx", "onnxruntime")),
     "onnx in openvino": Kind("colours.onnx", _onnx, lambda: _model("colours.onnx", "openvino")),
     "keras": Kind("net.keras", structure.keras, lambda: _model("net.keras", "tensorflow")),
+    "keras in hdf5": Kind("net.h5", structure.keras_hdf5, lambda: _model("net.h5", "tensorflow")),
     "savedmodel": Kind("saved/saved_model.pb", _saved_model, lambda: _model("saved", "tensorflow")),
     "frozen graph": Kind("net.pb", _graph, lambda: _model("net.pb", "tensorflow")),
     "geotiff": Kind("scene.tif", structure.tiff, _rasters),
@@ -129,7 +130,7 @@ KINDS: dict[str, Kind] = {
     "parquet": Kind("run/tiles/part-000000.parquet", structure.parquet, _run),
     "run.json": Kind("run/run.json", _json, _run),
 }
-NEED_TENSORFLOW = ("keras", "savedmodel", "frozen graph")
+NEED_TENSORFLOW = ("keras", "keras in hdf5", "savedmodel", "frozen graph")
 """Kinds that import TensorFlow."""
 
 
@@ -149,6 +150,7 @@ def prepared(folder: Path, kinds: list[str]) -> None:
         layers = [keras.layers.Conv2D(4, 3), keras.layers.ReLU(), keras.layers.GlobalMaxPool2D()]
         net = keras.Sequential([keras.Input((32, 32, 3)), *layers, keras.layers.Dense(4)])
         net.save(folder / "net.keras")
+        net.save(folder / "net.h5")
         net.export(folder / "saved", verbose=False)
         _freeze(folder / "net.pb")
         os._exit(0)

@@ -88,7 +88,7 @@ def _slow_on_one_host(folder: Path, job: Job, task: ImageTask) -> Report:
     (folder / f"late-{task.index}").touch()
 
     def torn(paths: Any) -> Any:
-        return [Unreachable("cannot be read: it was just there", True), *fetch(paths)[1:]]
+        return [Unreachable("cannot be read: it was just there", True), *fetch(paths[1:])]
 
     source.fetch = torn
     return job(task)

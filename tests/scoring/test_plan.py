@@ -16,7 +16,14 @@ from landcover.config import ModelSettings, SourceSettings, load_config
 from landcover.errors import ConfigError
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.runs.maps.maker import Overlap
-from landcover.scoring.plan import as_written, make_source, model_settings, tell_hidden
+from landcover.scoring.plan import (
+    as_written,
+    check_task_size,
+    make_source,
+    model_settings,
+    task_size,
+    tell_hidden,
+)
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +148,18 @@ def test_it_is_said_of_scenes_over_one_another_which_one_the_map_shows(
     [centre] = said("centre")
     assert centre.startswith("d2020: shows the place that d2018 shows: each scene")
     assert said("newest", date={"pattern": r"d(?P<date>\d{4})"}) == []
+
+
+def test_a_task_has_no_more_probabilities_than_a_part_is_read_with(tile_recipe: Recipe) -> None:
+    many = replace(tile_recipe, classes=tuple(map(str, range(20_000))))
+    told = {"count": 10**7, "tiles_per_second": 1e6, "slots": 1}
+    assert task_size(many, **told) == 8192
+    assert task_size(many, **told, probabilities=True) == 3355  # 2^26 numbers
+    assert check_task_size(3355, many, probabilities=True) == 3355
+    assert check_task_size(1_000_000, many, probabilities=False) == 1_000_000
+    with pytest.raises(
+        ConfigError, match=r"at most 3,355 tiles with 20,000 probabilities each, not 3,356"
+    ):
+        check_task_size(3356, many, probabilities=True)
+    with pytest.raises(ConfigError, match=r"at most 1,000,000 tiles, not 1,000,001"):
+        check_task_size(1_000_001, many, probabilities=False)

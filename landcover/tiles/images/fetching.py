@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from landcover.errors import SourceError, StoreError
@@ -23,41 +23,48 @@ class Unreachable(Exception):
         return self.reason
 
 
-# Images that are tiles have some hundred kilobytes.
-_MOST_BYTES = 2**31
-
 Content: TypeAlias = bytes | Unreachable
 
+# Of an image that is read whole, by several threads at the same time: the most pixels that one may
+# have, in four bands.
+_MOST_BYTES = 2**28
+# Images that are tiles have some hundred kilobytes; larger ones are fetched by themselves.
+_SMALL = 2**20
 
-def fetch(paths: Sequence[str]) -> list[Content]:
-    """Read files whole; remote ones at the same time, where their file system can do that.
+
+def fetch(paths: Sequence[str]) -> Iterator[Content]:
+    """Read files whole; small remote ones at the same time, where their file system can do that.
 
     Args:
         paths: local paths, or URLs of one file system.
 
-    Returns:
-        the bytes of each file, or why they could not be had, in the order of the paths.
+    Yields:
+        the bytes of each file, or why they could not be had, in the order of the paths; large ones are
+        read when it is their turn.
     """
     if not paths or not is_remote(paths[0]):
-        return [_local(path) for path in paths]
+        yield from map(_local, paths)
+        return
     try:
         system, _ = file_system(paths[0])
         inside = [system._strip_protocol(path) for path in paths]
-        found = system.cat(inside, on_error="return")
+        found = system.cat_ranges(inside, 0, _SMALL + 1, on_error="return")
     except (OSError, SourceError) as error:
-        return [_unreachable(error)] * len(paths)
-    return [
-        part if isinstance(part, bytes) else _again(system, path)
-        for path, part in ((path, found.get(path)) for path in inside)
-    ]
+        yield from [_unreachable(error)] * len(paths)
+        return
+    for path, part in zip(inside, found, strict=True):
+        small = isinstance(part, bytes) and len(part) <= _SMALL
+        yield part if small else _alone(system, path)
 
 
-def _again(system: Store, path: str) -> Content:
+def _alone(system: Store, path: str) -> Content:
     """Ask for a file by itself, as often as may help."""
     try:
-        content: bytes = system.cat_file(path)
+        content = system.head(path, _MOST_BYTES + 1)
     except OSError as error:
         return _unreachable(error)
+    if len(content) > _MOST_BYTES:
+        return Unreachable(f"has more than the {_MOST_BYTES:,} bytes of an image", False)
     return content
 
 

@@ -284,9 +284,9 @@ def _strip(images: list[_Image], expected: Expected) -> Strip:
     tiles: list[Tile] = []
     failures: list[Failure] = []
     pixels = buffers.empty((len(images), *expected.shape), expected.dtype)
-    contents = fetch([image.path for image in images])
-    fetched = perf_counter()
-    for image, content in zip(images, contents, strict=True):
+    decoding = 0.0
+    for image, content in zip(images, fetch([image.path for image in images]), strict=True):
+        fetched = perf_counter()
         try:
             pixels[len(tiles)] = decode(content, expected)
             tiles.append(image.tile)
@@ -294,8 +294,9 @@ def _strip(images: list[_Image], expected: Expected) -> Strip:
             failures.append(Failure(image.tile, str(error), retryable=False))
         except Unreachable as error:
             failures.append(Failure(image.tile, str(error), error.retryable, True))
-    end = perf_counter()
-    return Strip(tiles, pixels[: len(tiles)], None, failures, 0, end - start, end - fetched)
+        decoding += perf_counter() - fetched
+    taken = perf_counter() - start
+    return Strip(tiles, pixels[: len(tiles)], None, failures, 0, taken, decoding)
 
 
 def _check_labels(folders: Collection[str], known: Scheme) -> None:

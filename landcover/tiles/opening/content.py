@@ -69,7 +69,7 @@ def text_of(file: str, most: int) -> bytes:
     if not is_remote(file):
         return read_regular(file, most)
     system, path = file_system(file)
-    content: bytes = system.cat_file(path, start=0, end=most + 1)
+    content = system.head(path, most + 1)
     if len(content) > most:
         raise Refused(f"{file} has more than the {most:,} bytes of such a file")
     return content
@@ -94,7 +94,7 @@ def head_of(file: str) -> bytes | None:
 def _remote_head(file: str) -> bytes | None:
     system, path = file_system(file)
     try:
-        return bytes(system.cat_file(path, start=0, end=HEAD))
+        return system.head(path, HEAD)
     except FileNotFoundError:
         return None
     except StoreError as error:

@@ -186,13 +186,18 @@ FETCHING = planted(
     ),
     (
         "a missing file stops the others",
-        'system.cat(inside, on_error="return")',
-        'system.cat(inside, on_error="raise")',
+        'system.cat_ranges(inside, 0, _SMALL + 1, on_error="return")',
+        'system.cat_ranges(inside, 0, _SMALL + 1, on_error="raise")',
     ),
     (
         "contents in another order",
-        "found.get(path)) for path in inside)",
-        "found.get(path)) for path in sorted(inside, reverse=True))",
+        "zip(inside, found, strict=True)",
+        "zip(inside, reversed(found), strict=True)",
+    ),
+    (
+        "large images are cut",
+        "small = isinstance(part, bytes) and len(part) <= _SMALL",
+        "small = isinstance(part, bytes)",
     ),
 )
 

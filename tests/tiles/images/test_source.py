@@ -307,6 +307,28 @@ def test_a_remote_image_that_vanished_fails_alone(remote: str) -> None:
     assert len(strip.tiles) == 4
 
 
+def test_a_large_remote_image_is_fetched_by_itself(tmp_path: Path) -> None:
+    noise = np.random.default_rng(5).integers(0, 256, (3, 700, 700), np.uint8)
+    large = save(tmp_path / "a.png", noise)
+    assert large.stat().st_size > 2**20
+    save(tmp_path / "b.png", noise[:, :650, :650])
+    system = fsspec.filesystem("memory")
+    system.put(str(tmp_path), "/large", recursive=True)
+    here, there = (source(place, tile=700, resize="pad") for place in (tmp_path, "memory://large"))
+    assert all((a == b).all() for a, b in zip(scored(there)[1], scored(here)[1], strict=True))
+    assert len(scored(there)[1]) == 2
+    system.rm("/large", recursive=True)
+
+
+def test_an_image_of_more_bytes_than_any_has_is_not_read(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", imagery(3, 20, 20))
+    (tmp_path / "b.png").touch()
+    os.truncate(tmp_path / "b.png", 2**28 + 1)
+    tiles, _, [failure] = scored(source(tmp_path))
+    assert [tile.tile for tile in tiles] == ["a.png"]
+    assert "has 268,435,457 bytes" in failure.reason and not failure.retryable
+
+
 def test_images_of_two_places_are_refused(folder: Path, remote: str) -> None:
     with pytest.raises(SourceError, match="lies elsewhere than the other images"):
         source(folder, remote)
