@@ -33,14 +33,16 @@ with missing("openvino_telemetry"):
     from openvino import opset8 as operations
 
 FAILURES = (
-    RuntimeError,
+    *(RuntimeError, IndexError, OverflowError, ValueError),
     frontend.GeneralFailure,
     frontend.InitializationFailure,
     frontend.NotImplementedFailure,
     frontend.OpConversionFailure,
     frontend.OpValidationFailure,
 )
-"""What OpenVINO raises where it cannot read, change or compile a network; they have no root in common."""
+"""What OpenVINO raises where it cannot read, change or compile a network; they have no root in common.
+
+The first are what pybind11 makes of the errors of C++ (``map::at``)."""
 
 
 def named_alike(network: openvino.Model) -> openvino.Model:

@@ -54,6 +54,15 @@ def test_an_operation_that_openvino_does_not_know_is_a_sentence(tmp_path: Path) 
         make_recipe(ModelSettings(path=str(tmp_path / "net.onnx"), runtime="openvino"))
 
 
+def test_an_input_of_no_type_is_a_sentence(tmp_path: Path) -> None:
+    model = network(pixel=False, halo=0, size=32)
+    model.graph.input[0].type.tensor_type.ClearField("elem_type")
+    onnx.save(model, tmp_path / "net.onnx")
+    (tmp_path / "net.yaml").write_text(SIDECAR)
+    with pytest.raises(ModelError, match=r"its input is of type \w+: pixels are none"):
+        make_recipe(ModelSettings(path=str(tmp_path / "net.onnx"), runtime="openvino"))
+
+
 def test_what_openvino_cannot_put_into_words_is_a_sentence_too(tmp_path: Path) -> None:
     model = network(pixel=False, halo=0, size=32)
     model.graph.node[0].op_type = "Nonesuch"

@@ -142,7 +142,7 @@ def _told(shown: str) -> Iterator[None]:
     """Failures of the libraries, as a sentence about the model."""
     try:
         yield
-    except (*FAILURES, nncf.InternalError, nncf.UnsupportedModelError, ValueError) as error:
+    except (*FAILURES, nncf.InternalError, nncf.UnsupportedModelError) as error:
         reason = f"cannot be quantized ({' '.join(str(error).split())[:200]}): set model.precision to f32"
         raise ModelError(shown, reason) from error
 

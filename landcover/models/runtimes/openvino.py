@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import onnx
 
-from landcover.errors import ModelError
+from landcover.errors import LandcoverError, ModelError
 from landcover.models.cache import cached, own_folder
 from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.cropping.crop import Arithmetic, cropped
@@ -180,10 +180,9 @@ class OpenvinoGraph:
         shapes = [_shape(output) for output in model.outputs]
         likely = likely_outputs([None if s is None else len(s) for s in shapes])
         self._head = choose_head([o.any_name for o in model.outputs], head, shown, likely)
-        dtype = model.inputs[0].element_type.to_dtype()
         self.signature = Signature(
             _shape(model.inputs[0]) or (),
-            str(np.dtype(dtype)),
+            _dtype(model.inputs[0], shown),
             channels_last=kind == "tf",
             order=_order(path) if kind == "onnx" else None,
         )
@@ -238,6 +237,8 @@ class OpenvinoGraph:
                 model = with_steps(model, self._head, self.signature, steps, dtype)
             check_results(model, self._shown)
             return _Requests(self._core.compile_model(model, "CPU", settings), self._streams)
+        except LandcoverError:
+            raise
         except FAILURES as error:
             raise self._refusal(error) from error
 
@@ -290,7 +291,8 @@ class OpenvinoGraph:
         lines = [line.strip() for line in str(error).splitlines()]
         told = [x for x in lines if x and not x.startswith(_PLACES)]
         other = "onnxruntime" if self._kind == "onnx" else "tensorflow"
-        reason = f"OpenVINO does not run it: {told[0] if told else lines[0]}"
+        said = next(iter([*told, *lines]), type(error).__name__)
+        reason = f"OpenVINO does not run it: {said}"
         return ModelError(self._shown, f"{reason}; set model.runtime to {other}")
 
 
@@ -423,6 +425,19 @@ def _facts(model: openvino.Model, head: int) -> Facts:
         extent = node.input(0).get_partial_shape()[node.get_axis()]
         ending = replace(ending, classes=None if extent.is_dynamic else extent.get_length())
     return replace(found, ending=ending)
+
+
+def _dtype(port: Any, shown: str) -> str:
+    """What the numbers of an input are, in NumPy's word.
+
+    Raises:
+        ModelError: no numbers that NumPy knows: the file leaves them open, or means texts.
+    """
+    try:
+        return str(np.dtype(port.element_type.to_dtype()))
+    except FAILURES:
+        reason = f"its input is of type {port.element_type.get_type_name()}: pixels are none"
+        raise ModelError(shown, reason) from None
 
 
 def _shape(port: Any) -> Shape | None:
