@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 from weakref import WeakSet
 
+from landcover.backends.options import check_counts, check_seconds
 from landcover.contracts import Lost
 
 T = TypeVar("T")
@@ -52,23 +53,63 @@ class ClosingBackend(ABC):
 
 
 class EngineBackend(ClosingBackend, Generic[E]):
-    """A backend whose maps share an engine, which is started or reached when it is first used."""
+    """A backend whose maps share an engine: one of its own, or one that runs already.
 
-    def __init__(self) -> None:
+    An engine is started or reached when it is first used.
+
+    Args:
+        name: what the backend is registered under.
+        workers: that an own engine has, or the most to use of another; None for the default.
+        threads: CPU threads that a worker may use for computing; None for the default.
+        patience: seconds that an engine may be without workers; None for the default.
+        own: whether the engine is started here, on this machine.
+
+    Raises:
+        ConfigError: a number makes no sense.
+    """
+
+    def __init__(
+        self, name: str, workers: int | None, threads: int | None, patience: float | None, own: bool
+    ) -> None:
         super().__init__()
+        check_counts(name, workers=workers, threads=threads)
+        check_seconds(name, patience=patience)
+        self._workers, self._threads, self._patience, self._own = workers, threads, patience, own
         self._opened: E | None = None
         self._opening = Lock()  # runs in several threads share what the first of them opens
+
+    @property
+    def slots(self) -> int:
+        """How many items are worked on at the same time: one a worker process."""
+        if self._own:
+            return self._shape()[0]
+        there = max(1, self._workers_there())
+        return min(there, self._workers or there)
+
+    @property
+    def threads(self) -> int:
+        """How many CPU threads a worker process may use for computing."""
+        return self._shape()[1] if self._own else self._threads or self._threads_there()
 
     def _engine(self) -> E:
         with self._opening:
             if self._opened is None:
                 self._opened = self._open()
-                self._owned.callback(self._forget)
+                self._owned.callback(setattr, self, "_opened", None)
             return self._opened
 
     @abstractmethod
     def _open(self) -> E:
         """Start or reach the engine; what is to end with the backend goes into ``_owned``."""
 
-    def _forget(self) -> None:
-        self._opened = None
+    @abstractmethod
+    def _shape(self) -> tuple[int, int]:
+        """Workers of an engine of this machine's own, and CPU threads of each."""
+
+    @abstractmethod
+    def _workers_there(self) -> int:
+        """How many workers a running engine has."""
+
+    @abstractmethod
+    def _threads_there(self) -> int:
+        """How many CPU threads a worker of a running engine has."""

@@ -18,7 +18,6 @@ from distributed.security import Security
 from landcover.backends.closing import EngineBackend
 from landcover.backends.dask_tasks import Tasks
 from landcover.backends.dask_workers import addresses
-from landcover.backends.options import check_counts, check_seconds
 from landcover.contracts import Lost
 from landcover.errors import BackendUnavailable, ConfigError
 from landcover.machine import usable_cpus
@@ -87,45 +86,29 @@ class DaskBackend(EngineBackend[Client]):
         client: Client | None = None,
         patience: float | None = None,
     ) -> None:
-        super().__init__()
-        check_counts("dask", workers=workers, threads=threads)
-        check_seconds("dask", patience=patience)
-        self._patience = patience
+        own = address is None and client is None
+        super().__init__("dask", workers, threads, patience, own)
         _check_cluster(address, client)
-        self._workers, self._threads = workers, threads
         self._address, self._given = address, client
-
-    @property
-    def slots(self) -> int:
-        """How many items are worked on at the same time: one a worker process."""
-        if self._starts_cluster:
-            return self._shape()[0]
-        return max(1, len(addresses(self._engine())[: self._workers]))
-
-    @property
-    def threads(self) -> int:
-        """How many CPU threads a worker process may use for computing."""
-        if self._starts_cluster:
-            return self._shape()[1]
-        return self._threads or min(self._engine().nthreads().values(), default=1)
 
     def _results(
         self, function: Callable[[T], R], items: Iterable[T]
     ) -> Generator[R | Lost[T], None, None]:
-        limit = None if self._starts_cluster else self._workers  # an own cluster has no others
+        limit = None if self._own else self._workers  # an own cluster has no others
         tasks: Tasks[T, R] = Tasks(self._engine(), function, limit, self._patience)
         yield from tasks.results(items)
 
-    @property
-    def _starts_cluster(self) -> bool:
-        return self._address is None and self._given is None
-
     def _shape(self) -> tuple[int, int]:
-        """Workers of an own cluster, and threads of each."""
         cpus = usable_cpus()
         by_threads = max(1, cpus // self._threads) if self._threads else None
         workers = self._workers or by_threads or nprocesses_nthreads(cpus)[0]
         return workers, self._threads or max(1, cpus // workers)
+
+    def _workers_there(self) -> int:
+        return len(addresses(self._engine()))
+
+    def _threads_there(self) -> int:
+        return min(self._engine().nthreads().values(), default=1)
 
     def _open(self) -> Client:
         if self._given is not None:

@@ -101,7 +101,8 @@ class Tasks(Generic[T, R]):
                 new, waiting = waiting[: room.items], waiting[room.items :]
                 if new:
                     self._send(new, room)
-                elif idle and not waiting:
+                    continue  # there may be room elsewhere
+                if idle and not waiting:
                     if not self._suspects:
                         return
                     if room.items:

@@ -80,10 +80,11 @@ class Workers:
         now = time.monotonic()
         if now - self._looked < LOOK:
             return False
-        before, self._alive, self._looked = self._alive, addresses(self._client), now
+        before, self._alive = self._alive, addresses(self._client)
+        last, self._looked = self._looked, now
         if before != self._alive:
             self._changed = now
-        if self.fit():
+        if self.fit() or now - last > _SOON:  # what the caller did meanwhile is no waiting
             self._there = now
         elif now - self._there > self._patience:
             lack = f"; {'; '.join(self._unfit.values())}" if self._unfit else ""
@@ -121,20 +122,20 @@ class Workers:
             most = _A_WORKER * len(fit) + _MORE
             room = max(0, most - under_way)
             return Room(room if room > most // 4 or room == most else 0, some)
-        # Dask picks workers that have little to do, and the map keeps those.
+        # Dask picks workers that have little to do, and the map keeps those. No more items than
+        # workers are under way, wherever they are: Dask moves what waits, whatever was asked for.
         chosen = [worker for worker in self._used if worker in fit][: self._limit]
-        if (free := self._limit - len(chosen) - searching) > 0:
-            return Room(free, some, search=True)
-        return Room(max(0, _A_WORKER * len(chosen) - (under_way - searching)), chosen)
+        free = self._limit - len(chosen) - searching
+        left = max(0, self._limit - under_way)
+        return Room(min(free, left), some, search=True) if free > 0 else Room(left, chosen)
 
     def others(self, refused: Collection[str]) -> Room:
         """Room for an item that some have refused: on other hosts, if there are any."""
         hosts = {get_address_host(worker) for worker in refused}
         left = [worker for worker in self.fit() if worker not in refused]
         left = [worker for worker in left if get_address_host(worker) not in hosts] or left
-        if self._limit is None:
-            return Room(min(1, len(left)), left)
         used = [worker for worker in self._used if worker in left]
+        used = [] if self._limit is None else used[: self._limit]
         return Room(min(1, len(left)), used or left, search=not used)
 
     def did(self, worker: str, refused: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ Workers import this module: it needs nothing beyond landcover itself.
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable
 from functools import lru_cache
@@ -84,7 +85,7 @@ class Serializer:
 
 def without_landcover(said: str) -> str | None:
     """What to do where an engine says that its workers lack landcover; None: it says something else."""
-    if "No module named 'landcover" not in said:
+    if re.search(r"No module named 'landcover['.]", said) is None:
         return None
     return (
         "its workers cannot import landcover: install the same version there, with everything that "

@@ -12,10 +12,8 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from landcover.backends.closing import EngineBackend
-from landcover.backends.options import check_counts, check_seconds
 from landcover.backends.spark_map import ATTEMPTS, SparkMap
 from landcover.backends.spark_sessions import (
-    PATIENCE,
     AnySession,
     Cluster,
     classic_session,
@@ -68,44 +66,30 @@ class SparkBackend(EngineBackend[Cluster]):
         session: AnySession | None = None,
         patience: float | None = None,
     ) -> None:
-        super().__init__()
-        check_counts("spark", workers=workers, threads=threads)
-        check_seconds("spark", patience=patience)
-        self._patience = PATIENCE if patience is None else patience
+        own = address is None and session is None
+        super().__init__("spark", workers, threads, patience, own)
         _check_cluster(address, session)
-        self._workers, self._threads = workers, threads
         self._address, self._given = address, session
-
-    @property
-    def slots(self) -> int:
-        """How many items are worked on at the same time: one a Python worker."""
-        if self._is_local:
-            return self._shape()[0]
-        there = self._engine().slots()
-        return min(there, self._workers or there)
-
-    @property
-    def threads(self) -> int:
-        """How many CPU threads a Python worker may use for computing."""
-        if self._is_local:
-            return self._shape()[1]
-        return self._threads or self._engine().task_cpus()
 
     def _results(
         self, function: Callable[[T], R], items: Iterable[T]
     ) -> Generator[R | Lost[T], None, None]:
-        started: SparkMap[T, R] = SparkMap(self._engine(), function, self._workers)
+        # Spark keeps to what an own session has asked of this machine, or of a standalone master.
+        kept = self._own or str(self._address).startswith("spark://")
+        most = None if kept else self._workers
+        started: SparkMap[T, R] = SparkMap(self._engine(), function, most)
         yield from started.results(items)
 
-    @property
-    def _is_local(self) -> bool:
-        return self._address is None and self._given is None
-
     def _shape(self) -> tuple[int, int]:
-        """Workers of an own session on this machine, and threads of each."""
         cpus = usable_cpus()
         threads = self._threads or (max(1, cpus // self._workers) if self._workers else 1)
         return self._workers or max(1, cpus // threads), threads
+
+    def _workers_there(self) -> int:
+        return self._engine().slots()
+
+    def _threads_there(self) -> int:
+        return self._engine().task_cpus()
 
     def _open(self) -> Cluster:
         return Cluster(*self._session(), self._patience)

@@ -67,7 +67,7 @@ class SparkMap(Generic[T, R]):
     Args:
         cluster: where it runs.
         function: what is applied to the items.
-        most: workers to use at most; None for all.
+        most: workers to use at most; None for all that the session has.
     """
 
     def __init__(self, cluster: Cluster, function: Callable[[T], R], most: int | None) -> None:
@@ -116,9 +116,9 @@ class SparkMap(Generic[T, R]):
 
     def _shape(self) -> tuple[int, int]:
         """How many items a job has, and how many may be under way in all."""
-        slots = self._cluster.slots()
-        if self._most is not None and self._most < slots:
+        if self._most is not None:
             return 1, self._most  # Spark would give more of them to workers that are free
+        slots = self._cluster.slots()
         if self._jobs.classic:
             return min(_LARGEST_JOB, 2 * slots + 4), 4 * slots + 8
         return 1, min(MOST_JOBS, slots + max(2, slots // 4))

@@ -29,6 +29,9 @@ S = TypeVar("S")
 # Seconds until the number of workers of a cluster is looked at again.
 _REFRESH = 1
 
+# Tasks that a cluster is taken to work on at once before its first executor is there, as Spark does.
+_AT_FIRST = 2
+
 # Seconds until a port that does not answer counts as unreachable, and until a service behind it
 # that answers no request of Spark does: a Java VM on a busy machine may need half of that.
 _PORT_PATIENCE = 10
@@ -38,7 +41,7 @@ _PATIENCE = 60
 _PATIENCE_OF_OTHERS = 300
 
 # Seconds that a master which answers may leave a run without workers.
-PATIENCE = 600.0
+_WITHOUT_WORKERS = 600.0
 
 _CONNECT_PORT = 15002
 
@@ -75,11 +78,12 @@ class Cluster:
     Args:
         session: classic or of Spark Connect.
         where: what the cluster is called in messages.
-        patience: seconds that it may leave a run without workers.
+        patience: seconds that it may leave a run without workers; None: 600.
     """
 
-    def __init__(self, session: AnySession, where: str, patience: float = PATIENCE) -> None:
-        self.session, self.where, self.patience = session, where, patience
+    def __init__(self, session: AnySession, where: str, patience: float | None) -> None:
+        self.session, self.where = session, where
+        self.patience = _WITHOUT_WORKERS if patience is None else patience
         self._slots, self._looked = 0, 0.0
 
     def task_cpus(self) -> int:
@@ -96,13 +100,24 @@ class Cluster:
         now = time.monotonic()
         if not self._slots or (classic and now - self._looked > _REFRESH):
             try:
-                self._slots = max(
-                    1, _tasks_there(self.session) or _cores(self.session) // self.task_cpus()
-                )
+                self._slots = max(1, self._tasks_at_once())
             except Exception as error:
                 raise BackendUnavailable(self.where, why_gone(error)) from error
             self._looked = now
         return self._slots
+
+    def _tasks_at_once(self) -> int:
+        if isinstance(self.session, SparkSession):
+            # Not defaultParallelism: spark.default.parallelism may say anything.
+            java = self.session.sparkContext._jsc.sc()
+            profile = java.resourceProfileManager().defaultResourceProfile()
+            return int(java.schedulerBackend().maxNumConcurrentTasks(profile)) or _AT_FIRST
+        # Over Spark Connect the number of cores shows in how Spark splits a range by itself.
+        self.session.range(
+            1
+        ).toArrow()  # a cluster that has just started has its workers after this
+        parts = self.session.range(1_000_000).selectExpr("spark_partition_id() AS part").distinct()
+        return parts.count() // self.task_cpus()
 
     def has_workers(self) -> bool:
         """Whether there are executors, as far as that can be seen: over Spark Connect it cannot.
@@ -246,24 +261,6 @@ def _worker_python() -> Iterator[None]:
     finally:
         if ours:
             del os.environ["PYSPARK_PYTHON"]
-
-
-def _tasks_there(session: AnySession) -> int:
-    """How many tasks the executors that are there do at once; 0 where that cannot be seen."""
-    if not isinstance(session, SparkSession):
-        return 0
-    java = session.sparkContext._jsc.sc()
-    profile = java.resourceProfileManager().defaultResourceProfile()
-    return int(java.schedulerBackend().maxNumConcurrentTasks(profile))
-
-
-def _cores(session: AnySession) -> int:
-    """Cores of a cluster, as Spark splits work by itself: spark.default.parallelism may say anything."""
-    if isinstance(session, SparkSession):
-        return session.sparkContext.defaultParallelism
-    session.range(1).toArrow()  # a cluster that has just started has its workers after this
-    parts = session.range(1_000_000).selectExpr("spark_partition_id() AS part").distinct()
-    return parts.count()
 
 
 def _hush() -> None:

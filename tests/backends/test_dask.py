@@ -99,6 +99,19 @@ def test_no_more_workers_are_used_though_others_join_before_anything_is_placed()
         assert len(processes.result(60)) == 1
 
 
+def test_no_more_items_are_worked_on_at_once_than_workers_were_asked_for(tmp_path: Path) -> None:
+    """Dask moves what waits to workers that have nothing to do, if items take long enough for that."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+        load_backend("dask", client=client, workers=1) as backend,
+    ):
+        alone = partial(_alone, tmp_path, name=lambda: "one", seconds=0.4)
+        assert len(list(backend.map(alone, range(12)))) == 12
+
+
 def test_a_map_that_is_done_does_not_wait_for_workers_that_can_do_more(
     dask_scheduler: str,
 ) -> None:
@@ -339,10 +352,16 @@ def _children() -> set[int]:
     return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
-def _alone(folder: Path, item: int) -> int:
-    mine = folder / str(os.getpid())
+def _own_number() -> str:
+    return str(os.getpid())
+
+
+def _alone(
+    folder: Path, item: int, name: Callable[[], str] = _own_number, seconds: float = 0.002
+) -> int:
+    mine = folder / name()
     mine.touch(exist_ok=False)
-    time.sleep(0.002)
+    time.sleep(seconds)
     mine.unlink()
     return item
 

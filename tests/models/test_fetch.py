@@ -106,6 +106,18 @@ def test_a_secret_in_a_url_is_never_shown() -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_a_file_that_cannot_be_kept_is_refused_without_the_secret_of_its_url(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> Path:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("landcover.models.fetch._fetched", full)
+    with pytest.raises(ModelError, match="cannot be fetched: No space left") as caught:
+        local_path("https://me:secret@host/net.onnx?sig=secret")
+    assert "secret" not in str(caught.value)
+
+
 def test_what_is_cached_is_made_once_however_many_ask() -> None:
     made, gate = [], threading.Barrier(4)
 

@@ -78,6 +78,13 @@ def test_what_is_told_is_kept(tmp_path: Path) -> None:
     assert told.scheme is None
 
 
+def test_the_threshold_that_is_told_is_the_one_that_decides(tmp_path: Path) -> None:
+    path = returning(tmp_path / "net.onnx", ["n", 1])
+    told: dict[str, Any] = {"activation": "sigmoid", "classes": ("no", "yes")}
+    assert recipe_of(path, **told).steps().output.threshold == 0.5
+    assert recipe_of(path, threshold=0.7, **told).steps().output.threshold == 0.7
+
+
 def test_more_bands_than_three_keep_their_places_in_bgr(tmp_path: Path) -> None:
     path = returning(tmp_path / "net.onnx", ["n", 2], reads=["n", 4, 8, 8])
     assert recipe_of(path, channel_order="bgr").steps().order == (2, 1, 0, 3)

@@ -31,6 +31,12 @@ def test_a_mean_of_a_single_band_is_one() -> None:
         assert steps.shifts == shifts
 
 
+def test_numbers_of_bands_lie_along_the_bands_in_their_order() -> None:
+    steps = Steps("NCHW", (8, 8), (1, 2, 4), (3, 5, 7), (0, 1, 2), mean_image=None)
+    assert steps.shift.tolist() == [[[[1]], [[2]], [[4]]]]
+    assert steps.factor.tolist() == [[[[3]], [[5]], [[7]]]]
+
+
 def test_numbers_below_zero_that_sum_to_one_are_no_probabilities() -> None:
     output = Output("scores", 2, 2, 1, None)
     assert _sums_to_one(np.array([[0.25, 0.75]], np.float32), output)

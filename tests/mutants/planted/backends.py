@@ -19,6 +19,20 @@ CLOSING = planted(
     ),
 )
 
+ENGINES = planted(
+    "backends/closing.py",
+    "tests/backends/test_spark.py::test_a_given_session_goes_on"
+    " tests/backends/test_dask.py::test_workers_is_the_most_to_use_of_a_running_cluster"
+    " tests/backends/test_dask.py::test_threads_that_use_a_backend_first_share_one_cluster",
+    ("all there is may be used", "return min(there, self._workers or there)", "return there"),
+    ("every thread has an engine", "        with self._opening:\n", "        if self._opening:\n"),
+    (
+        "threads that are told are passed over",
+        "else self._threads or self._threads_there()",
+        "else self._threads_there()",
+    ),
+)
+
 LOCAL = planted(
     "backends/local.py",
     "tests/backends/test_local.py",
@@ -134,13 +148,18 @@ DASK_WORKERS = planted(
     ),
     (
         "a search is as long as nobody has answered",
-        "self._limit - len(chosen) - searching)",
-        "self._limit - len(chosen))",
+        "self._limit - len(chosen) - searching\n",
+        "self._limit - len(chosen)\n",
     ),
     (
         "what was refused goes to workers that are too many",
         "        return Room(min(1, len(left)), used or left, search=not used)\n",
         "        return Room(min(1, len(left)), left)\n",
+    ),
+    (
+        "more items than workers are under way",
+        "left = max(0, self._limit - under_way)",
+        "left = 2 * self._limit",
     ),
     (
         "unfit workers go on",
@@ -256,9 +275,10 @@ DASK_OTHERS = planted(
     " tests/backends/test_dask.py::test_an_own_cluster_measures_nothing_for_a_dashboard_that_is_not_there"
     " tests/backends/test_private_clusters.py::test_an_own_dask_cluster_answers_nobody_else",
     (
-        "all workers are slots",
-        "addresses(self._engine())[: self._workers]",
-        "addresses(self._engine())",
+        "an own cluster hands out all that it has",
+        "None if self._own else self._workers",
+        "self._workers",
+        "tests cannot see what waits where; an item that kills its worker is still found",
     ),
     (
         "this process has the settings of its clusters",
@@ -345,24 +365,23 @@ SPARK_SESSIONS = planted(
     "tests/backends/test_spark.py::test_a_given_session_goes_on"
     " tests/backends/test_spark.py::test_a_java_vm_that_dies_ends_the_run_and_not_the_next_whose_own_ends_with_its_block",
     ("cores are workers", 'f"local[{workers * threads},', 'f"local[{workers},'),
-    ("all there is may be used", "return min(there, self._workers or there)", "return there"),
     (
         "a given session ends",
         'return self._given, "the given Spark session"',
         'return self._owned.enter_context(self._given), "the given Spark session"',
     ),
-    (
-        "a task has one CPU",
-        "return self._threads or self._engine().task_cpus()",
-        "return self._threads or 1",
-    ),
+    ("a task has one CPU", "return self._engine().task_cpus()", "return 1"),
 )
 
 SPARK_CLUSTER = planted(
     "backends/spark_sessions.py",
     "tests/backends/test_spark.py::test_a_given_session_goes_on"
     " tests/backends/test_spark.py::test_a_java_vm_that_dies_ends_the_run_and_not_the_next_whose_own_ends_with_its_block",
-    ("what queries are split into are slots", "_tasks_there(self.session) or ", ""),
+    (
+        "what queries are split into are slots",
+        "int(java.schedulerBackend().maxNumConcurrentTasks(profile))",
+        "self.session.sparkContext.defaultParallelism",
+    ),
     (
         "the environment keeps our Python",
         '            del os.environ["PYSPARK_PYTHON"]\n',

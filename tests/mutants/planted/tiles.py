@@ -459,7 +459,7 @@ TILES = planted(
 
 TILES_ELSEWHERE = planted(
     "landcover/tiles/rasters/tiles.py",
-    "tests/stores/test_urls.py tests/scoring/test_tasks.py",
+    "tests/stores/test_urls.py tests/scoring/test_tasks.py tests/tiles/rasters/test_source.py",
     ("all failures are final", "reason, found.passing, unreached", "reason, False, unreached"),
     ("what is gone is worth another try", "reason, found.passing,", "reason, True,"),
     (

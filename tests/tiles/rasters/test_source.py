@@ -93,6 +93,18 @@ def test_tiles_without_data_are_skipped_and_counted(tmp_path: Path) -> None:
     assert masks[at].sum() == 1 and masks[at, 6, 6] and masks[:at].all()
 
 
+def test_tiles_beside_those_without_data_keep_their_places(tmp_path: Path) -> None:
+    pixels = np.repeat(np.repeat(np.arange(12, dtype="uint8").reshape(1, 3, 4), 64, 1), 64, 2)
+    pixels[:, 64:128, 64:128] = 0
+    made = source(write(tmp_path / "a.tif", pixels, nodata=0))
+    found = [
+        (4 * tile.row + tile.col, int(tile_pixels.max()))
+        for strip in strips(made)
+        for tile, tile_pixels in zip(strip.tiles, strip.pixels, strict=True)
+    ]
+    assert found == [(place, place) for place in range(12) if place not in (0, 5)]
+
+
 def test_masks_are_left_out_for_networks_that_label_tiles(tmp_path: Path) -> None:
     pixels = imagery(3, 100, 128)
     pixels[:, :64, :64] = 0
@@ -169,6 +181,7 @@ def test_blocks_that_cannot_be_decoded_cost_their_own_tiles_only(tmp_path: Path)
     found = strips(source(str(path), task_tiles=100))
     [failure] = [failure for strip in found for failure in strip.failures]
     assert (failure.tile.row, failure.tile.col, failure.retryable) == (1, 2, False)
+    assert not failure.unreached  # another worker cannot read it either
     assert failure.reason.startswith(f"{path}: pixels could not be read: ")
     good = [(t, p) for strip in found for t, p in zip(strip.tiles, strip.pixels, strict=True)]
     assert len(good) == 15
@@ -185,6 +198,7 @@ def test_a_scene_that_vanished_after_the_plan_fails_tile_by_tile(tmp_path: Path)
     failures = [failure for strip in found for failure in strip.failures]
     assert [failure.tile for failure in failures] == list(task.planned())
     assert all("No such file" in failure.reason for failure in failures)
+    assert all(failure.unreached for failure in failures)  # another worker may have it
     assert not any(strip.tiles for strip in found)
 
 
