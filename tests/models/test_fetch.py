@@ -18,6 +18,7 @@ from landcover.errors import ModelError
 from landcover.models.cache import cache_folder, cached
 from landcover.models.fetch import local_path, shown
 from landcover.models.recipe import make_recipe
+from landcover.small_files import open_lock
 
 
 @pytest.fixture
@@ -118,16 +119,21 @@ def test_a_file_that_cannot_be_kept_is_refused_without_the_secret_of_its_url(
     assert "secret" not in str(caught.value)
 
 
-def test_what_is_cached_is_made_once_however_many_ask() -> None:
-    made, gate = [], threading.Barrier(4)
+def test_what_is_cached_is_made_once_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, all_ask = [], threading.Barrier(4)
+
+    def locked(path: Path) -> int:
+        all_ask.wait(10)  # none has seen what another one has made
+        return open_lock(path)
 
     def make(path: Path) -> None:
         made.append(path)
         path.write_text("whole")
 
     def ask(_: int) -> str:
-        gate.wait(10)
         return cached("tests/once.txt", make).read_text()
+
+    monkeypatch.setattr("landcover.models.cache.open_lock", locked)
 
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(ask, range(4))) == ["whole"] * 4

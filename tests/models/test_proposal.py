@@ -37,7 +37,7 @@ def test_notes_of_deepness_are_read(shared: Path, tmp_path: Path) -> None:
 def test_names_of_ultralytics_are_read(tmp_path: Path) -> None:
     path = networks.onnx_tile(tmp_path / "net.onnx")
     model = onnx.load(path)
-    model.metadata_props.add(key="names", value="{0: 'sea', 1: 'sand', 2: 'reef', 3: 'rock'}")
+    model.metadata_props.add(key="names", value="{2: 'reef', 0: 'sea', 1: 'sand', 3: 'rock'}")
     onnx.save(model, path)
     assert proposed(path)[0]["classes"] == ["sea", "sand", "reef", "rock"]
 
