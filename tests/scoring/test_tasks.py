@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,15 @@ class _SaysItTwice(LocalBackend):
             yield result
 
 
+class _CountsOneLess(LocalBackend):
+    """Brings word of a task home in which a tile is missing."""
+
+    def map(self, function: Any, items: Iterable[Any]) -> Any:
+        for result in super().map(function, items):
+            less = replace(result.counts, scored=result.counts.scored - 1)
+            yield replace(result, counts=less) if result.index == 3 else result
+
+
 class _DropsAPart(LocalBackend):
     """Loses a file of a task that was done."""
 
@@ -90,6 +100,16 @@ def test_a_run_that_misses_a_task_is_not_done_and_names_it(
     assert not (tmp_path / "run" / "map.tif").exists()
     run = landcover.score(**told)
     assert run.summary["tiles"] == {"planned": 35, "scored": 35, "quarantined": 0, "skipped": 0}
+
+
+def test_a_run_that_misses_a_tile_is_not_done(told: dict[str, Any]) -> None:
+    with _CountsOneLess() as backend, pytest.raises(RunIncomplete, match="34 of 35"):
+        landcover.score(**told, backend=backend)
+
+
+def test_a_network_that_is_open_is_no_load_of_the_tasks_that_follow(told: dict[str, Any]) -> None:
+    run = landcover.score(**told)
+    assert (run.summary["tasks"], run.summary["model_loads"]) == (9, 1)
 
 
 def test_a_task_that_comes_home_twice_counts_once(told: dict[str, Any]) -> None:

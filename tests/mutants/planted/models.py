@@ -637,6 +637,7 @@ FETCH = planted(
         "the secret of a path is told",
         'raise ModelError(shown(path), f"cannot be',
         'raise ModelError(path, f"cannot be',
+        "errors leave secrets out of all that they say",
     ),
 )
 
