@@ -13,6 +13,10 @@ from typing import Any
 _MOST_OBJECTS = 100_000
 
 
+# What h5py raises for damaged files, apart from OSError.
+_OF_H5PY = (LookupError, RuntimeError, TypeError, ValueError)
+
+
 class Elsewhere(OSError):
     """An HDF5 file names others, or has no end; a sentence."""
 
@@ -25,7 +29,15 @@ def datasets(stream: Any) -> Iterator[tuple[str, Any]]:
 
     Raises:
         Elsewhere: one is kept in another file, or there are more than any file has.
+        OSError: it is damaged.
     """
+    try:
+        yield from _datasets(stream)
+    except _OF_H5PY as error:
+        raise OSError(" ".join(str(error).split())) from error
+
+
+def _datasets(stream: Any) -> Iterator[tuple[str, Any]]:
     import h5py
 
     waiting, seen, count = [stream], {hash(stream.id)}, 0
@@ -45,3 +57,26 @@ def datasets(stream: Any) -> Iterator[tuple[str, Any]]:
             elif isinstance(inner, h5py.Group) and hash(inner.id) not in seen:
                 seen.add(hash(inner.id))
                 waiting.append(inner)
+
+
+def text_of(stream: Any, name: str) -> str | None:
+    """What an attribute of a file says; None where there is none.
+
+    Args:
+        stream: an ``h5py.File`` that is open to read.
+        name: of the attribute.
+
+    Raises:
+        OSError: it is no text, or damaged.
+    """
+    try:
+        if name not in stream.attrs:
+            return None
+        kind = stream.attrs.get_id(name)
+        found = stream.attrs[name] if kind.shape == () and kind.dtype.kind in "OS" else None
+        if not isinstance(found, (str, bytes)):
+            raise OSError(f"{name} is no text")
+        # h5py gives bytes that are no text as surrogates, which nothing can write.
+        return (found if isinstance(found, bytes) else found.encode()).decode()
+    except _OF_H5PY as error:
+        raise OSError(f"{name} is damaged: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -12,6 +13,7 @@ import pytest
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
+from landcover.hdf5 import datasets
 from landcover.models.recipe import make_recipe
 
 pytest.importorskip("tensorflow")
@@ -76,3 +78,19 @@ def test_results_that_would_fill_the_memory_are_refused(library: str, tmp_path: 
     changed(path, "padding", padding=[[10**5, 10**5], [10**5, 10**5]])
     with pytest.raises(ModelError, match=r"the result of \w+ '.+' would hold [\d,]+ numbers"):
         opened(path)
+
+
+@pytest.mark.parametrize("said", [7, [b"{}", b"{}"], 1.5, b"\xff\xfe"])
+@pytest.mark.parametrize("name", ["model_config", "keras_version"])
+def test_what_hdf5_says_of_a_network_is_text(said: Any, name: str, tmp_path: Path) -> None:
+    path = saved("tf_keras", tmp_path / "net.h5")
+    with h5py.File(path, "r+") as stream:
+        stream.attrs[name] = said
+    with pytest.raises(ModelError, match=rf"is damaged: {name} is"):
+        opened(path)
+
+
+def test_groups_that_hdf5_does_not_find_are_damage() -> None:
+    lost = SimpleNamespace(id=[])  # h5py raises TypeError for the hash of such a group
+    with pytest.raises(OSError, match="unhashable"):
+        list(datasets(lost))

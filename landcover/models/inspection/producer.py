@@ -8,6 +8,7 @@ from typing import Final
 
 import onnx
 
+from landcover.hdf5 import text_of
 from landcover.models.formats.detection import ModelFile
 from landcover.small_files import MOST_BYTES, load_json
 
@@ -65,9 +66,7 @@ def _hdf5(file: ModelFile) -> str:
     import h5py  # type: ignore[import-untyped, unused-ignore]
 
     with h5py.File(file.path, "r") as stream:
-        version = stream.attrs.get("keras_version", "of unknown version")
-    text = version.decode() if isinstance(version, bytes) else version
-    return f"Keras {text} in HDF5"
+        return f"Keras {text_of(stream, 'keras_version') or 'of unknown version'} in HDF5"
 
 
 def _tensorflow(file: ModelFile) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from landcover.errors import LandcoverError, MissingExtra, ModelError
-from landcover.hdf5 import Elsewhere, datasets
+from landcover.hdf5 import Elsewhere, datasets, text_of
 from landcover.small_files import ZIP_FAILURES, load_json
 
 _DESCRIPTION = "config.json"
@@ -88,8 +88,8 @@ def hdf5_description(path: Path, library: str, shown: str) -> tuple[Any, bool]:
     try:
         with _h5py(library).File(path, "r") as stream:
             _refuse_elsewhere(stream, shown)
-            config = stream.attrs.get(_HDF5_DESCRIPTION)
-            version = stream.attrs.get("keras_version", "2")
+            config = text_of(stream, _HDF5_DESCRIPTION)
+            version = text_of(stream, "keras_version") or "2"
     except (OSError, RuntimeError) as error:
         raise ModelError(shown, f"is damaged: {error}") from error
     if config is None:
@@ -97,7 +97,6 @@ def hdf5_description(path: Path, library: str, shown: str) -> tuple[Any, bool]:
             shown,
             "holds weights but no network: save the whole model (model.save), not its weights",
         )
-    version = version.decode() if isinstance(version, bytes) else str(version)
     return _parsed(config, shown), not version.startswith("3")
 
 
@@ -143,7 +142,7 @@ def _plain(name: str) -> str:
     return name.replace("\\", "/").removeprefix("./")
 
 
-def _parsed(text: Any, shown: str) -> Any:
+def _parsed(text: str | bytes, shown: str) -> Any:
     try:
         return load_json(text)
     except ValueError as error:
