@@ -10,6 +10,7 @@ from typing import Any
 from landcover.errors import ModelError, SourceError, StoreError
 from landcover.models.cache import cached
 from landcover.models.formats import checkpoints
+from landcover.models.formats.sizes import check_bytes
 from landcover.redaction import redacted
 from landcover.small_files import MOST_BYTES, read_regular
 from landcover.stores.asking import Store
@@ -81,6 +82,7 @@ def _fetched(files: Store, inside: str, url: str) -> Path:
     found = _listed(files, inside, folder)
     if not found:
         raise FileNotFoundError(url)
+    check_bytes(sum(info.get("size") or 0 for info in found.values()), shown(url))
     root = inside if folder else inside.rpartition("/")[0]
     name = _plain(inside).rpartition("/")[2]
     # A signature that was renewed is no other file.

@@ -17,6 +17,7 @@ from landcover.config import ModelSettings
 from landcover.errors import ModelError
 from landcover.models.cache import cache_folder, cached
 from landcover.models.fetch import local_path, shown
+from landcover.models.formats import sizes
 from landcover.models.recipe import make_recipe
 from landcover.small_files import open_lock
 
@@ -50,6 +51,16 @@ def test_a_folder_is_fetched_with_all_below_it(store: fsspec.AbstractFileSystem)
         assert (folder / "saved_model.pb").read_bytes() == b"graph"
         assert (folder / "variables" / "variables.index").read_bytes() == b"i"
     assert local_path("memory://m/net/saved_model.pb").parent.joinpath("variables").is_dir()
+
+
+def test_more_bytes_than_any_network_has_are_not_fetched(
+    store: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sizes, "MOST_BYTES", 10)
+    store.pipe({"/m/net/saved_model.pb": b"12345", "/m/net/variables/variables.index": b"123456"})
+    monkeypatch.setattr(type(store), "get_file", lambda *_: pytest.fail("it was fetched"))
+    with pytest.raises(ModelError, match="has 11 bytes; the most is 10"):
+        local_path("memory://m/net")
 
 
 def test_a_key_that_leads_elsewhere_is_not_fetched(store: fsspec.AbstractFileSystem) -> None:
