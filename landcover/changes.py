@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -19,6 +17,7 @@ from landcover.analysis.change.decision import Rule
 from landcover.analysis.map_blocks import Progress, no_progress
 from landcover.contracts import Backend
 from landcover.errors import MissingExtra, OutputError
+from landcover.local_files import scratch
 from landcover.plugins import load_backend
 from landcover.report.figures import map_figure
 from landcover.report.notebook import change_html
@@ -114,8 +113,8 @@ class Change:
         except ModuleNotFoundError as error:
             raise MissingExtra("Change.candidates", "report", "geopandas") from error
         name = FILES[1]
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, name)
+        with scratch() as folder:
+            path = folder / name
             try:
                 path.write_bytes(self.directory.storage.read(name))
                 check_sizes(pq.ParquetFile(path))
@@ -196,8 +195,8 @@ open_change = Change.open
 
 def _picture(made: RunDirectory, maps: Maps) -> str:
     """Draw the map of changes."""
-    with tempfile.TemporaryDirectory() as folder:
-        picture = Path(folder, "change.png")
+    with scratch() as folder:
+        picture = folder / "change.png"
         map_figure(made.storage.where(CHANGE), made.scheme, maps.counts, picture, "change")
         made.storage.put(picture.name, picture.read_bytes())
     return picture.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,20 @@ def neighbour(path: Path) -> Iterator[Path]:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch(beside: Path | None = None, prefix: str = "landcover-") -> Iterator[Path]:
+    """A folder for work in progress, removed at the end; what the disk does not let go of stays there.
+
+    Args:
+        beside: the folder that it is in; None: that of the system for such things.
+        prefix: of its name.
+    """
+    with tempfile.TemporaryDirectory(
+        prefix=prefix, dir=beside, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
 
 
 def linked(temporary: Path, path: Path) -> bool:

@@ -6,7 +6,6 @@ What is made of a run afterwards is imported when it is asked for: scoring begin
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from landcover.analysis.map_blocks import Progress, map_names, no_progress
 from landcover.analysis.reference import FOLDERS, Comparison, compare
 from landcover.contracts import Backend
 from landcover.errors import MissingExtra, OutputError
+from landcover.local_files import scratch
 from landcover.plugins import load_backend
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
@@ -282,8 +282,8 @@ def _with_picture(run: RunDirectory, maps: Maps) -> dict[str, Any]:
     files = list(maps.files)
     if maps.note:
         return {"files": files, "note": maps.note}
-    with tempfile.TemporaryDirectory() as folder:
-        picture = Path(folder, "map.png")
+    with scratch() as folder:
+        picture = folder / "map.png"
         map_figure(run.storage.where(files[0]), run.scheme, maps.counts, picture, "smoothed")
         run.storage.put(picture.name, picture.read_bytes())
     return {"files": [*files, picture.name]}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,6 +38,7 @@ from landcover.analysis.plurality import Plurality
 from landcover.analysis.points import classes_at
 from landcover.contracts import Backend
 from landcover.errors import ConfigError, OutputError
+from landcover.local_files import scratch
 from landcover.runs.claiming import claim
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
@@ -187,8 +186,8 @@ def _origin(
     if isinstance(rule, MeanProbability):
         return AveragedMap(run, name, rule)
     kept = f"{FOLDER}/smoothed-{name.replace('/', '-')}.tif"
-    with opened_map(run, name) as file, tempfile.TemporaryDirectory() as folder:
-        path, view = Path(folder, "smoothed.tif"), MapView(run, (name,), file, ())
+    with opened_map(run, name) as file, scratch() as folder:
+        path, view = folder / "smoothed.tif", MapView(run, (name,), file, ())
         scheme, grid = run.scheme, view.grid
         profile = {
             "driver": "GTiff",

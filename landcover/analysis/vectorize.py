@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from landcover.analysis.map_blocks import MapView, Progress, map_views, no_progr
 from landcover.analysis.polygons import Polygons, polygons
 from landcover.contracts import Backend
 from landcover.errors import ConfigError, OutputError
-from landcover.local_files import TEMPORARY
+from landcover.local_files import TEMPORARY, scratch
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import geo_metadata
 from landcover.runs.map_format.qgis import polygon_style, style_geopackage
@@ -92,12 +91,12 @@ def vectorize(
     with map_views(run) as views:
         if not path.parent.is_dir():
             raise OutputError(str(path.parent), "is no folder: make it first")
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=TEMPORARY) as folder:
+        with scratch(path.parent, TEMPORARY) as folder:
             written = _Written(views, minimum, progress, pool)
-            beside = _write(run, views, written, Path(folder, path.name))
+            beside = _write(run, views, written, folder / path.name)
             for name, content in beside.items():
                 Storage(str(path.parent)).put(name, content)
-            publish(Path(folder, path.name), path)
+            publish(folder / path.name, path)
     return written.table()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from landcover.cli.files import write_file
 from landcover.cli.tables import new_table, show
 from landcover.config import PRECISIONS, load_config, parse_override
 from landcover.errors import ConfigError
+from landcover.local_files import scratch
 from landcover.machine import machine_facts
 from landcover.models.comparison.race import fastest_of
 from landcover.models.fetch import local_path
@@ -88,8 +88,8 @@ def bench(
         [int(number) for number in _words(workers)] or [None],
     )
     effort = Effort(seconds=seconds, rounds=rounds, minutes=minutes)
-    with tempfile.TemporaryDirectory(prefix="landcover-bench-") as folder:
-        results = benchmark(config, candidates, Path(folder), effort, told, _announce)
+    with scratch() as folder:
+        results = benchmark(config, candidates, folder, effort, told, _announce)
     ranked = sorted(results, key=_speed, reverse=True)
     advice = _recommendation(ranked)
     _tell(ranked)
@@ -216,8 +216,8 @@ def _write(folder: Path, ranked: Sequence[Result], conditions: dict[str, Any]) -
         title = (
             f"where the time of a worker goes ({conditions['seconds']:g} s of steady state a turn)"
         )
-        with tempfile.TemporaryDirectory() as scratch:
-            drawn = Path(scratch, "bench.png")
+        with scratch() as made:
+            drawn = made / "bench.png"
             stacked_figure(rows, "milliseconds a tile", drawn, title)
             write_file(str(folder / "bench.png"), drawn.read_bytes())
         click.echo(f"{folder}/bench.png")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from landcover.cli.dates import date_option
 from landcover.cli.progress import progress_of
 from landcover.cli.tables import new_table, show
 from landcover.errors import OutputError
-from landcover.local_files import write_checked
+from landcover.local_files import TEMPORARY, scratch, write_checked
 from landcover.run import Run, open_run
 from landcover.runs.directory import RunDirectory
 from landcover.runs.vector_files import publish, write_frame, written
@@ -117,9 +116,9 @@ def sample(
             seed=seed,
             progress=progress,
         )
-    with tempfile.TemporaryDirectory(dir=Path(output).parent, prefix=".writing-") as folder:
-        pictures = None if no_chips else _draw(opened, drawn, chip, Path(folder, "chips"), output)
-        whole = Path(folder, "points.gpkg")
+    with scratch(Path(output).parent, TEMPORARY) as folder:
+        pictures = None if no_chips else _draw(opened, drawn, chip, folder / "chips", output)
+        whole = folder / "points.gpkg"
         write_frame(drawn, whole, output)
         with written(output):
             if pictures is not None:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from landcover.errors import ConfigError, MissingExtra
@@ -20,6 +18,7 @@ from landcover.labelling.folder import CNTK, TFRECORD, Prepared
 from landcover.labelling.images import suffix_of
 from landcover.labelling.manifest import read_table
 from landcover.labelling.settings import PrepareOutput
+from landcover.local_files import scratch
 
 # What the guide's scripts look for: files called NAME_SPLIT_*.tfrecord.
 _NAME = "aerial"
@@ -114,8 +113,8 @@ def _write_records(
     for shard in range(shards):
         name = f"{_NAME}_{split}_{shard + 1:05d}-of-{shards:05d}.tfrecord"
         first = shard * _SHARD
-        with tempfile.TemporaryDirectory() as made:
-            path = Path(made, name)
+        with scratch() as made:
+            path = made / name
             with tf.io.TFRecordWriter(str(path)) as writer:
                 for place, line in enumerate(lines[first : first + _SHARD], first):
                     writer.write(_example(folder.storage.read(line.path), line.label))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from landcover.errors import ConfigError, SourceError
@@ -16,6 +14,7 @@ from landcover.labelling.folder import FIGURE, Prepared, described
 from landcover.labelling.manifest import read_table
 from landcover.labelling.planning import Plan
 from landcover.labelling.settings import SPLITS
+from landcover.local_files import scratch
 
 _VERSIONS = ("landcover", "numpy", "rasterio", "pyproj", "pillow")
 
@@ -164,7 +163,7 @@ def write_figure(folder: Prepared, summary: Mapping[str, Any]) -> None:
         item["name"]: {split: counts[split][item["name"]] for split in counts}
         for item in summary["classes"]
     }
-    with tempfile.TemporaryDirectory() as made:
-        picture = Path(made, FIGURE)
+    with scratch() as made:
+        picture = made / FIGURE
         stacked_figure(rows, "tiles", picture, "labelled tiles")
         folder.storage.put(FIGURE, picture.read_bytes())

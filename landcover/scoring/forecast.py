@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +13,7 @@ from typing import Any
 
 from landcover.config import Config
 from landcover.errors import SourceError
+from landcover.local_files import scratch
 from landcover.machine import usable_cpus
 from landcover.models.model import open_model
 from landcover.models.recipe import Recipe
@@ -81,9 +81,9 @@ def forecast(
         **overrides,
         "source.task": config.source.task or _short_task(config, recipe, tiles, seconds),
     }
-    with tempfile.TemporaryDirectory(prefix="landcover-plan-") as folder:
+    with scratch() as folder:
         # Of a small plan all is done, maps included: nothing is left to be foretold then.
-        found = measure(given, Path(folder, "run"), tiles + 1, short, seconds=seconds)
+        found = measure(given, folder / "run", tiles + 1, short, seconds=seconds)
         said = found.run.summary
     workers, speed = max(1, len(said["workers"])), found.speed.tiles_per_second
     whole = found.tiles >= tiles  # the run came to its end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -15,6 +14,7 @@ from landcover.analysis.true_labels import accuracy
 from landcover.config.settings import OutputSettings
 from landcover.contracts import Backend
 from landcover.errors import OutputError
+from landcover.local_files import scratch
 from landcover.models.recipe import Recipe
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.area import Area
@@ -117,8 +117,8 @@ def _picture(
         wrong with it is said, and the run goes on.
     """
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "picture.png")
+        with scratch() as folder:
+            path = folder / "picture.png"
             draw(path)
             run.storage.put(name, path.read_bytes())
     except Exception as error:  # noqa: BLE001

@@ -6,12 +6,10 @@ import csv
 import hashlib
 import io
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ import yaml
 from landcover.analysis.accuracy import Accuracy
 from landcover.datasets.folders import LabelledFolder
 from landcover.errors import OutputError
+from landcover.local_files import scratch
 from landcover.report.figures import confusion_figure
 from landcover.runs.storage import Storage
 from landcover.training.calibration import reliability, softmax
@@ -205,8 +204,8 @@ def _table(rows: Sequence[Mapping[str, float]]) -> bytes:
 
 
 def _saved(network: Any) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="landcover-train-") as scratch:
-        path = Path(scratch) / MODEL
+    with scratch() as folder:
+        path = folder / MODEL
         network.save(path)
         return path.read_bytes()
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from landcover.analysis.change.legend import Legend
 from landcover.analysis.chips import chips
 from landcover.analysis.map_blocks import Progress
 from landcover.errors import MissingExtra, SourceError
+from landcover.local_files import scratch
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.vector_files import write_frame
@@ -116,8 +115,8 @@ def write_candidates(frame: gpd.GeoDataFrame, output: RunDirectory) -> None:
     Raises:
         OutputError: if they cannot be written.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        package, parquet = (Path(folder, name) for name in FILES)
+    with scratch() as folder:
+        package, parquet = (folder / name for name in FILES)
         for path in (package, parquet):
             write_frame(frame, path, output.storage.where(path.name))
             output.storage.put(path.name, path.read_bytes())

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from landcover.errors import ModelError
+from landcover.local_files import scratch
 from landcover.models.formats.quantized_file import packed
 from landcover.models.openvino_library import FAILURES, named_alike, openvino
 from landcover.models.quantization.layers import Group, groups_of, layers_of, with_f32
@@ -148,7 +147,7 @@ def _told(shown: str) -> Iterator[None]:
 
 
 def _content(network: openvino.Model) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="landcover-") as folder:
-        path = Path(folder, "network.xml")
+    with scratch() as folder:
+        path = folder / "network.xml"
         openvino.save_model(named_alike(network), path, compress_to_fp16=False)
         return packed(path.read_bytes(), path.with_suffix(".bin").read_bytes())

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from landcover.errors import MissingExtra, ModelError
+from landcover.local_files import scratch
 from landcover.models.export import as_onnx
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import detect
@@ -87,8 +86,8 @@ def _by_onnxruntime(
     from landcover.models.quantization.onnxruntime import OnnxQuantizer
 
     network = as_onnx(recipe.path, recipe.head)
-    with tempfile.TemporaryDirectory(prefix="landcover-") as folder:
-        yield OnnxQuantizer(network, inputs, labels, shown(recipe.path), Path(folder))
+    with scratch() as folder:
+        yield OnnxQuantizer(network, inputs, labels, shown(recipe.path), folder)
 
 
 _QUANTIZERS = {"openvino": _by_nncf, "onnxruntime": _by_onnxruntime}

@@ -160,7 +160,9 @@ def _beside(home: Path) -> Iterator[Path]:
     """A directory for work in progress, on the file system of the cache: renames are atomic."""
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(dir=home.parent, prefix=".installing-")
+        folder = tempfile.TemporaryDirectory(
+            dir=home.parent, prefix=".installing-", ignore_cleanup_errors=True
+        )
     except OSError as error:
         raise LibraryUnavailable(
             _WHAT, f"it cannot be kept in {home}: {error}; name another place in LANDCOVER_CACHE"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from landcover.errors import LandcoverError, MissingExtra, ModelError
+from landcover.local_files import scratch
 from landcover.models.formats.detection import ModelFile
 from landcover.models.formats.keras_config import checked, custom_names
 from landcover.models.formats.outputs import choose_head, likely_outputs
@@ -100,8 +99,7 @@ def _built(
     keras: Any, config: Any, file: ModelFile, library: str, custom: Mapping[str, Any]
 ) -> Any:
     """The model that a checked description means, with the weights of the file."""
-    with tempfile.TemporaryDirectory(prefix="landcover-keras-") as scratch:
-        folder = Path(scratch)
+    with scratch() as folder:
         if file.format == "h5":
             path = hdf5_with(config, file.path, folder, library)
             with as_many_weights(keras, numbers_held(path), str(file.path)):
