@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -49,3 +51,10 @@ def test_without_a_control_group_memory_is_the_machines(
     monkeypatch.setattr(machine, "_CGROUP", tmp_path)
     assert machine.usable_memory() == psutil.virtual_memory().total
     assert 0 < machine.available_memory() < machine.usable_memory()
+
+
+def test_what_the_process_before_has_held_is_no_memory_of_this_one() -> None:
+    held = bytearray(500_000_000)
+    told = "from landcover.machine import peak_memory; print(peak_memory())"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert 1e6 < int(done.stdout) < len(held)

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from math import ceil
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from landcover.backends.apart import ProcessBackend
 from landcover.config import Config
-from landcover.errors import SourceError
+from landcover.contracts import Lost
+from landcover.errors import BackendUnavailable, SourceError
 from landcover.local_files import scratch
 from landcover.machine import usable_cpus
 from landcover.models.model import open_model
 from landcover.models.recipe import Recipe
 from landcover.scoring.costs import Figures
-from landcover.scoring.measurement import measure
+from landcover.scoring.measurement import Speed, measure
 from landcover.scoring.plan import task_size
 from landcover.scoring.tuning import measure as measure_network
 from landcover.stores.urls import file_of, file_system, is_remote
@@ -83,20 +86,20 @@ def forecast(
     }
     with scratch() as folder:
         # Of a small plan all is done, maps included: nothing is left to be foretold then.
-        found = measure(given, folder / "run", tiles + 1, short, seconds=seconds)
-        said = found.run.summary
-    workers, speed = max(1, len(said["workers"])), found.speed.tiles_per_second
-    whole = found.tiles >= tiles  # the run came to its end
-    taken = found.speed.startup + tiles / speed + _afterwards(source, recipe)
+        short_run = partial(_measured, given, folder / "run", tiles + 1, short)
+        speed, done, said = _as_workers_begin(short_run, seconds, config)
+    workers, each_second = max(1, len(said["workers"])), speed.tiles_per_second
+    whole = done >= tiles  # the run came to its end
+    taken = speed.startup + tiles / each_second + _afterwards(source, recipe)
     each = config.source.task or task_size(
-        recipe, tiles, speed / workers, 2 * workers, probabilities=config.output.probabilities
+        recipe, tiles, each_second / workers, 2 * workers, probabilities=config.output.probabilities
     )
     return Forecast(
         inputs=tiles if isinstance(source, ImageSource) else sum(1 for _ in source.scenes()),
         tiles=tiles,
         tasks=ceil(tiles / each),
-        tiles_per_second=speed,
-        startup=found.speed.startup,
+        tiles_per_second=each_second,
+        startup=speed.startup,
         figures=Figures(
             float(said["seconds"]) if whole else taken,
             workers,
@@ -104,6 +107,35 @@ def forecast(
             bytes_of(source, tiles),
         ),
     )
+
+
+def _measured(
+    given: str | Path | Mapping[str, Any],
+    output: Path,
+    most: int,
+    overrides: Mapping[str, Any],
+    seconds: float,
+) -> tuple[Speed, int, dict[str, Any]]:
+    """How fast a short run is, how many tiles it did, and what it says of itself."""
+    found = measure(given, output, most, overrides, seconds=seconds)
+    return found.speed, found.tiles, found.run.summary
+
+
+def _as_workers_begin(
+    short_run: Callable[[float], tuple[Speed, int, dict[str, Any]]], seconds: float, config: Config
+) -> tuple[Speed, int, dict[str, Any]]:
+    """Do a short run where nothing was done before: what this process has held is not the run's.
+
+    Raises:
+        BackendUnavailable: the process in which it was done came to its end.
+    """
+    if config.backend.name != "local":  # its workers are processes of their own
+        return short_run(seconds)
+    with ProcessBackend(usable_cpus()) as apart:
+        [found] = apart.map(short_run, [seconds])
+    if isinstance(found, Lost):
+        raise BackendUnavailable("local", f"cannot be measured: {found.reason}")
+    return found
 
 
 def _short_task(config: Config, recipe: Recipe, tiles: int, seconds: float) -> int:
