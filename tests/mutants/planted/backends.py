@@ -136,6 +136,11 @@ DASK = planted(
     ),
     ("a process works on several items", "    with _TURN:\n", "    if _TURN:\n"),
     ("who did it is not noted", "            self._workers.did(worker, one.refusals)\n", ""),
+    (
+        "a map that is done waits for room",
+        "        wanted = max(room.items, idle) - len(waiting)\n",
+        "        wanted = room.items - len(waiting)\n                idle = idle and room.items > 0\n",
+    ),
 )
 
 DASK_WORKERS = planted(
@@ -244,11 +249,6 @@ DASK_ITEMS = planted(
         "items are pulled as they come",
         "islice(remaining, max(0, wanted))]",
         "islice(remaining, max(0, 10 * wanted))]",
-    ),
-    (
-        "a map that is done waits for room",
-        "        wanted = max(room.items, idle) - len(waiting)\n",
-        "        wanted = room.items - len(waiting)\n                idle = idle and room.items > 0\n",
     ),
 )
 

@@ -152,7 +152,7 @@ INFERENCE = planted(
 
 ARRAY = planted(
     "landcover/scoring/array.py",
-    "tests/scoring/test_irregular.py tests/scoring/test_array_places.py tests/scoring/test_array.py",
+    "tests/scoring/test_irregular.py tests/scoring/test_array_places.py tests/scoring/test_array.py tests/scoring/test_class_numbers.py",
     (
         "bands in the order of the array",
         "return array.isel(band=[places[band] for band in wanted])",
