@@ -36,11 +36,11 @@ _GEOJSON = re.compile(
 )
 # Views but for those that GDAL 1 wrote, tables of modules but for the index of places, computed columns.
 _COMPUTED = r"""
-    SELECT name FROM sqlite_master
+    SELECT name FROM sqlite_master AS made
     WHERE type = 'view' AND name NOT LIKE 'st\_%' ESCAPE '\' AND name NOT LIKE 'vector\_layers%' ESCAPE '\'
     OR type = 'table' AND sql LIKE 'create virtual%' AND sql NOT LIKE '%using%rtree%'
     OR CASE WHEN type = 'table' AND sql NOT LIKE 'create virtual%'
-       THEN EXISTS (SELECT 1 FROM pragma_table_xinfo(name) WHERE hidden IN (2, 3)) END
+       THEN EXISTS (SELECT 1 FROM pragma_table_xinfo(made.name) WHERE hidden IN (2, 3)) END
 """
 _NO_GEOJSON = re.compile(rb"gdal_streamed_alg|stac_version|<OGRVRT")
 _GDB = re.compile(r"(a[0-9a-f]{8}\..+|gdb|timestamps|.*\.lock)", re.IGNORECASE)

@@ -438,8 +438,7 @@ def _samples() -> Iterator[Case]:
     }.items():
         yield Case("samples", f"points {what}", partial(_placed, points), _SAMPLE, _NAMES)
     for what, statements in _databases().items():
-        renamed = tuple(one.replace("name", "reference") for one in statements)
-        make = partial(_sample_database, statements if "TABLE" in str(statements) else renamed)
+        make = partial(_sample_database, statements)
         yield Case("samples", f"database {what}", make, _SAMPLE, _NAMES)
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import fsspec
@@ -12,7 +14,9 @@ import pytest
 import shapely
 from support.vectors import write_vectors
 
+from landcover.analysis.zones import read_vectors
 from landcover.errors import SourceError
+from landcover.tiles.opening.vectors import vector_file
 from landcover.tiles.regions import Region, read_region, written_region
 
 SQUARE = shapely.box(500000, 3999000, 501000, 4000000)
@@ -146,3 +150,28 @@ def test_the_digest_tells_ground_not_files(tmp_path: Path) -> None:
     assert read_region(write_vectors(tmp_path / "d.gpkg", SQUARE)).digest != one.digest
     elsewhere = read_region(write_vectors(tmp_path / "e.gpkg", SQUARE, FAR, crs="EPSG:26915"))
     assert elsewhere.digest != one.digest
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("ALTER TABLE good ADD COLUMN big BLOB AS (zeroblob(9)) VIRTUAL",),
+        ("CREATE TABLE more (fid INTEGER PRIMARY KEY, big BLOB AS (zeroblob(9)) STORED)",),
+        ("ALTER TABLE good RENAME TO plain", "CREATE VIEW good AS SELECT * FROM plain"),
+        ("CREATE VIRTUAL TABLE words USING fts5 (word)",),
+    ],
+)
+def test_a_geopackage_that_computes_its_tables_is_refused(
+    tmp_path: Path, statements: tuple[str, ...]
+) -> None:
+    path = tmp_path / "good.gpkg"
+    frame = gpd.GeoDataFrame(geometry=[shapely.box(0, 0, 1, 1)], crs="EPSG:32618")
+    frame.to_file(path, driver="GPKG", SPATIAL_INDEX="NO")
+    assert vector_file(str(path)) == str(path)
+    with closing(sqlite3.connect(path)) as database, database:
+        for statement in statements:
+            database.execute(statement)
+    with pytest.raises(OSError, match="computes its table"):
+        vector_file(str(path))
+    with pytest.raises(SourceError, match="computes its table"):
+        read_vectors(path, "a sample of points")
