@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from landcover.classes import scheme
 from landcover.errors import SourceError
+from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.grid import Size
 from landcover.tiles.images.decoding import Expected, Unusable, Wanted, decode, expected_of
 from landcover.tiles.images.fetching import Unreachable, fetch
@@ -186,8 +187,11 @@ def _names(
 
 def _expected(path: Path, bands: Sequence[int] | None) -> Expected:
     """What the first image is like, which all others must be like too."""
-    with opened_raster(str(path)) as file:
-        rows, cols = file.shape
+    try:
+        with opened_raster(str(path)) as file:
+            rows, cols = file.shape
+    except FAILURES as error:
+        raise SourceError(str(path), cause(error)) from error
     if rows != cols:
         reason = f"is {cols} x {rows} pixels, and a network wants square tiles: cut or pad them"
         raise SourceError(str(path), reason)

@@ -86,7 +86,7 @@ def _from_applications(name: str, edge: int, bands: int) -> Any:
             n for n in dir(keras.applications) if callable(getattr(keras.applications, n))
         )
         reason = f"is no network of keras.applications ({', '.join(known)}) and no file"
-        raise ModelError(name, reason)
+        raise ModelError(f"method.base: {name}", reason)
     options: dict[str, Any] = {"include_top": False, "weights": None}
     if name.startswith(("MobileNetV3", "EfficientNetV2")):
         options["include_preprocessing"] = False  # pixels come normalized by the sidecar

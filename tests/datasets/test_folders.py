@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +131,19 @@ def test_a_split_is_drawn_from_each_class_and_leaves_some(tmp_path: Path) -> Non
     alone = images.chosen(np.array([0, 10, 11]))
     with pytest.raises(SourceError, match="is the only image of its class"):
         drawn_split(alone, 0.2, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("what", ["pipe", "circle", "text"])
+def test_a_first_image_that_is_none_is_named_in_a_sentence(tmp_path: Path, what: str) -> None:
+    first = tmp_path / "a" / "0.png"
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (16, 16)).save(tmp_path / name / "1.png")
+    if what == "pipe":
+        os.mkfifo(first)
+    elif what == "circle":
+        first.symlink_to("0.png")
+    else:
+        first.write_text("<VRTDataset/>")
+    with pytest.raises(SourceError, match=r"a/0\.png"):
+        read_folder(tmp_path)

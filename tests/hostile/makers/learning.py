@@ -171,7 +171,8 @@ def _tiles() -> Iterator[Case]:
     )
     for at, told in enumerate(settings):
         make = partial(_training, lambda folder, ground: None, told)
-        yield Case("training", f"settings {at} {next(iter(told))}", make, _TRAIN, _NAMES)
+        names = (*_NAMES, "/dev/")  # the key, or the file that it names
+        yield Case("training", f"settings {at} {next(iter(told))}", make, _TRAIN, names)
 
 
 def _bases() -> tuple[str, ...]:
@@ -234,9 +235,6 @@ def _put() -> dict[str, Callable[[Path, Ground], None]]:
     def pipe_manifest(tiles: Path, ground: Ground) -> None:
         os.mkfifo(tiles / "prepare.json")
 
-    def output(tiles: Path, ground: Ground) -> None:
-        (tiles.parent / "out").symlink_to(ground.outside)
-
     def output_file(name: str) -> Callable[[Path, Ground], None]:
         def put(tiles: Path, ground: Ground) -> None:
             (tiles.parent / "out").mkdir()
@@ -282,7 +280,6 @@ def _put() -> dict[str, Callable[[Path, Ground], None]]:
         "class of escapes": write("\x1b[2J/0.png", b""),
         "class of a script": write("<script>/0.png", b""),
         "class of a formula": write("=1+1/0.png", b""),
-        "output -> outside": output,
         **{
             f"output/{name} -> canary": output_file(name)
             for name in (
