@@ -276,6 +276,8 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=5000)
     parser.add_argument("--first", type=int, default=0)
     asked = parser.parse_args()
+    if strange := {*asked.kinds} - {*KINDS}:
+        parser.error(f"no kinds: {', '.join(strange)}; there are {', '.join(KINDS)}")
     if {*NEED_TENSORFLOW} & {*asked.kinds}:
         # Once for all processes that are forked from this one, which computes nothing itself.
         import keras
