@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,26 +47,6 @@ def read_back(path: Path, meant: Rows) -> None:
         found.add(shapes)
     if (found.count, found.total) != (meant.count, meant.total):
         raise OSError(errno.EIO, "what is read back is not what was written")
-    if path.suffix == ".gpkg" and meant.count:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
-            whole = _has_all_beside_rows(file, meant.count)
-        if not whole:
-            reason = "what is read back has lost its index, its extent, its count or its triggers"
-            raise OSError(errno.EIO, reason)
-
-
-def _has_all_beside_rows(file: sqlite3.Connection, rows: int) -> bool:
-    """Whether a GeoPackage has what GDAL makes last, and does not say where it could not."""
-    [(table, column)] = file.execute("SELECT table_name, column_name FROM gpkg_geometry_columns")
-    index = f"rtree_{table}_{column}"
-    wanted = {"gpkg_extensions", "gpkg_ogr_contents", index, f"{index}_insert", f"{index}_delete"}
-    wanted |= {f"trigger_{done}_feature_count_{table}" for done in ("insert", "delete")}
-    if wanted - {name for (name,) in file.execute("SELECT name FROM sqlite_master")}:
-        return False
-    [extent] = file.execute("SELECT min_x, min_y, max_x, max_y FROM gpkg_contents")
-    counts = file.execute("SELECT feature_count FROM gpkg_ogr_contents").fetchall()
-    told = file.execute("SELECT extension_name FROM gpkg_extensions").fetchall()
-    return None not in extent and counts == [(rows,)] and ("gpkg_rtree_index",) in told
 
 
 def publish(temporary: Path, path: Path) -> None:
