@@ -235,6 +235,9 @@ def _put() -> dict[str, Callable[[Path, Ground], None]]:
     def pipe_manifest(tiles: Path, ground: Ground) -> None:
         os.mkfifo(tiles / "prepare.json")
 
+    def output(tiles: Path, ground: Ground) -> None:
+        (tiles.parent / "out").symlink_to(ground.outside)
+
     def output_file(name: str) -> Callable[[Path, Ground], None]:
         def put(tiles: Path, ground: Ground) -> None:
             (tiles.parent / "out").mkdir()
@@ -280,6 +283,7 @@ def _put() -> dict[str, Callable[[Path, Ground], None]]:
         "class of escapes": write("\x1b[2J/0.png", b""),
         "class of a script": write("<script>/0.png", b""),
         "class of a formula": write("=1+1/0.png", b""),
+        "output -> outside": output,
         **{
             f"output/{name} -> canary": output_file(name)
             for name in (
