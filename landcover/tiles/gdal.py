@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 import rasterio
 from rasterio._err import CPLE_BaseError, CPLE_OutOfMemoryError
@@ -40,6 +40,10 @@ https://gdal.org/en/stable/user/virtual_file_systems.html
 # where GDAL's own default is 5 % of the machine's memory in each process. Folders are not listed on
 # opening, yet sidecars (.msk, .aux.xml, .ovr) are still looked for by their names.
 _ALWAYS = {"GDAL_CACHEMAX": 128 * 2**20, "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE"}
+
+# A file whose name is not UTF-8, which is what rasterio hands over: here it stands percent-encoded.
+# https://gdal.org/en/stable/user/virtual_file_systems.html#vsicached-file-caching
+_ENCODED = "/vsicached?file="
 
 # Whatever the environment says: files run no code.
 _NEVER = {"GDAL_VRT_ENABLE_PYTHON": "NO"}
@@ -90,7 +94,7 @@ def address(path: str) -> Address:
         SourceError: if no file system has the URL's protocol.
     """
     if not is_remote(path):
-        return Address(path)
+        return Address(path if _is_utf8(path) else _ENCODED + quote(os.fsencode(path)))
     protocol, rest = path.split("://", 1)
     if protocol in ("http", "https"):
         return Address(f"/vsicurl/{path}")
@@ -99,6 +103,21 @@ def address(path: str) -> Address:
     place, _, key = rest.partition("/")
     container, _, host = place.partition("@")
     return Address(f"{STORES[protocol]}{container}/{key}", host.split(".")[0] or None, stored=path)
+
+
+def local_path(name: str) -> str:
+    """The path of a local file that GDAL tells by the name of an :class:`Address`; others as they are."""
+    if not name.startswith(_ENCODED):
+        return name
+    return os.fsdecode(unquote_to_bytes(name.removeprefix(_ENCODED)))
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:  # bytes that are no text, as os.fsdecode gives them
+        return False
+    return True
 
 
 @contextmanager
@@ -125,11 +144,14 @@ def gdal_settings(file: Address, fresh: bool = False) -> AbstractContextManager[
         fresh: forget what GDAL knows of a remote file, also that there was none a moment ago.
     """
     options: dict[str, Any] = dict(_ALWAYS)
-    if file.path.startswith("/vsi"):
+    encoded = file.path.startswith(_ENCODED)
+    if file.path.startswith("/vsi") and not encoded:
         options |= _REMOTE | _endpoint(file.path)
     if file.stored and _alone(file.stored):
         options["GDAL_DISABLE_READDIR_ON_OPEN"] = "EMPTY_DIR"
     options = {key: value for key, value in options.items() if key not in os.environ}
+    if encoded:  # names in a list of the folder are not encoded: sidecars would not be found there
+        options["GDAL_DISABLE_READDIR_ON_OPEN"] = "TRUE"
     if file.path.startswith("/vsiaz/"):
         options |= azure.gdal_options()
     if file.account:

@@ -13,7 +13,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 
 from landcover.errors import SourceError, StoreError
 from landcover.stores.urls import file_of, file_system, in_archive, is_remote
-from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings
+from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings, local_path
 from landcover.tiles.grid import Transform
 from landcover.tiles.opening import USUAL, Allowed, open_raster
 from landcover.tiles.rasters.crs import name_of, unit_of
@@ -216,7 +216,8 @@ def _looked_up(file: str) -> tuple[int, str]:
 
 def _beside(dataset: Any, file: str) -> list[str]:
     """The states of local files that pixels come from as well: those of a VRT, a mask."""
-    beside = [one for one in dataset.files if one != file and not one.endswith(_DERIVED)]
+    files = map(local_path, dataset.files)
+    beside = [one for one in files if one != file and not one.endswith(_DERIVED)]
     return list(map(state_of, beside))
 
 

@@ -10,9 +10,12 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from landcover.errors import SourceError
-from landcover.stores.urls import file_of, in_archive
+from landcover.stores.urls import file_of, in_archive, is_remote
 from landcover.tiles.listing import RASTERS, Entry, common_root, parse, placed_files, relative, told
 from landcover.tiles.opening import below
+
+# Files that GDAL opens by a name of the local file system alone, or whose names lead to others.
+_BY_NAME = (".vrt", ".nc", ".h5")
 
 
 class Listed(NamedTuple):
@@ -32,12 +35,14 @@ def named_scenes(entries: Sequence[str | tuple[str, ...]]) -> Listed:
 
     A name is the path below the folder that all entries share, without the suffix (with it, where
     two files differ in nothing else; in an archive, the path there); a scene with a file per band goes by its first file.
+    Bytes of names that are not UTF-8 are told with escapes, as caf\\xe9.
 
     Args:
         entries: paths, globs, folders or fsspec URLs; a tuple names the files of one scene.
 
     Raises:
-        SourceError: if an entry brings nothing, a scene is given twice, or a name is not UTF-8.
+        SourceError: if an entry brings nothing, a scene is given twice, or a name is not UTF-8 where
+            GDAL needs it to be.
     """
     single = {place: parse(one) for place, one in enumerate(entries) if isinstance(one, str)}
     several = {p: _bandwise(one) for p, one in enumerate(entries) if not isinstance(one, str)}
@@ -48,19 +53,24 @@ def named_scenes(entries: Sequence[str | tuple[str, ...]]) -> Listed:
     placed = [(places[one.place], (one.path,)) for one in found] + list(several.items())
     scenes = [paths for _, paths in sorted(placed, key=itemgetter(0))]
     for path in (path for paths in scenes for path in paths):
-        if path != told(path):
-            reason = "its name is not UTF-8, as GDAL and tables need it: rename it"
+        if path != told(path) and _is_opened_by_name(path):
+            reason = "its name is not UTF-8, as GDAL needs it for files of this kind: rename it"
             raise SourceError(told(path), reason)
-    plain = [str(PurePosixPath(_below(paths[0], root)).with_suffix("")) for paths in scenes]
+    whole = [told(_below(paths[0], root)) for paths in scenes]
+    plain = [str(PurePosixPath(path).with_suffix("")) for path in whole]
     often = Counter(plain)
     names = [
-        name if often[name] == 1 else relative(paths[0], root).lstrip("/")
+        name if often[name] == 1 else told(relative(paths[0], root)).lstrip("/")
         for name, paths in zip(plain, scenes, strict=True)
     ]
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise SourceError(twice[0], "is given twice; leave one of them out")
     return Listed(list(zip(names, scenes, strict=True)), below(map(_folder, every)))
+
+
+def _is_opened_by_name(path: str) -> bool:
+    return is_remote(path) or path != file_of(path) or path.lower().endswith(_BY_NAME)
 
 
 def _folder(entry: Entry) -> str:

@@ -82,11 +82,3 @@ def test_archives_count_from_the_file_that_names_them(archive: Path) -> None:
 def test_a_folder_that_is_called_like_an_archive_is_a_folder(tmp_path: Path) -> None:
     write(tmp_path / "zip/a.zip/b.tif", imagery(1, 40, 40))
     assert RasterSource([str(tmp_path / "zip/a.zip")], tile=40).count() == 1
-
-
-def test_names_that_are_not_utf_8_are_refused_in_a_sentence(tmp_path: Path) -> None:
-    file = write(tmp_path / "a.tif", imagery(1, 40, 40))
-    os.rename(os.fsencode(file), os.fsencode(tmp_path) + b"/caf\xe9.tif")  # noqa: PTH104
-    for entry in (str(tmp_path), os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.tif")):
-        with pytest.raises(SourceError, match=r"caf\\xe9.tif: its name is not UTF-8.*rename it"):
-            RasterSource([entry], tile=40).count()
