@@ -257,10 +257,18 @@ class Storage:
                     remove_tree(path) if folded else path.unlink(missing_ok=True)
 
     def _refuse_link(self, folder: str) -> None:
-        """Whoever made the run directory must not choose where else is written and removed."""
-        if folder and self.local and (self.local / folder).is_symlink():
+        """Whoever made the run directory must not choose where else is written and removed.
+
+        A folder above it may be a link: where runs lie is for their owner to say.
+        """
+        if not self.local or not (self.local / folder).is_symlink():
+            return
+        if folder:
             reason = "is a link out of the run directory: remove it, or name another output"
-            raise OutputError(self.where(folder), reason)
+        else:
+            there = os.path.realpath(self.local)
+            reason = f"is a link to {there}: name that folder if it is meant, or another output"
+        raise OutputError(self.where(folder), reason)
 
     @contextmanager
     def _writing(self, name: str) -> Iterator[None]:

@@ -294,6 +294,20 @@ def test_a_link_in_a_run_directory_of_others_is_not_followed(tmp_path: Path, nam
     assert (elsewhere / ".writing-1").is_dir() and (elsewhere / "file").read_text() == "mine"
 
 
+def test_an_output_that_is_a_link_is_told_with_where_it_leads(tmp_path: Path) -> None:
+    """It may have come with the files of somebody else; a folder above it is its owner's choice."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(OutputError, match=r"run: is a link to .*/elsewhere: name that folder"),
+        claim(str(tmp_path / "run"), MINE, CLASSES, {}),
+    ):
+        pass
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    with claim(str(tmp_path / "run" / "2016"), MINE, CLASSES, {}):
+        assert (tmp_path / "elsewhere" / "2016" / "run.json").is_file()
+
+
 def test_readers_never_see_half_a_file(tmp_path: Path) -> None:
     storage = Storage(str(tmp_path))
     contents = {b"a" * 2_000_000, b"b" * 2_000_000}
