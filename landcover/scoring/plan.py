@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from math import sqrt
 from typing import Any
 
 from landcover.classes import classes_of
@@ -20,10 +21,12 @@ from landcover.tiles.regions import Region, read_region, written_region
 
 _log = logging.getLogger(__name__)
 
-# A task should take this many seconds: enough to be worth its overhead of some ten milliseconds,
-# few enough that little is lost with a worker. Small jobs are cut finer, so that every worker gets
-# several tasks and none is left alone with the last one.
-TASK_SECONDS, _LEAST_SECONDS, _TASKS_A_SLOT = 8.0, 0.5, 4
+# What a task takes at most and at least, in seconds: little is lost with a worker, and starting one
+# and writing its part are worth it.
+TASK_SECONDS, _LEAST_SECONDS = 8.0, 0.5
+# What a task costs beyond its tiles, in seconds: some 20 ms of its worker. The rest stands for the
+# driver, which has 1 to 3 ms for each task and must not be what a thousand workers wait for.
+_TASK_COST = 0.08
 _MOST_TILES = 8192
 # A worker holds the labels of all pixels of a task in memory, one or two bytes each.
 _MOST_PIXELS = 2**26
@@ -69,6 +72,10 @@ def task_size(
 ) -> int:
     """How many tiles a task should have.
 
+    When a run ends, workers have waited for the last of them for half a task on average. Of tasks of
+    t seconds in a run of R seconds they lose t / 2 by that and R / t times what a task costs by their
+    number, which is least in all where t is the root of twice that cost times R.
+
     Args:
         recipe: the model's.
         count: tiles of the whole run.
@@ -77,10 +84,9 @@ def task_size(
         seconds: that a task takes where there are enough tiles.
         probabilities: whether tables hold those of all classes.
     """
-    fair = count / (_TASKS_A_SLOT * slots)
-    wanted = max(
-        min(seconds * tiles_per_second, fair), min(_LEAST_SECONDS, seconds) * tiles_per_second
-    )
+    run_seconds = count / (tiles_per_second * slots)
+    best = max(sqrt(2 * _TASK_COST * run_seconds), _LEAST_SECONDS)
+    wanted = min(best, seconds) * tiles_per_second
     most = min(_MOST_TILES, _most_tiles(recipe, probabilities))
     if recipe.output == "pixel":
         core = Size(*recipe.input_size).less(recipe.halo)

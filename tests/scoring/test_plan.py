@@ -150,6 +150,19 @@ def test_it_is_said_of_scenes_over_one_another_which_one_the_map_shows(
     assert said("newest", date={"pattern": r"d(?P<date>\d{4})"}) == []
 
 
+@pytest.mark.parametrize(
+    ("run_seconds", "expected"), [(1, 0.5), (25, 2.0), (64, 3.2), (400, 8.0), (10**6, 8.0)]
+)
+def test_tasks_are_as_long_as_loses_least_by_their_number_and_at_the_end(
+    tile_recipe: Recipe, run_seconds: int, expected: float
+) -> None:
+    """Of a run of an hour and of one of a minute; whatever the workers and their speed."""
+    for slots, speed in ((1, 1000.0), (1000, 100.0)):
+        count = round(run_seconds * slots * speed)
+        assert task_size(tile_recipe, count, speed, slots) == round(expected * speed)
+        assert task_size(tile_recipe, count, speed, slots, 0.25) == round(0.25 * speed)
+
+
 def test_a_task_has_no_more_probabilities_than_a_part_is_read_with(tile_recipe: Recipe) -> None:
     many = replace(tile_recipe, classes=tuple(map(str, range(20_000))))
     told = {"count": 10**7, "tiles_per_second": 1e6, "slots": 1}
