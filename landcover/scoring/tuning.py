@@ -27,9 +27,10 @@ from landcover.small_files import load_json, open_lock, read_regular
 
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 # The search ends when a batch takes longer than this, or holds more pixels than that: larger ones
-# would keep a task waiting for its first labels, and memory grows with every batch under way.
+# would keep a task waiting for its first labels, and memory grows with every batch under way. Windows
+# of half a megabyte are enough for a processor a few at a time; GPUs have memory of their own.
 _MOST_SECONDS = 1.0
-_MOST_BYTES = 32 * 2**20
+_MOST_BYTES, _MOST_BYTES_ON_GPU = 8 * 2**20, 32 * 2**20
 # A larger batch must be faster by this share to be worth its memory.
 _GAIN = 1.03
 
@@ -115,18 +116,21 @@ def _remembered(path: Path) -> Tuning | None:
 def _found(model: ScoringModel) -> Tuning:
     recipe = model.recipe
     try:
-        return _search(model.network.run, (len(recipe.bands), *recipe.input_size))
+        most = _MOST_BYTES_ON_GPU if model.gpu else _MOST_BYTES
+        return _search(model.network.run, (len(recipe.bands), *recipe.input_size), most)
     except Exception as error:
         if out_of_memory(error):
             raise model.too_large(error) from error
         raise
 
 
-def _search(run: Callable[[npt.NDArray[Any]], object], shape: tuple[int, ...]) -> Tuning:
+def _search(
+    run: Callable[[npt.NDArray[Any]], object], shape: tuple[int, ...], most_bytes: int
+) -> Tuning:
     best = Tuning(1, 0.0)
     for batch in _BATCHES:
         pixels = np.random.default_rng(0).integers(0, 256, (batch, *shape), np.uint8)
-        if batch > 1 and pixels.nbytes > _MOST_BYTES:
+        if batch > 1 and pixels.nbytes > most_bytes:
             break
         try:
             seconds = _seconds(run, pixels)

@@ -47,6 +47,14 @@ def test_the_search_ends_where_memory_does(recipe: Recipe) -> None:
     assert network.largest == 4
 
 
+@pytest.mark.parametrize(("edge", "largest"), [(16, 128), (224, 32), (512, 8), (4000, 1)])
+def test_batches_of_large_windows_stay_small(recipe: Recipe, edge: int, largest: int) -> None:
+    """What a network computes between its layers takes many times the memory of its windows."""
+    network = Roomy(room=1000)
+    measure(ScoringModel(replace(recipe, input_size=(edge, edge)), network), 1)
+    assert network.largest == largest
+
+
 def test_what_was_found_is_remembered(recipe: Recipe) -> None:
     found = measure(ScoringModel(recipe, Roomy(room=100)), 1)
     unused = Roomy(room=100)
