@@ -99,6 +99,8 @@ def sentence(error: Any, kind: type[BaseModel]) -> str:
         return f"{where}.name: must be one of {error['ctx'].get('expected_tags', 'its kinds')}"
     if error["type"] == "missing":
         return f"{where}: is missing"
+    if error["type"] == "string_unicode":
+        message = "is not UTF-8, as all that a configuration holds: rename it, or name its folder or a pattern"
     if "input" in error and not isinstance(error["input"], Mapping):
         message += f" (found {_short(repr(error['input']))})"
     return f"{where}: {message}" if where else message

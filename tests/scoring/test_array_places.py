@@ -158,7 +158,7 @@ def test_what_is_no_scene_is_refused_in_a_sentence(
         ({"path": "m.onnx", "classs": "nlcd6"}, "classs: no such key; did you mean 'classes'"),
         ({"path": "m.onnx", "scale": "much"}, "scale"),
         ({}, "path: is missing"),
-        ("caf\udce9.onnx", "path: .*unicode"),
+        ("caf\udce9.onnx", "path: is not UTF-8, .*: rename it"),
     ],
 )
 def test_keys_of_a_model_that_are_none_are_named(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from support.web import FolderServer, serving
 import landcover
 from landcover.backends.local import LocalBackend
 from landcover.contracts import Lost
-from landcover.errors import ConfigError, OutputError, TooManyFailures
+from landcover.errors import ConfigError, OutputError, SourceError, TooManyFailures
 from landcover.stores import asking
 
 
@@ -299,6 +301,24 @@ def test_several_scenes_make_one_map(tile_model: Path, tmp_path: Path) -> None:
     assert run.summary["tiles"]["scored"] == 12
     assert _read(tmp_path / "run" / "map.vrt").shape == (1, 2, 6)
     assert sorted(run.tiles()["source"].unique()) == ["part0", "part1"]
+
+
+def test_a_scene_whose_name_is_not_utf_8_is_scored_like_any_other(
+    scene: Path, pixel_model: Path, tmp_path: Path
+) -> None:
+    """Tables and messages tell its name with escapes."""
+    odd = tmp_path / os.fsdecode(b"imag\xe9s/sc\xe8ne.tif")
+    odd.parent.mkdir()
+    shutil.copy(scene, odd)
+    given = {"rasters": str(tmp_path / "imag*/*.tif"), "model": pixel_model}
+    run = landcover.score(**given, output=tmp_path / "run")
+    assert set(run.tiles()["source"]) == {"sc\\xe8ne"}
+    assert np.array_equal(_read(tmp_path / "run" / "map.tif")[0], expected_pixels(_read(scene)))
+    odd.write_bytes(scene.read_bytes()[:2000])
+    with pytest.raises(SourceError, match=r"sc\\udce8ne.tif: is cut off"):
+        landcover.score(**given, output=tmp_path / "other")
+    with pytest.raises(ConfigError, match=r"is not UTF-8, .*: rename it, or name its folder"):
+        landcover.score(rasters=str(odd), model=pixel_model, output=tmp_path / "other")
 
 
 def test_an_array_is_scored_like_the_scene_it_came_from(
