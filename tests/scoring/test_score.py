@@ -312,7 +312,7 @@ def test_a_scene_whose_name_is_not_utf_8_is_scored_like_any_other(
     shutil.copy(scene, odd)
     given = {"rasters": str(tmp_path / "imag*/*.tif"), "model": pixel_model}
     run = landcover.score(**given, output=tmp_path / "run")
-    assert set(run.tiles()["source"]) == {"sc\\xe8ne"}
+    assert set(run.tiles()["source"]) == {"imag\\xe9s/sc\\xe8ne"}
     assert np.array_equal(_read(tmp_path / "run" / "map.tif")[0], expected_pixels(_read(scene)))
     odd.write_bytes(scene.read_bytes()[:2000])
     with pytest.raises(SourceError, match=r"sc\\udce8ne.tif: is cut off"):
