@@ -206,6 +206,11 @@ STORAGE = planted(
         "            raise OutputError(self.where(name), reason) from error",
         "            raise",
     ),
+    (
+        "an output that is a link is followed",
+        "        if not self.local or not (self.local / folder).is_symlink():\n",
+        "        if not folder or not self.local or not (self.local / folder).is_symlink():\n",
+    ),
 )
 
 LOCAL_FILES = planted(

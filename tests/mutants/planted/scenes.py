@@ -402,7 +402,17 @@ STORAGE = planted(
 
 GDAL = planted(
     "landcover/tiles/gdal.py",
-    "tests/stores/test_urls.py",
+    "tests/stores/test_urls.py tests/tiles/rasters/test_naming.py",
+    (
+        "sidecars of names that are not UTF-8 are lost",
+        'options["GDAL_DISABLE_READDIR_ON_OPEN"] = "TRUE"',
+        "pass",
+    ),
+    (
+        "what lies beside names that are not UTF-8 has no state",
+        "    return os.fsdecode(unquote_to_bytes(name.removeprefix(_ENCODED)))",
+        "    return name",
+    ),
     (
         "settings of the environment are overruled",
         "options = {key: value for key, value in options.items() if key not in os.environ}",
@@ -426,8 +436,13 @@ NAMING = planted(
     ("a scene twice is taken twice", "if twice:", "if False:"),
     (
         "names of two suffixes are one",
-        "name if often[name] == 1 else relative(paths[0], root)",
+        "name if often[name] == 1 else told(relative(paths[0], root))",
         "name",
+    ),
+    (
+        "bytes that are no text stand in tables",
+        "told(_below(paths[0], root))",
+        "_below(paths[0], root)",
     ),
 )
 

@@ -652,6 +652,7 @@ PLAN = planted(
     "landcover/scoring/plan.py",
     "tests/scoring/test_plan.py tests/scoring/test_irregular.py tests/scoring/test_seams.py",
     ("a halo below the model's", "    if tiling.halo < recipe.halo:\n", "    if False:\n"),
+    ("tasks take no longer in longer runs", "sqrt(2 * _TASK_COST * run_seconds)", "_TASK_COST"),
     (
         "a halo beyond the model's is labelled",
         "return replace(recipe, halo=_tiling(settings, recipe).halo)",
@@ -815,6 +816,11 @@ CODE = planted(
 TUNING = planted(
     "landcover/scoring/tuning.py",
     "tests/scoring/test_tuning.py",
+    (
+        "batches of large windows are large",
+        "_MOST_BYTES, _MOST_BYTES_ON_GPU = 8",
+        "_MOST_BYTES, _MOST_BYTES_ON_GPU = 64",
+    ),
     (
         "another network has the same batch",
         "values = [recipe.digest, recipe.head,",
