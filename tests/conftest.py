@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyogrio  # noqa: F401  (before TensorFlow, as landcover loads it)
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from support import clusters

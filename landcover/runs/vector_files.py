@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
+import sys
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +50,42 @@ def read_back(path: Path, meant: Rows) -> None:
         found.add(shapes)
     if (found.count, found.total) != (meant.count, meant.total):
         raise OSError(errno.EIO, "what is read back is not what was written")
+    if path.suffix.lower() == ".gpkg":
+        _check_beside_rows(path, meant.count)
+
+
+def _check_beside_rows(path: Path, rows: int) -> None:
+    """Make sure that a GeoPackage has what GDAL makes last, and does not say where it could not.
+
+    Raises:
+        OSError: it has not.
+    """
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+        if _has_all_beside_rows(file, rows):
+            return
+    reason = "what is read back has lost its index, its extent, its count or its triggers"
+    if "tensorflow" in takewhile(lambda name: name != "pyogrio", sys.modules):
+        reason = (
+            "TensorFlow was imported before GDAL, which then works with its SQLite, and that knows "
+            "no index of places: import pyogrio before tensorflow"
+        )
+    raise OSError(errno.EIO, reason)
+
+
+def _has_all_beside_rows(file: sqlite3.Connection, rows: int) -> bool:
+    [(table, column)] = file.execute("SELECT table_name, column_name FROM gpkg_geometry_columns")
+    index = f"rtree_{table}_{column}"
+    changes = ("insert", "update2", "update4", "delete")  # others have names of their version
+    wanted = {"gpkg_extensions", "gpkg_ogr_contents", index, *(f"{index}_{one}" for one in changes)}
+    wanted |= {f"trigger_{done}_feature_count_{table}" for done in ("insert", "delete")}
+    if wanted - {name for (name,) in file.execute("SELECT name FROM sqlite_master")}:
+        return False
+    [extent] = file.execute("SELECT min_x, min_y, max_x, max_y FROM gpkg_contents")
+    counts = file.execute("SELECT feature_count FROM gpkg_ogr_contents").fetchall()
+    told = file.execute("SELECT extension_name FROM gpkg_extensions").fetchall()
+    return (
+        (None not in extent or not rows) and counts == [(rows,)] and ("gpkg_rtree_index",) in told
+    )
 
 
 def publish(temporary: Path, path: Path) -> None:
@@ -94,7 +133,7 @@ def written(where: str) -> Iterator[None]:
 
 
 def _shapes(path: Path) -> Iterator[Iterable[bytes]]:
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(columns=["geometry"]):
                 yield batch.column(0).to_pylist()

@@ -35,7 +35,7 @@ COMMANDS = {
     "vectorize to FlatGeobuf": ["vectorize", "before", "-o", "made.fgb"],
     "report": ["report", "before", "after", "-o", "made.html"],
     "areas": ["areas", "before", "-o", "made.csv", "--figure", "made.png"],
-    "sample": ["sample", "before", "-o", "made.gpkg", "--size", "12"],
+    "sample": ["sample", "before", "-o", "made.gpkg", "--size", "12", "--minimum", "2"],
     "stac": ["stac", "before", "-o", "made"],
     "prepare": ["prepare", "prepare.yaml"],
     "plan": ["plan", "before.yaml", "--seconds", "0.1"],

@@ -23,7 +23,7 @@ from landcover.models.runtimes.keras.stored import (
     zipped_weights,
 )
 from landcover.models.runtimes.keras.weights import as_many_weights, numbers_held
-from landcover.models.runtimes.tensorflow.start import chatter_logged
+from landcover.models.runtimes.tensorflow.start import first_import
 from landcover.plugins import keras_layer_names, load_keras_layer
 
 
@@ -72,7 +72,7 @@ def open_keras(file: ModelFile, head: str | int | None, library: str) -> KerasNe
     keras = _keras_2(library, shown) if of_keras_2 else start_keras(library)
     try:
         # To read HDF5, Keras imports TensorFlow, where there is one.
-        with chatter_logged() if file.format == "h5" else nullcontext():
+        with first_import() if file.format == "h5" else nullcontext():
             model = _built(keras, config, file, library, custom)
     except LandcoverError:
         raise

@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from landcover.devices import Gpu
@@ -20,6 +21,9 @@ from landcover.models.runtimes.keras.start import KERAS_BACKEND
 log = logging.getLogger(__name__)
 
 _starting = threading.Lock()
+
+# What has copies of its own of libraries that TensorFlow has too: SQLite, curl, OpenSSL, zstd.
+_BEFORE = ("sqlite3", "ssl", "pyproj", "rasterio", "pyogrio")
 
 # What TensorFlow's compiled part says of the machine while it is loaded, whatever its log level.
 _CHATTER = re.compile(rb"[IWE]\d{4} |WARNING: All log messages before absl|To enable the following")
@@ -42,7 +46,7 @@ def tensorflow(threads: int = 0) -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _starting:
         # TensorFlow imports Keras, which then computes with one library until the process ends.
-        with chatter_logged(), unless_set(KERAS_BACKEND, "tensorflow"):
+        with first_import(), unless_set(KERAS_BACKEND, "tensorflow"):
             import tensorflow as tf
 
             tf.config.list_physical_devices()  # complains where there is no GPU
@@ -95,11 +99,20 @@ def show_gpu(tf: Any, gpu: Gpu | None) -> None:
 
 
 @contextmanager
-def chatter_logged() -> Iterator[None]:
-    """Move TensorFlow's greetings from stderr to the log, where only those who ask see them."""
+def first_import() -> Iterator[None]:
+    """What the first import of TensorFlow needs around it, and a later one does not.
+
+    Libraries of which TensorFlow has copies are loaded before it: it shows its own to the whole
+    process, and what is loaded later takes them. GDAL would write GeoPackages without an index of
+    places, for instance, as TensorFlow's SQLite knows none.
+
+    Its greetings go from stderr to the log, where only those who ask see them.
+    """
     if "tensorflow" in sys.modules:
         yield
         return
+    for name in _BEFORE:
+        import_module(name)
     with tempfile.TemporaryFile() as said:
         try:
             with stderr_to(said):
