@@ -12,6 +12,7 @@ import rioxarray
 import xarray as xr
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from onnx import numpy_helper
 from support.colours import SIDECAR, blobs, network, write_scene
 
 import landcover
@@ -54,6 +55,27 @@ def test_an_array_gets_the_labels_that_a_run_writes(
     assert found.rio.crs == "EPSG:26918"
     assert (found.label.attrs["nodata"], found.label.dtype) == (255, np.uint8)
     assert np.array_equal(np.isnan(found.score), found.label == 255)
+
+
+def test_labels_of_more_classes_than_a_byte_has_numbers_keep_them(tmp_path: Path) -> None:
+    """The class whose number is nearest to a pixel's wins: 2 n x - n^2 is largest there."""
+    numbers = np.arange(300, dtype=np.float32)
+    made = network(pixel=True, halo=0, size=8)
+    kernel = numpy_helper.from_array((2 * numbers).reshape(-1, 1, 1, 1), "kernel")
+    made.graph.initializer[0].CopyFrom(kernel)
+    made.graph.initializer.append(numpy_helper.from_array(-(numbers**2), "least"))
+    made.graph.node[0].input.append("least")
+    for value, at, extent in (
+        (made.graph.input[0], 1, 1),
+        (made.graph.output[0], 1, len(numbers)),
+    ):
+        value.type.tensor_type.shape.dim[at].dim_value = extent
+    path = tmp_path / "numbers.onnx"
+    onnx.save(made, path)
+    path.with_suffix(".yaml").write_text("mean: 0\nscale: 1\nactivation: softmax\n")
+    pixels = np.random.default_rng(0).integers(0, 300, (1, 16, 24), dtype=np.uint16)
+    found = landcover.score_array(_opened(write_scene(tmp_path / "a.tif", pixels)), path)
+    assert found.label.dtype == np.uint16 and np.array_equal(found.label, pixels[0])
 
 
 def test_the_scores_of_tiles_are_those_of_a_run(

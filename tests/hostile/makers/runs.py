@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -161,17 +162,18 @@ def _links() -> Iterator[Case]:
 
 
 def _caches() -> Iterator[Case]:
-    """The cache is shared by the cases, so that each puts its own beside it and names that."""
+    """The cache is shared by all cases: what is done to it, those beside this one meet as well."""
 
     def put(name: str, content: bytes | str, ground: Ground) -> None:
         place = ground.folder.parent / "cache"
         place.mkdir(mode=0o700, exist_ok=True)
-        for path in place.rglob("*"):
-            if path.is_file() and isinstance(content, bytes):
-                path.write_bytes(mutated(path.read_bytes(), len(content)))
-            elif path.is_file():
-                path.unlink()
-                path.symlink_to(str(content).replace("{outside}", str(ground.outside)))
+        for path in filter(Path.is_file, place.rglob("*")):
+            with suppress(FileNotFoundError):  # a case beside this one may have cleared it away
+                if isinstance(content, bytes):
+                    path.write_bytes(mutated(path.read_bytes(), len(content)))
+                else:
+                    path.unlink()
+                    path.symlink_to(content.replace("{outside}", str(ground.outside)))
 
     for number in range(6):
         yield Case("caches", f"damaged {number}", partial(put, "", b"x" * number), names=_NAMES)
