@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,7 +122,7 @@ def sample(
         pictures = None if no_chips else _draw(opened, drawn, chip, folder / "chips", output)
         whole = folder / "points.gpkg"
         write_frame(drawn, whole, output)
-        with written(output):
+        with written(output), _all_or_nothing(Path(output), _chips_of(output)):
             if pictures is not None:
                 pictures.rename(_chips_of(output))
             publish(whole, Path(output))
@@ -152,6 +154,17 @@ def _check(path: Path) -> None:
             raise OutputError(str(one), "is there already, and may hold labels: name another file")
     if not path.parent.is_dir():
         raise OutputError(str(path.parent), "is no folder: make it first")
+
+
+@contextmanager
+def _all_or_nothing(file: Path, folder: Path) -> Iterator[None]:
+    """Remove what was put in its place where something else could not be: neither was there before."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        file.unlink(missing_ok=True)
+        raise
 
 
 def _draw(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from support.colours import blobs, write_scene
 from support.finished import pixel_run, tile_run
 
 from landcover.classes import scheme
-from landcover.cli import progress
+from landcover.cli import progress, sample
 from landcover.cli.main import main
 
 UTM = "EPSG:26914"
@@ -214,6 +215,23 @@ def test_a_sample_without_its_imagery_leaves_nothing(
     assert said.code == 2 and "scene: cannot be read for pictures" in said.err
     assert "--no-chips" in said.err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_sample_whose_points_cannot_get_their_name_leaves_nothing(
+    landcover: Command, tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(temporary: Path, path: Path) -> None:
+        temporary.replace(path)
+        raise OSError(errno.EIO, "the folder cannot be flushed")
+
+    drawn = ["sample", tiles, "-o", tmp_path / "a.gpkg", "--size", 60, "--minimum", 20]
+    before = sorted(tmp_path.rglob("*"))
+    with monkeypatch.context() as disk:
+        disk.setattr(sample, "publish", fails)
+        said = landcover(*drawn)
+    assert said.code == 1 and "a.gpkg: cannot be written" in said.err
+    assert sorted(tmp_path.rglob("*")) == before
+    assert landcover(*drawn).code == 0
 
 
 def test_a_smoothed_run_is_a_run_that_other_commands_take(
