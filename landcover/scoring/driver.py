@@ -94,7 +94,7 @@ def _run(
     """
     started = time.perf_counter()
     looked = looked_at(config.output.path)
-    here = _works_here(config, backend)
+    here = works_here(config, backend)
     asked = recipe_of(config, here)
     settled = recorded(asked, config)
     source = make_source(config.source, asked)
@@ -111,10 +111,9 @@ def _run(
         settled = settle(settled, config, source, planned, pool)
         recipe = settled.recipe
         works = as_written(config.source, recipe)
-        # What the driver of a cluster opens, it opens on the CPU: GPUs are for the workers.
-        own = works if here else replace(works, device="cpu")
-        open_until_done.enter_context(_model_here(own, pool, here))
-        source = source.divided(_task_tiles(config, works, own, pool, planned, task_seconds))
+        own = opened_here(works, here)
+        open_until_done.enter_context(model_here(own, pool, here))
+        source = source.divided(task_tiles(config, works, own, pool, planned, task_seconds))
         extended = (*INPUTS, *_MAPS) if extend else ()
         with _claimed(config, settled, source, totals, extended, looked) as directory:
             source = shared_region(source, directory)
@@ -144,8 +143,13 @@ def _run(
     return Run.open(config.output.path)
 
 
-def _works_here(config: Config, backend: Backend | None) -> bool:
-    """Whether tasks are done in this process."""
+def works_here(config: Config, backend: Backend | None = None) -> bool:
+    """Whether tasks are done in this process.
+
+    Args:
+        config: names the backend,
+        backend: unless it was made by hand.
+    """
     if backend is None:
         return config.backend.name == "local"
     return isinstance(backend, type(load_backend("local")))
@@ -159,11 +163,26 @@ def _taken(config: Config, totals: Totals, seconds: float) -> dict[str, object]:
     return told if planned is None else told | {"planned": planned}
 
 
+def opened_here(recipe: Recipe, here: bool) -> Recipe:
+    """What a driver opens its model by; that of a cluster on the CPU, as GPUs are for the workers.
+
+    Args:
+        recipe: by which tasks open it.
+        here: whether they are done in this process.
+    """
+    return recipe if here else replace(recipe, device="cpu")
+
+
 @contextmanager
-def _model_here(own: Recipe, pool: Backend, here: bool) -> Iterator[None]:
+def model_here(own: Recipe, pool: Backend, here: bool) -> Iterator[None]:
     """Where tasks are done in this process, keep the model open for them, and close it at the end.
 
     The driver of a cluster closes what it looked into, and other runs here what they still use.
+
+    Args:
+        own: what :func:`opened_here` says.
+        pool: whose threads the model computes with.
+        here: whether tasks are done in this process.
     """
     models, threads = open_models(), pool.threads
     try:
@@ -173,10 +192,19 @@ def _model_here(own: Recipe, pool: Backend, here: bool) -> Iterator[None]:
         models.close(own, threads)
 
 
-def _task_tiles(
+def task_tiles(
     config: Config, recipe: Recipe, own: Recipe, pool: Backend, planned: int, seconds: float
 ) -> int:
-    """Tiles a task: as in the run that is gone on with, as told, or by the speed of the model."""
+    """Tiles a task: as in the run that is gone on with, as told, or by the speed of the model.
+
+    Args:
+        config: says where the run is, and maybe a size.
+        recipe: by which tasks open their model.
+        own: by which this process does.
+        pool: the backend.
+        planned: tiles of the whole run.
+        seconds: that a task takes where there are enough tiles.
+    """
     size = recorded_task_size(config.output.path) or config.source.task
     held = config.output.probabilities
     if size is not None:

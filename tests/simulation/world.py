@@ -306,7 +306,7 @@ def simulated() -> Iterator[None]:
         "landcover.report.figures.map_figure": lambda *a, **_: _draw(a),
         # What follows costs time and changes nothing here: looks at the environment and at what is
         # installed, and files that are the same for the same arguments.
-        "landcover.scoring.driver._works_here": lambda *_: False,
+        "landcover.scoring.driver.works_here": lambda *_: False,
         "landcover.scoring.driver._versions": dict,
         "landcover.runs.directory.redacted_values": _as_it_is,
         "landcover.runs.fingerprint.redacted_values": _as_it_is,

@@ -512,3 +512,29 @@ RUN = planted(
         "read_parts(self.directory)",
     ),
 )
+
+VECTOR_FILES = planted(
+    "landcover/runs/vector_files.py",
+    "tests/runs/test_vector_files.py",
+    (
+        "what GDAL makes beside the rows is not looked at",
+        "        _check_beside_rows(path, meant.count)\n",
+        "        pass\n",
+    ),
+    ("a GeoPackage without an extent is whole", "(None not in extent or not rows) and ", ""),
+    (
+        "TensorFlow's SQLite is what is blamed",
+        'if "tensorflow" in takewhile',
+        'if "tensorflow" not in takewhile',
+    ),
+)
+
+LENT_BY_TENSORFLOW = planted(
+    "landcover/models/runtimes/tensorflow/start.py",
+    "tests/runs/test_vector_files.py",
+    (
+        "TensorFlow lends its libraries to GDAL",
+        "    for name in _BEFORE:\n",
+        "    for name in _BEFORE[:0]:\n",
+    ),
+)
