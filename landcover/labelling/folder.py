@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -221,6 +221,13 @@ class Prepared:
     def forget_parts(self) -> None:
         """Remove what only a run that is not done needs."""
         self.storage.remove_folder(PARTS)
+
+    def forget_left_over(self) -> None:
+        """The same of tiles that are done, where the command that made them could not; it holds nobody up."""
+        with suppress(OutputError):
+            if PARTS in self.storage.names():
+                with only_run(self.storage) as token:
+                    replace(self, token=token).forget_parts()
 
     def erase(self) -> None:
         """Remove all that was written, and nothing else, so that another one may begin there.

@@ -77,6 +77,7 @@ def prepare(
     with told_of(config):
         plan = make_plan(resolved)
         if (done := folder.done(plan.fingerprint(), plan.legend.scheme)) is not None:
+            folder.forget_left_over()
             _log.warning("%s: these tiles are written, and nothing is left to do", folder.path)
             return TileSet(folder, done)
         with _opened(resolved, by_hand) as pool:

@@ -186,6 +186,18 @@ def test_tiles_that_another_command_ends_meanwhile_are_left_as_they_are(
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == times
 
 
+def test_what_could_not_be_removed_at_the_end_goes_when_the_command_is_given_again(
+    ground: Path, made: Any
+) -> None:
+    before = files(Path(made.path))
+    part = Path(made.path, "parts", "labels", "part-000000.parquet")
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"left over")
+    assert lc.prepare(settings(ground, Path(made.path))).summary == made.summary
+    assert files(Path(made.path)) == before
+    assert not Path(made.path, "parts").exists()
+
+
 def test_files_that_a_power_cut_left_empty_are_written_again(
     ground: Path, tmp_path: Path, made: Any
 ) -> None:
