@@ -92,9 +92,9 @@ def forecast(
         # Of a small plan all is done, maps included: nothing is left to be foretold then.
         told = {**overrides, "source.task": short}
         short_run = partial(_measured, given, folder / "run", tiles + 1, told)
-        speed, done, said = _as_workers_begin(short_run, seconds, config)
+        speed, said = _as_workers_begin(short_run, seconds, config)
     workers, each_second = max(1, len(said["workers"])), speed.tiles_per_second
-    whole = done >= tiles  # the run came to its end
+    whole = said["status"] == "done"  # not only its last task
     taken = speed.startup + tiles / each_second + _afterwards(source, recipe)
     longer = _pixel_bytes(source, recipe, each) - _pixel_bytes(source, recipe, short)
     return Forecast(
@@ -118,15 +118,15 @@ def _measured(
     most: int,
     overrides: Mapping[str, Any],
     seconds: float,
-) -> tuple[Speed, int, dict[str, Any]]:
-    """How fast a short run is, how many tiles it did, and what it says of itself."""
+) -> tuple[Speed, dict[str, Any]]:
+    """How fast a short run is, and what it says of itself."""
     found = measure(given, output, most, overrides, seconds=seconds)
-    return found.speed, found.tiles, found.run.summary
+    return found.speed, found.run.summary
 
 
 def _as_workers_begin(
-    short_run: Callable[[float], tuple[Speed, int, dict[str, Any]]], seconds: float, config: Config
-) -> tuple[Speed, int, dict[str, Any]]:
+    short_run: Callable[[float], tuple[Speed, dict[str, Any]]], seconds: float, config: Config
+) -> tuple[Speed, dict[str, Any]]:
     """Do a short run where nothing was done before: what this process has held is not the run's.
 
     Raises:

@@ -33,8 +33,9 @@ def test_the_memory_of_labels_of_pixels_grows_with_the_tasks(
         "backend": {"name": "local", "workers": 3},
         "output": str(tmp_path / "run"),
     }
-    said = {"workers": ["host:1"], "peak_memory": MEASURED}
-    monkeypatch.setattr(forecasting, "_as_workers_begin", lambda *_: (Speed(0.0, 10.0), 1, said))
+    # Of a run that was stopped, though after its last task, nothing says how long it took.
+    said = {"status": "failed", "workers": ["host:1"], "peak_memory": MEASURED}
+    monkeypatch.setattr(forecasting, "_as_workers_begin", lambda *_: (Speed(0.0, 10.0), said))
     monkeypatch.setattr(forecasting, "_tasks", lambda *_: (2, 4, 3))
     config = load_config(told)
     recipe = recipe_of(config, here=True)
