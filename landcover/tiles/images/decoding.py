@@ -31,6 +31,8 @@ Pixels = npt.NDArray[Any]
 
 # An image is read whole, by several threads at the same time.
 _MOST_PIXELS = 2**26
+# A TIFF may say that it has 65,535 bands, which GDAL goes through one after the other.
+_MOST_BANDS, _MOST_VALUES = 4096, 2**28
 
 # Of a progressive JPEG, each of which goes over all pixels; as many as GDAL takes (its option
 # GDAL_JPEG_MAX_ALLOWED_SCAN_NUMBER).
@@ -279,6 +281,7 @@ def _by_rasterio(
 ) -> tuple[Pixels, bool]:
     with MemoryFile(content) as file, _unplaced(file, driver) as dataset:
         _check_size(dataset.width, dataset.height, tile)
+        _check_bands(dataset)
         if dataset.colorinterp[0] == ColorInterp.palette:
             if colours:
                 return _expanded(dataset)
@@ -332,6 +335,15 @@ def _check_size(width: int, height: int, tile: Size | None) -> None:
         raise Unusable(
             f"is {width} x {height} pixels, more than an image may have ({_MOST_PIXELS:,}); give it "
             "as a raster (source.rasters)"
+        )
+
+
+def _check_bands(dataset: Any) -> None:
+    count, pixels = dataset.count, dataset.width * dataset.height
+    if count > _MOST_BANDS or count * pixels > _MOST_VALUES:
+        raise Unusable(
+            f"has {count:,} bands of {pixels:,} pixels, more than an image may have "
+            f"({_MOST_BANDS:,} bands, {_MOST_VALUES:,} values): give it as a raster (source.rasters)"
         )
 
 

@@ -144,6 +144,7 @@ DECODING = planted(
     ),
     ("palettes are brightness", "if dataset.colorinterp[0] == ColorInterp.palette:", "if False:"),
     ("an image of any size", "if width * height > _MOST_PIXELS:", "if False:"),
+    ("an image of any number of bands", "if count > _MOST_BANDS or", "if"),
 )
 
 RESIZING = planted(

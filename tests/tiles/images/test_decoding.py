@@ -234,6 +234,18 @@ def test_an_image_with_more_pixels_than_a_thread_may_hold_is_refused_before_it_i
         decode(bytes(content), Expected(Wanted(Size.of(EDGE), resize="fit"), 1, "uint8"))
 
 
+@pytest.mark.parametrize(("bands", "edge"), [(5000, 1), (20, 4000)])
+def test_a_tiff_of_more_bands_than_can_be_gone_through_is_refused_before_it_is_decoded(
+    tmp_path: Path, bands: int, edge: int
+) -> None:
+    shape = {"width": edge, "height": edge, "count": bands, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", SPARSE_OK=True, **shape):
+        pass
+    content = (tmp_path / "a.tif").read_bytes()
+    with pytest.raises(Unusable, match=f"has {bands:,} bands .* more than an image may have"):
+        decode(content, Expected(Wanted(Size.of(edge), resize="fit"), 1, "uint8"))
+
+
 def test_a_jpeg_of_scans_without_end_is_refused_before_it_is_decoded() -> None:
     held = BytesIO()
     Image.new("RGB", (70, 70), (9, 9, 9)).save(held, "JPEG", progressive=True)
