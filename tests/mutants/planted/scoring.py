@@ -955,3 +955,15 @@ WINDOW = planted(
     ),
     ("halos are rounded down", "return -(-seen // step) * step", "return seen // step * step"),
 )
+
+FORECAST = planted(
+    "landcover/scoring/forecast.py",
+    "tests/scoring/test_forecast.py tests/cli/test_plan.py",
+    ("longer tasks hold no more labels", "round(_HELD * at_once * longer)", "0"),
+    (
+        "a measurement that was stopped is whole",
+        'said["status"] == "done"',
+        'said["status"] != "running"',
+    ),
+    ("tasks are those of the measurement", "return max(1, short), each,", "return each, short,"),
+)
