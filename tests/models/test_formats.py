@@ -217,3 +217,21 @@ def test_weights_beside_an_onnx_file_belong_to_it(tmp_path: Path) -> None:
     (tmp_path / "net.weights").unlink()
     with pytest.raises(ModelError, match=r"keeps weights in 'net\.weights', which is not beside"):
         detect(tmp_path / "net.onnx")
+
+
+def test_a_model_consists_of_regular_files(made: dict[str, Path], tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    shutil.copytree(made["savedmodel"], saved)
+    os.mkfifo(saved / "variables/variables.data-00000-of-00009")
+    with pytest.raises(ModelError, match="data-00000-of-00009 among others, which is no regular"):
+        detect(saved)
+    checkpoint = made["tf1-checkpoint"]
+    for part in checkpoint.parent.glob(f"{checkpoint.name}.*"):
+        shutil.copy(part, tmp_path / part.name)
+    data = tmp_path / f"{checkpoint.name}.data-00000-of-00001"
+    data.unlink()
+    data.symlink_to("/dev/zero")
+    with pytest.raises(ModelError, match="data-00000-of-00001 among others, which is no regular"):
+        detect(tmp_path / checkpoint.name)
+    with pytest.raises(ModelError, match="is no regular file"):
+        detect(Path("/dev/zero"))

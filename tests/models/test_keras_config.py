@@ -104,3 +104,33 @@ def test_weights_without_a_network_are_refused(tmp_path: Path) -> None:
         stream["kernel"] = [1.0, 2.0]
     with pytest.raises(ModelError, match="holds weights but no network: save the whole model"):
         make_recipe(ModelSettings(path=str(tmp_path / "w.h5")))
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        {"name": "o", "op": "DebugIdentity"},
+        {"name": "o"},
+        "\n\x01o\x12\x08SaveV2xx",
+        "\n\x01o\x12\x08Identity\x12\x08SaveV2xx",
+        "no message",
+        None,
+    ],
+)
+def test_an_operation_as_a_layer_does_nothing_but_compute(definition: Any) -> None:
+    """Keras 2 makes a node of whatever such a layer names: DebugIdentity writes files."""
+    layer = {"class_name": "TensorFlowOpLayer", "config": {"name": "o", "node_def": definition}}
+    with pytest.raises(ModelError, match="which may do more than compute"):
+        checked(layer, "net.h5", operations=("Identity",))
+    for plain in ({"name": "o", "op": "Identity"}, "\n\x01o\x12\x08Identity"):
+        layer["config"] = {"name": "o", "node_def": plain}
+        assert checked(layer, "net.h5", operations=("Identity",)) == layer
+
+
+@pytest.mark.parametrize("kind", ["S1000000000", "object", "resource", None, 7])
+def test_arrays_in_a_description_are_of_numbers(kind: Any) -> None:
+    array = {"class_name": "__numpy__", "config": {"value": [1.0], "dtype": kind}}
+    with pytest.raises(ModelError, match="holds no numbers"):
+        checked({"class_name": "Rescaling", "config": {"scale": array}}, "net.keras")
+    array["config"] = {"value": [1.0], "dtype": "float32"}
+    checked({"class_name": "Rescaling", "config": {"scale": array}}, "net.keras")

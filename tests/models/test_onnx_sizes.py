@@ -321,3 +321,162 @@ def test_the_shapes_of_long_lists_are_told_without_noting_each_number(tmp_path: 
     shapes = shapes_of(model, {"x": (1, 3, 8, 8)})
     assert shapes["list"] == (2**40,)
     assert shapes["features"] == (1, 3, 8, 8)
+
+
+NUMBER = [
+    node("ReduceMax", ["x"], ["top"], keepdims=0),
+    node("Cast", ["top"], ["whole"], to=TensorProto.INT64),
+    node("Reshape", ["whole", "single"], ["number"]),
+]
+SINGLE = {"single": np.asarray([1], np.int64)}
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [*NUMBER, node("ConstantOfShape", ["number"], ["big"])],
+        [*NUMBER, node("Expand", ["top", "number"], ["big"])],
+        [*NUMBER, node("HannWindow", ["whole"], ["big"])],
+        [
+            node("NonZero", ["x"], ["places"]),
+            node("Shape", ["places"], ["extents"]),
+            node("ConstantOfShape", ["extents"], ["big"]),
+        ],
+    ],
+    ids=["ConstantOfShape", "Expand", "HannWindow", "by how many there are"],
+)
+def test_pixels_may_not_say_how_large_a_result_is(nodes: Nodes, tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.onnx", [*nodes, *added("big")], SINGLE)
+    with pytest.raises(ModelError, match=r"lets pixels say how large the result of \w+ '' is"):
+        detect(path)
+
+
+def looped(state: Nodes, turns: str, first: str, kind: Any = None) -> Nodes:
+    """A loop from ``state`` to ``next``, and its result added to the image."""
+    carried = kind or helper.make_tensor_value_info("state", TensorProto.FLOAT, None)
+    handed = onnx.ValueInfoProto()
+    handed.CopyFrom(carried)
+    handed.name = "next"
+    body = helper.make_graph(
+        [node("Identity", ["on"], ["still"]), *state],
+        "body",
+        [
+            helper.make_tensor_value_info("at", TensorProto.INT64, []),
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+            carried,
+        ],
+        [helper.make_tensor_value_info("still", TensorProto.BOOL, []), handed],
+    )
+    return [node("Loop", [turns, "go", first], ["looped"], body=body)]
+
+
+LOOP = {"turns": np.int64(40), "go": np.asarray(True), "flat": np.asarray([-1], np.int64), **SINGLE}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        (
+            [
+                node("Reshape", ["x", "flat"], ["first"]),
+                *looped([node("Concat", ["state"] * 2, ["next"], axis=0)], "turns", "first"),
+                *added("looped"),
+            ],
+            "what loop '' carries would hold",
+        ),
+        (
+            [
+                node("SequenceEmpty", [], ["first"]),
+                *looped(
+                    [node("SequenceInsert", ["state", "x"], ["next"])],
+                    "many",
+                    "first",
+                    helper.make_tensor_sequence_value_info("state", TensorProto.FLOAT, None),
+                ),
+                node("ConcatFromSequence", ["looped"], ["list"], axis=0),
+                *added("list"),
+            ],
+            "what SequenceInsert '' puts into a list would hold 192,000,000 numbers",
+        ),
+        (
+            [
+                *NUMBER,
+                *looped([node("Relu", ["state"], ["next"])], "whole", "top"),
+                *added("looped"),
+            ],
+            "does not say how often its loop '' turns",
+        ),
+    ],
+    ids=["doubles", "a list", "pixels say how often"],
+)
+def test_a_loop_that_grows_or_does_not_end_is_refused(
+    nodes: Nodes, said: str, tmp_path: Path
+) -> None:
+    held = {**LOOP, "many": np.int64(10**6)}
+    with pytest.raises(ModelError, match=said):
+        detect(saved(tmp_path / "net.onnx", nodes, held))
+
+
+def test_a_loop_that_carries_as_much_as_before_is_read(tmp_path: Path) -> None:
+    nodes = looped([node("Relu", ["state"], ["next"])], "turns", "x")
+    nodes += [node("Identity", ["looped"], ["features"])]
+    assert make_recipe(
+        ModelSettings(path=str(saved(tmp_path / "net.onnx", nodes, LOOP)), **TOLD)
+    ).classes == ("0", "1", "2")
+
+
+def test_products_within_a_branch_are_counted(tmp_path: Path) -> None:
+    inside = [
+        node("MatMul", ["column", "row"], ["big"]),
+        node("ReduceMax", ["big"], ["m"], keepdims=0),
+    ]
+    out = [helper.make_tensor_value_info("m", TensorProto.FLOAT, [])]
+    branch = helper.make_graph(inside, "branch", [], out)
+    nodes = [node("If", ["on"], ["most"], then_branch=branch, else_branch=branch)]
+    nodes += [node("Add", ["x", "most"], ["features"])]
+    column = np.ones((10_000, 1), np.float32)
+    held = {"on": np.asarray(True), "column": column, "row": column.T}
+    with pytest.raises(ModelError, match="the result of MatMul 'big' would hold 100,000,000"):
+        detect(saved(tmp_path / "net.onnx", nodes, held))
+
+
+def test_functions_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """Of functions that differ by their overload alone the last would be all that is looked at."""
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    functions = []
+    for level in range(20):
+        calls = [node("F", ["ab"[at]], ["bc"[at]], domain="own") for at in range(2)]
+        for call in calls:
+            call.overload = str(level + 1)
+        body = calls if level < 19 else [node("Relu", ["a"], ["c"])]
+        function = helper.make_function("own", "F", ["a"], ["c"], body, opsets)
+        function.overload = str(level)
+        functions.append(function)
+    call = node("F", ["x"], ["features"], domain="own")
+    call.overload = "0"
+    with pytest.raises(ModelError, match=r"is [\d,]+ operations, its functions written out"):
+        detect(saved(tmp_path / "net.onnx", [call], functions=functions))
+    with pytest.raises(ModelError, match="two functions are called 'F'"):
+        detect(saved(tmp_path / "net.onnx", [call], functions=[functions[0]] * 2))
+
+
+def test_sparse_weights_count_as_what_libraries_write_out(tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.onnx", added("sparse"))
+    model = onnx.load(path)
+    one = numpy_helper.from_array(np.ones(1, np.float32), "sparse")
+    at = numpy_helper.from_array(np.zeros(1, np.int64), "at")
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(one, at, [40_000, 40_000]))
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(
+        ModelError, match="what its sparse weights stand for would hold 1,600,000,000"
+    ):
+        detect(path)
+
+
+def test_a_network_of_more_outputs_than_any_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "net.onnx", [node("Relu", ["x"], ["features"])])
+    model = onnx.load(path)
+    model.graph.output.extend([model.graph.output[0]] * 1_000)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="has 1,001 outputs; the most is 1,000"):
+        detect(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -53,3 +54,35 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     model.with_suffix(".npz").write_bytes(content[: len(content) // 2])
     with pytest.raises(ModelError, match=r"net\.npz: is no readable file"):
         stored_beside(model)
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "said"),
+    [
+        ("(" * 5_000, "<f4", "is no readable file of stored outputs"),
+        ("(1, 1, 1)", "<U1", "holds arrays of other than numbers"),
+        ("(10_000_000_000_000,)", "<f4", "is no readable file of stored outputs"),
+    ],
+    ids=["no shape", "texts", "larger than any memory"],
+)
+def test_arrays_of_strangers_are_a_sentence(
+    shape: str, kind: str, said: str, tmp_path: Path
+) -> None:
+    head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    content = b"\x93NUMPY\x01\0" + len(head).to_bytes(2, "little") + head.encode() + bytes(4)
+    with zipfile.ZipFile(tmp_path / "net.npz", "w") as archive:
+        for name in ("input.npy", "output.npy"):
+            archive.writestr(name, content)
+    with pytest.raises(ModelError, match=said):
+        stored_beside(tmp_path / "net.onnx")
+
+
+def test_stored_outputs_that_unpack_to_more_than_any_are_not_read(tmp_path: Path) -> None:
+    with (
+        zipfile.ZipFile(tmp_path / "net.npz", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("input.npy", "w") as member,
+    ):
+        for _ in range(9):
+            member.write(bytes(2**26))
+    with pytest.raises(ModelError, match=r"unpacks to [\d,]+ bytes; the most is 536,870,912"):
+        stored_beside(tmp_path / "net.onnx")

@@ -162,3 +162,44 @@ def test_functions_without_end_are_refused(
         return
     with pytest.raises(ModelError, match=said):
         opened(tmp_path / "net.pb", "tensorflow")
+
+
+def much(images: Any) -> Any:
+    """A whole number that pixels say."""
+    return tf.cast(tf.reduce_max(tf.abs(images)) * 1e6, tf.int32)
+
+
+def doubled(images: Any) -> Any:
+    """A loop that hands on twice as much as it was given."""
+    flat = tf.reshape(images, [-1])
+    found = tf.while_loop(
+        lambda at, _: at < 40,
+        lambda at, x: (at + 1, tf.concat([x, x], 0)),
+        (tf.constant(0), flat),
+        shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
+    )
+    return tf.reduce_max(found[1])
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda x: x + tf.reduce_max(tf.fill([much(x)], 1.0)), "lets pixels say how large .* Fill"),
+        (
+            lambda x: x + tf.cast(tf.reduce_max(tf.range(much(x))), tf.float32),
+            "lets pixels say how large the result of Range",
+        ),
+        (
+            lambda x: x + tf.fill([tf.shape(tf.where(x > 0))[0] * 10**6], 1.0)[0],
+            "lets pixels say how large the result of Fill",
+        ),
+        (lambda x: x + doubled(x), "hands on more in each turn"),
+    ],
+    ids=["Fill", "Range", "by how many there are", "a loop"],
+)
+def test_pixels_may_not_say_how_large_a_result_is(
+    made: Callable[[Any], Any], said: str, runtime: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match=said):
+        opened(frozen(tmp_path / "net.pb", made), runtime)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from tokenize import TokenError
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,9 @@ from landcover.models.preprocessing.specification import Layout, Steps
 from landcover.small_files import ZIP_FAILURES
 
 Array = npt.NDArray[Any]
+
+# Of all arrays together: 64 images of 3 bands and 591 x 591 pixels, and as many probabilities.
+_MOST_BYTES: Final = 2**29
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +62,19 @@ class StoredOutputs:
         return self.input[:, None] if self.input.ndim == 3 else self.input
 
 
+def _check_arrays(path: Path) -> None:
+    """Look how much the arrays of a file of NumPy take, before one is read.
+
+    Raises:
+        ValueError: more than stored outputs do.
+        OSError: it is no archive.
+    """
+    with zipfile.ZipFile(path) as archive:
+        total = sum(member.file_size for member in archive.infolist())
+    if total > _MOST_BYTES:
+        raise ValueError(f"it unpacks to {total:,} bytes; the most is {_MOST_BYTES:,}")
+
+
 def stored_beside(model: Path) -> StoredOutputs | None:
     """The outputs stored beside a model: ``NAME.npz`` for ``NAME.model``.
 
@@ -72,6 +90,7 @@ def stored_beside(model: Path) -> StoredOutputs | None:
     if path == model or not path.is_file():
         return None
     try:
+        _check_arrays(path)
         with np.load(path, allow_pickle=False) as stored:
             keys = [f"output_{n}" for n in range(len(stored.files))]
             several = [stored[key] for key in keys if key in stored.files]
@@ -80,8 +99,11 @@ def stored_beside(model: Path) -> StoredOutputs | None:
             outputs = tuple(several or [stored["output"]])
             given = stored["input"]
             names = stored["output_names"] if "output_names" in stored.files else ()
-    except ZIP_FAILURES as error:
-        raise ModelError(str(path), f"is no readable file of stored outputs: {error}") from error
+    except (*ZIP_FAILURES, SyntaxError, TokenError, MemoryError) as error:
+        reason = f"is no readable file of stored outputs: {error}"
+        raise ModelError(str(path), reason) from error
+    if any(array.dtype.kind not in "biuf" for array in (given, *outputs)):
+        raise ModelError(str(path), "holds arrays of other than numbers")
     if given.ndim not in (3, 4):
         raise ModelError(str(path), f"its input has the shape {given.shape}: no batch of images")
     return StoredOutputs(str(path), given, outputs, tuple(map(str, names)))

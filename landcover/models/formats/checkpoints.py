@@ -9,6 +9,9 @@ from landcover.errors import ModelError
 
 _PART = re.compile(r"\.(meta|index|data-\d{5}-of-\d{5})$")
 
+# Bytes of the file that names the latest checkpoint, in its first line, and those before it.
+_LONGEST_STATE = 2**20
+
 # The last eight bytes of a table file, as TensorFlow's lib/io/format.h defines them.
 _TABLE_END = (0xDB4775248B80FB57).to_bytes(8, "little")
 
@@ -53,7 +56,10 @@ def files_of(prefix: Path, shown: str) -> tuple[Path, ...]:
     for part in (meta, index):
         if part.stat().st_size == 0:
             raise ModelError(shown, f"{part.name} is empty: copy it again")
-    if index.read_bytes()[-8:] != _TABLE_END:
+    with index.open("rb") as stream:
+        stream.seek(max(index.stat().st_size - 8, 0))
+        end = stream.read(8)
+    if end != _TABLE_END:
         raise ModelError(shown, f"{index.name} is cut short or damaged: copy it again")
     return (meta, index, *_shards(prefix, shown))
 
@@ -65,7 +71,8 @@ def _latest(folder: Path) -> Path | None:
     prefixes |= {p.with_suffix("") for p in folder.glob("*.index")}
     state = folder / "checkpoint"
     if len(prefixes) > 1 and state.is_file():
-        text = state.read_text(encoding="utf-8", errors="replace")
+        with state.open("rb") as stream:
+            text = stream.read(_LONGEST_STATE).decode("utf-8", "replace")
         told = re.search(r'^model_checkpoint_path:\s*"([^"]+)"', text, re.MULTILINE)
         # The path inside is that of the machine that trained; only its last part is of use.
         named = folder / told[1].replace("\\", "/").split("/")[-1] if told else folder

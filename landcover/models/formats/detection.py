@@ -99,10 +99,14 @@ def detect(path: Path, shown: str | None = None) -> ModelFile:
         shown: the name of the model in messages; default: the path.
 
     Raises:
-        ModelError: it is absent, empty, cut short, not a model, of a format that is not read, or of
-            more bytes than any network for images has.
+        ModelError: it is absent, empty, cut short, not a model, of a format that is not read, of files that
+            are none (pipes, devices, links to nothing), or of more bytes than any network for images has.
     """
     found = _detected(path, shown or str(path))
+    for file in found.files:
+        if not file.is_file():
+            reason = f"consists of {file.name} among others, which is no regular file"
+            raise ModelError(shown or str(path), reason)
     check_bytes(sum(file.stat().st_size for file in found.files), shown or str(path))
     return found
 
@@ -115,6 +119,8 @@ def _detected(path: Path, shown: str) -> ModelFile:
         return _folder(path, shown)
     if not path.exists():
         raise ModelError(shown, "no such file or folder")
+    if not path.is_file():
+        raise ModelError(shown, "is no regular file")
     if path.stat().st_size == 0:
         raise ModelError(shown, "is empty: copy or save it again")
     format = _format_of(path, shown)
@@ -136,7 +142,7 @@ def _folder(path: Path, shown: str) -> ModelFile:
     if _format_of(graph, str(graph)) != "savedmodel":
         raise ModelError(str(graph), "is not the graph of a SavedModel")
     below = [p for part in ("variables", "assets") for p in (path / part).rglob("*")]
-    return ModelFile(path, "savedmodel", (graph, *sorted(p for p in below if p.is_file())))
+    return ModelFile(path, "savedmodel", (graph, *sorted(p for p in below if not p.is_dir())))
 
 
 def _format_of(path: Path, shown: str) -> Format:

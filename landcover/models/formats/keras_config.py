@@ -13,6 +13,7 @@ from typing import Any
 
 from landcover.errors import ModelError
 from landcover.models.formats.keras_parts import CLASSES, FUNCTIONS, VALUES
+from landcover.models.formats.protobuf import Malformed, fields
 
 # Where Keras 2 and 3 say that their own parts come from.
 _OWN_MODULES = re.compile(
@@ -24,6 +25,8 @@ _OWN_MODULES = re.compile(
 _OPERATIONS = re.compile(r"keras(\.src)?\.ops\.(numpy|nn|math|linalg|image)")
 _OPERATION = re.compile(r"[A-Z]\w*")
 
+_NUMBERS = re.compile(r"(bfloat|float|uint|int|complex)\d{1,3}(_\w{1,8})?|bool")
+
 # Layers that people know by these names, and for which there is a better sentence.
 _RUN_CODE = {"Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer"}
 _RUN_CODE |= {"ClassMethod", "InstanceMethod", "InstanceProperty"}
@@ -31,6 +34,8 @@ _READ_FILES = {"StringLookup", "IntegerLookup", "TextVectorization"}
 
 # Layers that Keras 2 made of calls to TensorFlow functions: which of them only compute.
 _CALLS = {"TFOpLambda", "SlicingOpLambda"}
+# One that Keras 2 made of an operation; the field of a NodeDef that names it.
+_OPERATION_LAYER, _OP = "TensorFlowOpLayer", 2
 _COMPUTING = re.compile(
     r"(math|nn|linalg|image|__operators__|compat\.v1\.nn)\.\w+"
     r"|(compat\.v1\.)?(reshape|concat|cast|transpose|squeeze|expand_dims|stack|unstack|split|pad"
@@ -44,13 +49,16 @@ _ADVICE = (
 )
 
 
-def checked(config: Any, shown: str, custom: Collection[str] = ()) -> Any:
+def checked(
+    config: Any, shown: str, custom: Collection[str] = (), operations: Collection[str] = ()
+) -> Any:
     """The description of a model without what training needs, if nothing in it can run code.
 
     Args:
         config: ``config.json`` of a ``.keras`` file, or ``model_config`` of an HDF5 file.
         shown: the model's name in messages.
         custom: names of layers that the user has installed.
+        operations: of TensorFlow that do nothing but compute, for layers of Keras 2 that are one each.
 
     Returns:
         what is to be given to a loader.
@@ -61,7 +69,7 @@ def checked(config: Any, shown: str, custom: Collection[str] = ()) -> Any:
     try:
         config = _without_training(config)
         for node in _nodes(config):
-            _check(node, shown, custom)
+            _check(node, shown, custom, operations)
     except RecursionError:
         raise ModelError(shown, "describes layers within layers without end") from None
     return config
@@ -94,7 +102,9 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(inner)
 
 
-def _check(node: dict[str, Any], shown: str, custom: Collection[str]) -> None:
+def _check(
+    node: dict[str, Any], shown: str, custom: Collection[str], operations: Collection[str]
+) -> None:
     kind = str(node.get("class_name") or node.get("registered_name"))
     registered = str(node.get("registered_name") or "")
     inner = node.get("config")
@@ -106,15 +116,27 @@ def _check(node: dict[str, Any], shown: str, custom: Collection[str]) -> None:
         )
     if kind in _READ_FILES:
         raise ModelError(shown, f"layer {label} may read other files: no network for images")
-    if kind in VALUES or {kind, registered} & {*custom}:
+    if kind in VALUES:
+        _check_value(inner, kind, shown)
+        return
+    if {kind, registered} & {*custom}:
         return
     if kind in _CALLS:
         _check_call(inner, label, shown)
+    if kind.rpartition(">")[2] == _OPERATION_LAYER:
+        _check_operation(inner, label, shown, operations)
     if not _is_own(node, kind, registered):
         origin = node.get("module") or registered or kind
         raise ModelError(
             shown, f"{label} is no part of Keras but custom code ({origin}): {_ADVICE}"
         )
+
+
+def _check_value(config: Any, kind: str, shown: str) -> None:
+    """A type of NumPy may stand for any number of bytes, or for what is no number."""
+    told = config.get("dtype", "float32") if isinstance(config, dict) else "float32"
+    if not (isinstance(told, str) and _NUMBERS.fullmatch(told)):
+        raise ModelError(shown, f"{kind} of type {str(told)[:80]!r} holds no numbers")
 
 
 def _check_call(config: Any, label: str, shown: str) -> None:
@@ -123,6 +145,30 @@ def _check_call(config: Any, label: str, shown: str) -> None:
         raise ModelError(
             shown, f"layer {label} calls tf.{function}, which may do more than compute: {_ADVICE}"
         )
+
+
+def _check_operation(config: Any, label: str, shown: str, operations: Collection[str]) -> None:
+    named = _operations_in(config.get("node_def") if isinstance(config, dict) else None)
+    if not named or not {*named} <= {*operations}:
+        told = named[0][:80] if named else "nothing that can be read"
+        raise ModelError(
+            shown, f"layer {label} is operation {told!r}, which may do more than compute: {_ADVICE}"
+        )
+
+
+def _operations_in(definition: Any) -> list[str]:
+    """The operations that a ``NodeDef`` names, in either of the forms that Keras 2 reads."""
+    if isinstance(definition, dict):
+        return [str(definition.get("op", ""))]
+    try:
+        found = [*fields(memoryview(str(definition).encode()))]
+    except (Malformed, UnicodeEncodeError):
+        return []
+    return [
+        bytes(value).decode("utf-8", "replace")
+        for at, _, value in found
+        if at == _OP and isinstance(value, memoryview)
+    ]
 
 
 def _is_own(node: dict[str, Any], kind: str, registered: str) -> bool:

@@ -13,7 +13,15 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from landcover.errors import ModelError
-from landcover.models.formats.onnx_parts import graphs_in, tensors_of
+from landcover.models.formats.onnx_parts import (
+    Called,
+    called_by,
+    extents_held,
+    functions_in,
+    graphs_in,
+    sparse_in,
+    tensors_of,
+)
 from landcover.models.formats.sizes import (
     MOST_NUMBERS,
     MOST_READ,
@@ -30,6 +38,10 @@ _MOST_TURNS: Final = 1_000_000
 # Versions of a set of operators; libraries look through all that came before. ONNX is at 26.
 _LATEST: Final = 1_000
 _LOOPS: Final = ("Loop", "Scan", "SequenceMap")
+# What a network returns beside labels: masks, boxes, features of some layers.
+_MOST_OUTPUTS: Final = 1_000
+# Numbers that are nought, and that libraries write out all the same, all weights together.
+_MOST_SPARSE: Final = 2**26
 # Of texts and of files of images: libraries take any time for them, and a network has neither.
 _NOT_OF_NUMBERS: Final = frozenset(
     [
@@ -43,7 +55,7 @@ _NOT_OF_NUMBERS: Final = frozenset(
 )
 
 _Body: TypeAlias = "onnx.GraphProto | onnx.FunctionProto"
-_Functions: TypeAlias = Mapping[tuple[str, str], onnx.FunctionProto]
+_Functions: TypeAlias = Mapping[Called, onnx.FunctionProto]
 
 
 def check_structure(model: onnx.ModelProto, shown: str) -> None:
@@ -60,13 +72,18 @@ def check_structure(model: onnx.ModelProto, shown: str) -> None:
         if not 0 <= opset.version <= _LATEST:
             reason = f"is of operators of version {opset.version:,}, which there are not"
             raise ModelError(shown, reason)
-    held = {tensor.name for tensor in model.graph.initializer}
+    if len(model.graph.output) > _MOST_OUTPUTS:
+        reason = f"has {len(model.graph.output):,} outputs; the most is {_MOST_OUTPUTS:,}"
+        raise ModelError(shown, reason)
+    held = extents_held(model.graph)
     for value in model.graph.input:
         dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         most = MOST_NUMBERS if value.name in held else MOST_READ
         check_size(numbers_in(d for d in dims if d > 0), f"input {value.name!r}", shown, most)
     for tensor in tensors_of(model):
         check_size(numbers_in(tensor.dims), f"weight {tensor.name!r}", shown)
+    written_out = sum(numbers_in(sparse.dims) for sparse in sparse_in(model))
+    check_size(written_out, "what its sparse weights stand for", shown, _MOST_SPARSE)
     bodies: list[_Body] = [model.graph, *model.functions]
     bodies += [g for info in model.training_info for g in (info.initialization, info.algorithm)]
     for body in bodies:
@@ -75,9 +92,9 @@ def check_structure(model: onnx.ModelProto, shown: str) -> None:
             if node.op_type in _NOT_OF_NUMBERS:
                 reason = f"holds {node.op_type}, which is for texts or files: leave it out of the network"
                 raise ModelError(shown, f"{reason}, and give it pixels")
-    functions = {(f.domain, f.name): f for f in model.functions}
+    functions = functions_in(model)
     _check_functions(model.graph, functions, shown)
-    known: dict[str, int] = {}
+    known: dict[Called, int] = {}
     for body in bodies:
         _way(body, functions, known, shown)
         _check_loops(body, functions, shown)
@@ -104,13 +121,13 @@ def _check_depth(body: _Body, shown: str) -> None:
 
 def _check_functions(graph: onnx.GraphProto, functions: _Functions, shown: str) -> None:
     """Refuse functions that call themselves, or that grow without end where they are called."""
-    sizes: dict[tuple[str, str], int] = {}
+    sizes: dict[Called, int] = {}
     # A function is measured once all that it calls is.
-    waiting: list[tuple[tuple[str, str], bool]] = [(key, False) for key in functions]
-    open_: set[tuple[str, str]] = set()
+    waiting: list[tuple[Called, bool]] = [(key, False) for key in functions]
+    open_: set[Called] = set()
     while waiting:
         key, ready = waiting.pop()
-        called = {(n.domain, n.op_type) for n in _all_nodes(functions[key])} & functions.keys()
+        called = {called_by(node) for node in _all_nodes(functions[key])} & functions.keys()
         if ready:
             open_.discard(key)
             sizes[key] = _operations(functions[key], sizes)
@@ -122,8 +139,8 @@ def _check_functions(graph: onnx.GraphProto, functions: _Functions, shown: str) 
     check_count(_operations(graph, sizes), shown)
 
 
-def _operations(body: _Body, sizes: Mapping[tuple[str, str], int]) -> int:
-    return sum(sizes.get((node.domain, node.op_type), 1) for node in _all_nodes(body))
+def _operations(body: _Body, sizes: Mapping[Called, int]) -> int:
+    return sum(sizes.get(called_by(node), 1) for node in _all_nodes(body))
 
 
 def _all_nodes(body: _Body) -> Iterator[onnx.NodeProto]:
@@ -136,7 +153,7 @@ def _all_nodes(body: _Body) -> Iterator[onnx.NodeProto]:
             waiting += graphs_in(node)
 
 
-def _way(body: _Body, functions: _Functions, known: dict[str, int], shown: str) -> int:
+def _way(body: _Body, functions: _Functions, known: dict[Called, int], shown: str) -> int:
     """The operations on the longest way through a graph, in whatever order its nodes stand.
 
     Raises:
@@ -167,15 +184,16 @@ def _way(body: _Body, functions: _Functions, known: dict[str, int], shown: str) 
     return longest
 
 
-def _length(node: onnx.NodeProto, functions: _Functions, known: dict[str, int], shown: str) -> int:
+def _length(
+    node: onnx.NodeProto, functions: _Functions, known: dict[Called, int], shown: str
+) -> int:
     """What a node adds to a way: itself, and the longest way through what it holds or calls."""
     inside = [_way(graph, functions, known, shown) for graph in graphs_in(node)]
-    key = (node.domain, node.op_type)
+    key = called_by(node)
     if key in functions:
-        name = "/".join(key)
-        if name not in known:
-            known[name] = _way(functions[key], functions, known, shown)
-        inside.append(known[name])
+        if key not in known:
+            known[key] = _way(functions[key], functions, known, shown)
+        inside.append(known[key])
     return 1 + max(inside, default=0)
 
 
@@ -208,7 +226,7 @@ def _check_loops(body: _Body, functions: _Functions, shown: str) -> None:
                         "no network for images needs it",
                     )
             waiting += [(inner, times) for inner in graphs_in(node)]
-            called = functions.get((node.domain, node.op_type))
+            called = functions.get(called_by(node))
             if called is not None and times > 1:
                 waiting.append((called, times))
 

@@ -8,20 +8,22 @@ a file, and keeps it), that is held against the weights.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import onnx
 
 from landcover.errors import ModelError
-from landcover.models.formats.onnx_parts import graphs_in, tensors_of
+from landcover.models.formats.onnx_parts import extents_held, graphs_in, tensors_of
+from landcover.models.formats.onnx_turns import grown_by_turns
 from landcover.models.formats.onnx_values import (
     Array,
     Told,
     range_length,
     shapes_in,
     told_of,
+    types_in,
     values_in,
 )
 from landcover.models.formats.sizes import (
@@ -37,10 +39,18 @@ _KEPT: Final = 4
 # Numbers that are made of weights alone: their turned and unpacked copies.
 _COPIES: Final = 8
 
-# What makes more of a few numbers, by what other numbers say.
-_GROWING: Final = (
-    "ConstantOfShape Expand OneHot Pad Range Resize Tile Upsample HannWindow HammingWindow"
-)
+# What makes more of a few numbers, and which of its inputs say how many.
+_SAID_BY: Final[Mapping[str, tuple[int, ...]]] = {
+    **dict.fromkeys(("ConstantOfShape", "HannWindow", "HammingWindow", "BlackmanWindow"), (0,)),
+    **dict.fromkeys(("Expand", "OneHot", "Pad", "Tile", "Upsample", "AffineGrid", "DFT"), (1,)),
+    **dict.fromkeys(("CenterCropPad", "Col2Im"), (1,)),
+    "Range": (0, 1, 2),
+    "Resize": (1, 2, 3),
+    "MaxUnpool": (2,),
+    "MelWeightMatrix": (0, 1),
+}
+# What keeps as many numbers as pixels say.
+_CHOOSING: Final = ("NonZero", "Compress", "Unique", "NonMaxSuppression")
 _RANDOM: Final = ("RandomNormal", "RandomUniform")
 
 
@@ -57,12 +67,12 @@ def check_sizes(model: onnx.ModelProto, shown: str) -> None:
     """
     told = told_of(model)
     weights = [numbers_in(tensor.dims) for tensor in tensors_of(model)]
-    held = {tensor.name for tensor in model.graph.initializer}
+    held = extents_held(model.graph)
     images = [value.name for value in told.graph.input if value.name not in held]
     read = sum(numbers_in(told.shapes.get(name, ())) for name in images)
     most = most_numbers(read, max(weights, default=0))
     limits = _Limits(most, most_numbers(0, 0) + _COPIES * sum(weights), shown)
-    _Count(told, {*images}, limits, model.opset_import).visit(told.graph)
+    _Count(told, {*images}, {*images}, limits, model.opset_import).visit(told.graph)
 
 
 @dataclass(frozen=True)
@@ -81,16 +91,20 @@ class _Count:
     Args:
         told: what can be told.
         varying: names of tensors that depend on the images.
+        seen: those of them whose numbers depend on pixels, and not on how many there are alone.
         limits: what there may be of it.
         opsets: the versions of operators.
+        chosen: names of tensors of which pixels say how many numbers they hold.
         constant: numbers so far that do not depend on the images.
         work: multiplications so far.
     """
 
     told: Told
     varying: set[str]
+    seen: set[str]
     limits: _Limits
     opsets: Any
+    chosen: set[str] = field(default_factory=set)
     constant: int = 0
     work: int = 0
     kept: dict[str, int] = field(default_factory=dict)
@@ -99,6 +113,7 @@ class _Count:
         """Count a graph, computed so many times."""
         left = _readers(graph)
         for node in graph.node:
+            self._look_at_pixels(node)
             for inner in graphs_in(node):
                 self._inside(inner, node, turns)
             made = [self._numbers(name, node) for name in node.output]
@@ -110,8 +125,12 @@ class _Count:
                 check_size(numbers, label, self.limits.shown, self.limits.result)
                 if name in left:
                     self.kept[name] = numbers
-            if not depends and node.op_type in _GROWING:
+            if not depends and node.op_type in _SAID_BY:
                 self._refuse_untold(node)
+            if node.op_type == "SequenceInsert" and turns > 1:
+                numbers = turns * numbers_in(self.told.shapes.get(node.input[1], ()))
+                label = f"what SequenceInsert {node.name!r} puts into a list"
+                check_size(numbers, label, self.limits.shown, self.limits.result)
             self.constant += 0 if depends else sum(made)
             check_size(self.constant, "what it makes of its weights alone", *self._constants())
             self.work += turns * max(sum(made), self._multiplications(node))
@@ -124,24 +143,60 @@ class _Count:
     def _constants(self) -> tuple[str, int]:
         return self.limits.shown, self.limits.constant
 
+    def _look_at_pixels(self, node: onnx.NodeProto) -> None:
+        """Follow what the numbers of pixels decide, and refuse that they say how large a result is."""
+        captured = {name for inner in graphs_in(node) for one in inner.node for name in one.input}
+        reads = {*node.input} | captured
+        by_extents = node.op_type in ("Shape", "Size")
+        if not reads.isdisjoint(self.chosen if by_extents else self.seen):
+            self.seen.update(node.output)
+        if node.op_type in _CHOOSING or not reads.isdisjoint(self.chosen):
+            self.chosen.update(name for name in node.output if not self._is_told(name))
+        told_by = [node.input[at] for at in _SAID_BY.get(node.op_type, ()) if at < len(node.input)]
+        if not self.seen.isdisjoint(told_by) and not self._is_told(next(iter(node.output), "")):
+            reason = f"lets pixels say how large the result of {node.op_type} {node.name!r} is"
+            raise ModelError(self.limits.shown, f"{reason}: no network for images does")
+        if node.op_type == "Loop" and (self._said_by_pixels(node) or self._untold_turns(node)):
+            reason = f"does not say how often its loop {node.name!r} turns"
+            raise ModelError(self.limits.shown, f"{reason}: write the number into the file")
+
+    def _said_by_pixels(self, loop: onnx.NodeProto) -> bool:
+        return loop.input[0] in self.seen
+
+    def _untold_turns(self, loop: onnx.NodeProto) -> bool:
+        return loop.input[0] not in self.varying and loop.input[0] not in self.told.values
+
+    def _is_told(self, name: str) -> bool:
+        return None not in self.told.shapes.get(name, (None,))
+
     def _inside(self, inner: onnx.GraphProto, node: onnx.NodeProto, turns: int) -> None:
         """Count a graph of a node, by what is told of it and of what lies around it."""
+        times = _turns(node, self.told)
         shapes = {**self.told.shapes, **shapes_in(inner)}
         values = dict(self.told.values)
         values |= values_in(inner, shapes, self.opsets, values)
-        count = _Count(
-            Told(inner, shapes, values),
-            self.varying | {value.name for value in inner.input},
-            self.limits,
-            self.opsets,
-            self.constant,
-            self.work,
+        told = Told(inner, shapes, values, {**self.told.types, **types_in(inner)})
+        if node.op_type == "Loop":
+            carried = [self.told.shapes.get(name) for name in node.input[2:]]
+            label = f"what loop {node.name!r} carries"
+            for extents in grown_by_turns(told, carried, times, self.opsets):
+                numbers = max(map(numbers_in, extents.values()), default=0)
+                check_size(numbers, label, self.limits.shown, self.limits.result)
+                told = replace(told, shapes={**told.shapes, **extents})
+        given = {value.name for value in inner.input}
+        reads = {name for one in inner.node for name in one.input} | {*node.input}
+        count = replace(
+            self,
+            told=told,
+            varying=self.varying | given,
+            seen=self.seen | (set() if self.seen.isdisjoint(reads) else given),
+            chosen=self.chosen | (set() if self.chosen.isdisjoint(reads) else given),
+            kept={},
         )
-        times = _turns(node, self.told)
         count.visit(inner, turns * times)
         self.constant, self.work = count.constant, count.work
         if times > 1:  # a loop may keep a copy of each turn
-            made = sum(numbers_in(shapes.get(value.name, ())) for value in inner.output)
+            made = sum(numbers_in(told.shapes.get(value.name, ())) for value in inner.output)
             label = f"the result of {node.op_type} {node.name!r}"
             check_size(times * made, label, self.limits.shown, self.limits.result)
 

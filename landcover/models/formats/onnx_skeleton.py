@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
-from landcover.models.formats.onnx_parts import graphs_in, tensors_in
+from landcover.models.formats.onnx_parts import extents_held, graphs_in, tensors_in
 from landcover.models.formats.sizes import numbers_in
 
 SMALL: Final = 1_024
@@ -25,7 +25,10 @@ def skeleton_of(model: onnx.ModelProto) -> onnx.ModelProto:
     graph.output.extend(model.graph.output)
     graph.node.extend(model.graph.node)
     graph.initializer.extend(_without_numbers(tensor) for tensor in model.graph.initializer)
-    held = {tensor.name for tensor in graph.initializer}
+    held = extents_held(model.graph)
+    for sparse in model.graph.sparse_initializer:
+        kind, name = sparse.values.data_type, sparse.values.name
+        graph.input.append(helper.make_tensor_value_info(name, kind, list(sparse.dims)))
     for value in graph.input:
         dims = value.type.tensor_type.shape.dim
         for dim in dims if value.name not in held else ():
@@ -51,8 +54,17 @@ def _drop_large(body: Any) -> None:
                     tensor.CopyFrom(_without_numbers(tensor))
             for inner in graphs_in(node):
                 waiting.append(inner)
+                _forget_shapes(inner)
                 for tensor in inner.initializer:
                     tensor.CopyFrom(_without_numbers(tensor))
+
+
+def _forget_shapes(inner: onnx.GraphProto) -> None:
+    """A graph of a node gets the shapes that follow from what lies around it, whatever it says itself."""
+    del inner.value_info[:]
+    for value in (*inner.input, *inner.output):
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.ClearField("shape")
 
 
 def _without_numbers(tensor: onnx.TensorProto) -> onnx.TensorProto:

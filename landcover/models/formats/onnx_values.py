@@ -16,7 +16,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, inliner, numpy_helper, shape_inference
 
-from landcover.models.formats.onnx_parts import graphs_in
+from landcover.models.formats.onnx_parts import extents_held, graphs_in
 from landcover.models.formats.onnx_skeleton import SMALL, is_there, skeleton_of
 from landcover.models.formats.sizes import Extents, numbers_in
 
@@ -42,14 +42,17 @@ class Told:
     """What can be told.
 
     Args:
-        graph: the network's, without weights, and with what was worked out in place of the nodes for it.
+        graph: the network's, without weights, and with what was worked out in place of the nodes for it;
+            graphs within nodes state the shapes that were found.
         shapes: of its tensors; those of which not even the rank is known are missing.
         values: of small tensors.
+        types: of its tensors, as ONNX numbers them.
     """
 
     graph: onnx.GraphProto
     shapes: Mapping[str, Extents]
     values: Mapping[str, Array]
+    types: Mapping[str, int]
 
 
 def told_of(model: onnx.ModelProto) -> Told:
@@ -74,7 +77,7 @@ def told_of(model: onnx.ModelProto) -> Told:
             break
         values |= fresh
         _write_down(skeleton.graph, fresh)
-    return Told(skeleton.graph, shapes, values)
+    return Told(inferred.graph, shapes, values, types_in(inferred.graph))
 
 
 def shapes_in(graph: onnx.GraphProto) -> dict[str, Extents]:
@@ -88,7 +91,14 @@ def shapes_in(graph: onnx.GraphProto) -> dict[str, Extents]:
         for value in stated
         if value.type.tensor_type.HasField("shape")
     }
-    return found | {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    return found | {name: tuple(extents) for name, extents in extents_held(graph).items()}
+
+
+def types_in(graph: onnx.GraphProto) -> dict[str, int]:
+    """The types of tensors that a graph states, its weights' included."""
+    stated = [*graph.input, *graph.output, *graph.value_info]
+    found = {value.name: value.type.tensor_type.elem_type for value in stated}
+    return found | {tensor.name: tensor.data_type for tensor in graph.initializer}
 
 
 def values_in(

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from landcover.errors import ModelError
 
+# Outputs that a sentence names, and characters of each.
+_MOST_LISTED, _LONGEST = 20, 200
+
 
 def choose_head(
     names: Sequence[str], head: str | int | None, shown: str, likely: Sequence[int] | None = None
@@ -21,7 +24,7 @@ def choose_head(
     Raises:
         ModelError: there is no such output, or several can be meant.
     """
-    listed = ", ".join(repr(name) for name in names)
+    listed = _listed(names)
     if isinstance(head, int):
         if not 0 <= head < len(names):
             raise ModelError(shown, f"has no output {head}: there are {len(names)}: {listed}")
@@ -34,11 +37,17 @@ def choose_head(
     if not among:
         raise ModelError(shown, f"has no output that can be class probabilities, only {listed}")
     if len(among) > 1:
-        candidates = ", ".join(repr(names[i]) for i in among)
+        candidates = _listed([names[i] for i in among])
         raise ModelError(
             shown, f"has several outputs: say with 'head' which one is wanted: {candidates}"
         )
     return among[0]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names for a sentence: the first ones, where a file has any number of them."""
+    more = f" and {len(names) - _MOST_LISTED:,} more" if len(names) > _MOST_LISTED else ""
+    return ", ".join(repr(name[:_LONGEST]) for name in names[:_MOST_LISTED]) + more
 
 
 def likely_outputs(ranks: Sequence[int | None]) -> list[int]:

@@ -22,6 +22,7 @@ from landcover.models.network import CacheByDtype, Network
 from landcover.models.preprocessing.onnx import find_ends, with_steps
 from landcover.models.preprocessing.specification import Pixels, Probabilities, Signature, Steps
 from landcover.models.runtimes.batches import Batches
+from landcover.models.runtimes.memory import out_of_memory
 
 
 class OnnxRuntime:
@@ -100,10 +101,14 @@ class OnnxGraph:
         try:
             session = self._start(content)
         except Exception as error:  # the library's errors have no root of their own
-            reason = str(error).splitlines()[0]
-            raise ModelError(self._shown, f"ONNX Runtime does not run it: {reason}") from error
+            raise self.refused(error) from error
         self._start.check(session, self._shown)
         return session
+
+    def refused(self, error: Exception) -> ModelError:
+        """What ONNX Runtime says, in its first line."""
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        return ModelError(self._shown, f"ONNX Runtime does not run it: {reason}")
 
     def _content(self, steps: Steps, dtype: np.dtype[Any]) -> bytes:
         """The network with its steps, less what the labels of pixels do not need."""
@@ -127,7 +132,8 @@ class _Start:
     def __call__(self, content: bytes) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
-        options.log_severity_level = 3
+        # Its errors are raised as well; on the terminal they would quote names in files as they are.
+        options.log_severity_level = 4
         if self.gpu is not None and hasattr(onnxruntime, "preload_dlls"):
             onnxruntime.preload_dlls()  # finds the libraries of CUDA that pip has installed
         return onnxruntime.InferenceSession(content, options, providers=providers(self.gpu))
@@ -184,6 +190,11 @@ class _SessionNetwork:
         native = np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("="))
 
         def once(some: Pixels) -> Probabilities:
-            return np.asarray(session.run(None, {"pixels": some})[0], np.float32)
+            try:
+                return np.asarray(session.run(None, {"pixels": some})[0], np.float32)
+            except Exception as error:
+                if out_of_memory(error):
+                    raise
+                raise self._graph.refused(error) from error
 
         return self._batches.run(once, native)

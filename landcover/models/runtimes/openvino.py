@@ -38,6 +38,7 @@ from landcover.models.preprocessing.specification import (
     Steps,
 )
 from landcover.models.runtimes.batches import Batches
+from landcover.models.runtimes.memory import out_of_memory
 from landcover.models.runtimes.openvino_sizes import check_results
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ class OpenvinoGraph:
         except LandcoverError:
             raise
         except FAILURES as error:
-            raise self._refusal(error) from error
+            raise self.refusal(error) from error
 
     def _around(self, model: openvino.Model, steps: Steps) -> Steps:
         """The steps around a network that may have been cropped before it was quantized."""
@@ -284,9 +285,9 @@ class OpenvinoGraph:
         except UnicodeDecodeError:  # of a complaint that quotes a name in the file
             raise ModelError(self._shown, "OpenVINO does not run it: it is damaged") from None
         except FAILURES as error:
-            raise self._refusal(error) from error
+            raise self.refusal(error) from error
 
-    def _refusal(self, error: Exception) -> ModelError:
+    def refusal(self, error: Exception) -> ModelError:
         """What OpenVINO says, without the places in its sources that it says it from."""
         lines = [line.strip() for line in str(error).splitlines()]
         told = [x for x in lines if x and not x.startswith(_PLACES)]
@@ -373,7 +374,12 @@ class _RequestNetwork:
         # What OpenVINO would convert to 32-bit integers first is converted to float32 here.
         dtype = pixels.dtype if pixels.dtype.name in _EXACT else np.dtype(np.float32)
         native = np.ascontiguousarray(pixels, dtype.newbyteorder("="))
-        return self._batches.run(self._requests(native.dtype).run, native)
+        try:
+            return self._batches.run(self._requests(native.dtype).run, native)
+        except FAILURES as error:
+            if out_of_memory(error):
+                raise
+            raise self._graph.refusal(error) from error
 
 
 _EXACT = ("uint8", "int8", "uint16", "int16", "float32")

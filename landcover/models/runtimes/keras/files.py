@@ -12,6 +12,7 @@ from landcover.local_files import scratch
 from landcover.models.formats.detection import ModelFile
 from landcover.models.formats.keras_config import checked, custom_names
 from landcover.models.formats.outputs import choose_head, likely_outputs
+from landcover.models.formats.sizes import MOST_READ, check_size, numbers_in
 from landcover.models.graph_analysis.facts import Facts
 from landcover.models.preprocessing.specification import Signature
 from landcover.models.runtimes.keras.facts import keras_facts, keras_order
@@ -23,6 +24,7 @@ from landcover.models.runtimes.keras.stored import (
     zipped_weights,
 )
 from landcover.models.runtimes.keras.weights import as_many_weights, numbers_held
+from landcover.models.runtimes.tensorflow.operations import COMPUTING
 from landcover.models.runtimes.tensorflow.start import first_import
 from landcover.plugins import keras_layer_names, load_keras_layer
 
@@ -68,7 +70,7 @@ def open_keras(file: ModelFile, head: str | int | None, library: str) -> KerasNe
     shown = str(file.path)
     config, of_keras_2 = _description(file, library, shown)
     custom = _installed(config)
-    config = checked(config, shown, custom)
+    config = checked(config, shown, custom, COMPUTING)
     keras = _keras_2(library, shown) if of_keras_2 else start_keras(library)
     try:
         # To read HDF5, Keras imports TensorFlow, where there is one.
@@ -136,6 +138,8 @@ def _network(keras: Any, model: Any, head: str | int | None, shown: str) -> Kera
     if len(inputs) != 1:
         listed = ", ".join(repr(i.name) for i in inputs) or "none that is known"
         raise ModelError(shown, f"must have one input, a batch of images; its inputs: {listed}")
+    extents = [extent for extent in inputs[0].shape if extent is not None]
+    check_size(numbers_in(extents), f"input {inputs[0].name!r}", shown, MOST_READ)
     names = getattr(model, "output_names", None) or [output.name for output in model.outputs]
     likely = likely_outputs([len(output.shape) for output in model.outputs])
     wanted = choose_head(list(names), head, shown, likely)

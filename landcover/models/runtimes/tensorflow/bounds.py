@@ -7,7 +7,7 @@ that TensorFlow finds, once the window is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from landcover.errors import ModelError
@@ -23,6 +23,7 @@ from landcover.models.formats.sizes import (
 from landcover.models.runtimes.tensorflow.computing import called_functions, data_inputs, node_name
 from landcover.models.runtimes.tensorflow.constants import grown, small_constants
 from landcover.models.runtimes.tensorflow.operations import COMPUTING
+from landcover.models.runtimes.tensorflow.pixels import Pixels, images_of
 from landcover.models.runtimes.tensorflow.weights import first_line
 
 # Numbers that stand in a file once and fill a tensor, all tensors together.
@@ -98,8 +99,12 @@ def check_graph(graph: Any, read: int, shown: str, only: Iterable[str] | None = 
         ModelError: naming the operation.
     """
     wanted = None if only is None else {*only}
+    pixels = Pixels(shown, images_of(graph))
     try:
-        operations = [op for op in _operations(graph) if wanted is None or op.name in wanted]
+        found = _operations(graph, pixels, wanted)
+        operations = [op for op in found if wanted is None or op.name in wanted]
+    except ModelError:
+        raise
     except Exception as error:  # TensorFlow raises a dozen kinds for damaged functions
         reason = f"cannot be loaded: {first_line(error)}"
         raise ModelError(shown, reason) from error
@@ -119,9 +124,21 @@ def has_loops(graph: Any) -> bool:
     return any(operation.type in _LOOPS for operation in _operations(graph))
 
 
-def _operations(graph: Any, depth: int = 0) -> Iterator[Any]:
-    """The operations of a graph, with those of the functions that they call."""
+def _operations(
+    graph: Any, pixels: Pixels | None = None, only: Collection[str] | None = None, depth: int = 0
+) -> Iterator[Any]:
+    """The operations of a graph, with those of the functions that they call.
+
+    Args:
+        graph: a ``tf.Graph``.
+        pixels: where it is to be looked what they decide.
+        only: as of :func:`check_graph`.
+        depth: of calls.
+    """
     operations = graph.get_operations()
+    for operation in operations:
+        if pixels and (depth or only is None or operation.name in only):
+            pixels.look(operation)
     yield from operations
     calls = [op for op in operations if op.type not in COMPUTING or op.type in _CALLING]
     if not calls or depth > _DEEPEST:
@@ -130,18 +147,49 @@ def _operations(graph: Any, depth: int = 0) -> Iterator[Any]:
     for operation in calls:
         for name in called_functions(operation.node_def):
             if name in library:
-                yield from _operations(_written_out(library[name], operation, graph), depth + 1)
+                inside = _written_out(library[name], operation, graph)
+                if pixels and operation.type in _WHILES:
+                    _check_turn(library[name], operation, graph, pixels.shown)
+                within = pixels and pixels.given(operation, inside)
+                yield from _operations(inside, within, only, depth + 1)
 
 
 def _written_out(function: Any, operation: Any, graph: Any) -> Any:
     """The graph of a function, for the shapes that it is called with."""
-    from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
-
     # The condition of an If and the number of a Case are no inputs of what they call.
     count = len(function.signature.input_arg)
     shapes = [tensor.shape for tensor in operation.inputs][-count:] if count else []
+    return _for_shapes(function, shapes, graph)
+
+
+def _for_shapes(function: Any, shapes: Sequence[Any], graph: Any) -> Any:
+    from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
+
     with graph.as_default():
         return function_def_to_graph(function, input_shapes=shapes)
+
+
+def _check_turn(function: Any, loop: Any, graph: Any, shown: str) -> None:
+    """Refuse a loop that hands more numbers on than it was given: after some turns there are any number.
+
+    Args:
+        function: that the loop calls; of its condition nothing is handed on.
+        loop: the operation.
+        graph: it is in.
+        shown: the model's name in messages.
+    """
+    given = [tensor.shape for tensor in loop.inputs]
+    known = [type(one)(None if one.rank is None else [n or 1 for n in one]) for one in given]
+    if len(function.signature.output_arg) != len(known):
+        return
+    bare = type(function)()
+    bare.CopyFrom(function)
+    bare.arg_attr.clear()  # the shapes of any turn
+    turn = _for_shapes(bare, known, graph)
+    for before, after in zip(turn.inputs, turn.outputs, strict=True):
+        if before.shape.rank is not None and _numbers(after) > _numbers(before):
+            reason = f"holds a loop {loop.name!r} that hands on more in each turn"
+            raise ModelError(shown, f"{reason}: no network for images does")
 
 
 def _numbers(tensor: Any) -> int:

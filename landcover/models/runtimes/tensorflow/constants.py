@@ -40,18 +40,64 @@ _ARITHMETIC: Final[Mapping[str, Callable[..., Any]]] = {
     "ConcatV2": lambda *parts: np.concatenate([part.reshape(-1) for part in parts[:-1]]),
 }
 
-# The input that says the extents of a result, or one of them.
-_SAID_BY: Final = {
-    **dict.fromkeys(("Fill", "RandomUniform", "RandomStandardNormal", "TruncatedNormal"), 0),
-    **dict.fromkeys(("RandomUniformInt", "StatelessRandomUniform", "StatelessRandomNormal"), 0),
-    **dict.fromkeys(("StatelessRandomUniformV2", "StatelessRandomNormalV2"), 0),
-    **dict.fromkeys(("StatelessTruncatedNormal", "StatelessTruncatedNormalV2"), 0),
-    **dict.fromkeys(("BroadcastTo", "OneHot", "Bincount", "DenseBincount", "SparseToDense"), 1),
-    **dict.fromkeys(("TensorListReserve", "Multinomial", "StatelessMultinomial", "Tile"), 1),
-    **dict.fromkeys(("LinSpace", "HistogramFixedWidth", "ScatterNd", "UnsortedSegmentSum"), 2),
-    **dict.fromkeys(("UnsortedSegmentMax", "UnsortedSegmentMin", "UnsortedSegmentProd"), 2),
-    "TensorArrayV3": 0,
+SAID_BY: Final[Mapping[str, tuple[int, ...]]] = {
+    **dict.fromkeys(("Fill", "RandomUniform", "RandomStandardNormal", "TruncatedNormal"), (0,)),
+    **dict.fromkeys(("RandomUniformInt", "StatelessRandomUniform", "StatelessRandomNormal"), (0,)),
+    **dict.fromkeys(("StatelessRandomUniformV2", "StatelessRandomNormalV2"), (0,)),
+    **dict.fromkeys(("StatelessTruncatedNormal", "StatelessTruncatedNormalV2"), (0,)),
+    **dict.fromkeys(("BroadcastTo", "OneHot", "Bincount", "DenseBincount", "SparseToDense"), (1,)),
+    **dict.fromkeys(("TensorListReserve", "Multinomial", "StatelessMultinomial", "Tile"), (1,)),
+    **dict.fromkeys(("LinSpace", "HistogramFixedWidth", "ScatterNd", "UnsortedSegmentSum"), (2,)),
+    **dict.fromkeys(("UnsortedSegmentMax", "UnsortedSegmentMin", "UnsortedSegmentProd"), (2,)),
+    **dict.fromkeys(("TensorArrayV3", "ParameterizedTruncatedNormal", "Conv2DBackpropInput"), (0,)),
+    **dict.fromkeys(("Conv2DBackpropInputV2", "Conv3DBackpropInputV2"), (0,)),
+    **dict.fromkeys(("Pad", "PadV2", "MirrorPad", "ExtractGlimpse", "ScaleAndTranslate"), (1,)),
+    **dict.fromkeys(("ResizeArea", "ResizeBicubic", "ResizeBilinear"), (1,)),
+    **dict.fromkeys(("ResizeNearestNeighbor", "TensorListResize", "QuantizedResizeBilinear"), (1,)),
+    **dict.fromkeys(("IRFFT", "IRFFT2D", "IRFFT3D", "RFFT", "RFFT2D", "RFFT3D"), (1,)),
+    **dict.fromkeys(("SegmentMax", "SegmentMean", "SegmentMin", "SegmentProd", "SegmentSum"), (1,)),
+    **dict.fromkeys(("ImageProjectiveTransformV2", "ImageProjectiveTransformV3"), (2,)),
+    **dict.fromkeys(("SpaceToBatchND", "MatrixDiagV2", "MatrixDiagV3"), (2, 3)),
+    "Range": (0, 1, 2),
+    "CropAndResize": (3,),
+    "DynamicStitch": (0,),
+    "ParallelDynamicStitch": (0,),
 }
+"""The inputs that say the extents of a result, or some of them."""
+
+# Of these it lists extents themselves, and all of a result's.
+_WHOLE: Final = frozenset(
+    [
+        "Fill",
+        "RandomUniform",
+        "RandomStandardNormal",
+        "TruncatedNormal",
+        "RandomUniformInt",
+        "StatelessRandomUniform",
+        "StatelessRandomNormal",
+        "StatelessRandomUniformV2",
+        "StatelessRandomNormalV2",
+        "StatelessTruncatedNormal",
+        "StatelessTruncatedNormalV2",
+        "BroadcastTo",
+        "OneHot",
+        "Bincount",
+        "DenseBincount",
+        "SparseToDense",
+        "TensorListReserve",
+        "Multinomial",
+        "StatelessMultinomial",
+        "Tile",
+        "LinSpace",
+        "HistogramFixedWidth",
+        "ScatterNd",
+        "UnsortedSegmentSum",
+        "UnsortedSegmentMax",
+        "UnsortedSegmentMin",
+        "UnsortedSegmentProd",
+        "TensorArrayV3",
+    ]
+)
 
 
 def small_constants(nodes: Iterable[Any]) -> dict[str, Array]:
@@ -84,7 +130,7 @@ def grown(nodes: Iterable[Any], values: Mapping[str, Array]) -> Iterator[tuple[A
         inputs = [values.get(tensor_name(name)) for name in data_inputs(node)]
         if node.op == "Range" and len(inputs) == 3:
             yield node, _between(inputs)
-        at = _SAID_BY.get(node.op)
+        at = SAID_BY[node.op][0] if node.op in _WHOLE else None
         said = inputs[at] if at is not None and at < len(inputs) else None
         if said is not None:
             yield node, numbers_in(_whole(said))

@@ -73,7 +73,7 @@ class TensorflowGraph:
         spec = tf.TensorSpec(shape or self.signature.shape, self.signature.dtype)
         try:
             traced = tf.function(self.call, autograph=False).get_concrete_function(spec)
-        except _NOT_TRACED as error:
+        except (*_NOT_TRACED, tf.errors.OpError) as error:
             raise ModelError(self.shown, _reason(error)) from error
         check_graph(traced.graph, numbers_in(spec.shape.as_list()), self.shown)
         if has_loops(traced.graph):

@@ -54,7 +54,17 @@ def read_weights(
             raise ModelError(
                 shown, f"has no weights for its variable {name!r}: {key.tensor!r} is not among them"
             )
-    return {name: _part(_read(reader, key.tensor, shown), key) for name, key in wanted.items()}
+    found = {}
+    for name, key in wanted.items():
+        array = np.asarray(_read(reader, key.tensor, shown))
+        if array.dtype.kind not in "biufcV":  # V: bfloat16, as NumPy has it
+            raise ModelError(shown, f"its variable {name!r} holds no numbers")
+        try:
+            found[name] = _part(array, key)
+        except (ValueError, IndexError):
+            reason = f"reads {key.part[:80]!r} of {key.tensor!r}, which has no such part"
+            raise ModelError(shown, reason) from None
+    return found
 
 
 def first_line(error: Exception) -> str:
@@ -141,11 +151,17 @@ def _restored(nodes: Mapping[str, Any], name: str) -> Key | None:
         if source is None or source.op not in ("Identity", "RestoreV2"):
             return None
         if source.op == "RestoreV2":
-            at = int(name.partition(":")[2] or 0)
+            at = _place(name)
             names, parts = (_texts(nodes.get(node_name(n))) for n in source.input[1:3])
-            return Key(names[at], parts[at]) if at < min(len(names), len(parts)) else None
+            return Key(names[at], parts[at]) if 0 <= at < min(len(names), len(parts)) else None
         name = source.input[0]
     return None
+
+
+def _place(name: str) -> int:
+    """Which result of its node a tensor is; -1: the name says none."""
+    place = name.partition(":")[2]
+    return int(place or 0) if len(place) < 10 and (place.isdecimal() or not place) else -1
 
 
 def _texts(node: Any) -> list[str]:
