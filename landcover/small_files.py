@@ -18,6 +18,8 @@ import yaml
 # A configuration of ten thousand scenes is under a megabyte.
 MOST_BYTES = 4_000_000
 _MOST_DEPTH = 20
+# Values and keys, each of which takes some 50 microseconds; and the characters of a number.
+_MOST_NODES, _LONGEST_NUMBER = 100_000, 1_000
 
 ZIP_FAILURES = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError),
@@ -92,12 +94,12 @@ def load_yaml(text: str) -> Any:
     """The plain values that a text in YAML stands for.
 
     Raises:
-        yaml.YAMLError: it is no YAML, a key of a mapping is there twice, it has anchors (a few bytes
-            of them can stand for gigabytes), or it is nested deeper than any settings are.
+        yaml.YAMLError: it is no YAML, a key of a mapping is there twice or no plain value, it has anchors (a
+            few bytes of them can stand for gigabytes), or it is nested deeper, or longer, than any settings are.
     """
     try:
         return yaml.load(text, _Plain)
-    except ValueError as error:  # of dates such as 2016-13-45
+    except (ValueError, TypeError) as error:  # of dates such as 2016-13-45, of keys that are lists
         raise yaml.YAMLError(str(error)) from None
 
 
@@ -114,10 +116,14 @@ def load_json(text: str | bytes) -> Any:
 
 
 class _Plain(yaml.SafeLoader):
-    depth = 0
+    depth = count = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()  # type: ignore[no-untyped-call]
+        self.count += 1
+        if self.count > _MOST_NODES:
+            reason = f"has more than {_MOST_NODES:,} keys and values"
+            raise yaml.composer.ComposerError(None, None, reason, event.start_mark)
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             reason = "anchors and aliases are not allowed here: write the value out"
             raise yaml.composer.ComposerError(None, None, reason, event.start_mark)
@@ -129,6 +135,16 @@ class _Plain(yaml.SafeLoader):
             return super().compose_node(parent, index)
         finally:
             self.depth -= 1
+
+    def construct_scalar(self, node: Any) -> Any:
+        value: Any = super().construct_scalar(node)
+        if "\0" in value:
+            reason = "the character of number 0 is in no name"
+            raise yaml.constructor.ConstructorError(None, None, reason, node.start_mark)
+        if node.tag.endswith((":int", ":float")) and len(value) > _LONGEST_NUMBER:
+            reason = f"a number of {len(value):,} characters"
+            raise yaml.constructor.ConstructorError(None, None, reason, node.start_mark)
+        return value
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()

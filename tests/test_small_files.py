@@ -29,7 +29,11 @@ def test_plain_yaml_is_what_it_says() -> None:
         ("a: " + "[" * 5_000 + "]" * 5_000, "line 1: is nested deeper than 20 levels"),
         ("a: {" * 5_000, "line 1: is nested deeper than 20 levels"),
         ("a: 2016-13-45\n", "month must be in 1..12"),
-        ("a: " + "9" * 10_000, "integer string conversion"),
+        ("a: " + "9" * 10_000, "line 1: a number of 10,000 characters"),
+        ("a: " + ":".join(["59"] * 5_000), "line 1: a number of 14,999 characters"),
+        ("? [a, b]\n: 1\n", "unhashable"),
+        ('a: "x\\0y"\n', "line 1: the character of number 0 is in no name"),
+        ("a: [" + "1, " * 110_000 + "]\n", "has more than 100,000 keys and values"),
         ("a: !!python/object/apply:os.system ['true']\n", "line 1: could not determine"),
     ],
 )

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from landcover.config import subdataset
 from landcover.errors import SourceError
+from landcover.small_files import ZIP_FAILURES
 from landcover.stores import azure
 from landcover.stores.asking import Store
 
@@ -36,13 +37,20 @@ def file_system(url: str) -> tuple[Store, str]:
     """The file system of a URL, and the path inside it.
 
     Raises:
-        SourceError: if no file system has this protocol, or its library is not installed.
+        SourceError: if no file system has this protocol, its library is not installed, or the URL is none
+            for it.
     """
     try:
+        _ = urlsplit(url).port  # what is no URL is told so before a store is asked, again and again
         system, path = _connected(url)
-    except (ImportError, ValueError) as error:
+    except (*ZIP_FAILURES, ImportError, TypeError, AttributeError) as error:
+        # What fsspec makes of the parts of a URL, and of an archive that it names, has no root in common.
         of_azure = isinstance(error, ValueError) and url.split("://", 1)[0] in azure.PROTOCOLS
-        reason = azure.NO_CREDENTIALS if of_azure else f"cannot be reached: {error}"
+        reason = (
+            azure.NO_CREDENTIALS
+            if of_azure
+            else f"cannot be reached: {' '.join(str(error).split())}"
+        )
         raise SourceError(url, reason) from error
     return Store(system, store_of(url), lambda: _connected(url)[0]), path
 
@@ -80,11 +88,14 @@ def refuse_secrets(path: str) -> None:
     """Check that a URL names no secret: it would travel in tasks and stand in the run directory.
 
     Raises:
-        SourceError: if it holds a password or a signature.
+        SourceError: if it holds a password or a signature, or is none.
     """
     if not is_remote(path):
         return
-    parts = urlsplit(path)
+    try:
+        parts = urlsplit(path)
+    except ValueError as error:
+        raise SourceError(path, f"is no URL: {error}") from None
     secret = {key.lower() for key, _ in parse_qsl(parts.query)} & _SIGNATURES
     if secret or parts.password is not None:
         shown = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"

@@ -14,6 +14,7 @@ from threading import Thread
 import h5py
 import numpy as np
 import pytest
+import rasterio
 import rasterio.shutil
 import shapely
 from rasterio.transform import from_origin
@@ -318,3 +319,35 @@ def test_hdf5_that_begins_behind_a_block_of_its_user_is_looked_into_too(scene: P
     (scene / "a.h5").write_bytes(b"\0" * 512 + (scene / "plain.h5").read_bytes())
     with pytest.raises(SourceError):
         count(str(scene / "a.h5"))
+
+
+def imagine(path: Path, **options: str) -> Path:
+    profile = {"width": 64, "height": 64, "count": 1, "dtype": "uint8"}
+    with rasterio.open(path, "w", driver="HFA", **profile, **options) as file:
+        file.write(np.ones((1, 64, 64), np.uint8))
+    return path
+
+
+def test_an_imagine_file_with_its_own_pixels_and_overviews_beside_it_is_read(
+    tmp_path: Path,
+) -> None:
+    spilled = imagine(tmp_path / "spilled.img", USE_SPILL="YES")
+    assert (tmp_path / "spilled.ige").exists()
+    with opened_raster(str(spilled)) as file:
+        assert file.read().sum() == 64 * 64
+    path = imagine(tmp_path / "levels.img")
+    with rasterio.Env(HFA_USE_RRD="YES"), rasterio.open(path, "r+") as file:
+        file.build_overviews([2])
+    assert (tmp_path / "levels.rrd").exists()
+    with opened_raster(str(path)) as file:
+        assert file.overviews(1) == [2]
+
+
+@pytest.mark.parametrize("other", [b"others.ige", b"../pipe.ige"])
+def test_an_imagine_file_that_names_another_one_is_refused(tmp_path: Path, other: bytes) -> None:
+    path = imagine(tmp_path / "spilled.img", USE_SPILL="YES")
+    content = path.read_bytes()
+    assert b"spilled.ige" in content
+    path.write_bytes(content.replace(b"spilled.ige", other.ljust(11, b"x")))
+    with pytest.raises(OSError, match="which is no part of it"):
+        opened_raster(str(path)).__enter__()

@@ -76,6 +76,8 @@ class Page:
             script=self._markup(script),
             hashes={"style": _digest(style), "script": _digest(script)},
         )
+        # Names in files of others may hold what no text in UTF-8 does.
+        page = page.encode(errors="backslashreplace").decode()
         if len(page.encode()) > LARGEST:
             told = f"would have {len(page.encode()) / 1e6:.0f} MB, more than 20: give fewer runs"
             raise OutputError("the report", told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -47,6 +48,12 @@ FORMATS = frozenset((*_USUAL, "BMP", "GIF", "JPEG2000", "PCX", "PPM", "SGI", "TG
 _DEEP = {"PNG": "PNG"}
 # What Pillow opens without loss; other modes (CMYK, YCbCr, LAB, HSV) are no bands of a camera.
 _PLAIN = frozenset({"1", "L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I", "F"})
+
+# What decoders raise for damaged files, and for numbers in them that Python's own calls do not take.
+_DAMAGED = (
+    *(OSError, SyntaxError, ValueError, ArithmeticError, LookupError, TypeError),
+    *(struct.error, Image.DecompressionBombError),
+)
 
 
 class Unusable(Exception):
@@ -216,7 +223,7 @@ def _opened(content: bytes, wanted: Wanted, tile: Size | None) -> tuple[Pixels, 
         if short_of_memory(error):
             raise MemoryError(cause(error)) from None
         raise Unusable(f"cannot be decoded: {cause(error)}") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except _DAMAGED as error:
         raise Unusable(f"cannot be decoded: {error}") from None
 
 

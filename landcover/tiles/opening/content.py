@@ -6,10 +6,11 @@ import os
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import IO, Any
 
 from landcover.errors import StoreError
-from landcover.small_files import read_regular
-from landcover.stores.urls import file_system, is_remote
+from landcover.small_files import open_regular, read_regular
+from landcover.stores.urls import file_system, in_archive, is_remote
 from landcover.tiles.opening.allowed import Refused
 
 # GDAL looks at as many bytes when it asks its drivers whose a file is.
@@ -73,6 +74,21 @@ def text_of(file: str, most: int) -> bytes:
     if len(content) > most:
         raise Refused(f"{file} has more than the {most:,} bytes of such a file")
     return content
+
+
+def opened(file: str) -> IO[Any]:
+    """A file to read from at any place.
+
+    Args:
+        file: a local path or an fsspec URL.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    if is_remote(file) or in_archive(file):
+        system, path = file_system(file)
+        return system.open(path)
+    return open_regular(file)
 
 
 def head_of(file: str) -> bytes | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import IO, Any
 
 from landcover.hdf5 import datasets
-from landcover.small_files import open_regular
-from landcover.stores.urls import file_system, in_archive, is_remote
+from landcover.tiles.opening.content import opened
 
 
 def check_hdf5(file: str) -> None:
@@ -18,7 +17,7 @@ def check_hdf5(file: str) -> None:
     Raises:
         OSError: it does, or it cannot be read.
     """
-    with _opened(file) as stream:
+    with opened(file) as stream:
         if not _is_hdf5(stream):
             return
         import h5py
@@ -26,13 +25,6 @@ def check_hdf5(file: str) -> None:
         with h5py.File(stream, "r") as content:
             for _ in datasets(content):
                 pass
-
-
-def _opened(file: str) -> IO[Any]:
-    if is_remote(file) or in_archive(file):
-        system, path = file_system(file)
-        return system.open(path)
-    return open_regular(file)
 
 
 def _is_hdf5(stream: IO[Any]) -> bool:

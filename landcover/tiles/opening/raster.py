@@ -15,6 +15,7 @@ from landcover.stores.urls import file_of, is_remote
 from landcover.tiles.gdal import address, gdal_settings, unplaced_allowed
 from landcover.tiles.opening.allowed import MRSID, USUAL, Allowed, Refused, is_virtual
 from landcover.tiles.opening.content import heads_of, is_tiff, is_waitless
+from landcover.tiles.opening.erdas import check_erdas
 from landcover.tiles.opening.hdf5 import check_hdf5
 from landcover.tiles.opening.virtual import check_virtual
 
@@ -89,6 +90,8 @@ def _first(file: str, drivers: list[str]) -> DatasetReader:
     for driver in drivers:
         if driver in _HDF5:
             check_hdf5(file_of(file))
+        if driver == "HFA":
+            check_erdas(file_of(file))
         try:
             with unplaced_allowed():
                 return reopen_raster(file, driver)

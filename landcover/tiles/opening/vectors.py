@@ -7,18 +7,22 @@ that its name says.
 
 from __future__ import annotations
 
+import json
+import mmap
 import os
 import re
 import sqlite3
 import zipfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from io import BytesIO
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from landcover.small_files import ZIP_FAILURES
+from landcover.small_files import ZIP_FAILURES, open_regular
 from landcover.stores.urls import is_remote
 from landcover.tiles.opening.allowed import Refused
-from landcover.tiles.opening.content import head_of, text_of
+from landcover.tiles.opening.content import head_of, is_waitless, text_of
 
 FORMATS = "GeoPackage (.gpkg), GeoJSON (.geojson, .json), shapefile (.shp, .zip), FlatGeobuf (.fgb), file geodatabase (.gdb) or GeoParquet"
 
@@ -34,14 +38,32 @@ _GEOJSON = re.compile(
     rb"(Multi)?(Point|LineString|Polygon))\"",
     re.DOTALL,
 )
-# Views but for those that GDAL 1 wrote, tables of modules but for the index of places, computed columns.
+# Views but for those that GDAL 1 wrote and that are no layers, tables of modules but for the index of places, computed columns.
 _COMPUTED = r"""
     SELECT name FROM sqlite_master AS made
-    WHERE type = 'view' AND name NOT LIKE 'st\_%' ESCAPE '\' AND name NOT LIKE 'vector\_layers%' ESCAPE '\'
+    WHERE type = 'view' AND (name NOT LIKE 'st\_%' ESCAPE '\' AND name NOT LIKE 'vector\_layers%' ESCAPE '\'
+       OR lower(name) IN (SELECT lower(table_name) FROM gpkg_contents))
     OR type = 'table' AND sql LIKE 'create virtual%' AND sql NOT LIKE '%using%rtree%'
     OR CASE WHEN type = 'table' AND sql NOT LIKE 'create virtual%'
        THEN EXISTS (SELECT 1 FROM pragma_table_xinfo(made.name) WHERE hidden IN (2, 3)) END
 """
+
+
+def _spelled(word: bytes) -> bytes:
+    """An expression for a word as readers of JSON take it: in any case, its letters escaped or not."""
+    escapes = (rb"(?:%c|\\u00%02x|\\u00%02x)" % (one, one, one - 32) for one in word)
+    return b"".join(escapes)
+
+
+# A member that says the CRS, also as readers take it that are less strict than Python's: in either quotes.
+_CRS_KEY = re.compile(
+    rb"[\"'](?:%s|%s)[\"']" % (_spelled(b"crs"), _spelled(b"coordrefsys")), re.IGNORECASE
+)
+_KEY_ENDS, _VALUE_ENDS = re.compile(rb"\s*:\s*"), re.compile(rb"\s*([,}\]]|\Z)")
+# Its names, of which none is that of a server that would be asked.
+_CRS_NAME = re.compile(r"[\w:.+\-]{1,200}|\[?https?://www\.opengis\.net/def/crs/[\w/.\-]{1,200}\]?")
+# Characters of what says the CRS.
+_LONGEST_CRS = 10_000
 _NO_GEOJSON = re.compile(rb"gdal_streamed_alg|stac_version|<OGRVRT")
 _GDB = re.compile(r"(a[0-9a-f]{8}\..+|gdb|timestamps|.*\.lock)", re.IGNORECASE)
 
@@ -56,6 +78,8 @@ def vector_file(path: str) -> str | bytes:
     if suffix == ".gdb" and not is_remote(path):
         _check_geodatabase(path)
         return path
+    if not is_remote(path):
+        _check_beside(path)
     content = text_of(path, _MOST_BYTES) if is_remote(path) or suffix == ".zip" else None
     head = head_of(path) if content is None else content
     if head is None:
@@ -68,6 +92,8 @@ def vector_file(path: str) -> str | bytes:
         )
     if suffix == ".gpkg":
         _check_geopackage(path if content is None else content)
+    if suffix in (".geojson", ".json"):
+        _check_crs(path if content is None else content)
     return path if content is None else content
 
 
@@ -85,6 +111,60 @@ def _is(suffix: str, head: bytes) -> bool:
         case ".parquet" | ".geoparquet":
             return head.startswith(b"PAR1")
     return False
+
+
+def _check_beside(path: str) -> None:
+    """Check that no pipes or devices lie beside a file under its own name, as its index, its journal or its text.
+
+    Raises:
+        Refused: naming one.
+    """
+    folder, name = os.path.split(path)
+    stem = name.partition(".")[0]
+    with suppress(FileNotFoundError, NotADirectoryError):
+        for one in os.listdir(folder or "."):  # noqa: PTH208  (names alone)
+            beside = os.path.join(folder, one)  # noqa: PTH118
+            if one.startswith((f"{stem}.", name)) and not is_waitless(beside):
+                raise Refused(f"is read with {one}, which is no regular file")
+
+
+def _check_crs(source: str | bytes) -> None:
+    """Refuse GeoJSON whose CRS is a link: OGR asks the server that it names.
+
+    Raises:
+        Refused: it is, or is none that can be read.
+    """
+    if isinstance(source, bytes):
+        return _check_crs_in(source)
+    with (
+        open_regular(source) as stream,
+        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        return _check_crs_in(data)
+
+
+def _check_crs_in(data: bytes | mmap.mmap) -> None:
+    for key in _CRS_KEY.finditer(data):
+        if _VALUE_ENDS.match(data, key.end()):  # the word is a value, and says nothing
+            continue
+        found = _KEY_ENDS.match(data, key.end())
+        start = found.end() if found else key.end()
+        text = data[start : start + _LONGEST_CRS].decode("utf-8", "replace")
+        try:
+            told, _ = json.JSONDecoder().raw_decode(text)
+        except (ValueError, RecursionError):
+            raise Refused("says its CRS in a way that cannot be read") from None
+        if not all(map(_CRS_NAME.fullmatch, _texts_in(told))):
+            raise Refused("says its CRS by a link, which is not followed: name it (EPSG:...)")
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """The texts in a value of JSON."""
+    if isinstance(value, str):
+        yield value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in inner:
+        yield from _texts_in(one)
 
 
 def _check_geopackage(source: str | bytes) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pyproj
+import pyproj.exceptions
 import shapely
 
 from landcover.errors import SourceError, StoreError
@@ -18,6 +19,7 @@ from landcover.small_files import load_json
 from landcover.stores.urls import is_remote, refuse_secrets
 from landcover.tiles.gdal import without_warnings
 from landcover.tiles.opening import Refused, vector_file
+from landcover.tiles.regions.condition import objection
 from landcover.tiles.regions.region import Polygons, Region
 
 _PARQUET = frozenset({".parquet", ".geoparquet"})
@@ -38,6 +40,8 @@ def read_region(path: str, layer: str | None = None, where: str | None = None) -
             is no valid polygon.
     """
     refuse_secrets(path)
+    if where is not None and (reason := objection(where)):
+        raise SourceError(path, f"source.region.where {reason}")
     content, crs = _opened(path)
     meta, ids, wkb = _features(path, content, _layer(path, content, layer), where)
     if not len(wkb):
@@ -47,7 +51,17 @@ def read_region(path: str, layer: str | None = None, where: str | None = None) -
     if not crs:
         reason = "has no CRS, so that nothing says where it lies; assign the one it is in: ogr2ogr -a_srs EPSG:... PLACED.gpkg FILE"
         raise SourceError(path, reason)
-    return Region(_polygons(path, ids, wkb), pyproj.CRS.from_user_input(crs), path)
+    return Region(_polygons(path, ids, wkb), _crs(path, crs), path)
+
+
+def _crs(path: str, said: Any) -> pyproj.CRS:
+    try:
+        return pyproj.CRS.from_user_input(said)
+    except (pyproj.exceptions.CRSError, TypeError, ValueError, RecursionError) as error:
+        reason = (
+            f"says its CRS in a way that PROJ does not know: {' '.join(str(error).split())[:200]}"
+        )
+        raise SourceError(path, reason) from None
 
 
 def written_region(region: Region) -> bytes:
@@ -107,7 +121,10 @@ def _from_parquet(path: str, file: Any) -> tuple[bytes, Any]:
                 geometry_name=name,
                 geometry_type="Unknown",
             )
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (
+        *(OSError, pa.ArrowException, KeyError, TypeError, ValueError),
+        RuntimeError,  # of pyogrio
+    ) as error:
         raise SourceError(path, f"cannot be read as GeoParquet: {error!r}") from error
     return sink.getvalue(), json.dumps(crs) if isinstance(crs, dict) else crs
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -175,3 +176,92 @@ def test_a_geopackage_that_computes_its_tables_is_refused(
         vector_file(str(path))
     with pytest.raises(SourceError, match="computes its table"):
         read_vectors(path, "a sample of points")
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "hex(randomblob(9)) = 'x'",
+        "name IN (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT x FROM c)",
+        "name IN (VALUES (1))",
+        "name = hex/**/(1)",
+    ],
+)
+def test_a_condition_that_computes_is_refused(tmp_path: Path, condition: str) -> None:
+    file = write_vectors(tmp_path / "a.gpkg", SQUARE, name=["Middlesex"])
+    with pytest.raises(SourceError, match=r"source.region.where .*must compare columns alone"):
+        read_region(file, where=condition)
+
+
+def test_a_condition_may_compare_and_quote(tmp_path: Path) -> None:
+    file = write_vectors(tmp_path / "a.gpkg", SQUARE, FAR, name=["select (a)", "b"], select=[1, 2])
+    assert same(read_region(file, where="name LIKE 'select (%' OR (name IN ('c'))"), SQUARE)
+    assert same(read_region(file, where="\"select\" = 2 AND NOT (name = 'a')"), FAR)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        '"crs": {"type": "link", "properties": {"href": "http://127.0.0.1:9/x"}}',
+        '"\\u0063RS": {"type": "link", "properties": {"href": "http://127.0.0.1:9/x"}}',
+        "'crs': {'type': 'link'}",
+        '"crs"/**/: {"type": "link", "properties": {"href": "http://127.0.0.1:9/x"}}',
+        '"coordRefSys": "http://127.0.0.1:9/x"',
+    ],
+)
+def test_geojson_whose_crs_is_a_link_is_refused(tmp_path: Path, member: str) -> None:
+    """OGR would ask the server that it names."""
+    path = tmp_path / "region.geojson"
+    path.write_text(f'{{"type": "FeatureCollection", {member}, "features": []}}')
+    with pytest.raises(OSError, match="says its CRS"):
+        vector_file(str(path))
+    with pytest.raises(SourceError, match="says its CRS"):
+        read_region(str(path))
+
+
+@pytest.mark.parametrize(
+    "name", ["urn:ogc:def:crs:EPSG::26914", "http://www.opengis.net/def/crs/EPSG/0/26914"]
+)
+def test_geojson_may_name_its_crs_and_have_columns_of_that_name(tmp_path: Path, name: str) -> None:
+    path = Path(write_vectors(tmp_path / "a.geojson", SQUARE, note=["crs"], crs_=["EPSG:1"]))
+    values = json.loads(path.read_text())
+    values["crs"]["properties"]["name"] = name
+    path.write_text(json.dumps(values))
+    assert read_region(str(path)).crs.to_epsg() == 26914
+
+
+@pytest.mark.parametrize(
+    ("suffix", "beside"), [(".shp", ".cpg"), (".shp", ".qix"), (".gpkg", ".gpkg-wal")]
+)
+def test_a_pipe_beside_a_vector_file_is_not_waited_for(
+    tmp_path: Path, suffix: str, beside: str
+) -> None:
+    path = write_vectors(tmp_path / f"region{suffix}", SQUARE)
+    (tmp_path / f"region{beside}").unlink(missing_ok=True)
+    os.mkfifo(tmp_path / f"region{beside}")
+    with pytest.raises(SourceError, match=rf"is read with region{beside}, which is no regular"):
+        read_region(path)
+
+
+def test_a_view_that_is_a_layer_is_refused_whatever_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "region.gpkg"
+    write_vectors(path, SQUARE)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE VIEW st_more AS SELECT * FROM region")
+        assert vector_file(str(path)) == str(path)
+        database.execute(
+            "INSERT INTO gpkg_contents (table_name, data_type) VALUES ('ST_more', 'features')"
+        )
+    with pytest.raises(OSError, match="computes its table 'st_more'"):
+        vector_file(str(path))
+
+
+@pytest.mark.parametrize("crs", ["http://127.0.0.1:9/x", "/etc/passwd", {"type": "BoundCRS"}])
+def test_a_crs_of_geoparquet_that_is_none_is_a_sentence(tmp_path: Path, crs: object) -> None:
+    path = write_vectors(tmp_path / "a.parquet", SQUARE)
+    table = pq.read_table(path)
+    told = json.loads(table.schema.metadata[b"geo"])
+    told["columns"][told["primary_column"]]["crs"] = crs
+    pq.write_table(table.replace_schema_metadata({"geo": json.dumps(told)}), path)
+    with pytest.raises(SourceError, match="says its CRS in a way that PROJ does not know"):
+        read_region(path)
