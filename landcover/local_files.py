@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import tempfile
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 TEMPORARY = ".writing-"
@@ -21,7 +22,15 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
 
 @contextmanager
 def neighbour(path: Path) -> Iterator[Path]:
-    """A temporary neighbour of a file, to take its place; else it is removed at the end."""
+    """A temporary neighbour of a file, to take its place; else it is removed at the end.
+
+    Raises:
+        OSError: in its place is a device, a pipe or a socket, which no file replaces.
+    """
+    with suppress(FileNotFoundError):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+            raise OSError(errno.EINVAL, "is no regular file, and is not replaced", str(path))
     temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
     try:
         yield temporary

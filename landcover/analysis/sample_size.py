@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from landcover.errors import ConfigError
 
+_MOST = 2.0**31  # the root of more pixels than any map has
 FEWEST = 50
 """Points of a stratum that are the least, as Olofsson et al. (2014), section 5.1.2, advise (50 to 100)."""
 
@@ -41,7 +42,8 @@ def sample_size(
         size / whole * math.sqrt(expected[name] * (1 - expected[name]))
         for name, size in sizes.items()
     )
-    return math.ceil((spread / standard_error) ** 2)
+    # What asks for more points than there are is told so where they are shared.
+    return math.ceil(min(spread / standard_error, _MOST) ** 2)
 
 
 def allocated(sizes: Mapping[str, int], points: int, fewest: int = FEWEST) -> dict[str, int]:

@@ -15,6 +15,7 @@ from landcover.cli.dates import date_option
 from landcover.cli.files import plain, write_file
 from landcover.cli.progress import progress_of
 from landcover.cli.references import field_option, ignore_option, scheme_option
+from landcover.cli.saying import say
 from landcover.cli.tables import new_table, show
 from landcover.report.figures import confusion_figure
 from landcover.run import open_run
@@ -71,7 +72,7 @@ def accuracy(
             raise click.UsageError(f"{given[0]} has no meaning beside --sample.")
         found = opened.estimates(sample, scheme, field)
         if as_json:
-            click.echo(json.dumps(_estimates(found), indent=2))
+            say(json.dumps(_estimates(found), indent=2))
         else:
             _show_estimates(found)
         return
@@ -80,11 +81,11 @@ def accuracy(
     if figure:
         _draw(compared, figure)
     if as_json:
-        click.echo(json.dumps(compared.to_json(), indent=2))
+        say(json.dumps(compared.to_json(), indent=2))
     else:
-        click.echo(compared.text)
+        say(compared.text)
         if figure:
-            click.echo(figure)
+            say(figure)
 
 
 def _draw(compared: Comparison, path: str) -> None:
@@ -110,7 +111,7 @@ def _estimates(found: Estimates) -> dict[str, Any]:
 
 def _show_estimates(found: Estimates) -> None:
     overall = found.overall.iloc[0]
-    click.echo(f"overall accuracy {_share(overall)}, from {found.points:,} points")
+    say(f"overall accuracy {_share(overall)}, from {found.points:,} points")
     shown = new_table(("class",), ("user's", "producer's", "hectares", ""))
     for place, name in enumerate(found.areas.index):
         area = found.areas.iloc[place]
@@ -123,11 +124,9 @@ def _show_estimates(found: Estimates) -> None:
             f"± {half:,.1f}",
         )
     show(shown)
-    click.echo("± is half of a 95 % confidence interval")
+    say("± is half of a 95 % confidence interval")
     if any((table["se"] == 0).any() for table in (found.overall, found.users, found.producers)):
-        click.echo(
-            "± 0.0% says that no point was wrong there, not that nothing is: draw more to know"
-        )
+        say("± 0.0% says that no point was wrong there, not that nothing is: draw more to know")
 
 
 def _share(row: pd.Series[Any]) -> str:

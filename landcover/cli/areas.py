@@ -18,6 +18,7 @@ from landcover.cli.backends import backend_of, backend_options
 from landcover.cli.dates import each_date_option
 from landcover.cli.files import plain, write_file
 from landcover.cli.progress import progress_of
+from landcover.cli.saying import say
 from landcover.cli.tables import new_table, show
 from landcover.report.area_bars import areas_figure
 from landcover.runs.directory import RunDirectory
@@ -72,12 +73,12 @@ def areas(
         areas_figure(table, shown[0].run.scheme, drawn)
         write_file(figure, drawn.getvalue())
     if as_json:
-        click.echo(json.dumps(_told(table), indent=2))
+        say(json.dumps(_told(table), indent=2))
         return
     _show(table)
     _warn([RunDirectory.open(run) for run in runs], table)
     for path in filter(None, (output, figure)):
-        click.echo(path)
+        say(path)
 
 
 def _told(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -103,12 +104,10 @@ def _warn(runs: Sequence[RunDirectory], table: pd.DataFrame) -> None:
     """Say what is in no class."""
     quarantined = sum((run.manifest().get("tiles") or {}).get("quarantined", 0) for run in runs)
     if quarantined:
-        click.echo(
-            f"{quarantined:,} tiles are in quarantine: their ground is in no class", err=True
-        )
+        say(f"{quarantined:,} tiles are in quarantine: their ground is in no class", err=True)
     if "zone" in table.index.names:
         mapped = table["pixels"].groupby(level="zone", sort=False).sum()
         empty = [str(name) for name in mapped.index[mapped == 0]]
         if empty:
             listed = ", ".join(empty[:5]) + (", ..." if len(empty) > 5 else "")
-            click.echo(f"of {len(empty)} zones nothing is mapped: {listed}", err=True)
+            say(f"of {len(empty)} zones nothing is mapped: {listed}", err=True)

@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 from landcover.cli.files import write_file
+from landcover.cli.numbers import Finite, whole_numbers
+from landcover.cli.saying import say
 from landcover.cli.tables import new_table, show
 from landcover.config import PRECISIONS, load_config, parse_override
 from landcover.errors import ConfigError
@@ -35,12 +37,16 @@ _AGREEING = 0.98
 @click.option("--backends", help="Names with commas; default: all that are registered.")
 @click.option("--runtimes", help="Names with commas; default: all that run the model's format.")
 @click.option("--precisions", default="f32,bf16", show_default=True, help="f32, bf16, f16, i8.")
-@click.option("--workers", help="Numbers with commas; default: what CONFIG or the backend says.")
+@click.option(
+    "--workers",
+    callback=whole_numbers,
+    help="Numbers with commas; default: what CONFIG or the backend says.",
+)
 @click.option(
     "--seconds",
     default=6.0,
     show_default=True,
-    type=click.FloatRange(min=0.1),
+    type=Finite(min=0.1),
     help="Of steady state, each time that a way has its turn.",
 )
 @click.option(
@@ -54,7 +60,7 @@ _AGREEING = 0.98
     "--minutes",
     default=10.0,
     show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     help="After so many, no turn begins.",
 )
 @click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Set one key.")
@@ -64,7 +70,7 @@ def bench(
     backends: str | None,
     runtimes: str | None,
     precisions: str,
-    workers: str | None,
+    workers: list[int],
     seconds: float,
     rounds: int,
     minutes: float,
@@ -85,7 +91,7 @@ def bench(
         _words(backends) or backend_names(),
         _words(runtimes) or _runtimes(config, told),
         _checked(_words(precisions)),
-        [int(number) for number in _words(workers)] or [None],
+        workers or [None],
     )
     effort = Effort(seconds=seconds, rounds=rounds, minutes=minutes)
     with scratch() as folder:
@@ -94,10 +100,10 @@ def bench(
     advice = _recommendation(ranked)
     _tell(ranked)
     if any(one.measurements and one.steady < seconds / 2 for one in ranked):
-        click.echo(
+        say(
             f"{config} has too few tiles for {seconds:g} s a turn: what took less is roughly measured"
         )
-    click.echo(f"\n{advice}")
+    say(f"\n{advice}")
     conditions = {"seconds": seconds, "rounds": rounds, "minutes": minutes, "advice": advice}
     _write(Path(output), ranked, conditions)
     if not any(result.measurements for result in ranked):
@@ -122,7 +128,7 @@ def _runtimes(config: str, told: dict[str, Any]) -> list[str]:
 
 
 def _announce(candidate: Candidate) -> None:
-    click.echo(f"running {_name(candidate)}", err=True)
+    say(f"running {_name(candidate)}", err=True)
 
 
 def _name(candidate: Candidate) -> str:
@@ -150,9 +156,9 @@ def _tell(ranked: Sequence[Result]) -> None:
         measured = (f"{speed.tiles_per_second:,.1f}", spread, turns, f"{speed.startup:.1f}")
         table.add_row(*start, *measured, *stages, agreement)
     show(table)
-    click.echo("stages: milliseconds a tile, summed over workers and their reading threads")
+    say("stages: milliseconds a tile, summed over workers and their reading threads")
     for reason, names in _grouped(ranked).items():
-        click.echo(f"{reason}: {'; '.join(names)}")
+        say(f"{reason}: {'; '.join(names)}")
 
 
 def _grouped(ranked: Sequence[Result]) -> dict[str, list[str]]:
@@ -210,7 +216,7 @@ def _write(folder: Path, ranked: Sequence[Result], conditions: dict[str, Any]) -
         "rows": [one.as_dict() for one in ranked],
     }
     write_file(str(folder / "bench.json"), json.dumps(record, indent=2).encode() + b"\n")
-    click.echo(f"{folder}/bench.json")
+    say(f"{folder}/bench.json")
     if ran:
         rows = {_bar(one): {k: one.stages[k] for k in ("wait", "infer", "write")} for one in ran}
         title = (
@@ -220,7 +226,7 @@ def _write(folder: Path, ranked: Sequence[Result], conditions: dict[str, Any]) -
             drawn = made / "bench.png"
             stacked_figure(rows, "milliseconds a tile", drawn, title)
             write_file(str(folder / "bench.png"), drawn.read_bytes())
-        click.echo(f"{folder}/bench.png")
+        say(f"{folder}/bench.png")
 
 
 def _bar(result: Result) -> str:

@@ -13,6 +13,7 @@ from landcover.changes import change as compare
 from landcover.cli.backends import backend_of, backend_options
 from landcover.cli.dates import each_date_option
 from landcover.cli.progress import progress_of
+from landcover.cli.saying import say
 from landcover.cli.tables import new_table, show
 
 
@@ -122,7 +123,7 @@ def change(
         watch=progress_of,
     )
     if as_json:
-        click.echo(json.dumps(made.summary, indent=2))
+        say(json.dumps(made.summary, indent=2))
     else:
         _show(made)
 
@@ -134,7 +135,7 @@ def _show(made: Change) -> None:
         f"{share:.1%} of {run['name']}"
         for share, run in zip(common["shares"], said["runs"], strict=True)
     )
-    click.echo(f"{common['hectares']:,.1f} hectares in common: {shares}")
+    say(f"{common['hectares']:,.1f} hectares in common: {shares}")
     shown = new_table(("from", "to"), ("hectares that differ", "hectares that changed"))
     moves = [row for row in said["transitions"] if row["from"] != row["to"]]
     for row in sorted(moves, key=lambda row: -row["decided_hectares"]):
@@ -144,7 +145,7 @@ def _show(made: Change) -> None:
     shown.add_row("all", "", *(f"{one:,.2f}" for one in sums))
     show(shown)
     if said["flicker"]:
-        click.echo(f"{said['flicker']['hectares']:,.2f} hectares came back to the class they had")
-    click.echo(f"{said['candidates']:,} candidates, {said['chips']:,} pictures")
+        say(f"{said['flicker']['hectares']:,.2f} hectares came back to the class they had")
+    say(f"{said['candidates']:,} candidates, {said['chips']:,} pictures")
     for name in said["files"]:
-        click.echo(f"{made.path}/{name}")
+        say(f"{made.path}/{name}")

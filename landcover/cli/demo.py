@@ -11,6 +11,7 @@ import click
 from landcover.changes import change
 from landcover.classes import scheme
 from landcover.cli.prepare import prepare
+from landcover.cli.saying import say
 from landcover.cli.score import score
 from landcover.cli.train import train
 from landcover.datasets.landscape import Landscape, write_landscape
@@ -91,15 +92,15 @@ def demo(context: click.Context, folder: str, backend: str, size: int) -> None:
         raise MissingExtra("the demo", "report", "geopandas")
     home = Path(folder)
     config = _start_over(home, backend)
-    click.echo(f"1 of 6: generating {size / 1000:.1f} km of land on two dates in {home}/")
+    say(f"1 of 6: generating {size / 1000:.1f} km of land on two dates in {home}/")
     write_landscape(home / "training", max(1536, size * 2 // 3), seed=2)
     scene = write_landscape(home / "scene", size, seed=1)
     later = write_landscape(home / "later", size, seed=1, later=Later())
-    click.echo(f"2 of 6: labelled tiles of other land: landcover prepare {home}/prepare.yaml")
+    say(f"2 of 6: labelled tiles of other land: landcover prepare {home}/prepare.yaml")
     context.invoke(prepare, config=str(home / "prepare.yaml"))
-    click.echo(f"3 of 6: a network that learns from them: landcover train {home}/train.yaml")
+    say(f"3 of 6: a network that learns from them: landcover train {home}/train.yaml")
     context.invoke(train, config=str(home / "train.yaml"))
-    click.echo(f"4 of 6: mapping the land on both dates: landcover score {config}")
+    say(f"4 of 6: mapping the land on both dates: landcover score {config}")
     context.invoke(score, config=str(config))
     anew = (f"source.rasters={later.imagery.resolve()}", f"output.path={home.resolve()}/run-later")
     context.invoke(score, config=str(config), overrides=anew)
@@ -109,14 +110,14 @@ def demo(context: click.Context, folder: str, backend: str, size: int) -> None:
 
 def _compare(home: Path, scene: Landscape, later: Landscape) -> None:
     """Hold the maps against the truth and against each other, and write pictures and the report."""
-    click.echo("5 of 6: comparing the maps with the land that was generated")
+    say("5 of 6: comparing the maps with the land that was generated")
     runs = [open_run(home / "run"), open_run(home / "run-later")]
-    click.echo(runs[0].accuracy(scene.reference).text)
+    say(runs[0].accuracy(scene.reference).text)
     maps = {"map": home / "run" / "map.tif", "reference": scene.reference}
     overview_figure(scene.imagery, maps, _CLASSES, home / "overview.png")
-    click.echo("6 of 6: finding what was built between the dates, and writing a report of it all")
+    say("6 of 6: finding what was built between the dates, and writing a report of it all")
     built = change(*runs, output=home / "change", after_classes=["Developed"])
-    click.echo(f"  {built.summary['candidates']} places, {built.summary['chips']} with pictures")
+    say(f"  {built.summary['candidates']} places, {built.summary['chips']} with pictures")
     truth = [scene.reference, later.reference]
     write_report(runs, home / "report.html", change=built, reference=truth)
 
@@ -145,13 +146,13 @@ def _start_over(home: Path, backend: str) -> Path:
 
 
 def _tell(home: Path, config: Path) -> None:
-    click.echo(f"the report, to be opened in a browser: {home}/report.html")
-    click.echo(f"the map: {home}/run/map.png, beside the imagery: {home}/overview.png")
-    click.echo("what to try next:")
-    click.echo(f"  landcover areas {home}/run")
-    click.echo(f"  landcover change {home}/run {home}/run-later -o {home}/all-changes")
-    click.echo(f"  landcover sample {home}/run -o {home}/points.gpkg --se 0.02")
-    click.echo(f"  landcover score {config} --backend dask --output {home}/run-dask")
-    click.echo(f"  landcover score {config} --backend spark --output {home}/run-spark")
-    click.echo(f"  landcover plan {config}")
-    click.echo("  landcover doctor")
+    say(f"the report, to be opened in a browser: {home}/report.html")
+    say(f"the map: {home}/run/map.png, beside the imagery: {home}/overview.png")
+    say("what to try next:")
+    say(f"  landcover areas {home}/run")
+    say(f"  landcover change {home}/run {home}/run-later -o {home}/all-changes")
+    say(f"  landcover sample {home}/run -o {home}/points.gpkg --se 0.02")
+    say(f"  landcover score {config} --backend dask --output {home}/run-dask")
+    say(f"  landcover score {config} --backend spark --output {home}/run-spark")
+    say(f"  landcover plan {config}")
+    say("  landcover doctor")

@@ -16,6 +16,7 @@ import click
 from rich.markup import escape
 from rich.text import Text
 
+from landcover.cli.saying import say
 from landcover.cli.tables import new_table, show
 from landcover.devices import visible_gpus
 from landcover.errors import LandcoverError
@@ -48,7 +49,7 @@ _FURTHER = [
 @click.command()
 def doctor() -> None:
     """Say what this machine can do, and what is missing for the rest."""
-    click.echo(
+    say(
         f"landcover {version('landcover')}, Python {platform.python_version()}, "
         f"{usable_cpus()} CPUs, {usable_memory() / 2**30:.0f} GiB of memory, {_instructions()}"
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from landcover.cli.saying import say
 from landcover.cli.supervision import watched_over
 from landcover.errors import LandcoverError
 from landcover.redaction import printable, redacted
@@ -81,13 +82,13 @@ def _run(arguments: list[str]) -> int:
         result: Any = cli.main(arguments, prog_name="landcover", standalone_mode=False)
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "landcover"
-        _say(f"{path}: {error.format_message()} Try '{path} --help'.")
+        _say(f"{path}: {_line(error.format_message())} Try '{path} --help'.")
         return error.exit_code
     except click.ClickException as error:
-        _say(f"Error: {error.format_message()}")
+        _say(f"Error: {_line(error.format_message())}")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        say("interrupted", err=True)
         return 1
     except LandcoverError as error:
         if "--debug" in arguments:
@@ -114,21 +115,29 @@ def _unheard() -> bool:
     return False
 
 
+def _line(text: str) -> str:
+    """A text in one line, whatever arguments it quotes."""
+    return " ".join(text.split())
+
+
 def _told(error: Exception) -> str:
     """A sentence of an error that is none of landcover's own."""
+    if isinstance(error, MemoryError):
+        reason = f"memory does not suffice: {_line(str(error)) or 'for what was asked for'}"
+        return f"{reason}; ask for less, or take a larger machine"
     if isinstance(error, OSError) and error.strerror:
         if error.filename is not None:
-            return f"{' '.join(os.fsdecode(error.filename).split())}: {error.strerror}"
+            return f"{_line(os.fsdecode(error.filename))}: {error.strerror}"
         if error.errno in _OF_DISKS:  # of a handle, which knows no name
             reason = f"a file could not be written or read: {error.strerror}"
             return f"{reason}: mend the disk or make room, then give the same command again"
-    said = " ".join(f"{type(error).__name__}: {error}".split())
+    said = _line(f"{type(error).__name__}: {error}")
     more = "this is a defect of landcover: 'landcover --debug ...' shows where it comes from"
     return f"{said}; {more}"
 
 
 def _say(sentence: str) -> None:
-    click.echo(printable(redacted(sentence)), err=True)
+    say(redacted(sentence), err=True)
 
 
 class _Redacting(logging.Formatter):

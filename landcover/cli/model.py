@@ -7,6 +7,7 @@ import click
 from landcover.cli.model_compare import compare
 from landcover.cli.model_convert import convert
 from landcover.cli.model_inspect import inspect
+from landcover.cli.saying import say
 from landcover.models.cntk.library.install import install
 
 
@@ -28,4 +29,4 @@ def install_cntk() -> None:
     conversions against it. 75 MB are fetched from the package index that pip uses, and 210 MB kept
     in the cache ($LANDCOVER_CACHE, else ~/.cache/landcover).
     """
-    install(progress=lambda sentence: click.echo(sentence, err=True))
+    install(progress=lambda sentence: say(sentence, err=True))

@@ -14,6 +14,7 @@ import click
 
 from landcover.cli.model_head import head_option
 from landcover.cli.model_images import images_of
+from landcover.cli.saying import say, say_over
 from landcover.cli.tables import new_table, show
 from landcover.config import ModelSettings, checked, load_config
 from landcover.errors import ModelError
@@ -67,7 +68,7 @@ def compare(
     check_conditions(conditions)
     found = list(_compared(files, head, conditions, images))
     if as_json:
-        click.echo(json.dumps([entry for _, entry in found], indent=2, ensure_ascii=False))
+        say(json.dumps([entry for _, entry in found], indent=2, ensure_ascii=False))
     elif len(files) == 1:
         _tell_one(found[0][0], found[0][1])
     else:
@@ -119,18 +120,18 @@ def _compared(
 
 def _progress(text: str, files: int) -> None:
     if files > 1 and sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+        say_over(text)
 
 
 def _tell_one(found: Comparison | ModelError, values: dict[str, Any]) -> None:
     assert isinstance(found, Comparison)
     total, kinds = _operations(values)
-    click.echo(f"{found.path}: {found.format}, {total} operations of {kinds} kinds")
+    say(f"{found.path}: {found.format}, {total} operations of {kinds} kinds")
     outputs = "1 output" if found.outputs == 1 else f"{found.outputs} outputs"
-    click.echo(f"{found.tiles} tiles, {outputs}, compared with {found.reference}")
+    say(f"{found.tiles} tiles, {outputs}, compared with {found.reference}")
     if found.as_they_are:
-        click.echo(f"{_AS_THEY_ARE}: set mean and scale in a sidecar")
-    click.echo()
+        say(f"{_AS_THEY_ARE}: set mean and scale in a sidecar")
+    say()
     measures = ("largest difference", "relative", "labels agree", "tiles a second")
     table = new_table(("runtime", "precision"), measures)
     for result in found.results:
@@ -138,7 +139,7 @@ def _tell_one(found: Comparison | ModelError, values: dict[str, Any]) -> None:
     show(table)
     for result in found.results:
         if result.reason:
-            click.echo(f"{result.runtime} in {result.precision}: {result.reason}")
+            say(f"{result.runtime} in {result.precision}: {result.reason}")
 
 
 def _cells(result: Result, outputs: int) -> tuple[str, str, str, str]:
@@ -169,7 +170,7 @@ def _tell_many(found: Sequence[Entry]) -> None:
     _progress("", len(found))
     show(table)
     for line in _reasons(found):
-        click.echo(line)
+        say(line)
 
 
 def _row(

@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from landcover.cli.model_head import head_option
+from landcover.cli.saying import say
 from landcover.config import ModelSettings, checked
 from landcover.models.export import as_onnx, save_onnx, with_preprocessing
 
@@ -41,4 +42,4 @@ def convert(
     save_onnx(network, out, force)
     ends = ", ".join(value.name for value in (*network.graph.input, *network.graph.output))
     size = out.stat().st_size
-    click.echo(f"{out}: {len(network.graph.node)} operations, {size:,} bytes ({ends})")
+    say(f"{out}: {len(network.graph.node)} operations, {size:,} bytes ({ends})")

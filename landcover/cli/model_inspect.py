@@ -7,11 +7,11 @@ import json
 import click
 
 from landcover.cli.model_head import head_option
+from landcover.cli.saying import say
 from landcover.cli.tables import new_table, show
 from landcover.models.graph_analysis.onnx_layers import Layer
 from landcover.models.inspection.description import Port
 from landcover.models.inspection.inspection import Inspection, inspect_model
-from landcover.redaction import printable
 
 
 @click.command()
@@ -40,7 +40,7 @@ def inspect(file: str, head: str | int | None, window: int, as_json: bool) -> No
 
 def _say(text: str) -> None:
     """Print what may hold names from the file."""
-    click.echo(printable(text))
+    say(text)
 
 
 def _tell(found: Inspection) -> None:

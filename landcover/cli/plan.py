@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 from landcover.cli.figures import figure_lines
+from landcover.cli.numbers import Finite
+from landcover.cli.saying import say
 from landcover.config import Config, load_config, parse_override
 from landcover.contracts import Task
 from landcover.errors import OutputError
@@ -33,7 +35,7 @@ _SHOWN = 5
     "--seconds",
     default=10.0,
     show_default=True,
-    type=click.FloatRange(0.1),
+    type=Finite(0.1),
     help="How long the measurement takes, after its start.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
@@ -54,14 +56,14 @@ def plan(config: str, overrides: tuple[str, ...], seconds: float, as_json: bool)
     took = _took(settings)
     if as_json:
         values = {key: value for key, value in asdict(found).items() if key != "figures"}
-        click.echo(json.dumps({**values, "planned": planned, **({"run": took} if took else {})}))
+        say(json.dumps({**values, "planned": planned, **({"run": took} if took else {})}))
         return
     _tell(settings, recipe, source, found)
     for line in figure_lines(planned, took):
-        click.echo(line)
+        say(line)
     if settings.plan.price is not None:
         price = f"{settings.plan.price:g} {settings.plan.currency}".strip()
-        click.echo(f"priced   {price} an hour and worker (plan.price)")
+        say(f"priced   {price} an hour and worker (plan.price)")
     _tell_tasks(source.divided(-(-found.tiles // found.tasks)), found.tasks)
 
 
@@ -79,24 +81,24 @@ def _tell(
     settings: Config, recipe: Recipe, source: RasterSource | ImageSource, found: Forecast
 ) -> None:
     rows, cols = recipe.input_size
-    click.echo(f"model    {recipe.format}, {recipe.runtime} in {recipe.precision}")
+    say(f"model    {recipe.format}, {recipe.runtime} in {recipe.precision}")
     bands = ", ".join(map(str, recipe.bands))
-    click.echo(f"reads    {rows} x {cols} pixels {_resolution(settings, recipe)}, bands {bands}")
-    click.echo(f"labels   {recipe.output}s: {', '.join(recipe.classes)}{_unnamed(recipe)}")
+    say(f"reads    {rows} x {cols} pixels {_resolution(settings, recipe)}, bands {bands}")
+    say(f"labels   {recipe.output}s: {', '.join(recipe.classes)}{_unnamed(recipe)}")
     several = "s" if found.inputs != 1 else ""
     of = "" if isinstance(source, ImageSource) else f" of {found.inputs:,} scene{several}"
-    click.echo(f"plan     {found.tiles:,} tiles{of} in about {found.tasks:,} tasks")
+    say(f"plan     {found.tiles:,} tiles{of} in about {found.tasks:,} tasks")
     speed = f"{found.tiles_per_second:,.1f} tiles/s after {found.startup:.1f} s of start"
-    click.echo(f"speed    {speed}, measured here")
+    say(f"speed    {speed}, measured here")
 
 
 def _tell_tasks(source: RasterSource | ImageSource, tasks: int) -> None:
     first_tasks: Iterable[Task] = source.tasks()
     for task in islice(first_tasks, _SHOWN):
         first = next(iter(task.planned()))
-        click.echo(f"  task {task.index}: {task.tiles} tiles from {first.tile}")
+        say(f"  task {task.index}: {task.tiles} tiles from {first.tile}")
     if tasks > _SHOWN:
-        click.echo("  ...")
+        say("  ...")
 
 
 def _resolution(settings: Config, recipe: Recipe) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from landcover.cli.progress import progress_of
+from landcover.cli.saying import say
 from landcover.cli.signals import GOES_ON, interruptible
 from landcover.cli.tables import new_table, show
 from landcover.config import parse_override
@@ -83,10 +84,10 @@ def prepare(
                 restart=restart,
             )
     except KeyboardInterrupt:
-        click.echo(GOES_ON, err=True)
+        say(GOES_ON, err=True)
         sys.exit(1)
     if as_json:
-        click.echo(json.dumps({"path": made.path, **made.summary}, indent=2))
+        say(json.dumps({"path": made.path, **made.summary}, indent=2))
     else:
         _show(made)
 
@@ -117,11 +118,11 @@ def _show(made: TileSet) -> None:
     shown.add_row("all", *(f"{n:,}" for n in (*totals, sum(totals))))
     show(shown)
     found = sum(n for of in said["found"].values() for n in of.values())
-    click.echo(f"drawn from {found:,} tiles with a label, of {said['planned']:,}")
+    say(f"drawn from {found:,} tiles with a label, of {said['planned']:,}")
     left = ", ".join(f"{count:,} {reason}" for reason, count in said["left_out"].items() if count)
     if left:
-        click.echo(f"left out: {left}")
+        say(f"left out: {left}")
     if said.get("unreadable"):
-        click.echo(said["unreadable"], err=True)
+        say(said["unreadable"], err=True)
     for name in (TABLE, FIGURE):
-        click.echo(made.folder.storage.where(name))
+        say(made.folder.storage.where(name))

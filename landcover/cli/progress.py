@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from landcover.cli.saying import say
 
 _SECONDS = 10.0
 
@@ -46,4 +47,4 @@ class _Lines:
     def __call__(self, done: int, total: int) -> None:
         if time.monotonic() >= self._next:
             self._next += _SECONDS
-            click.echo(f"{self._what}: {done:,} of {total:,} {self._unit}", err=True)
+            say(f"{self._what}: {done:,} of {total:,} {self._unit}", err=True)

@@ -10,6 +10,7 @@ import click
 from landcover.cli.dates import each_date_option
 from landcover.cli.progress import progress_of
 from landcover.cli.references import field_option, ignore_option, scheme_option
+from landcover.cli.saying import say
 from landcover.report.page.write import write_report
 
 
@@ -87,6 +88,6 @@ def report(
 def _tell(path: Path, as_json: bool) -> None:
     size = path.stat().st_size
     if as_json:
-        click.echo(json.dumps({"report": str(path), "bytes": size}))
+        say(json.dumps({"report": str(path), "bytes": size}))
     else:
-        click.echo(f"{path} ({size / 1e6:.1f} MB)")
+        say(f"{path} ({size / 1e6:.1f} MB)")

@@ -17,7 +17,9 @@ from landcover.analysis.chips import chips, edge_of, usual_sizes
 from landcover.analysis.sample_size import FEWEST
 from landcover.analysis.sampling import EXPECTED
 from landcover.cli.dates import date_option
+from landcover.cli.numbers import Finite
 from landcover.cli.progress import progress_of
+from landcover.cli.saying import say
 from landcover.cli.tables import new_table, show
 from landcover.errors import OutputError
 from landcover.local_files import TEMPORARY, scratch, write_checked
@@ -50,7 +52,7 @@ def _pairs(
 @click.option(
     "--se",
     "standard_error",
-    type=float,
+    type=Finite(),
     metavar="SHARE",
     help="In its place: the standard error that the overall accuracy shall have, such as 0.01.",
 )
@@ -127,7 +129,7 @@ def sample(
                 pictures.rename(_chips_of(output))
             publish(whole, Path(output))
     if as_json:
-        click.echo(json.dumps(_told(drawn, output, pictures is not None), indent=2))
+        say(json.dumps(_told(drawn, output, pictures is not None), indent=2))
     else:
         _tell(drawn, output, pictures is not None)
 
@@ -225,9 +227,9 @@ def _tell(drawn: gpd.GeoDataFrame, output: str, pictures: bool) -> None:
         shown.add_row(str(name), f"{group['stratum_hectares'].iloc[0]:,.1f}", f"{len(group):,}")
     shown.add_row("all", f"{drawn['map_hectares'].iloc[0]:,.1f}", f"{len(drawn):,}")
     show(shown)
-    click.echo(output)
+    say(output)
     if pictures:
-        click.echo(f"{_chips_of(output)}/")
+        say(f"{_chips_of(output)}/")
         blank = int(drawn.filter(like="chip").isna().any(axis=1).sum())
         if blank:
-            click.echo(f"{blank:,} places have no picture: no scene shows them", err=True)
+            say(f"{blank:,} places have no picture: no scene shows them", err=True)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from landcover.cli.figures import duration, figure_lines
+from landcover.cli.saying import say
 from landcover.cli.signals import GOES_ON, interruptible
 from landcover.cli.supervision import note_progress
 from landcover.config import parse_override
@@ -76,7 +77,7 @@ def score(
                 restart=restart,
             )
     except KeyboardInterrupt:
-        click.echo(GOES_ON, err=True)
+        say(GOES_ON, err=True)
         sys.exit(1)
     except TooManyFailures as error:
         ended = open_run(error.run)
@@ -135,7 +136,7 @@ class _Lines:
             return
         self._next = now + 10
         left = f", {duration(tiles.seconds_left)} left" if tiles.seconds_left else ""
-        click.echo(f"{tiles.done:,} of {tiles.planned:,} tiles, {_rate(tiles)}{left}", err=True)
+        say(f"{tiles.done:,} of {tiles.planned:,} tiles, {_rate(tiles)}{left}", err=True)
 
 
 def _rate(tiles: Tiles) -> str:
@@ -148,27 +149,27 @@ def _tell(run: Run) -> None:
     tiles = Counter(said.get("tiles", {}))
     parts = [f"{tiles['scored']:,} tiles scored"]
     parts += [f"{tiles[key]:,} {key}" for key in ("skipped", "quarantined") if tiles[key]]
-    click.echo(f"{', '.join(parts)} in {said.get('seconds', 0):.1f} s")
+    say(f"{', '.join(parts)} in {said.get('seconds', 0):.1f} s")
     if said.get("tiles_per_second"):
         speed = f"{said['tiles_per_second']:,.1f} tiles/s"
-        click.echo(f"{speed} from the first task to the last: start, end and maps are not in it")
+        say(f"{speed} from the first task to the last: start, end and maps are not in it")
     took, planned = said.get("figures", {}), said.get("planned", {})
     if planned or {"cost", "kwh"} & took.keys():
         for line in figure_lines(planned, took):
-            click.echo(line)
+            say(line)
     if said.get("retryable"):
-        click.echo(f"the same command tries {said['retryable']:,} of the quarantined tiles again")
+        say(f"the same command tries {said['retryable']:,} of the quarantined tiles again")
     if said.get("undefined_pixels"):
         told = "pixels have no class, since the network returned no probabilities for them"
-        click.echo(f"{said['undefined_pixels']:,} {told}")
+        say(f"{said['undefined_pixels']:,} {told}")
     if said.get("advice"):
-        click.echo(said["advice"])
+        say(said["advice"])
     if said.get("precision_check"):
-        click.echo(_precision(said["precision_check"]))
+        say(_precision(said["precision_check"]))
     if said.get("accuracy"):
-        click.echo(said["accuracy"]["text"])
+        say(said["accuracy"]["text"])
     for name in said.get("files", []):
-        click.echo(f"{run.path}/{name}")
+        say(f"{run.path}/{name}")
 
 
 def _precision(check: Mapping[str, Any]) -> str:

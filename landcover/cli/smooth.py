@@ -8,7 +8,9 @@ import click
 
 from landcover.cli.backends import backend_of, backend_options
 from landcover.cli.dates import date_option
+from landcover.cli.numbers import Finite
 from landcover.cli.progress import progress_of
+from landcover.cli.saying import say
 from landcover.run import open_run
 
 
@@ -31,7 +33,7 @@ from landcover.run import open_run
 )
 @click.option(
     "--minimum-area",
-    type=float,
+    type=Finite(),
     metavar="M2",
     help="For --rule area: no area shall be smaller than so many square metres.",
 )
@@ -82,7 +84,7 @@ def smooth(
             progress=progress,
         )
     if as_json:
-        click.echo(json.dumps(made.summary, indent=2))
+        say(json.dumps(made.summary, indent=2))
         return
     for name in made.summary["files"]:
-        click.echo(f"{made.path}/{name}")
+        say(f"{made.path}/{name}")

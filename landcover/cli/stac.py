@@ -7,6 +7,7 @@ import json
 import click
 
 from landcover.cli.dates import date_option
+from landcover.cli.saying import say
 from landcover.run import open_run
 
 
@@ -28,4 +29,4 @@ def stac(run: str, date: str, output: str | None, taken: str | None, as_json: bo
     in and out of it. Files are referred to by relative paths: keep the folders together.
     """
     files = open_run(run, date).stac(output, taken)
-    click.echo(json.dumps(files, indent=2) if as_json else "\n".join(files))
+    say(json.dumps(files, indent=2) if as_json else "\n".join(files))

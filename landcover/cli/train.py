@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from landcover.cli.saying import say
 from landcover.config import parse_override
 from landcover.training.learned import Progress as Say
 from landcover.training.learned import Step
@@ -63,20 +64,20 @@ def train(
     values: dict[str, Any] = dict(parse_override(text) for text in overrides)
     if output:
         values["output"] = output
-    with _progress(quiet) as say:
-        found = run_train(config, overrides=values, progress=say, restart=restart)
+    with _progress(quiet) as progress:
+        found = run_train(config, overrides=values, progress=progress, restart=restart)
     if as_json:
-        click.echo(json.dumps(found.summary, indent=2, ensure_ascii=False))
+        say(json.dumps(found.summary, indent=2, ensure_ascii=False))
         return
     _tell(found)
 
 
 def _tell(found: Trained) -> None:
     for one in found.summary["judged"]:
-        click.echo(f"by {one['of']}: {one['text']}")
+        say(f"by {one['of']}: {one['text']}")
         error, before = one["calibration_error"], one["calibration_error_before"]
-        click.echo(f"expected calibration error {error:.3f} (before calibration {before:.3f})")
-    click.echo(f"the network: {found.model}; what is to be known of it: {found.path}/CARD.md")
+        say(f"expected calibration error {error:.3f} (before calibration {before:.3f})")
+    say(f"the network: {found.model}; what is to be known of it: {found.path}/CARD.md")
 
 
 @contextmanager
@@ -109,4 +110,4 @@ class _Lines:
         if step.told or time.monotonic() >= self._next:
             self._next = time.monotonic() + _SECONDS
             told = f": {step.told}" if step.told else ""
-            click.echo(f"{step.done:,} of {step.total:,} {step.unit}{told}", err=True)
+            say(f"{step.done:,} of {step.total:,} {step.unit}{told}", err=True)

@@ -10,6 +10,7 @@ from landcover.cli.backends import backend_of, backend_options
 from landcover.cli.dates import date_option
 from landcover.cli.files import plain
 from landcover.cli.progress import progress_of
+from landcover.cli.saying import say
 from landcover.cli.tables import new_table, show
 from landcover.run import open_run
 
@@ -59,13 +60,11 @@ def vectorize(
         pool = backend_of(backend, workers)
         table = opened.vectorize(output, minimum, progress, pool)
     if as_json:
-        click.echo(
-            json.dumps([plain(row) for row in table.reset_index().to_dict("records")], indent=2)
-        )
+        say(json.dumps([plain(row) for row in table.reset_index().to_dict("records")], indent=2))
         return
     shown = new_table(("class",), ("polygons", "hectares"))
     for name, row in table[table["polygons"] > 0].iterrows():
         shown.add_row(str(name), f"{int(row['polygons']):,}", f"{row['hectares']:,.2f}")
     shown.add_row("all", f"{table['polygons'].sum():,}", f"{table['hectares'].sum():,.2f}")
     show(shown)
-    click.echo(output)
+    say(output)

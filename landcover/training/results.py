@@ -22,6 +22,7 @@ from landcover.errors import OutputError
 from landcover.local_files import scratch
 from landcover.report.figures import confusion_figure
 from landcover.runs.storage import Storage
+from landcover.small_files import load_json
 from landcover.training.calibration import reliability, softmax
 from landcover.training.card import card
 from landcover.training.catalogue import item_of
@@ -115,7 +116,13 @@ def finished(wanted: TrainSettings, folder: LabelledFolder) -> Trained | None:
     home = Storage(wanted.output)
     if not home.exists(SUMMARY):
         return None
-    found = json.loads(home.read(SUMMARY))
+    try:
+        found = load_json(home.read(SUMMARY))
+        if not isinstance(found, dict):
+            raise TypeError("it is no mapping")
+    except (OSError, ValueError, TypeError) as error:
+        reason = f"holds a {SUMMARY} that cannot be read ({error}): name another output"
+        raise OutputError(wanted.output, reason) from None
     if found.get("fingerprint") != fingerprint_of(wanted, folder):
         reason = (
             "holds another training (other settings or tiles): name another output, or --restart"
