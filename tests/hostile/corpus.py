@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hostile.cases import Case
 from hostile.makers import (
+    deeper,
     forged_imagery,
     forged_models,
     forged_runs,
@@ -22,4 +23,5 @@ def corpus() -> list[Case]:
         *(*models.cases(), *imagery.cases(), *settings.cases(), *runs.cases()),
         *(*ground.cases(), *learning.cases()),
         *(*forged_models.cases(), *forged_imagery.cases(), *forged_runs.cases()),
+        *deeper.cases(),
     ]

@@ -76,7 +76,7 @@ def judged(cases: Iterable[Case], jobs: int = 2, run: Path | None = None) -> Ite
                 ended = f"touched what lies outside: {answer['outside'][:3]}"
             if ground.canary.exists() or _snapshot(outside) != seen[-1]:
                 ended = "changed what lies outside"
-                ground.canary.unlink(missing_ok=True)
+                _cleared(ground.canary)
                 seen.append(_snapshot(outside))  # one that did hides none that follows
             if told := _pages(ground.folder):
                 ended = f"wrote a page that runs what a file says: {told}"
@@ -144,6 +144,13 @@ def _pages(folder: Path) -> list[str]:
     kinds = (".html", ".svg", ".xml", ".qml", ".vrt")
     there = [path for path in folder.rglob("*") if path.suffix in kinds and not path.is_symlink()]
     return [path.name for path in there if path.is_file() and b"<canary" in path.read_bytes()]
+
+
+def _cleared(canary: Path) -> None:
+    """Remove what a case has made, whatever it is."""
+    if canary.is_dir() and not canary.is_symlink():
+        shutil.rmtree(canary)
+    canary.unlink(missing_ok=True)
 
 
 def _removed(folder: Path) -> None:
