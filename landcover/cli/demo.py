@@ -76,7 +76,7 @@ output:
 @click.option(
     "--size",
     default=3072,
-    type=click.IntRange(min=512),
+    type=click.IntRange(min=512, max=65_536),
     show_default=True,
     help="Edge of the scene in metres (and pixels).",
 )

@@ -41,7 +41,6 @@ def file_system(url: str) -> tuple[Store, str]:
             for it.
     """
     try:
-        _ = urlsplit(url).port  # what is no URL is told so before a store is asked, again and again
         system, path = _connected(url)
     except (*ZIP_FAILURES, ImportError, TypeError, AttributeError) as error:
         # What fsspec makes of the parts of a URL, and of an archive that it names, has no root in common.
@@ -66,6 +65,9 @@ def _connected(url: str) -> tuple[Any, str]:
         if "@" in url:  # it names the account
             options.pop("account_name", None)
     elif protocol in ("http", "https"):
+        _ = urlsplit(
+            url
+        ).port  # raises what is no URL before a server is asked for it, again and again
         options["client_kwargs"] = {"timeout": _patience()}
     found: tuple[Any, str] = url_to_fs(url, **options)
     return found

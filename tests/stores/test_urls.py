@@ -14,6 +14,7 @@ from support.web import FolderServer, serving
 from landcover.contracts import Strip
 from landcover.errors import SourceError
 from landcover.stores import asking
+from landcover.stores.urls import file_system, refuse_secrets
 from landcover.tiles.gdal import address, gdal_settings
 from landcover.tiles.rasters import RasterSource
 
@@ -138,3 +139,16 @@ def test_gdal_reads_through_fsspec_where_it_has_no_file_system_of_its_own(
         assert all((a.pixels == b.pixels).all() for a, b in zip(here, there, strict=True))
     finally:
         system.rm("/naip", recursive=True)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://127.0.0.1:99999/x", "dir://x", "jupyter://127.0.0.1:9/x"]
+)
+def test_what_is_no_url_is_told_at_once(url: str) -> None:
+    with pytest.raises(SourceError, match="cannot be reached"):
+        file_system(url)
+
+
+def test_a_url_that_is_none_holds_no_secret_that_could_be_seen() -> None:
+    with pytest.raises(SourceError, match="is no URL"):
+        refuse_secrets("gs://[/x.tif")

@@ -380,6 +380,7 @@ def _runs() -> Iterator[Case]:
         "minutes that are none": ("bench", "config.yaml", "--minutes", "nan"),
         "workers that are none": ("bench", "config.yaml", "--workers", "1e9,x"),
         "a sample of nearly no error": ("sample", "run", "-o", "s.gpkg", "--se", "1e-300"),
+        "a demo of a continent": ("demo", "--size", "1000000000"),
         "a batch of a trillion": ("model", "compare", "colours.onnx", "--batch", "1000000000000"),
     }.items():
         yield Case("runs", f"words: {name}", with_run, command)

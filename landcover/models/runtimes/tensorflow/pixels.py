@@ -16,6 +16,8 @@ _CHOOSING: Final = (
     *("NonMaxSuppressionV3", "NonMaxSuppressionV4", "NonMaxSuppressionV5"),
 )
 _IMAGES: Final = ("Placeholder", "PlaceholderWithDefault")
+# Axes of what is none.
+_NO_IMAGE: Final = 2
 
 
 class Pixels:
@@ -70,8 +72,9 @@ class Pixels:
 
 
 def images_of(graph: Any) -> list[str]:
-    """The names of the tensors that a graph is given."""
-    return [one.outputs[0].name for one in graph.get_operations() if one.type in _IMAGES]
+    """The names of the tensors that a graph is given and that may be images: a switch or a size is none."""
+    given = [one.outputs[0] for one in graph.get_operations() if one.type in _IMAGES]
+    return [one.name for one in given if one.shape.rank is None or one.shape.rank > _NO_IMAGE]
 
 
 def _is_told(tensor: Any) -> bool:
