@@ -27,10 +27,10 @@ from landcover.small_files import load_json, open_lock, read_regular
 
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 # The search ends when a batch takes longer than this, or holds more pixels than that: larger ones
-# would keep a task waiting for its first labels, and memory grows with every batch under way. Windows
-# of half a megabyte are enough for a processor a few at a time; GPUs have memory of their own.
+# would keep a task waiting for its first labels, and memory grows with every batch under way. Most
+# for networks that label pixels, which return a number a class for each; GPUs have memory of their own.
 _MOST_SECONDS = 1.0
-_MOST_BYTES, _MOST_BYTES_ON_GPU = 8 * 2**20, 32 * 2**20
+_MOST_BYTES, _MOST_BYTES_TO_LABEL = 32 * 2**20, 8 * 2**20
 # A larger batch must be faster by this share to be worth its memory.
 _GAIN = 1.03
 
@@ -116,7 +116,8 @@ def _remembered(path: Path) -> Tuning | None:
 def _found(model: ScoringModel) -> Tuning:
     recipe = model.recipe
     try:
-        most = _MOST_BYTES_ON_GPU if model.gpu else _MOST_BYTES
+        labels_pixels = recipe.output == "pixel" and model.gpu is None
+        most = _MOST_BYTES_TO_LABEL if labels_pixels else _MOST_BYTES
         return _search(model.network.run, (len(recipe.bands), *recipe.input_size), most)
     except Exception as error:
         if out_of_memory(error):

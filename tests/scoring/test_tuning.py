@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -47,11 +48,22 @@ def test_the_search_ends_where_memory_does(recipe: Recipe) -> None:
     assert network.largest == 4
 
 
-@pytest.mark.parametrize(("edge", "largest"), [(16, 128), (224, 32), (512, 8), (4000, 1)])
-def test_batches_of_large_windows_stay_small(recipe: Recipe, edge: int, largest: int) -> None:
-    """What a network computes between its layers takes many times the memory of its windows."""
+@pytest.mark.parametrize(
+    ("output", "edge", "largest"),
+    [
+        ("pixel", 16, 128),
+        ("pixel", 224, 32),
+        ("pixel", 512, 8),
+        ("pixel", 4000, 1),
+        ("tile", 224, 128),
+    ],
+)
+def test_batches_of_large_windows_whose_pixels_are_labelled_stay_small(
+    recipe: Recipe, output: Literal["tile", "pixel"], edge: int, largest: int
+) -> None:
+    """Such a network returns many times the memory of its windows."""
     network = Roomy(room=1000)
-    measure(ScoringModel(replace(recipe, input_size=(edge, edge)), network), 1)
+    measure(ScoringModel(replace(recipe, output=output, input_size=(edge, edge)), network), 1)
     assert network.largest == largest
 
 

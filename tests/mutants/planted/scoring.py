@@ -818,8 +818,8 @@ TUNING = planted(
     "tests/scoring/test_tuning.py",
     (
         "batches of large windows are large",
-        "_MOST_BYTES, _MOST_BYTES_ON_GPU = 8",
-        "_MOST_BYTES, _MOST_BYTES_ON_GPU = 64",
+        "_MOST_BYTES_TO_LABEL if labels_pixels else _MOST_BYTES",
+        "_MOST_BYTES",
     ),
     (
         "another network has the same batch",
