@@ -162,20 +162,19 @@ def _links() -> Iterator[Case]:
 
 
 def _caches() -> Iterator[Case]:
-    """The cache is shared by all cases: what is done to it, those beside this one meet as well."""
+    """Caches whose files are damaged or links; each case has its own, a copy of the one that the good run filled."""
 
-    def put(name: str, content: bytes | str, ground: Ground) -> None:
-        place = ground.folder.parent / "cache"
-        place.mkdir(mode=0o700, exist_ok=True)
-        for path in filter(Path.is_file, place.rglob("*")):
-            with suppress(FileNotFoundError):  # a case beside this one may have cleared it away
-                if isinstance(content, bytes):
-                    path.write_bytes(mutated(path.read_bytes(), len(content)))
-                else:
-                    path.unlink()
-                    path.symlink_to(content.replace("{outside}", str(ground.outside)))
+    def put(content: bytes | str, ground: Ground) -> None:
+        for path in filter(Path.is_file, (shared := ground.folder.parent / "cache").rglob("*")):
+            own = ground.folder / "cache" / path.relative_to(shared)
+            own.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if isinstance(content, str):
+                own.symlink_to(content.replace("{outside}", str(ground.outside)))
+                continue
+            with suppress(FileNotFoundError):  # a case beside this one may be writing it
+                own.write_bytes(mutated(path.read_bytes(), len(content)))
 
     for number in range(6):
-        yield Case("caches", f"damaged {number}", partial(put, "", b"x" * number), names=_NAMES)
+        yield Case("caches", f"damaged {number}", partial(put, b"x" * number), names=_NAMES)
     for target in ("{outside}/canary", "/dev/zero", "/etc/passwd"):
-        yield Case("caches", f"-> {target}", partial(put, "", target), names=(*_NAMES, "cache"))
+        yield Case("caches", f"-> {target}", partial(put, target), names=(*_NAMES, "cache"))
