@@ -15,6 +15,7 @@ import sqlite3
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -32,10 +33,12 @@ _SHAPEFILE = (".shp", ".shx", ".dbf", ".prj", ".cpg", ".qix", ".sbn", ".sbx")
 _SHP = (9994).to_bytes(4, "big")
 # https://www.geopackage.org/spec140/#_file_format: the application ID of SQLite.
 _GPKG = re.compile(rb"SQLite format 3\0.{52}(GPKG|GP10|GP11)", re.DOTALL)
-# The first type that a text in JSON names, and what the others that OGR knows are told by.
+# The first type that a text in JSON names, or coordinates that come before it, as in files with sorted keys;
+# and what the others that OGR knows are told by.
 _GEOJSON = re.compile(
-    rb"(\xef\xbb\xbf)?\s*\{.*?\"type\"\s*:\s*\"(FeatureCollection|Feature|GeometryCollection|"
-    rb"(Multi)?(Point|LineString|Polygon))\"",
+    rb"(\xef\xbb\xbf)?\s*\{(.*?\"type\"\s*:\s*\"(FeatureCollection|Feature|GeometryCollection|"
+    rb"(Multi)?(Point|LineString|Polygon))\"|"
+    rb"\s*(\"features\"\s*:\s*\[\s*\{\s*)?(\"geometry\"\s*:\s*\{\s*)?\"coordinates\"\s*:\s*\[)",
     re.DOTALL,
 )
 # Views but for those that GDAL 1 wrote and that are no layers, tables of modules but for the index of places, computed columns.
@@ -64,8 +67,24 @@ _KEY_ENDS, _VALUE_ENDS = re.compile(rb"\s*:\s*"), re.compile(rb"\s*([,}\]]|\Z)")
 _CRS_NAME = re.compile(r"[\w:.+\-]{1,200}|\[?https?://www\.opengis\.net/def/crs/[\w/.\-]{1,200}\]?")
 # Characters of what says the CRS.
 _LONGEST_CRS = 10_000
-_NO_GEOJSON = re.compile(rb"gdal_streamed_alg|stac_version|<OGRVRT")
-_GDB = re.compile(r"(a[0-9a-f]{8}\..+|gdb|timestamps|.*\.lock)", re.IGNORECASE)
+_DECODER, _PLAIN = json.JSONDecoder(), re.compile(rb"\"[^\"\\]{0,200}+\"")
+_UNREADABLE = "says its CRS in a way that cannot be read: write it anew (ogr2ogr -f GeoJSON)"
+_NO_NAME = "says its CRS by a link, or by a name that is in no register: name it (EPSG:...)"
+# Where the values of a feature stand, in which OGR looks for no CRS; and what tells how a text of JSON is built: texts,
+# coordinates, other brackets, and whatever only readers take that are less strict.
+_ATTRIBUTES = b'"properties"'
+_TOKEN = re.compile(
+    rb"(?P<text>\"(?:[^\"\\]++|\\.)*+\")|(?P<numbers>(?:\[[\d\s.,eE+\-]*+\][\s,]*+)++)|"
+    rb"(?P<opens>[{\[])|(?P<closes>[}\]])|[\"'/\\#]",
+    re.DOTALL,
+)
+_DEEPEST = 500
+_NO_GEOJSON = re.compile(rb"gdal_streamed_alg|<OGRVRT")
+# Tables and locks, and what systems' file managers leave in any folder.
+_GDB = re.compile(
+    r"(a[0-9a-f]{8}\..+|gdb|timestamps|.*\.lock|\._.+|\.DS_Store|Thumbs\.db|desktop\.ini)",
+    re.IGNORECASE,
+)
 
 
 def vector_file(path: str) -> str | bytes:
@@ -135,27 +154,71 @@ def _check_crs(source: str | bytes) -> None:
         Refused: it is, or is none that can be read.
     """
     if isinstance(source, bytes):
-        return _check_crs_in(source)
-    with (
-        open_regular(source) as stream,
-        mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
-    ):
-        return _check_crs_in(data)
+        reason = _crs_objection(source)
+    else:
+        with (
+            open_regular(source) as stream,
+            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        ):
+            reason = _crs_objection(data)
+    if reason is not None:
+        raise Refused(reason)
 
 
-def _check_crs_in(data: bytes | mmap.mmap) -> None:
+def _crs_objection(data: bytes | mmap.mmap) -> str | None:
+    """Why OGR may not read GeoJSON as to its CRS; None where it may.
+
+    What stands in a text, or in the attributes of a feature, says no CRS. Whether a place lies there is told where the
+    file is strictly one value of JSON alone, so that no reader takes it to be built otherwise: as lines that
+    are features each, with comments, in other quotes.
+    """
+    inside, attributes, values = [False], -1, 0
+    doubts, nowhere = _doubts(data), (len(data), "")
+    place, reason = next(doubts, nowhere)
+    for token in _TOKEN.finditer(data) if reason else ():
+        match token.lastgroup:
+            case "text":
+                start, end = token.span()
+                while place < end:
+                    if place < start or (place == start and not inside[-1]):
+                        return reason
+                    place, reason = next(doubts, nowhere)
+                if end - start == len(_ATTRIBUTES) and data[start:end] == _ATTRIBUTES:
+                    key = _KEY_ENDS.match(data, end)
+                    attributes = key.end() if key else -1
+            case "opens":
+                inside.append(inside[-1] or token.start() == attributes)
+                values += len(inside) == 2
+                if values > 1 or len(inside) > _DEEPEST:
+                    return reason or _UNREADABLE
+            case "closes" if len(inside) > 1:
+                inside.pop()
+            case "numbers":
+                pass
+            case _:
+                return reason or _UNREADABLE
+    return reason or None
+
+
+def _doubts(data: bytes | mmap.mmap) -> Iterator[tuple[int, str]]:
+    """Where keys that may say a CRS begin whose values OGR may not read as one, and why."""
     for key in _CRS_KEY.finditer(data):
         if _VALUE_ENDS.match(data, key.end()):  # the word is a value, and says nothing
             continue
         found = _KEY_ENDS.match(data, key.end())
         start = found.end() if found else key.end()
-        text = data[start : start + _LONGEST_CRS].decode("utf-8", "replace")
-        try:
-            told, _ = json.JSONDecoder().raw_decode(text)
-        except (ValueError, RecursionError):
-            raise Refused("says its CRS in a way that cannot be read") from None
-        if not all(map(_CRS_NAME.fullmatch, _texts_in(told))):
-            raise Refused("says its CRS by a link, which is not followed: name it (EPSG:...)")
+        plain = _PLAIN.match(data, start)
+        if reason := _doubt(plain.group() if plain else data[start : start + _LONGEST_CRS]):
+            yield key.start(), reason
+
+
+@lru_cache(maxsize=256)
+def _doubt(value: bytes) -> str | None:
+    try:
+        told, _ = _DECODER.raw_decode(value.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return _UNREADABLE
+    return None if all(map(_CRS_NAME.fullmatch, _texts_in(told))) else _NO_NAME
 
 
 def _texts_in(value: Any) -> Iterator[str]:
@@ -198,6 +261,12 @@ def _check_geodatabase(path: str) -> None:
         raise Refused(f"is no file geodatabase: it holds {strange[0] if strange else 'no tables'}")
 
 
+def _is_of_shapefile(name: str) -> bool:
+    """Whether a file of an archive is one of a shapefile, and none of the notes that macOS adds about each."""
+    last = PurePosixPath(name).name.lower()
+    return last.endswith(_SHAPEFILE) and not last.startswith("._")
+
+
 def _shapefile_in(content: bytes) -> bytes:
     """An archive with nothing but the parts of the shapefiles in another one.
 
@@ -207,7 +276,7 @@ def _shapefile_in(content: bytes) -> bytes:
     kept = BytesIO()
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive, zipfile.ZipFile(kept, "w") as parts:
-            found = [one for one in archive.infolist() if one.filename.lower().endswith(_SHAPEFILE)]
+            found = [one for one in archive.infolist() if _is_of_shapefile(one.filename)]
             if sum(one.file_size for one in found) > _MOST_BYTES:
                 raise Refused(f"unpacks to more than {_MOST_BYTES:,} bytes")
             for one in found:
@@ -222,9 +291,8 @@ def _shapefile_in(content: bytes) -> bytes:
     except ZIP_FAILURES as error:
         reason = f"is no archive that can be read: {error}"
     else:
-        reason = (
-            "" if any(one.filename.lower().endswith(".shp") for one in found) else "holds no .shp"
-        )
+        held = any(one.filename.lower().endswith(".shp") for one in found)
+        reason = "" if held else "holds no .shp"
     if reason:
         raise Refused(reason)
     return kept.getvalue()

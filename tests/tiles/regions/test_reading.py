@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import zipfile
 from contextlib import closing
 from pathlib import Path
 
@@ -228,6 +229,109 @@ def test_geojson_may_name_its_crs_and_have_columns_of_that_name(tmp_path: Path, 
     values["crs"]["properties"]["name"] = name
     path.write_text(json.dumps(values))
     assert read_region(str(path)).crs.to_epsg() == 26914
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        {"crs": "NAD83 / UTM zone 14N"},
+        {"crs": "https://epsg.io/26914"},
+        {"CRS": {"type": "link", "properties": {"href": "http://127.0.0.1:9/x"}}},
+        {"coordRefSys": "x y"},
+        {"note": "its 'crs' is not said"},
+        {"geometry": {"crs": {"href": "http://127.0.0.1:9/x"}}, "list": [1, {"crs": "a b"}]},
+        {"crs": "x" * 20_000},
+    ],
+)
+def test_columns_of_geojson_say_no_crs_whatever_they_are_called(
+    tmp_path: Path, attribute: dict[str, object]
+) -> None:
+    path = Path(write_vectors(tmp_path / "a.geojson", SQUARE, FAR, name=['\\"', "b"]))
+    values = json.loads(path.read_text())
+    for feature in values["features"]:
+        feature["properties"] |= attribute
+    path.write_text(json.dumps(values))
+    assert read_region(str(path)).crs.to_epsg() == 26914
+    assert len(read_vectors(path, "zones")) == 2
+
+
+_LINK = '"crs": {"type": "link", "properties": {"href": "http://127.0.0.1:9/x"}}'
+_POINT = '"type": "Point", "coordinates": [1, 2]'
+_FEATURE = f'{{"type": "Feature", "properties": {{"crs": "a b"}}, "geometry": {{{_POINT}}}}}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"type": "FeatureCollection", "features": [{_FEATURE}], {_LINK}}}',
+        f'{{"type": "FeatureCollection", "features": [{_FEATURE}, {{{_POINT}, {_LINK}}}]}}',
+        f'{{"type": "Feature", "properties": {{}}, "geometry": {{{_POINT}, {_LINK}}}}}',
+        f'{{"type": "Feature", "properties": null, "geometry": {{{_POINT}, {_LINK}}}}}',
+        f'{{"type": "Feature", "properties" , "geometry": {{{_POINT}, {_LINK}}}}}',
+        f'{{"type": "GeometryCollection", "geometries": [{{{_POINT}, {_LINK}}}]}}',
+        f'{{"type": "Feature", "x": "\\"properties\\":{{", "geometry": {{{_POINT}, {_LINK}}}}}',
+        f'{{"type": "Feature", /* " */ "properties": {{"a": /* " */ 1}}, {_LINK}, "x": "*/"}}',
+        f'{{"type": "Feature", \'"\': 1, "properties": {{"a": \'"\': 1}}, {_LINK}}}',
+        f'{_FEATURE}\n{{"properties": {{"a":\n{{{_POINT}, {_LINK}}}\n}}}}',
+        f'{{"type": "Feature", "properties": {{"a":\n{{{_POINT}, {_LINK}}}\n}}}}\n{_FEATURE}',
+        f'{{"type": "Feature", "properties": {{}}}}]]]{{"properties": {{{_LINK}}}}}',
+    ],
+)
+def test_no_link_is_hidden_behind_what_looks_like_columns(tmp_path: Path, text: str) -> None:
+    """A reader that takes lines for features, or comments and other quotes for JSON, would follow it."""
+    path = tmp_path / "region.geojson"
+    path.write_text(text)
+    with pytest.raises(OSError, match="says its CRS"):
+        vector_file(str(path))
+
+
+def test_geojson_may_be_of_a_catalog_or_have_its_keys_sorted(tmp_path: Path) -> None:
+    square = shapely.box(-98, 36, -97, 37)
+    path = Path(write_vectors(tmp_path / "a.geojson", square, crs="EPSG:4326"))
+    values = json.loads(path.read_text())
+    values["features"][0] |= {"stac_version": "1.0.0", "id": "a", "assets": {}, "links": []}
+    path.write_text(json.dumps(values))
+    assert same(read_region(str(path)), square)
+    ring = [[x / 1000, 0] for x in range(1000)] + [[1, 1], [0, 0]]
+    feature = {"geometry": {"coordinates": [ring], "type": "Polygon"}, "properties": {}}
+    path.write_text(
+        json.dumps({"features": [feature | {"type": "Feature"}], "type": "FeatureCollection"})
+    )
+    assert same(read_region(str(path)), shapely.Polygon(ring))
+
+
+def test_what_macos_adds_to_archives_and_folders_is_passed_over(tmp_path: Path) -> None:
+    write_vectors(tmp_path / "county.shp", SQUARE)
+    with zipfile.ZipFile(tmp_path / "county.zip", "w") as archive:
+        for part in sorted(tmp_path.glob("county.*")):
+            if part.suffix != ".zip":
+                archive.write(part, f"county/{part.name}")
+                archive.writestr(f"__MACOSX/county/._{part.name}", b"\0\5\x16\7")
+    assert same(read_region(str(tmp_path / "county.zip")), SQUARE)
+    folder = tmp_path / "county.gdb"
+    frame = gpd.GeoDataFrame({"name": ["a"]}, geometry=[SQUARE], crs="EPSG:26914")
+    pyogrio.write_dataframe(frame, folder, driver="OpenFileGDB")
+    (folder / ".DS_Store").write_bytes(b"\0")
+    assert same(read_region(str(folder)), SQUARE)
+
+
+def test_a_geopackage_of_qgis_with_styles_is_read(tmp_path: Path) -> None:
+    """With the table, the default and the triggers that QGIS and GDAL make."""
+    path = tmp_path / "a.gpkg"
+    write_vectors(path, SQUARE, name=["a"])
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executescript("""
+            CREATE TABLE "layer_styles" ("id" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, "f_table_catalog" TEXT(256),
+                "f_table_name" TEXT(256), "f_geometry_column" TEXT(256), "styleName" TEXT(30), "styleQML" TEXT,
+                "useAsDefault" BOOLEAN, "update_time" DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')));
+            INSERT INTO layer_styles (f_table_name, styleName, styleQML, useAsDefault) VALUES ('a', 'a', '<qgis/>', 1);
+            INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES ('layer_styles', 'attributes', 'layer_styles');
+            CREATE TABLE gpkg_metadata (id INTEGER PRIMARY KEY, md_scope TEXT NOT NULL DEFAULT 'dataset',
+                md_standard_uri TEXT NOT NULL, mime_type TEXT NOT NULL DEFAULT 'text/xml', metadata TEXT NOT NULL DEFAULT '');
+            CREATE TRIGGER gpkg_metadata_md_scope_insert BEFORE INSERT ON gpkg_metadata FOR EACH ROW BEGIN
+                SELECT RAISE(ABORT, 'wrong') WHERE NOT NEW.md_scope IN ('dataset', 'series'); END;
+        """)
+    assert same(read_region(str(path)), SQUARE)
 
 
 @pytest.mark.parametrize(
