@@ -22,7 +22,7 @@ from landcover.models.comparison.race import fastest_of
 from landcover.models.fetch import local_path
 from landcover.models.formats.detection import detect
 from landcover.models.runtimes.facts import runtimes_for
-from landcover.plugins import backend_names
+from landcover.plugins import backend_names, runtime_names
 from landcover.report.bars import stacked_figure
 from landcover.scoring.benchmark import Effort, Result, benchmark, combinations
 from landcover.scoring.candidate import Candidate
@@ -88,9 +88,9 @@ def bench(
     """
     told = dict(parse_override(text) for text in overrides)
     candidates = combinations(
-        _words(backends) or backend_names(),
-        _words(runtimes) or _runtimes(config, told),
-        _checked(_words(precisions)),
+        _checked("--backends", _words(backends), backend_names()) or backend_names(),
+        _checked("--runtimes", _words(runtimes), runtime_names()) or _runtimes(config, told),
+        _checked("--precisions", _words(precisions), (*PRECISIONS, "i8")),
         workers or [None],
     )
     effort = Effort(seconds=seconds, rounds=rounds, minutes=minutes)
@@ -114,11 +114,10 @@ def _words(text: str | None) -> list[str]:
     return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 
-def _checked(precisions: list[str]) -> list[str]:
-    known = (*PRECISIONS, "i8")
-    if wrong := [f"{p!r} is none of {', '.join(known)}" for p in precisions if p not in known]:
-        raise ConfigError(wrong, "--precisions")
-    return precisions
+def _checked(option: str, words: Sequence[str], known: Sequence[str]) -> Sequence[str]:
+    if wrong := [f"{word!r} is none of {', '.join(known)}" for word in words if word not in known]:
+        raise ConfigError(wrong, option)
+    return words
 
 
 def _runtimes(config: str, told: dict[str, Any]) -> list[str]:

@@ -65,9 +65,7 @@ def _connected(url: str) -> tuple[Any, str]:
         if "@" in url:  # it names the account
             options.pop("account_name", None)
     elif protocol in ("http", "https"):
-        _ = urlsplit(
-            url
-        ).port  # raises what is no URL before a server is asked for it, again and again
+        urlsplit(url).port  # noqa: B018  (what is no URL is told before a server is asked for it)
         options["client_kwargs"] = {"timeout": _patience()}
     found: tuple[Any, str] = url_to_fs(url, **options)
     return found

@@ -75,16 +75,25 @@ def test_bench_says_how_well_labels_of_another_precision_agree(
 def test_bench_ends_with_1_where_no_way_can_run(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = ("--backends", "nowhere", "--runtimes", "onnxruntime", "--precisions", "f32")
+    told = ("--backends", "local", "--runtimes", "cntk", "--precisions", "f32")
     assert _bench(config, *told) == 1
     assert "no combination can run here" in capsys.readouterr().out
 
 
-def test_an_unknown_precision_is_refused_before_anything_runs(
-    config: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("option", "words", "said"),
+    [
+        ("--precisions", "f32,f8", "'f8' is none of f32, bf16, f16, i8"),
+        ("--backends", "sprak", "'sprak' is none of dask, local, spark"),
+        ("--runtimes", "onxruntime", "'onxruntime' is none of "),
+    ],
+)
+def test_an_unknown_word_is_refused_in_one_line_before_anything_runs(
+    config: Path, capsys: pytest.CaptureFixture[str], option: str, words: str, said: str
 ) -> None:
-    assert _bench(config, "--precisions", "f32,f8") == 2
-    assert "'f8' is none of f32, bf16, f16, i8" in capsys.readouterr().err
+    assert _bench(config, option, words) == 2
+    told = capsys.readouterr().err.strip()
+    assert f"{option}: {said}" in told and "\n" not in told
 
 
 def test_where_turns_overlap_nothing_is_recommended(
