@@ -480,3 +480,126 @@ def test_a_network_of_more_outputs_than_any_is_refused(tmp_path: Path) -> None:
     path.write_bytes(model.SerializeToString())
     with pytest.raises(ModelError, match="has 1,001 outputs; the most is 1,000"):
         detect(path)
+
+
+COLUMN = {"down": np.asarray([1], np.int64), "across": np.asarray([0], np.int64)}
+PLACES = [
+    node("NonZero", ["x"], ["places"]),
+    node("Cast", ["places"], ["found"], to=TensorProto.FLOAT),
+    node("ReduceMax", ["found"], ["one"], axes=[0], keepdims=0),
+]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        (
+            [
+                node("Flatten", ["x"], ["points"], axis=3),
+                node("CDist", ["points", "points"], ["big"], domain="com.microsoft"),
+            ],
+            "how large the result of com.microsoft's CDist 'big' is cannot be told",
+        ),
+        ([node("Nonesuch", ["x"], ["big"], domain="own")], "the result of own's Nonesuch 'big'"),
+        ([*PLACES, node("Conv", ["one", "x"], ["big"])], "the result of Conv 'big' is cannot"),
+        (
+            [
+                *PLACES,
+                node("Unsqueeze", ["one", "down"], ["column"]),
+                node("Unsqueeze", ["one", "across"], ["row"]),
+                node("Mul", ["column", "row"], ["big"]),
+            ],
+            "the result of Mul 'big' would hold 9,663,676,416 numbers",
+        ),
+    ],
+    ids=["of ONNX Runtime", "of nobody", "of what is found", "found by found"],
+)
+def test_what_is_not_told_must_be_made_by_what_makes_no_more_than_it_reads(
+    nodes: Nodes, said: str, tmp_path: Path
+) -> None:
+    path = saved(tmp_path / "net.onnx", [*nodes, *added("big")], COLUMN, ("n", 3, 128, 256))
+    model = onnx.load(path)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    onnx.save(model, path)
+    with pytest.raises(ModelError, match=said):
+        make_recipe(ModelSettings(path=str(path), **TOLD))
+
+
+def test_networks_that_choose_among_pixels_are_read(tmp_path: Path) -> None:
+    """Masks, conditions and lists, as the exporters of PyTorch and TensorFlow write them."""
+    out = helper.make_tensor_value_info("a", TensorProto.FLOAT, None)
+    other = helper.make_tensor_value_info("b", TensorProto.FLOAT, None)
+    nodes = [
+        node("Greater", ["x", "half"], ["bright"]),
+        node("NonZero", ["bright"], ["axes_first"]),
+        node("Transpose", ["axes_first"], ["places0"], perm=[1, 0]),
+        *(node("Mul", [f"places{at}", "step"], [f"places{at + 1}"]) for at in range(40)),
+        node("GatherND", ["x", "places40"], ["chosen"]),
+        node("Concat", ["chosen", "single"], ["never_empty"], axis=0),
+        node("ReduceMean", ["never_empty"], ["level"], keepdims=0),
+        node("Where", ["bright", "x", "level"], ["clipped"]),
+        node("Compress", ["clipped", "rows"], ["some"], axis=2),
+        node("Shape", ["x"], ["extents"]),
+        node("Gather", ["extents", "two"], ["height"], axis=0),
+        node("Range", ["zero", "height", "step"], ["lines"]),
+        node("Cast", ["lines"], ["ramp"], to=TensorProto.FLOAT),
+        node("Reshape", ["ramp", "down"], ["slope"]),
+        node("Add", ["clipped", "slope"], ["tilted"]),
+        node("ReduceMax", ["some"], ["peak"], keepdims=0),
+        node("Greater", ["peak", "half"], ["on"]),
+        node(
+            "If",
+            ["on"],
+            ["branch"],
+            then_branch=helper.make_graph([node("Relu", ["tilted"], ["a"])], "then", [], [out]),
+            else_branch=helper.make_graph([node("Neg", ["tilted"], ["b"])], "else", [], [other]),
+        ),
+        node("SplitToSequence", ["branch"], ["bands"], axis=1),
+        node("SequenceAt", ["bands", "zero"], ["band"]),
+        node("Add", ["branch", "band"], ["features"]),
+    ]
+    held = {
+        **{name: np.int64(n) for name, n in (("zero", 0), ("step", 1), ("two", 2))},
+        "half": np.float32(0.5),
+        "single": np.zeros(1, np.float32),
+        "down": np.asarray([1, 1, -1, 1], np.int64),
+        "rows": np.arange(64) % 2 == 0,
+    }
+    path = saved(tmp_path / "net.onnx", nodes, held, ("n", 3, "h", "w"))
+    recipe = make_recipe(ModelSettings(path=str(path), input_size=64, **TOLD))
+    assert recipe.classes == ("0", "1", "2")
+
+
+def test_networks_that_the_quantizer_of_onnx_runtime_has_written_are_read(tmp_path: Path) -> None:
+    """In operators of its own, as many published networks in 8 bits are."""
+    quantization = pytest.importorskip("onnxruntime.quantization")
+    nodes = [
+        node("Conv", ["x", "kernel"], ["first"], pads=[1, 1, 1, 1]),
+        node("Sigmoid", ["first"], ["gate"]),
+        node("Mul", ["first", "gate"], ["swish"]),
+        node("LeakyRelu", ["swish"], ["leaky"]),
+        node("AveragePool", ["leaky"], ["pooled"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        node("Add", ["pooled", "first"], ["sum"]),
+        node("Concat", ["sum", "gate"], ["both"], axis=1),
+        node("Conv", ["both", "last"], ["features"]),
+    ]
+    rng = np.random.default_rng(0)
+    held = {
+        "kernel": rng.normal(size=(4, 3, 3, 3)).astype(np.float32),
+        "last": rng.normal(size=(3, 8, 1, 1)).astype(np.float32),
+    }
+    plain = saved(tmp_path / "plain.onnx", nodes, held, (1, 3, 8, 8))
+
+    left = [{"x": rng.uniform(0, 1, (1, 3, 8, 8)).astype(np.float32)} for _ in range(4)]
+
+    class Pixels(quantization.CalibrationDataReader):
+        def get_next(self) -> Any:
+            return left.pop() if left else None
+
+    path = tmp_path / "net.onnx"
+    quantization.quantize_static(
+        str(plain), str(path), Pixels(), quant_format=quantization.QuantFormat.QOperator
+    )
+    own = {one.op_type for one in onnx.load(path).graph.node if one.domain == "com.microsoft"}
+    assert {"QLinearAdd", "QLinearMul", "QLinearSigmoid", "QLinearConcat"} <= own
+    assert make_recipe(ModelSettings(path=str(path), **TOLD)).classes == ("0", "1", "2")

@@ -17,6 +17,7 @@ import onnx
 from landcover.errors import ModelError
 from landcover.models.formats.onnx_parts import extents_held, graphs_in, tensors_of
 from landcover.models.formats.onnx_turns import grown_by_turns
+from landcover.models.formats.onnx_untold import Read, most_made
 from landcover.models.formats.onnx_values import (
     Array,
     Told,
@@ -54,12 +55,14 @@ _CHOOSING: Final = ("NonZero", "Compress", "Unique", "NonMaxSuppression")
 _RANDOM: Final = ("RandomNormal", "RandomUniform")
 
 
-def check_sizes(model: onnx.ModelProto, shown: str) -> None:
+def check_sizes(model: onnx.ModelProto, shown: str, *, to_run: bool = False) -> None:
     """Refuse a network whose results would not fit into memory, or take too long.
 
     Args:
         model: of bounded structure, with the extents of its window where they are known.
         shown: the model's name in messages.
+        to_run: whether the window is set and the network runs next: of what may be any number then, it is
+            none that is known.
 
     Raises:
         ModelError: naming the operation.
@@ -71,17 +74,18 @@ def check_sizes(model: onnx.ModelProto, shown: str) -> None:
     images = [value.name for value in told.graph.input if value.name not in held]
     read = sum(numbers_in(told.shapes.get(name, ())) for name in images)
     most = most_numbers(read, max(weights, default=0))
-    limits = _Limits(most, most_numbers(0, 0) + _COPIES * sum(weights), shown)
+    limits = _Limits(most, most_numbers(0, 0) + _COPIES * sum(weights), shown, to_run)
     _Count(told, {*images}, {*images}, limits, model.opset_import).visit(told.graph)
 
 
 @dataclass(frozen=True)
 class _Limits:
-    """Numbers of one result, and of all that is made of weights alone."""
+    """Numbers of one result, and of all that is made of weights alone; whether each result must be bounded."""
 
     result: int
     constant: int
     shown: str
+    to_run: bool
 
 
 @dataclass
@@ -95,6 +99,7 @@ class _Count:
         limits: what there may be of it.
         opsets: the versions of operators.
         chosen: names of tensors of which pixels say how many numbers they hold.
+        most: the most numbers of each result so far, by name.
         constant: numbers so far that do not depend on the images.
         work: multiplications so far.
     """
@@ -105,6 +110,7 @@ class _Count:
     limits: _Limits
     opsets: Any
     chosen: set[str] = field(default_factory=set)
+    most: dict[str, int] = field(default_factory=dict)
     constant: int = 0
     work: int = 0
     kept: dict[str, int] = field(default_factory=dict)
@@ -114,9 +120,9 @@ class _Count:
         left = _readers(graph)
         for node in graph.node:
             self._look_at_pixels(node)
-            for inner in graphs_in(node):
-                self._inside(inner, node, turns)
-            made = [self._numbers(name, node) for name in node.output]
+            inside = [self._inside(inner, node, turns) for inner in graphs_in(node)]
+            made = [self._numbers(name, node, inside) for name in node.output]
+            self.most.update(zip(node.output, made, strict=True))
             depends = not {*node.input}.isdisjoint(self.varying) or bool(graphs_in(node))
             if depends:
                 self.varying.update(node.output)
@@ -169,8 +175,8 @@ class _Count:
     def _is_told(self, name: str) -> bool:
         return None not in self.told.shapes.get(name, (None,))
 
-    def _inside(self, inner: onnx.GraphProto, node: onnx.NodeProto, turns: int) -> None:
-        """Count a graph of a node, by what is told of it and of what lies around it."""
+    def _inside(self, inner: onnx.GraphProto, node: onnx.NodeProto, turns: int) -> int:
+        """Count a graph of a node, by what is told of it and of what lies around it: the most numbers that it returns."""
         times = _turns(node, self.told)
         shapes = {**self.told.shapes, **shapes_in(inner)}
         values = dict(self.told.values)
@@ -184,6 +190,7 @@ class _Count:
                 check_size(numbers, label, self.limits.shown, self.limits.result)
                 told = replace(told, shapes={**told.shapes, **extents})
         given = {value.name for value in inner.input}
+        most = max([1, *map(self._most, node.input)])
         reads = {name for one in inner.node for name in one.input} | {*node.input}
         count = replace(
             self,
@@ -191,14 +198,19 @@ class _Count:
             varying=self.varying | given,
             seen=self.seen | (set() if self.seen.isdisjoint(reads) else given),
             chosen=self.chosen | (set() if self.chosen.isdisjoint(reads) else given),
+            most=self.most | {name: most for name in given if None in shapes.get(name, (None,))},
             kept={},
         )
         count.visit(inner, turns * times)
         self.constant, self.work = count.constant, count.work
+        made = times * sum(count._most(value.name) for value in inner.output)
         if times > 1:  # a loop may keep a copy of each turn
-            made = sum(numbers_in(told.shapes.get(value.name, ())) for value in inner.output)
             label = f"the result of {node.op_type} {node.name!r}"
-            check_size(times * made, label, self.limits.shown, self.limits.result)
+            check_size(made, label, self.limits.shown, self.limits.result)
+        return made
+
+    def _most(self, name: str) -> int:
+        return self.most.get(name, 0) or numbers_in(self.told.shapes.get(name, ()))
 
     def _check(self, node: onnx.NodeProto) -> None:
         limits = self.limits
@@ -213,13 +225,31 @@ class _Count:
             reason = f"how large the result of {node.op_type} {node.name!r} is cannot be told"
             raise ModelError(self.limits.shown, f"{reason}: write its extents into the file")
 
-    def _numbers(self, name: str, node: onnx.NodeProto) -> int:
-        """How many numbers a result has: by its shape, else by what its operation makes of numbers."""
+    def _numbers(self, name: str, node: onnx.NodeProto, inside: Sequence[int]) -> int:
+        """How many numbers a result has: by its shape, else by what its operation makes of numbers, else at most.
+
+        Args:
+            name: of the result.
+            node: that makes it.
+            inside: the most numbers that each of its graphs returns.
+        """
         extents = self.told.shapes.get(name)
         if extents is not None and None not in extents:
             return numbers_in(extents)
-        known = numbers_in(extents or ())
-        return max(known, _grown(node, self.told.values, self.told.shapes))
+        grown = _grown(node, self.told.values, self.told.shapes)
+        known = max(grown, numbers_in(extents or ()))
+        if grown > 1 or not name or not self.limits.to_run:
+            return known
+        if inside:
+            return max(known, *inside)
+        read = [Read(self.told.shapes.get(one), self._most(one)) for one in node.input if one]
+        most = most_made(node, extents, read)
+        if most is None:
+            whose = f"{node.domain}'s " if node.domain else ""
+            reason = f"how large the result of {whose}{node.op_type} {node.name or name!r} is cannot be told"
+            hint = "write its extents into the file, in ONNX's own operators"
+            raise ModelError(self.limits.shown, f"{reason}: {hint}")
+        return most
 
     def _multiplications(self, node: onnx.NodeProto) -> int:
         shapes = [self.told.shapes.get(name, ()) for name in node.input]

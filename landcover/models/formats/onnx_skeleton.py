@@ -7,6 +7,7 @@ from typing import Any, Final
 import onnx
 from onnx import TensorProto, helper
 
+from landcover.models.formats.onnx_contrib import say_in_onnx
 from landcover.models.formats.onnx_parts import extents_held, graphs_in, tensors_in
 from landcover.models.formats.sizes import numbers_in
 
@@ -45,10 +46,12 @@ def skeleton_of(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _drop_large(body: Any) -> None:
+    """Leave out large tensors of the nodes of a graph, and say all in ONNX's own operators."""
     waiting = [body]
     while waiting:
         graph = waiting.pop()
         for node in graph.node:
+            say_in_onnx(node)
             for tensor in tensors_in(node):
                 if numbers_in(tensor.dims) > SMALL:
                     tensor.CopyFrom(_without_numbers(tensor))

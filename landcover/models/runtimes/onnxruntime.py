@@ -114,7 +114,7 @@ class OnnxGraph:
         """The network with its steps, less what the labels of pixels do not need."""
         model = with_steps(read_onnx(self._path, self._shown), self._ends, steps, dtype)
         with valid_onnx(self._shown):
-            check_sizes(model, self._shown)
+            check_sizes(model, self._shown, to_run=True)
         found = cropped(model) if steps.output is not None and steps.output.pixel else None
         if found is None:
             return model.SerializeToString()

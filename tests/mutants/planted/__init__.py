@@ -19,6 +19,7 @@ from mutants.planted import (
     scenes,
     scoring,
     shared,
+    strangers,
     tiles,
 )
 
@@ -35,6 +36,7 @@ _LISTS = (
     shared,
     change,
     report,
+    strangers,
 )
 
 
