@@ -62,7 +62,7 @@ def main(tiles: int, seconds: float, repeats: int, folder: Path) -> None:
         click.echo(f"{row['kind']:5} {row['name']:20} {row['tiles_per_second']:9,.0f} tiles/s")
     for one in claims:
         click.echo(f"{one['question']:50} {one['reached']:.3g}")
-    libraries = ["simplejpeg", "pyspng", "rasterio", "pillow", "numpy"]
+    libraries = ["simplejpeg", "imagecodecs", "rasterio", "pillow", "numpy"]
     conditions = {"tiles": tiles, "repeats": repeats, "threads": usable_cpus()}
     click.echo(write_results("decoding", rows, libraries, claims=claims, conditions=conditions))
 

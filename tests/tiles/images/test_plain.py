@@ -147,7 +147,7 @@ def _same(one: Any, other: Any) -> bool:
 
 def test_generated_files_give_the_same_pixels_or_the_same_refusal() -> None:
     pytest.importorskip("simplejpeg")
-    pytest.importorskip("pyspng")
+    pytest.importorskip("imagecodecs")
     fast = 0
     for number, content in enumerate(files(FILES)):
         with warnings.catch_warnings():
