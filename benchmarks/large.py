@@ -81,8 +81,12 @@ def _scored(scene: Path, model: Path) -> dict[str, Any]:
 
 
 def _watched(process: psutil.Popen, folder: Path) -> tuple[float, float, int]:
-    """CPU seconds before the folder appeared and at the end, and the peak of memory in bytes."""
-    before = after = 0.0
+    """CPU seconds before the folder appeared and at the end, and the peak of memory in bytes.
+
+    A folder that came and went between two looks took none of the time that can be told.
+    """
+    before: float | None = None
+    after = 0.0
     peak = 0
     while process.poll() is None:
         with suppress(psutil.Error):
@@ -90,10 +94,10 @@ def _watched(process: psutil.Popen, folder: Path) -> tuple[float, float, int]:
             spent = [one.cpu_times() for one in there]
             after = max(after, sum(one.user + one.system for one in spent))
             peak = max(peak, *(one.memory_info().rss for one in there))
-        if not before and folder.exists():
+        if before is None and folder.exists():
             before = after
         time.sleep(0.1)
-    return before, after, peak
+    return after if before is None else before, after, peak
 
 
 def _sparse(path: Path, edge: int) -> Path:

@@ -135,7 +135,7 @@ def test_large_tells_the_map_s_share_of_the_work(workloads: Path, tmp_path: Path
     _run("-m", "benchmarks.large", *told, results=tmp_path)
     [row] = json.loads((tmp_path / "large.json").read_text())["rows"]
     assert row["tiles"]["scored"] == 36 and row["map_bytes"] > 1000
-    assert 0 < row["map_share"] < 1 and 50 < row["peak_mb"] < 5000
+    assert 0 <= row["map_share"] < 1 and 50 < row["peak_mb"] < 5000
 
 
 @pytest.mark.faults
