@@ -32,6 +32,10 @@ with missing("openvino_telemetry"):
     from openvino import frontend
     from openvino import opset8 as operations
 
+# The first such call in a process finds NumPy for all later ones. Of two threads that are both in it
+# each waits for the other, without end.
+openvino.Type.f32.to_dtype()
+
 FAILURES = (
     *(RuntimeError, IndexError, OverflowError, ValueError),
     frontend.GeneralFailure,

@@ -28,12 +28,32 @@ for thread in threading.enumerate():
 print({"os.fork", "socket.connect", "socket.getaddrinfo"} & set(events), "openvino_telemetry" in sys.modules)
 """
 
+_AT_ONCE = """
+import sys
+from threading import Barrier, Thread
+from landcover.models.openvino_library import openvino
+sys.setswitchinterval(1e-6)
+barrier = Barrier(8)
+def first_call():
+    barrier.wait()
+    openvino.Type.f32.to_dtype()
+threads = [Thread(target=first_call) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
 
 def test_importing_the_runtime_starts_no_process_and_asks_no_server() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _WATCHED], check=False, capture_output=True, text=True
     )
     assert done.stdout.strip() == "set() False", done
+
+
+def test_threads_of_a_process_ask_for_their_first_type_at_once() -> None:
+    # Where no call comes before, about every second process waits for ever.
+    for _ in range(6):
+        subprocess.run([sys.executable, "-c", _AT_ONCE], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("name", ["net.onnx", "net.model"])
