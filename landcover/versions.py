@@ -25,14 +25,30 @@ def own_code() -> str:
     return f"{versioned('landcover')} ({digest.hexdigest()[:8]})"
 
 
+# Distributions that bring the same library under another name: its code answers alike.
+_OTHERS = {"onnxruntime": ("onnxruntime-gpu",), "tensorflow": ("tensorflow-cpu",)}
+
+
 @cache
+def version_of(name: str) -> str | None:
+    """The version of a library; None where it is not installed.
+
+    Args:
+        name: of its distribution; builds for GPUs may be called otherwise, and count as well.
+    """
+    for one in (name, *_OTHERS.get(name, ())):
+        try:
+            return version(one)
+        except PackageNotFoundError:
+            continue
+    return None
+
+
 def versioned(name: str) -> str:
     """A distribution with its version, such as "numpy 2.4.6".
 
     Args:
         name: of the distribution, installed or not.
     """
-    try:
-        return f"{name} {version(name)}"
-    except PackageNotFoundError:
-        return f"{name} (of unknown version)"
+    found = version_of(name)
+    return f"{name} (of unknown version)" if found is None else f"{name} {found}"

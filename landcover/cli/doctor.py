@@ -7,7 +7,6 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +23,7 @@ from landcover.machine import machine_facts, usable_cpus, usable_memory
 from landcover.models.runtimes.facts import facts_of
 from landcover.models.runtimes.placement import uses_gpus
 from landcover.plugins import runtime_names
+from landcover.versions import version_of, versioned
 
 
 class _Part(NamedTuple):
@@ -50,7 +50,7 @@ _FURTHER = [
 def doctor() -> None:
     """Say what this machine can do, and what is missing for the rest."""
     say(
-        f"landcover {version('landcover')}, Python {platform.python_version()}, "
+        f"landcover {version_of('landcover')}, Python {platform.python_version()}, "
         f"{usable_cpus()} CPUs, {usable_memory() / 2**30:.0f} GiB of memory, {_instructions()}"
     )
     table = new_table(("part", "state", "for"), ())
@@ -75,10 +75,7 @@ def _rows() -> Iterator[tuple[str, str, str]]:
 def _state(part: _Part) -> str:
     if find_spec(part.module) is None:
         return "[yellow]missing[/]: " + escape(f"pip install 'landcover[{part.extra}]'")
-    try:
-        return f"[green]ok[/] {version(part.distribution)}"
-    except PackageNotFoundError:
-        return "[green]ok[/]"
+    return f"[green]ok[/] {version_of(part.distribution) or ''}".rstrip()
 
 
 def _runtime(name: str) -> tuple[str, str]:
@@ -91,7 +88,7 @@ def _runtime(name: str) -> tuple[str, str]:
     if reason is not None:
         return f"[yellow]missing[/]: {escape(reason)}", facts.purpose
     if not facts.extra:
-        told = [f"{library} {version(library)}" for library in facts.libraries]
+        told = [versioned(library) for library in facts.libraries]
         return f"[green]ok[/] {escape(' '.join(told))}", facts.purpose
     library = facts.libraries[0]
     return _state(_Part(name, library, library, facts.extra, facts.purpose)), facts.purpose

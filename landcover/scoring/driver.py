@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from landcover.config import Config
@@ -47,6 +46,7 @@ from landcover.scoring.window import recipe_of
 from landcover.scoring.worker import Job
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource
+from landcover.versions import version_of
 
 # What of a run's fingerprint says which inputs it has.
 INPUTS = ("scenes", "imagery", "images")
@@ -251,10 +251,5 @@ def _claimed(
 
 
 def _versions() -> dict[str, str]:
-    found = {}
-    for name in (*_VERSIONS, *recorded_libraries()):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = {name: version_of(name) for name in (*_VERSIONS, *recorded_libraries())}
+    return {name: version for name, version in found.items() if version is not None}

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from landcover.backends.local import LocalBackend
 from landcover.config import Config, load_config
 from landcover.contracts import Backend
 from landcover.machine import usable_cpus
@@ -140,5 +141,8 @@ def speed_of(reached: Sequence[Progress]) -> Speed:
 
 
 def _task(config: Config, tiles: int, backend: Backend | None) -> int:
-    workers = backend.slots if backend else config.backend.options.get("workers") or usable_cpus()
+    chosen = config.backend
+    if backend is None and chosen.name == "local":  # a worker is no core there
+        backend = LocalBackend(**chosen.options)
+    workers = backend.slots if backend else chosen.options.get("workers") or usable_cpus()
     return max(1, ceil(tiles / (_TASKS_A_WORKER * int(workers))))

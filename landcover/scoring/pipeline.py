@@ -91,7 +91,7 @@ class Pipeline:
         runs: how many batches are with the network at the same time.
     """
 
-    def __init__(self, readers: int, runs: int = 2) -> None:
+    def __init__(self, readers: int, runs: int) -> None:
         self._ahead = readers + 1
         self._runs = runs
         self._readers = Readers(readers)

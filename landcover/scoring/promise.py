@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 from landcover.errors import ModelError
@@ -17,6 +16,7 @@ from landcover.models.quantization.quantize import check_quantizable, quantizing
 from landcover.models.recipe import Recipe
 from landcover.scoring.precision import PrecisionCheck, checked
 from landcover.scoring.sample import Sample
+from landcover.versions import versioned
 
 NETWORK = "network.i8"
 _CHECK = "check.json"
@@ -59,7 +59,7 @@ def promised(recipe: Recipe, sample: Sample, threads: int, at_least: float) -> P
     _check_size(recipe, sample, at_least)
     # The word is for how it is made: what an earlier version has made otherwise is not used.
     settings = [unquantized(recipe).identity(), sample.digest, at_least, _LOOKS, "cropped groups"]
-    libraries = [f"{name} {version(name)}" for name in _LIBRARIES[recipe.runtime]]
+    libraries = [versioned(name) for name in _LIBRARIES[recipe.runtime]]
     text = json.dumps([settings, libraries], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -27,6 +27,7 @@ from landcover.models.recipe import make_recipe
 from landcover.models.runtimes import facts, placement
 from landcover.models.runtimes.facts import runtimes_for
 from landcover.models.runtimes.jax import start as jax_start
+from landcover.models.runtimes.keras.errors import reason_of
 from landcover.models.runtimes.registry import choose_runtime
 from landcover.models.runtimes.tensorflow.start import tensorflow
 from landcover.models.runtimes.torch import device_of as torch_device
@@ -239,6 +240,18 @@ def test_jax_gets_its_threads_and_takes_memory_as_it_needs_it(
     jax_start.start_jax(3, None)
     assert seen == ["3", None, "8"]
     assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+
+
+def test_what_went_wrong_inside_a_layer_is_told_with_the_layer() -> None:
+    """As Keras 3 writes it: the layer first, the reason in bold, and all arguments of the call."""
+    said = (
+        "Exception encountered when calling Conv2D.call().\n\n\x1b[1mno engine for it\x1b[0m\n\n"
+        "Arguments received by Conv2D.call():\n  \u2022 inputs=torch.Tensor(shape=(2, 3))"
+    )
+    layer = "Exception encountered when calling Conv2D.call()."
+    assert reason_of(RuntimeError(said)) == f"{layer} no engine for it"
+    assert reason_of(RuntimeError("\n first\nsecond")) == "first"
+    assert reason_of(RuntimeError()) == "RuntimeError"
 
 
 def _cuda(gpus: int) -> Any:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from support import networks
 from support.devices import held_elsewhere
@@ -94,6 +95,21 @@ def test_onnxruntime_never_computes_on_the_cpu_in_place_of_a_gpu(recipe: Recipe)
     assert model.gpu == GPU
     with pytest.raises(ModelError, match=r"did not start on made: .*model.device to cpu"):
         model.network.run(pixels)
+
+
+@pytest.mark.usefixtures("one_gpu")
+def test_onnxruntime_writes_nothing_on_the_terminal_where_it_tries_a_gpu(
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What computes on GPUs has no session's settings; its errors would stand there as they are."""
+    fatal, said = 4, list[int]()
+    monkeypatch.setattr(onnxruntime, "set_default_logger_severity", said.append)
+    pixels = np.zeros((1, networks.BANDS, networks.SIZE, networks.SIZE), np.uint8)
+    open_model(replace(recipe, device="cpu")).network.run(pixels)
+    assert not said
+    with pytest.raises(ModelError, match="did not start on made"):
+        open_model(recipe).network.run(pixels)
+    assert said == [fatal]
 
 
 def test_onnxruntime_is_told_which_gpu_and_to_keep_f32() -> None:

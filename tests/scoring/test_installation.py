@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from support.clusters import dask_cluster
 
 import landcover
+from landcover import versions
 from landcover.backends.local import LocalBackend
 from landcover.errors import WorkerDiffers
 from landcover.scoring.installation import installation
@@ -65,6 +67,25 @@ def test_another_version_of_the_runtime_is_refused_and_another_numpy_is_not() ->
     here.check("host:1", replace(here, beside=("numpy 1.0",)))
     with pytest.raises(WorkerDiffers, match=r"host:1 has .*onnxruntime 1\.0, and the driver"):
         here.check("host:1", replace(here, libraries=("onnxruntime 1.0",)))
+
+
+def test_a_library_that_is_called_otherwise_where_it_is_built_for_gpus_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The driver of a cluster may have no GPU, and onnxruntime in place of onnxruntime-gpu."""
+
+    def on_a_gpu(name: str) -> str:
+        if name != "onnxruntime-gpu":
+            raise PackageNotFoundError(name)
+        return "1.31.1"
+
+    monkeypatch.setattr(versions, "version", on_a_gpu)
+    versions.version_of.cache_clear()
+    try:
+        assert versions.versioned("onnxruntime") == "onnxruntime 1.31.1"
+        assert versions.versioned("openvino") == "openvino (of unknown version)"
+    finally:
+        versions.version_of.cache_clear()
 
 
 def test_a_worker_too_old_to_say_what_it_is_stops_the_run_and_leaves_no_part(

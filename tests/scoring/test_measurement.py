@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from landcover.scoring.measurement import Progress, measure, speed_of
+from landcover.config import load_config
+from landcover.scoring.measurement import Progress, _task, measure, speed_of
 
 
 def test_speed_tells_the_start_from_the_steady_state() -> None:
@@ -34,6 +35,19 @@ def test_a_measurement_ends_with_the_task_that_reaches_the_tiles(
     assert found.run.summary["reason"].startswith("stopped after")
     assert found.run.summary["tiles"]["scored"] == found.tiles
     assert len(list((tmp_path / "run" / "tiles").iterdir())) >= 2
+
+
+def test_tasks_of_a_measurement_are_no_shorter_where_there_are_more_cores_than_workers(
+    tile_model: Path, scene: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Local works on two tasks at once, whatever cores read and decode for them."""
+    monkeypatch.setattr("landcover.scoring.measurement.usable_cpus", lambda: 64)
+    told = {"source": {"rasters": str(scene)}, "model": {"path": str(tile_model)}}
+    for backend, size in (({}, 100), ({"workers": 4}, 50), ({"name": "dask"}, 4)):
+        config = load_config(
+            {**told, "backend": {"name": "local", **backend}}, {"output.path": "x"}
+        )
+        assert _task(config, 1600, None) == size
 
 
 def test_a_measurement_of_more_tiles_than_there_are_is_a_whole_run(

@@ -17,13 +17,15 @@ from support.colours import blobs, write_scene
 
 import landcover
 from landcover.config import ModelSettings
-from landcover.contracts import Backend
+from landcover.contracts import Backend, Strip, Tile
+from landcover.devices import Gpu
 from landcover.errors import ModelError
 from landcover.models.model import ScoringModel, open_model
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.plugins import load_backend
 from landcover.run import Run
-from landcover.scoring.model import OpenModels, open_models
+from landcover.scoring.model import OpenModel, OpenModels, open_models
+from landcover.scoring.pipeline import Batch, Tally
 
 
 @pytest.fixture
@@ -44,6 +46,28 @@ def test_threads_that_ask_at_the_same_time_get_one_model(recipe: Recipe) -> None
         found = list(pool.map(ask, range(8)))
     assert len({one for one, _ in found}) == len(models) == 1
     assert [load for _, load in found].count(True) == 1
+
+
+@pytest.mark.parametrize(("gpu", "together"), [(None, 2), (Gpu("GPU-made", "made", 0, 0), 3)])
+def test_a_gpu_has_a_batch_under_way_to_it_one_with_it_and_one_back(
+    recipe: Recipe, gpu: Gpu | None, together: int
+) -> None:
+    """As many batches meet at a barrier; with fewer at once it would break."""
+    meeting = threading.Barrier(together)
+
+    class Meeting:
+        batch = 1
+
+        def __call__(self, batch: Batch) -> int:
+            meeting.wait(60)
+            return len(batch.tiles)
+
+    opened = OpenModel(ScoringModel(recipe, open_model(recipe).network, gpu), 1, 0.0)
+    tiles = [Tile(str(number), "image.png", 0, 0) for number in range(2 * together)]
+    strip = Strip(tiles, np.zeros((len(tiles), 3, 4, 4), np.uint8))
+    found = [result for _, result in opened.pipeline.score([lambda: strip], Meeting(), Tally())]
+    opened.pipeline.close()
+    assert found == [1] * len(tiles)
 
 
 def test_another_model_or_number_of_threads_is_opened_beside_it(

@@ -33,7 +33,7 @@ class _Infer:
 
 @pytest.fixture
 def pipeline() -> Iterator[Pipeline]:
-    made = Pipeline(readers=2)
+    made = Pipeline(readers=2, runs=2)
     yield made
     made.close()
 
@@ -110,7 +110,7 @@ def test_an_error_of_the_network_reaches_the_caller() -> None:
         def __call__(self, batch: Batch) -> list[int]:
             raise ZeroDivisionError
 
-    pipeline = Pipeline(readers=1)
+    pipeline = Pipeline(readers=1, runs=2)
     with pytest.raises(ZeroDivisionError):
         list(pipeline.score(_reads(_strip(0, 1)), Failing(), Tally()))
     pipeline.close()
@@ -135,7 +135,7 @@ def test_a_read_that_never_returns_costs_its_tiles_and_not_the_task() -> None:
         never.wait()
         return _strip(9, 1)
 
-    pipeline = Pipeline(readers=1)
+    pipeline = Pipeline(readers=1, runs=2)
     tally = Tally()
     reads = [
         Read(lambda: _strip(0, 3), list),
@@ -181,7 +181,7 @@ def test_a_task_that_is_not_wanted_any_more_ends_while_a_read_hangs() -> None:
         never.wait()
         return _strip(0, 1)
 
-    pipeline = Pipeline(readers=1)
+    pipeline = Pipeline(readers=1, runs=2)
     with pytest.raises(Stopped):
         list(pipeline.score([Read(hangs, list)], _Infer(), Tally(), limits))
     never.set()

@@ -134,8 +134,11 @@ class _Start:
         options.intra_op_num_threads = self.threads
         # Its errors are raised as well; on the terminal they would quote names in files as they are.
         options.log_severity_level = 4
-        if self.gpu is not None and hasattr(onnxruntime, "preload_dlls"):
-            onnxruntime.preload_dlls()  # finds the libraries of CUDA that pip has installed
+        if self.gpu is not None:
+            # What computes on GPUs does not ask the session how loud it may be.
+            onnxruntime.set_default_logger_severity(options.log_severity_level)
+            if hasattr(onnxruntime, "preload_dlls"):
+                onnxruntime.preload_dlls()  # finds the libraries of CUDA that pip has installed
         return onnxruntime.InferenceSession(content, options, providers=providers(self.gpu))
 
     def check(self, session: onnxruntime.InferenceSession, shown: str) -> None:

@@ -15,6 +15,7 @@ from landcover.models.formats.outputs import choose_head, likely_outputs
 from landcover.models.formats.sizes import MOST_READ, check_size, numbers_in
 from landcover.models.graph_analysis.facts import Facts
 from landcover.models.preprocessing.specification import Signature
+from landcover.models.runtimes.keras.errors import reason_of
 from landcover.models.runtimes.keras.facts import keras_facts, keras_order
 from landcover.models.runtimes.keras.start import start_keras
 from landcover.models.runtimes.keras.stored import (
@@ -79,8 +80,8 @@ def open_keras(file: ModelFile, head: str | int | None, library: str) -> KerasNe
     except LandcoverError:
         raise
     except Exception as error:  # Keras raises whatever its layers raise
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ModelError(shown, f"cannot be loaded by {keras.__name__}: {reason}") from error
+        reason = f"cannot be loaded by {keras.__name__}: {reason_of(error)}"
+        raise ModelError(shown, reason) from error
     return _network(keras, model, head, shown)
 
 

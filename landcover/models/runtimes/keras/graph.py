@@ -12,6 +12,7 @@ from landcover.models.graph_analysis.facts import Facts
 from landcover.models.preprocessing.keras import KerasOperations
 from landcover.models.preprocessing.rendering import after, before
 from landcover.models.preprocessing.specification import Signature, Steps
+from landcover.models.runtimes.keras.errors import reason_of
 from landcover.models.runtimes.keras.files import KerasNetwork
 
 
@@ -49,8 +50,5 @@ class KerasGraph:
         return after(operations, self.network.call(images), steps)
 
     def refused(self, library: str, error: Exception) -> ModelError:
-        """That a library does not run it, in the first line that it says of that."""
-        said = next((line for line in str(error).splitlines() if line.strip()), "")
-        return ModelError(
-            self.network.shown, f"{library} does not run it: {said or type(error).__name__}"
-        )
+        """That a library does not run it, and why."""
+        return ModelError(self.network.shown, f"{library} does not run it: {reason_of(error)}")

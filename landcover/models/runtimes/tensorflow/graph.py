@@ -26,6 +26,7 @@ from landcover.models.preprocessing.specification import (
 )
 from landcover.models.preprocessing.tensorflow import TensorflowOperations
 from landcover.models.runtimes.batches import Batches
+from landcover.models.runtimes.keras.errors import reason_of
 from landcover.models.runtimes.tensorflow.bounds import check_graph, has_loops
 from landcover.models.runtimes.tensorflow.products import products_in_floats
 from landcover.models.runtimes.tensorflow.start import tensorflow
@@ -195,5 +196,4 @@ def _facts(frozen: bytes) -> Facts:
 
 
 def _reason(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return f"TensorFlow does not run it: {lines[0] if lines else type(error).__name__}"
+    return f"TensorFlow does not run it: {reason_of(error)}"
