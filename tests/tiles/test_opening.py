@@ -343,6 +343,28 @@ def test_an_imagine_file_with_its_own_pixels_and_overviews_beside_it_is_read(
         assert file.overviews(1) == [2]
 
 
+def test_an_imagine_file_may_say_where_its_overviews_were_made(tmp_path: Path) -> None:
+    """GDAL takes the last part of such a name alone."""
+    path = imagine(tmp_path / "levels.img")
+    with rasterio.Env(HFA_USE_RRD="YES"), rasterio.open(path, "r+") as file:
+        file.build_overviews([2])
+    content = path.read_bytes()
+    assert content.count(b"levels.rrd(:") == 1
+    moved = tmp_path / "a.img"
+    moved.write_bytes(content.replace(b"levels.rrd(:", rb"D:\m\a.rrd(:"))
+    (tmp_path / "levels.rrd").rename(tmp_path / "a.rrd")
+    with opened_raster(str(moved)) as file:
+        assert file.overviews(1) == [2]
+
+
+def test_a_raster_that_is_not_there_is_named_whatever_its_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        opened_raster(str(tmp_path / os.fsdecode(b"\xff.tif"))).__enter__()
+    assert not capfd.readouterr().err
+
+
 @pytest.mark.parametrize("other", [b"others.ige", b"../pipe.ige"])
 def test_an_imagine_file_that_names_another_one_is_refused(tmp_path: Path, other: bytes) -> None:
     path = imagine(tmp_path / "spilled.img", USE_SPILL="YES")

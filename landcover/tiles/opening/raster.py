@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import rasterio
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 
 from landcover.stores.urls import file_of, is_remote
-from landcover.tiles.gdal import address, gdal_settings, unplaced_allowed
+from landcover.tiles.gdal import address, gdal_settings, local_path, unplaced_allowed
 from landcover.tiles.opening.allowed import MRSID, USUAL, Allowed, Refused, is_virtual
 from landcover.tiles.opening.content import heads_of, is_tiff, is_waitless
 from landcover.tiles.opening.erdas import check_erdas
@@ -82,6 +82,8 @@ def reopen_raster(file: str, driver: str) -> DatasetReader:
         OSError: (one of FAILURES) it cannot be opened.
     """
     where = address(file)
+    if local_path(where.path) != where.path:  # rasterio cannot tell what GDAL says of such a name
+        Path(file_of(file)).open("rb").close()
     return rasterio.open(where.path, driver=driver, **where.opener())
 
 

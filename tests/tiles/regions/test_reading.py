@@ -185,6 +185,7 @@ def test_a_geopackage_that_computes_its_tables_is_refused(
         "hex(randomblob(9)) = 'x'",
         "name IN (WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x FROM c) SELECT x FROM c)",
         "name IN (VALUES (1))",
+        "name IN (SELECT name FROM a)",
         "name = hex/**/(1)",
     ],
 )
@@ -271,6 +272,7 @@ _FEATURE = f'{{"type": "Feature", "properties": {{"crs": "a b"}}, "geometry": {{
         f'{{"type": "GeometryCollection", "geometries": [{{{_POINT}, {_LINK}}}]}}',
         f'{{"type": "Feature", "x": "\\"properties\\":{{", "geometry": {{{_POINT}, {_LINK}}}}}',
         f'{{"type": "Feature", /* " */ "properties": {{"a": /* " */ 1}}, {_LINK}, "x": "*/"}}',
+        f'{{"type": "Feature", /* "x": 0, "properties": {{ */ {_LINK}, "x": 1 /* }} */}}',
         f'{{"type": "Feature", \'"\': 1, "properties": {{"a": \'"\': 1}}, {_LINK}}}',
         f'{_FEATURE}\n{{"properties": {{"a":\n{{{_POINT}, {_LINK}}}\n}}}}',
         f'{{"type": "Feature", "properties": {{"a":\n{{{_POINT}, {_LINK}}}\n}}}}\n{_FEATURE}',
