@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from py4j.protocol import Py4JError, Py4JNetworkError
@@ -63,6 +63,9 @@ _CONF = {
     "spark.driver.defaultJavaOptions": _JAVA,
     "spark.executor.defaultJavaOptions": _JAVA,
 }
+
+# Threads of a process start one session at a time: PySpark has one for all of them.
+_starting = Lock()
 
 # Of an own session on this machine, which works on the cores that its Java VM runs on.
 _LOCAL_CONF = {
@@ -150,24 +153,10 @@ def classic_session(master: str, demands: Mapping[str, str]) -> Iterator[SparkSe
     Raises:
         BackendUnavailable: Java is missing, the master does not answer, or there is a session.
     """
-    if SparkContext._active_spark_context is not None:
-        raise BackendUnavailable(
-            "Spark",
-            "this process has a Spark session already, and cannot have two: hand it over as "
-            "session=..., or stop it first",
-        )
-    if master.startswith("spark://"):
-        _probe(master, master.removeprefix("spark://").split(","), "master: start-master.sh")
-    _hush()
     with ExitStack() as opened:
-        opened.enter_context(no_java_vm())
-        with _worker_python():
-            conf = SparkConf(loadDefaults=False).setMaster(master)
-            conf.setAll([*_CONF.items(), *demands.items()])
-            if master.startswith("local"):
-                conf.setAll(list(_LOCAL_CONF.items()))
-            java = opened.enter_context(java_gateway(conf))
-            session = _answer(master, lambda: SparkSession(SparkContext(conf=conf, gateway=java)))
+        with _starting:
+            _refuse_second()
+            session = _started(master, demands, opened)
         opened.callback(_stop, session)
         yield session
 
@@ -199,6 +188,30 @@ def connect_session(url: str) -> Iterator[ConnectSession]:
         yield session
     finally:
         session.stop()
+
+
+def _started(master: str, demands: Mapping[str, str], opened: ExitStack) -> SparkSession:
+    """A session in a Java VM that ends with the stack."""
+    if master.startswith("spark://"):
+        _probe(master, master.removeprefix("spark://").split(","), "master: start-master.sh")
+    _hush()
+    opened.enter_context(no_java_vm())
+    with _worker_python():
+        conf = SparkConf(loadDefaults=False).setMaster(master)
+        conf.setAll([*_CONF.items(), *demands.items()])
+        if master.startswith("local"):
+            conf.setAll(list(_LOCAL_CONF.items()))
+        java = opened.enter_context(java_gateway(conf))
+        return _answer(master, lambda: SparkSession(SparkContext(conf=conf, gateway=java)))
+
+
+def _refuse_second() -> None:
+    if SparkContext._active_spark_context is not None:
+        raise BackendUnavailable(
+            "Spark",
+            "this process has a Spark session already, and cannot have two: hand it over as "
+            "session=..., or stop it first",
+        )
 
 
 def _stop(session: SparkSession) -> None:

@@ -91,6 +91,24 @@ def test_a_given_session_goes_on() -> None:
         assert session.range(3).count() == 3
 
 
+def test_of_own_sessions_that_threads_start_at_once_one_starts() -> None:
+    together = Barrier(2)
+
+    def result(item: int) -> str:
+        with load_backend("spark", workers=1) as backend:
+            together.wait(60)
+            try:
+                done = str(list(backend.map(abs, [item])))
+            except BackendUnavailable as error:
+                done = str(error)
+            together.wait(60)  # the session of the other is still there
+            return done
+
+    with ThreadPoolExecutor(2) as threads:
+        refused, done = sorted(threads.map(result, [-3, -3]))
+    assert done == "[3]" and "has a Spark session already" in refused
+
+
 def test_threads_that_use_a_backend_first_share_one_session() -> None:
     together = Barrier(3)
     with load_backend("spark", workers=1) as backend, ThreadPoolExecutor(3) as threads:
