@@ -1,16 +1,18 @@
 """How busy does a run keep a GPU, and how close does it come to the network alone?
 
-    python -m benchmarks.gpu CONFIG --tiles 20000
+    python -m benchmarks.gpu CONFIG... --seconds 10
 
-CONFIG is scored by one worker of backend local on the first free GPU. While it runs, nvidia-smi is
-asked five times a second which share of the time the GPU computed; samples before the model was
-loaded do not count. Beside it stands what the network alone labels on the same GPU, in the same
-process, with its pixels in memory, batches of the same size, and two of them on the way as in a
-run. Writes results/gpu.json. On a machine without a GPU it says so and does nothing.
+Each CONFIG is scored by one worker of backend local on the first free GPU, in a process of its own: a
+process keeps its GPU, and Keras its library, until it ends. While it runs, nvidia-smi is asked five
+times a second which share of the time the GPU computed; samples before the steady state do not count.
+Beside it stands what the network alone labels on the same GPU, with its pixels in memory, batches of the
+same size, and one, two and three of them on the way at once. Precisions are those of the files, or of
+``model.precision``. Writes results/gpu.json. On a machine without a GPU it says so and does nothing.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,11 +22,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
 
+from benchmarks.measuring import apart, claim
 from benchmarks.record import write_results
 from landcover.config import load_config, parse_override
 from landcover.devices import Gpu, visible_gpus
@@ -38,9 +41,9 @@ from landcover.scoring.plan import model_settings
 from landcover.scoring.tuning import tuned
 
 _MILLISECONDS = 200
-_SECONDS_ALONE = 10.0
-# Batches that a worker has with the network at the same time (landcover.scoring.pipeline).
-_RUNS = 2
+_GOAL = 0.9
+# Batches that are with the network at the same time; a run has as many as the last one says.
+_TOGETHER = (1, 2, 3)
 
 
 class Sample(NamedTuple):
@@ -52,92 +55,94 @@ class Sample(NamedTuple):
 
 
 @click.command()
-@click.argument("config", required=False, type=click.Path(dir_okay=False))
-@click.option("--tiles", default=20_000, show_default=True, help="Tiles of CONFIG to score.")
+@click.argument("configs", nargs=-1, type=click.Path(dir_okay=False))
+@click.option("--seconds", default=10.0, show_default=True, help="Of steady state, of each.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Set one key.")
-def main(config: str | None, tiles: int, overrides: tuple[str, ...]) -> None:
-    """Measure a run of CONFIG on a GPU."""
+def main(configs: tuple[str, ...], seconds: float, overrides: tuple[str, ...]) -> None:
+    """Measure runs of CONFIGS on a GPU."""
     if not visible_gpus():
         click.echo("this machine shows no GPU (nvidia-smi -L), so there is nothing to measure")
         return
-    if config is None:
+    if not configs:
         raise click.UsageError("name a CONFIG to score")
     told = {**dict(parse_override(text) for text in overrides), "backend": {"name": "local"}}
     told |= {"model.device": "gpu", "output.path": "none yet"}
-    try:
-        model = _opened(config, told)
-        assert model.gpu is not None  # device is gpu
-        row = _measured(config, told, model, model.gpu, tiles)
-    except LandcoverError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
-    _tell(model, row, tiles)
+    rows = []
+    for config in configs:
+        try:
+            rows.append(apart(_measured, config, told, seconds))
+        except LandcoverError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(error.exit_code)
+        click.echo(
+            "{name}: {tiles_per_second:,.0f} tiles/s, {share:.0%} of the network alone ({alone}); "
+            "the GPU was busy {busy:.0f}% of the time and held {memory_mib:,.0f} MiB; "
+            "{cores:.1f} cores worked".format(**rows[-1])
+        )
+    conditions = {"gpu": rows[0]["gpu"], "driver": _driver(), "seconds": seconds}
+    libraries = ["onnxruntime-gpu", "tensorflow", "jax", "torch", "imagecodecs", "simplejpeg"]
+    claims = [claim(f"{row['name']}: {_QUESTION}", row["share"], "", _GOAL) for row in rows]
+    click.echo(write_results("gpu", rows, libraries, claims=claims, conditions=conditions))
 
 
-def _tell(model: ScoringModel, row: dict[str, float], tiles: int) -> None:
-    assert model.gpu is not None
-    click.echo(
-        f"{model.gpu.name}: {row['tiles_per_second']:,.0f} tiles/s, "
-        f"{row['share']:.0%} of the network alone ({row['alone']:,.0f}); the GPU was busy "
-        f"{row['busy']:.0f}% of the time and held {row['memory_mib']:,.0f} MiB"
-    )
-    conditions = {
-        "gpu": model.gpu.name,
-        "runtime": model.recipe.runtime,
-        "precision": model.recipe.precision,
-        "batch": model.batch,
-        "tiles": tiles,
-    }
-    libraries = ["onnxruntime-gpu", "tensorflow"]
-    click.echo(f"wrote {write_results('gpu', [row], libraries, conditions=conditions)}")
+_QUESTION = "end to end / the network alone, with as many batches on the way"
 
 
-def _opened(config: str, told: dict[str, object]) -> ScoringModel:
-    """The model on the GPU that this process then holds, with the batch that a run would take."""
+def _measured(config: str, told: dict[str, object], seconds: float) -> dict[str, Any]:
+    """The row of a configuration; this process has used nothing yet."""
     settings = load_config(config, told)
     model = open_model(make_recipe(model_settings(settings)), usable_cpus())
+    assert model.gpu is not None  # device is gpu
     if settings.model.batch == "auto":
         model.recipe = tuned(model, usable_cpus())
-    return model
-
-
-def _measured(
-    config: str, told: dict[str, object], model: ScoringModel, gpu: Gpu, tiles: int
-) -> dict[str, float]:
-    alone = _alone(model)
-    with tempfile.TemporaryDirectory() as folder, _sampled(gpu) as samples:
-        began = time.monotonic()
-        measured = measure(config, Path(folder) / "run", tiles, told)
+    alone = {together: _alone(model, together, seconds / 2) for together in _TOGETHER}
+    with tempfile.TemporaryDirectory() as folder, _sampled(model.gpu) as samples:
+        began, worked = time.monotonic(), sum(os.times()[:2])
+        measured = measure(config, Path(folder) / "run", overrides=told, seconds=seconds)
+        worked = sum(os.times()[:2]) - worked
     first, last = began + measured.speed.startup, began + measured.seconds
     kept = [sample for sample in samples if first < sample.at < last]
     speed = measured.speed.tiles_per_second
     return {
+        "name": Path(config).stem,
+        "gpu": model.gpu.name,
+        "runtime": model.recipe.runtime,
+        "precision": model.recipe.precision,
+        "batch": model.batch,
+        "tiles": measured.tiles,
         "tiles_per_second": speed,
-        "alone": alone,
-        "share": speed / alone,
+        "alone": {str(together): round(each) for together, each in alone.items()},
+        "share": speed / alone[_TOGETHER[-1]],
         "busy": float(np.mean([sample.busy for sample in kept])) if kept else float("nan"),
         "memory_mib": max((sample.memory for sample in kept), default=float("nan")),
+        "cores": worked / measured.seconds,
+        "stages": measured.run.summary["stages"],
     }
 
 
-def _alone(model: ScoringModel) -> float:
-    """Tiles a second of the network, on pixels in memory."""
+def _alone(model: ScoringModel, together: int, seconds: float) -> float:
+    """Tiles a second of the network, on pixels in memory, with so many batches at once."""
     recipe = model.recipe
     pixels = block_noise(model.batch, len(recipe.bands), recipe.input_size)
     model.network.run(pixels)
-    until = time.perf_counter() + _SECONDS_ALONE
+    started = time.perf_counter()
 
     def work(_: int) -> int:
         done = 0
-        while time.perf_counter() < until:
+        while time.perf_counter() < started + seconds:
             model.network.run(pixels)
             done += len(pixels)
         return done
 
-    started = time.perf_counter()
-    with ThreadPoolExecutor(_RUNS) as pool:
-        done = sum(pool.map(work, range(_RUNS)))
+    with ThreadPoolExecutor(together) as pool:
+        done = sum(pool.map(work, range(together)))
     return done / (time.perf_counter() - started)
+
+
+def _driver() -> str:
+    asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    return said.partition("\n")[0].strip()
 
 
 @contextmanager

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -70,3 +73,27 @@ def test_a_run_whose_gpu_another_process_holds_is_refused_before_it_begins(
         other.kill()
     run = landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "run")
     assert run.summary["tiles"]["scored"] == 35
+
+
+@pytest.mark.usefixtures("locks")
+def test_the_benchmark_of_a_gpu_holds_a_run_against_the_network_alone(
+    scene: Path, tile_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 50, 1234\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+    measured = import_module("benchmarks.gpu")._measured
+    config = tmp_path / "county.yaml"
+    config.write_text(
+        json.dumps({"source": {"rasters": str(scene)}, "model": {"path": str(tile_model)}})
+    )
+    told = {"backend": {"name": "local"}, "output.path": "none", "source.task": 5}
+    row = measured(str(config), {**told, "model.device": "gpu"}, seconds=0.2)
+    assert (row["name"], row["gpu"]) == ("county", "made")
+    assert 0 < row["tiles"] <= 35
+    assert list(row["alone"]) == ["1", "2", "3"]
+    assert row["share"] == pytest.approx(row["tiles_per_second"] / row["alone"]["3"], rel=0.01)
+    assert row["cores"] > 0
+    assert {"busy", "memory_mib", "stages"} <= set(row)
