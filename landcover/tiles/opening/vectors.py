@@ -20,6 +20,9 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+
 from landcover.small_files import ZIP_FAILURES, open_regular
 from landcover.stores.urls import is_remote
 from landcover.tiles.opening.allowed import Refused
@@ -70,6 +73,7 @@ _LONGEST_CRS = 10_000
 _DECODER, _PLAIN = json.JSONDecoder(), re.compile(rb"\"[^\"\\]{0,200}+\"")
 _UNREADABLE = "says its CRS in a way that cannot be read: write it anew (ogr2ogr -f GeoJSON)"
 _NO_NAME = "says its CRS by a link, or by a name that is in no register: name it (EPSG:...)"
+_UNKNOWN = "names a CRS that GDAL does not know: name it by its code (EPSG:...)"
 # Where the values of a feature stand, in which OGR looks for no CRS; and what tells how a text of JSON is built: texts,
 # coordinates, other brackets, and whatever only readers take that are less strict.
 _ATTRIBUTES = b'"properties"'
@@ -218,7 +222,14 @@ def _doubt(value: bytes) -> str | None:
         told, _ = _DECODER.raw_decode(value.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return _UNREADABLE
-    return None if all(map(_CRS_NAME.fullmatch, _texts_in(told))) else _NO_NAME
+    if not all(map(_CRS_NAME.fullmatch, _texts_in(told))):
+        return _NO_NAME
+    said = told.get("properties") if isinstance(told, dict) else None
+    name = said.get("name") if isinstance(said, dict) else None
+    try:
+        return None if name is None or CRS.from_user_input(name) else _UNKNOWN
+    except CRSError:  # where OGR would take degrees for it
+        return _UNKNOWN
 
 
 def _texts_in(value: Any) -> Iterator[str]:

@@ -34,8 +34,13 @@ VECTORS = planted(
     ),
     (
         "a link is a name",
-        "return None if all(map(_CRS_NAME.fullmatch, _texts_in(told))) else _NO_NAME",
-        "return None",
+        "    if not all(map(_CRS_NAME.fullmatch, _texts_in(told))):\n",
+        "    if False:\n",
+    ),
+    (
+        "names that GDAL does not know are degrees",
+        "    except CRSError:  # where OGR would take degrees for it\n        return _UNKNOWN\n",
+        "    except CRSError:\n        return None\n",
     ),
     (
         "a text that holds the word says the CRS",

@@ -232,6 +232,16 @@ def test_geojson_may_name_its_crs_and_have_columns_of_that_name(tmp_path: Path, 
     assert read_region(str(path)).crs.to_epsg() == 26914
 
 
+@pytest.mark.parametrize("name", ["urn:ogc:def:crs:EPSG:6.18:3:3857", "EPSG:99999999", "26914"])
+def test_a_crs_that_gdal_does_not_know_is_not_taken_for_degrees(tmp_path: Path, name: str) -> None:
+    path = Path(write_vectors(tmp_path / "a.geojson", SQUARE))
+    values = json.loads(path.read_text())
+    values["crs"]["properties"]["name"] = name
+    path.write_text(json.dumps(values))
+    with pytest.raises(SourceError, match="names a CRS that GDAL does not know: name it by its"):
+        read_region(str(path))
+
+
 @pytest.mark.parametrize(
     "attribute",
     [
