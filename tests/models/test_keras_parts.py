@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import zipfile
@@ -94,6 +95,20 @@ def made(keras: Any, name: str) -> Any:
 
 def text(config: Any) -> str:
     return json.dumps(config, default=lambda array: array.tolist())
+
+
+@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+def test_layers_of_kerass_own_applications_come_back(library: str) -> None:
+    """Which Keras 2 registers as if they were a user's."""
+    keras = pytest.importorskip(library)
+    module = importlib.import_module(f"{library}.src.applications.inception_resnet_v2")
+    layer = module.CustomScaleLayer(0.5)
+    description = json.loads(text(keras.saving.serialize_keras_object(layer)))
+    again = keras.saving.deserialize_keras_object(checked(description, "net"))
+    assert type(again) is type(layer) and again.scale == 0.5
+    description["registered_name"] = "Custom>Other"
+    with pytest.raises(ModelError, match="custom code"):
+        checked(description, "net")
 
 
 @pytest.mark.parametrize("library", ["keras", "tf_keras"])

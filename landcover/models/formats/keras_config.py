@@ -43,6 +43,9 @@ _COMPUTING = re.compile(
     r"|subtract|multiply|divide|maximum|minimum|where|repeat|reverse|strided_slice|constant)"
 )
 
+# A layer of Keras 2's own applications, registered as if it were a user's.
+_OF_APPLICATIONS = {"Custom>CustomScaleLayer": "CustomScaleLayer"}
+
 _ADVICE = (
     "build the network in Python and export it as a SavedModel or to ONNX, or install a package that "
     "offers the layer as an entry point of the group landcover.keras_layers"
@@ -173,6 +176,7 @@ def _operations_in(definition: Any) -> list[str]:
 
 def _is_own(node: dict[str, Any], kind: str, registered: str) -> bool:
     """Whether a part is one of Keras's; HDF5 files name no modules."""
+    kind, registered = (_OF_APPLICATIONS.get(one, one) for one in (kind, registered))
     package, mark, name = kind.rpartition(">")
     if mark and package.lower() != "keras":
         return False
