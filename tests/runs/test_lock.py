@@ -75,13 +75,13 @@ class Watched(Storage):
 
     written: list[bytes] = field(default_factory=list)
     later: Callable[[int], None] = lambda count: None
-    failing: bool = False
+    failing: Exception | None = None
     beats: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def put(self, name: str, content: bytes) -> None:
         self.written.append(content)
         if len(self.written) == 2 and self.failing:
-            raise OutputError(name, "cannot be written: the store is busy")
+            raise self.failing
         super().put(name, content)
         self.later(len(self.written))
         self.beats.release()
@@ -122,8 +122,17 @@ def test_a_lock_behind_a_url_changes_with_every_beat_and_goes_with_its_run(url: 
     assert not storage.exists(LOCK)
 
 
-def test_a_store_that_fails_for_a_moment_does_not_end_the_beats(url: str) -> None:
-    storage = Watched(url, failing=True)
+@pytest.mark.parametrize(
+    "failing",
+    [
+        OutputError(LOCK, "cannot be written: the store is busy"),
+        ValueError("what a client of a store makes of an answer that it cannot read"),
+    ],
+)
+def test_a_store_that_fails_for_a_moment_does_not_end_the_beats(
+    failing: Exception, url: str
+) -> None:
+    storage = Watched(url, failing=failing)
     with only_run(storage, BEAT):
         for _ in range(3):
             assert storage.beats.acquire(timeout=60)

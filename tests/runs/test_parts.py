@@ -169,6 +169,7 @@ def test_failures_are_kept_with_their_reasons(
     assert [row["reason"] for row in rows] == ["its worker died 3 times", "is no image"]
     assert [row["retryable"] for row in rows] == [True, False]
     assert (rows[0]["row"], rows[0]["col"], rows[1]["xmin"]) == (1, 2, None)
+    assert (finished(run)[0].quarantined, finished(run)[0].retryable) == (2, 1)
 
 
 def test_what_an_attempt_left_that_was_killed_does_not_stay(

@@ -69,6 +69,22 @@ class _DropsAPart(LocalBackend):
             yield result
 
 
+class _LosesTheFirst(LocalBackend):
+    """No worker survives the first task."""
+
+    def map(self, function: Any, items: Iterable[Any]) -> Any:
+        remaining = iter(items)
+        yield Lost(next(remaining), "its worker died")
+        yield from super().map(function, remaining)
+
+
+class _LosesAll(LocalBackend):
+    """No worker survives any task."""
+
+    def map(self, function: Any, items: Iterable[Any]) -> Any:
+        return (Lost(item, "its worker died") for item in items)
+
+
 @pytest.fixture
 def told(scene: Path, tile_model: Path, tmp_path: Path) -> dict[str, Any]:
     """A run of 35 tiles in 9 tasks."""
@@ -105,6 +121,22 @@ def test_a_run_that_misses_a_task_is_not_done_and_names_it(
 def test_a_run_that_misses_a_tile_is_not_done(told: dict[str, Any]) -> None:
     with _CountsOneLess() as backend, pytest.raises(RunIncomplete, match="34 of 35"):
         landcover.score(**told, backend=backend)
+
+
+def test_a_run_that_allows_no_failure_ends_with_the_first(
+    told: dict[str, Any], tmp_path: Path
+) -> None:
+    told["overrides"]["failures.policy"] = "fail"
+    with _LosesTheFirst() as backend, pytest.raises(TooManyFailures, match="6 of 35 tiles"):
+        landcover.score(**told, backend=backend)
+    assert len(list((tmp_path / "run" / "tiles").iterdir())) == 1
+
+
+def test_a_run_goes_on_with_tasks_of_the_size_that_it_began_with(told: dict[str, Any]) -> None:
+    with _LosesAResult() as backend, pytest.raises(RunIncomplete):
+        landcover.score(**told, backend=backend)
+    told["overrides"]["source.task"] = 5
+    assert landcover.score(**told).summary["tasks"] < 3
 
 
 def test_a_network_that_is_open_is_no_load_of_the_tasks_that_follow(told: dict[str, Any]) -> None:
@@ -169,6 +201,19 @@ def images(tmp_path: Path, tile_model: Path) -> dict[str, Any]:
     settings = {"source.task": 3, "failures.at_most": 0.1}
     told = {"images": str(folder), "model": tile_model, "output": tmp_path / "run"}
     return {**told, "overrides": settings}
+
+
+def test_tiles_that_are_tried_again_have_not_failed_meanwhile(
+    images: dict[str, Any], tmp_path: Path
+) -> None:
+    images["overrides"]["source.task"] = 1
+    with _LosesAll() as backend, pytest.raises(TooManyFailures):
+        landcover.score(**images, backend=backend)
+    folder = tmp_path / "images"
+    (folder / "05.png").write_bytes((folder / "04.png").read_bytes())
+    images["overrides"]["failures.policy"] = "fail"
+    run = landcover.score(**images)
+    assert run.summary["tiles"] == {"planned": 12, "scored": 12, "quarantined": 0, "skipped": 0}
 
 
 def _hide(folder: Path, hidden: bool) -> None:
