@@ -20,6 +20,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import rasterio
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
@@ -227,7 +228,8 @@ def _doubt(value: bytes) -> str | None:
     said = told.get("properties") if isinstance(told, dict) else None
     name = said.get("name") if isinstance(said, dict) else None
     try:
-        return None if name is None or CRS.from_user_input(name) else _UNKNOWN
+        with rasterio.Env():  # which keeps what GDAL says of it
+            return None if name is None or CRS.from_user_input(name) else _UNKNOWN
     except CRSError:  # where OGR would take degrees for it
         return _UNKNOWN
 

@@ -36,7 +36,7 @@ _SQUARE = shapely.box(500_000, 4_499_940, 500_060, 4_500_000)
 
 
 def cases() -> Iterator[Case]:
-    """Some 80 of them."""
+    """Some 90 of them."""
     yield from _networks()
     yield from _layers()
     yield from _settings()
@@ -116,6 +116,10 @@ def _outputs(model: onnx.ModelProto) -> None:
     for at in range(50_000):
         model.graph.node.append(_node("Identity", ["told"], [f"o{at}"]))
         model.graph.output.append(helper.make_tensor_value_info(f"o{at}", 1, ["n", 4]))
+
+
+def _contributed(model: onnx.ModelProto) -> None:
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
 
 
 def _as_it_is(model: onnx.ModelProto) -> None:
@@ -204,6 +208,15 @@ def _networks() -> Iterator[Case]:
             command = (*SCORE, "--set", f"model.runtime={runtime}")
             make = partial(_grown, nodes, weights, _as_it_is)
             yield Case("models", f"told by pixels: {name} in {runtime}", make, command, _MODEL)
+    distances = [
+        _node("ReduceMax", ["image"], ["top"], keepdims=0),
+        _node("Add", ["column", "top"], ["points"]),
+        _node("CDist", ["points", "points"], ["big"], domain="com.microsoft", metric="euclidean"),
+    ]
+    for runtime in ("openvino", "onnxruntime"):
+        command = (*SCORE, "--set", f"model.runtime={runtime}")
+        make = partial(_grown, distances, {"column": ones}, _contributed)
+        yield Case("models", f"told by nobody: distances in {runtime}", make, command, _MODEL)
     plain = [_node("Identity", ["image"], ["big"])]
     for change in (_overloads, _outputs):
         make = partial(_grown, plain, {}, change)
@@ -419,6 +432,27 @@ def _linked(key: str, path: Path, ground: Ground) -> None:
     path.write_text(f"{{{key}: {json.dumps(link)}, {text[1:]}")
 
 
+def _behind_lines(path: Path, ground: Ground) -> None:
+    """A line that is a feature, and one whose values have a geometry on a line of its own."""
+    told = json.loads(path.read_text())["features"][0]
+    link = {"type": "link", "properties": {"href": f"{ground.url}/x", "type": "proj4"}}
+    placed = json.dumps({**told["geometry"], "crs": link})
+    hidden = f'{{"type": "Feature", "properties": {{"a":\n{placed}\n}}, "geometry": null}}'
+    path.write_text(f"{json.dumps(told)}\n{hidden}\n")
+
+
+def _in_columns(value: Any, path: Path, ground: Ground) -> None:
+    told = json.loads(path.read_text())
+    told["features"][0]["properties"]["crs"] = value
+    path.write_text(json.dumps(told).replace("{url}", ground.url))
+
+
+def _named(name: str, path: Path, ground: Ground) -> None:
+    told = json.loads(path.read_text())
+    told["crs"]["properties"]["name"] = name
+    path.write_text(json.dumps(told))
+
+
 def _view(path: Path, ground: Ground) -> None:
     endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"
     with closing(sqlite3.connect(path)) as database, database:
@@ -443,11 +477,25 @@ def _crs(crs: str, path: Path, ground: Ground) -> None:
     pq.write_table(table.replace_schema_metadata({"geo": json.dumps(told)}), path)
 
 
+def _deep() -> Any:
+    found: Any = "a b"
+    for _ in range(600):
+        found = [found]
+    return found
+
+
 def _regions() -> Iterator[Case]:
     changes: dict[str, tuple[str, Callable[[Path, Ground], None]]] = {
         "a link for its CRS": ("region.geojson", partial(_linked, '"crs"')),
         "a hidden link for its CRS": ("region.geojson", partial(_linked, '"\\u0063rs"')),
         "a link behind a note": ("region.geojson", partial(_linked, '"crs"/**/')),
+        "a link behind lines": ("region.geojson", _behind_lines),
+        "a link in its columns": (
+            "region.geojson",
+            partial(_in_columns, {"type": "link", "properties": {"href": "{url}/x"}}),
+        ),
+        "lists without end in its columns": ("region.geojson", partial(_in_columns, _deep())),
+        "a CRS that there is not": ("region.geojson", partial(_named, "EPSG:99999999")),
         "a view that GDAL might have written": ("region.gpkg", _view),
         "a pipe for its letters": ("region.shp", partial(_pipe, ".cpg")),
         "a pipe for its table": ("region.shp", partial(_pipe, ".dbf")),

@@ -233,13 +233,16 @@ def test_geojson_may_name_its_crs_and_have_columns_of_that_name(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("name", ["urn:ogc:def:crs:EPSG:6.18:3:3857", "EPSG:99999999", "26914"])
-def test_a_crs_that_gdal_does_not_know_is_not_taken_for_degrees(tmp_path: Path, name: str) -> None:
+def test_a_crs_that_gdal_does_not_know_is_not_taken_for_degrees(
+    tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = Path(write_vectors(tmp_path / "a.geojson", SQUARE))
     values = json.loads(path.read_text())
     values["crs"]["properties"]["name"] = name
     path.write_text(json.dumps(values))
     with pytest.raises(SourceError, match="names a CRS that GDAL does not know: name it by its"):
         read_region(str(path))
+    assert not capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
