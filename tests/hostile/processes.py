@@ -30,8 +30,8 @@ class Child:
         """Run a command in a folder.
 
         Returns:
-            code (None where it had to be ended, or the process died), err, peak in bytes, spent in seconds
-            of a processor, late (whether it ran out of time), outside (what it did beyond the folder, as far as Python sees that).
+            code (None where it had to be ended, or the process died), err, peak in bytes, held (bytes before it began), spent in
+            seconds of a processor, late (whether it ran out of time), outside (what it did beyond the folder, as far as Python sees that).
         """
         process = self._started()
         asked = json.dumps({"command": list(command), "folder": str(folder)})
@@ -43,7 +43,7 @@ class Child:
             answer: dict[str, Any] = json.loads(line)
             return answer
         self.close()
-        nothing = {"code": None, "err": "", "peak": 0, "spent": 0.0, "outside": []}
+        nothing = {"code": None, "err": "", "peak": 0, "held": 0, "spent": 0.0, "outside": []}
         return {**nothing, "late": not ready}
 
     def close(self) -> None:
@@ -148,6 +148,7 @@ def _serve() -> None:
         os.dup2(handle, 2)
         sys.stdout, sys.stderr = os.fdopen(os.dup(1), "w"), os.fdopen(os.dup(2), "w")
         Path("/proc/self/clear_refs").write_text("5")  # the peak of memory begins anew
+        held = _memory("VmRSS")  # of what cases before have loaded
         outside.clear()
         began = time.process_time()
         watching[0] = True
@@ -159,13 +160,19 @@ def _serve() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os.close(handle)
-        peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+        peak = _memory("VmHWM")
         said = log.read_text(errors="replace")
         spent = time.process_time() - began
-        took = {"peak": peak, "spent": spent, "late": False}
+        took = {"peak": peak, "held": held, "spent": spent, "late": False}
         answer = {"code": code, "err": said, "outside": list(outside), **took}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+def _memory(what: str) -> int:
+    """Bytes of this process, as Linux counts them."""
+    told = re.search(rf"{what}:\s+(\d+)", Path("/proc/self/status").read_text())
+    return int(told[1]) * 1024
 
 
 if __name__ == "__main__":
