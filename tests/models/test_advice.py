@@ -28,6 +28,7 @@ NO_NETWORK_FOR_IMAGES = (
     "str(error)",
     "no output that can be class probabilities",
     "does not run on an image of noise",
+    "there is chance in it",
     "classes; the most that a map can hold",
     "bands; the most is",
 )
@@ -90,6 +91,17 @@ def _parts(name: str) -> tuple[list[onnx.NodeProto], dict[str, Any], dict[str, A
     first = helper.make_node("Gather", ["all", "zero"], ["gray"], axis=1)
     made: dict[str, Any] = {
         "tile": (_tile(), *plain, reads),
+        "mean of all images": (
+            [
+                *_tile()[:2],
+                helper.make_node("Flatten", ["all"], ["flat"]),
+                helper.make_node("ReduceMean", ["flat"], ["level"], axes=[0], keepdims=1),
+                helper.make_node("Div", ["flat", "level"], ["ratio"]),
+                helper.make_node("Softmax", ["ratio"], ["out"]),
+            ],
+            *plain,
+            reads,
+        ),
         "two outputs": (
             [*_tile(), helper.make_node("Identity", ["out"], ["other"])],
             {"out": _float("n", 5), "other": _float("n", 5)},
@@ -185,6 +197,7 @@ def _saved(name: str, folder: Path) -> Path:
 
 MEAN = Path(__file__).parents[1] / "data" / "cntk" / "mean_image" / "mean.xml"
 CASES = [
+    Case("mean of all images", {}, "set model.batch to 1", {"batch": 1}),
     Case("two outputs", {}, "head", {"head": "other"}),
     Case("two outputs", {"head": "third"}, "'other'", {"head": "other"}),
     Case("two outputs", {"head": 7}, "there are 2", {"head": 1}),

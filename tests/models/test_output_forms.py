@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 from support import operations as small
 
 from landcover.errors import ModelError
+from landcover.models.model import open_model
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
@@ -110,6 +111,25 @@ def test_a_number_of_no_class_is_no_probability(tmp_path: Path, opset: int, runt
     found = small.scores_of(recipe, pixels)[0, :, 0, : len(given)].T
     np.testing.assert_array_equal(found[:4], np.eye(4)[[0, 1, 3, 0]])
     assert np.isnan(found[4:]).all()
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_a_network_that_returns_what_it_reads_leaves_the_images_of_earlier_batches_alone(
+    tmp_path: Path, runtime: str
+) -> None:
+    pytest.importorskip(runtime)
+    node = helper.make_node("Identity", ["image"], ["out"])
+    gray = ["n", 1, small.SIZE, small.SIZE]
+    path = small.saved(tmp_path / "net.onnx", [node], gray, gray)
+    recipe = replace(small.recipe_of(path, runtime), activation="none")
+    network = open_model(recipe, 2).network
+    rng = np.random.default_rng(5)
+    kept = []
+    for count in (3, 3, 5, 2, 1, 3, 4, 7, 3, 16, 3):
+        pixels = rng.uniform(0.05, 1, (count, 1, small.SIZE, small.SIZE)).astype(np.float32)
+        np.testing.assert_array_equal(network.run(pixels)[:, 1], pixels[:, 0])
+        kept.append((pixels, pixels.copy()))
+    assert all(np.array_equal(given, before) for given, before in kept)
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])

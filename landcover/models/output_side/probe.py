@@ -25,6 +25,9 @@ from landcover.models.preprocessing.specification import Output, Pixels, Probabi
 _MOST_CLASSES = 65_535
 _PIECE = 2**20  # pixels
 _LONGEST = 500  # characters of what a library says
+# By how much results of the same pixels may differ, of how far their numbers lie apart: sums are
+# added up in any order. Numbers of bf16 have eight binary digits.
+_ROUNDING, _ROUNDING_BELOW_F32 = 1e-3, 2e-2
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,14 @@ def find_output(
         ConfigError: the classes are no scheme's, or one is named twice.
     """
     probe = _Probe(graph, steps)
+    images = graph.signature.batch or 2
+    pixels = probe.noise((images, steps.bands, *steps.size))
+    if graph.signature.batch is None:
+        # Who gives it one image at a time does not mind what it would make of more. Else there are
+        # three: a runtime may halve them, and then two are together.
+        pixels = pixels[:1] if told.batch == 1 else pixels[[0, 1, 0]]
     try:
-        raw = probe.run(probe.noise((graph.signature.batch or 2, steps.bands, *steps.size)))
+        raw = probe.run(pixels)
     except (LandcoverError, MemoryError):
         raise
     except Exception as error:  # the libraries have no error in common
@@ -87,6 +96,7 @@ def find_output(
         reason = "returns more than one number a label: threshold is for one, take it out"
         raise ModelError(shown, reason)
     classes = _classes(names, output, facts, told, shown)
+    _check_repeatable(probe, pixels, raw, told, graph.signature.batch, shown)
     activation, doubted = activation_of(raw, output, facts.ending, told, shown)
     output = replace(
         output,
@@ -164,6 +174,56 @@ class _Probe:
     def pixels(self) -> np.dtype[np.generic]:
         """The dtype of the noise."""
         return self._dtype if self._dtype.kind in "iu" else np.dtype(np.float32)
+
+
+def _check_repeatable(
+    probe: _Probe,
+    pixels: Pixels,
+    raw: Probabilities,
+    told: ModelSettings,
+    insisted: int | None,
+    shown: str,
+) -> None:
+    """Refuse a network that makes something else of an image by chance, or by the rest of its batch.
+
+    Args:
+        probe: runs it.
+        pixels: of some images.
+        raw: what it has returned for them.
+        told: what is told about it.
+        insisted: on how many images at once; None: any number.
+        shown: the model's name in messages.
+
+    Raises:
+        ModelError: saying what settles it.
+    """
+    others = pixels.copy()
+    others[1:] = np.maximum(others[1:] / 4, 1 / 16 if pixels.dtype.kind == "f" else 1)
+    share = _ROUNDING if told.precision == "f32" else _ROUNDING_BELOW_F32
+    if _alike(raw[:1], probe.run(others)[:1], share):
+        return
+    if not _alike(raw[:1], probe.run(pixels)[:1], share):
+        raise ModelError(
+            shown,
+            "returns something else for the same image each time that it runs: there is chance in it "
+            "(dropout of a training, mostly): export it for inference",
+        )
+    alone = "" if insisted else ", or set model.batch to 1, which gives it one image at a time"
+    raise ModelError(
+        shown,
+        "returns something else for an image where others are in its batch (batch normalization in "
+        "training mode, or dynamic quantization, mostly), so that its labels would depend on chance: "
+        f"export it for inference{alone}",
+    )
+
+
+def _alike(one: Probabilities, other: Probabilities, share: float) -> bool:
+    """Whether two results are the same but for rounding, a share of how far their numbers lie apart."""
+    known = one[np.isfinite(one)]
+    if not known.size:
+        return True  # what is no number is looked at where it is scored
+    room = share * float(np.ptp(known)) + _ROUNDING**2 * float(np.abs(known).max())
+    return bool(np.allclose(one, other, rtol=0, atol=room, equal_nan=True))
 
 
 def _place(

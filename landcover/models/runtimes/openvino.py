@@ -341,7 +341,9 @@ class _Requests:
         parts = np.array_split(pixels, min(self._streams, len(pixels)))
         requests = [self._request() for _ in parts]
         for request, part in zip(requests, parts, strict=True):
-            request.start_async([part], share_inputs=True)
+            # Not shared: of a network that returns what it reads, OpenVINO would write the next
+            # images into the memory of these, whoever has that by then.
+            request.start_async([part], share_inputs=False)
         for request in requests:
             request.wait()
         found = [request.get_output_tensor(0).data for request in requests]

@@ -384,7 +384,23 @@ FORMS = planted(
 
 PROBE = planted(
     "landcover/models/output_side/probe.py",
-    "tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py tests/models/test_recipe.py tests/models/test_proposal.py",
+    "tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py tests/models/test_recipe.py tests/models/test_proposal.py tests/models/test_chance.py",
+    (
+        "the rest of a batch may decide",
+        "    if _alike(raw[:1], probe.run(others)[:1], share):",
+        "    if True:",
+    ),
+    ("two images are together", "pixels[[0, 1, 0]]", "pixels[[0, 1]]"),
+    (
+        "chance is the batch's",
+        "    if not _alike(raw[:1], probe.run(pixels)[:1], share):",
+        "    if False:",
+    ),
+    (
+        "nobody gives it one image",
+        "pixels[:1] if told.batch == 1 else pixels[[0, 1, 0]]",
+        "pixels[[0, 1, 0]]",
+    ),
     (
         "noise is scaled",
         "steps, mean=(0.0,) * bands, scale=(1.0,) * bands, mean_image=None, output=None",
