@@ -247,6 +247,18 @@ def test_no_more_workers_are_used_where_one_is_left_out(tmp_path: Path) -> None:
         assert len(set(backend.map(unfit, range(100)))) == 2
 
 
+def test_what_a_worker_refused_goes_to_another_that_is_used_already(tmp_path: Path) -> None:
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=4, threads_per_worker=1, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+        load_backend("dask", client=client, workers=2) as backend,
+    ):
+        by = dict(backend.map(partial(_refused_once_at_30, tmp_path), range(60)))
+    assert by[30] in {by[item] for item in range(25)}
+
+
 def test_a_given_client_stays_open(dask_scheduler: str) -> None:
     from distributed import Client
 
@@ -400,6 +412,15 @@ def _unfit_in_one_process(folder: Path, item: int, told: Callable[[int], int] = 
             file.write(".")
         raise WorkerUnfit(f"host:{os.getpid()}", "no mount")
     return told(item)
+
+
+def _refused_once_at_30(folder: Path, item: int) -> tuple[int, int]:
+    time.sleep(0.01)  # so that both workers have their part
+    with suppress(FileExistsError):
+        if item == 30:
+            (folder / "refused").touch(exist_ok=False)
+            raise WorkerUnfit(f"host:{os.getpid()}", "no mount")
+    return item, os.getpid()
 
 
 async def _until_busy(client: Client) -> str:

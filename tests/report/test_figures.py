@@ -170,3 +170,12 @@ def test_a_legend_lists_the_largest_class_first_with_shares_in_percent() -> None
     names = [classes.by_code[code].name for code in sorted(shares, key=lambda c: -shares[c])]
     assert told[0:12:2] == names and told[12] == "no data"
     assert told[1:5:2] == ["50.0%", "30.0%"] and told[9] == "< 0.1%"
+
+
+def test_a_legend_of_many_classes_says_what_share_the_others_have() -> None:
+    axes = Figure(figsize=(4, 8)).subplots()
+    classes = classes_of([f"class {number}" for number in range(30)])
+    shares = {code: (30 - n) / 465 for n, code in enumerate(classes.codes)}
+    draw_legend(axes, classes, shares, gaps=False)
+    told = [text.get_text() for text in axes.texts]
+    assert told[-2:] == ["12 other classes", "16.8%"]  # 78 of 465
