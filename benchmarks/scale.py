@@ -145,7 +145,7 @@ def runs_together(folder: Path, number: int) -> dict[str, Any]:
 
 
 def _figures(started: float, **more: Any) -> dict[str, Any]:
-    seconds = round(time.perf_counter() - started, 2)
+    seconds = round(time.perf_counter() - started, 4)
     return {"seconds": seconds, "peak_mb": round(peak_memory() / 1e6, 1), **more}
 
 
