@@ -109,6 +109,7 @@ def _tell_sidecar(found: Inspection) -> None:
     if proposal.exists:
         _say(f"\nsidecar   {proposal.path}, which with what was found means:")
     else:
-        unknown = ", ".join(proposal.missing)
-        _say(f"\nno sidecar yet; only you can tell: {unknown}. Save as {proposal.path}:")
+        unknown = f"only you can tell: {', '.join(proposal.missing)}"
+        told = unknown if proposal.missing else "the file itself tells what it has to"
+        _say(f"\nno sidecar yet; {told}. Save as {proposal.path}:")
     _say(f"\n{proposal.text.rstrip()}")

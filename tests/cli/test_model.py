@@ -72,6 +72,11 @@ def test_inspect_tells_what_is_in_a_cntk_file(landcover: Any, cntk: Path) -> Non
     assert "only you can tell: classes, resolution" in said.out
 
 
+def test_inspect_says_so_where_the_file_itself_tells_all(landcover: Any, shared: Path) -> None:
+    said = landcover("inspect", shared / "cases/models/o15_deepness_metadata.onnx")
+    assert "no sidecar yet; the file itself tells what it has to. Save as" in said.out
+
+
 def test_what_tensorflow_says_of_graphs_that_it_made_itself_is_not_told(
     monkeypatch: pytest.MonkeyPatch, shared: Path
 ) -> None:
