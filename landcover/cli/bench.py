@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from landcover.cli.files import write_file
+from landcover.cli.files import check_places, write_file
 from landcover.cli.numbers import Finite, whole_numbers
 from landcover.cli.saying import say
 from landcover.cli.tables import new_table, show
@@ -30,6 +30,7 @@ from landcover.scoring.pipeline import STAGES
 
 # A faster candidate is recommended only if it labels so many tiles as the first one in f32 does.
 _AGREEING = 0.98
+_TABLE, _FIGURE = "bench.json", "bench.png"
 
 
 @click.command()
@@ -93,6 +94,7 @@ def bench(
         _checked("--precisions", _words(precisions), (*PRECISIONS, "i8")),
         workers or [None],
     )
+    check_places(*(str(Path(output, name)) for name in (_TABLE, _FIGURE)))
     effort = Effort(seconds=seconds, rounds=rounds, minutes=minutes)
     with scratch() as folder:
         results = benchmark(config, candidates, folder, effort, told, _announce)
@@ -205,7 +207,6 @@ def _compared(best: Result, ran: Sequence[Result]) -> str:
 
 
 def _write(folder: Path, ranked: Sequence[Result], conditions: dict[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     ran = [one for one in ranked if one.measurements]
     versions = ran[0].measurements[0].run.summary["versions"] if ran else {}
     record = {
@@ -214,18 +215,18 @@ def _write(folder: Path, ranked: Sequence[Result], conditions: dict[str, Any]) -
         "versions": versions,
         "rows": [one.as_dict() for one in ranked],
     }
-    write_file(str(folder / "bench.json"), json.dumps(record, indent=2).encode() + b"\n")
-    say(f"{folder}/bench.json")
+    write_file(str(folder / _TABLE), json.dumps(record, indent=2).encode() + b"\n")
+    say(f"{folder}/{_TABLE}")
     if ran:
         rows = {_bar(one): {k: one.stages[k] for k in ("wait", "infer", "write")} for one in ran}
         title = (
             f"where the time of a worker goes ({conditions['seconds']:g} s of steady state a turn)"
         )
         with scratch() as made:
-            drawn = made / "bench.png"
+            drawn = made / _FIGURE
             stacked_figure(rows, "milliseconds a tile", drawn, title)
-            write_file(str(folder / "bench.png"), drawn.read_bytes())
-        say(f"{folder}/bench.png")
+            write_file(str(folder / _FIGURE), drawn.read_bytes())
+        say(f"{folder}/{_FIGURE}")
 
 
 def _bar(result: Result) -> str:

@@ -9,7 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from landcover.errors import OutputError
 from landcover.runs.storage import Storage
+
+
+def check_places(*paths: str) -> None:
+    """Make the folders of files, before the work begins whose results they are to hold.
+
+    Raises:
+        OutputError: if one cannot be made or written to, or what is in a file's place is no file.
+    """
+    for place in map(Path, paths):
+        Storage(str(place.parent)).prepare()
+        if place.exists() and not place.is_file():
+            raise OutputError(str(place), "is no regular file, and is not replaced")
 
 
 def write_file(path: str, content: bytes) -> None:

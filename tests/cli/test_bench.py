@@ -80,6 +80,21 @@ def test_bench_ends_with_1_where_no_way_can_run(
     assert "no combination can run here" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("there", ["", "found/bench.json/x", "found/bench.png/x"])
+def test_bench_says_that_it_cannot_write_before_anything_runs(
+    config: Path, capsys: pytest.CaptureFixture[str], there: str
+) -> None:
+    found = config.with_name("found")
+    if there:
+        (config.parent / there).mkdir(parents=True)
+    else:
+        found.write_text("")
+    assert _bench(config, "--runtimes", "onnxruntime") == 1
+    told = capsys.readouterr()
+    assert not told.out and "running" not in told.err
+    assert str(found) in told.err and len(told.err.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("option", "words", "said"),
     [

@@ -333,8 +333,10 @@ def test_an_imagine_file_with_its_own_pixels_and_overviews_beside_it_is_read(
 ) -> None:
     spilled = imagine(tmp_path / "spilled.img", USE_SPILL="YES")
     assert (tmp_path / "spilled.ige").exists()
-    with opened_raster(str(spilled)) as file:
-        assert file.read().sum() == 64 * 64
+    for name in ("spilled.img", "renamed.img"):
+        spilled = spilled.rename(tmp_path / name)
+        with opened_raster(str(spilled)) as file:
+            assert file.read().sum() == 64 * 64
     path = imagine(tmp_path / "levels.img")
     with rasterio.Env(HFA_USE_RRD="YES"), rasterio.open(path, "r+") as file:
         file.build_overviews([2])
@@ -365,7 +367,15 @@ def test_a_raster_that_is_not_there_is_named_whatever_its_name(
     assert not capfd.readouterr().err
 
 
-@pytest.mark.parametrize("other", [b"others.ige", b"../pipe.ige"])
+def test_an_imagine_file_whose_pixels_are_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = imagine(tmp_path / "spilled.img", USE_SPILL="YES")
+    path.write_bytes(path.read_bytes().replace(b"spilled.ige", b"unknown.ige"))
+    os.mkfifo(tmp_path / "unknown.ige")
+    with pytest.raises(OSError, match=r"'unknown\.ige', which is no regular file"):
+        opened_raster(str(path)).__enter__()
+
+
+@pytest.mark.parametrize("other", [b"others.tif", b"../pipe.ige"])
 def test_an_imagine_file_that_names_another_one_is_refused(tmp_path: Path, other: bytes) -> None:
     path = imagine(tmp_path / "spilled.img", USE_SPILL="YES")
     content = path.read_bytes()

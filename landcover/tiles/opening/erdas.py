@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
+from landcover.stores.urls import is_remote
 from landcover.tiles.opening.allowed import Refused
-from landcover.tiles.opening.content import opened
+from landcover.tiles.opening.content import is_waitless, opened
 
 _MAGIC: Final = b"EHFA_HEADER_TAG\0"
 # next, previous, parent, child, where its data lie and how long they are; name and type.
@@ -19,12 +20,14 @@ _LONGEST: Final = 2**20
 # Entries that name files.
 _NAMING: Final = (b"ExternalRasterDMS", b"DependentFile", b"RRDNamesList")
 _TEXT: Final = re.compile(rb"[\x20-\x7e]{4,}")
+# Of files that it is read with, which keep their name where it alone is given another.
+_BESIDE: Final = (".ige", ".rrd")
 # Texts beside names of files: how overviews were made.
 _NO_NAME: Final = re.compile(rb"[\w ]+")
 
 
 def check_erdas(file: str) -> None:
-    """Refuse a file that names others than those that belong to it: its pixels (.ige) and overviews (.rrd).
+    """Refuse a file that names others than its pixels (.ige) and overviews (.rrd) in its own folder.
 
     Args:
         file: a local path or an fsspec URL; one of another format passes.
@@ -37,13 +40,17 @@ def check_erdas(file: str) -> None:
         found = [*_entries(stream)] if stream.read(len(_MAGIC)) == _MAGIC else []
     for name, data in found:
         for text in _TEXT.findall(data):
-            named = text.partition(b"(:")[0].decode("ascii").lower()
+            named = text.partition(b"(:")[0].decode("ascii")
             if name == b"RRDNamesList":  # of overviews GDAL takes the last part alone
                 named = re.split(r"[/\\]", named)[-1]
                 if _NO_NAME.fullmatch(text):
                     continue
-            if "/" in named or "\\" in named or named.rpartition(".")[0] != own:
+            if re.search(r"[/\\]", named) or not (
+                named.lower().endswith(_BESIDE) or named.lower().rpartition(".")[0] == own
+            ):
                 raise Refused(f"names {named[:200]!r}, which is no part of it")
+            if not is_remote(file) and not is_waitless(str(Path(file).with_name(named))):
+                raise Refused(f"is read with {named[:200]!r}, which is no regular file")
 
 
 def _entries(stream: IO[Any]) -> Iterator[tuple[bytes, bytes]]:

@@ -7,27 +7,20 @@ that its name says.
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
 import re
 import sqlite3
 import zipfile
-from collections.abc import Iterator
 from contextlib import closing, suppress
-from functools import lru_cache
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-import rasterio
-from rasterio.crs import CRS
-from rasterio.errors import CRSError
 
 from landcover.small_files import ZIP_FAILURES, open_regular
 from landcover.stores.urls import is_remote
 from landcover.tiles.opening.allowed import Refused
 from landcover.tiles.opening.content import head_of, is_waitless, text_of
+from landcover.tiles.opening.geojson import crs_objection
 
 FORMATS = "GeoPackage (.gpkg), GeoJSON (.geojson, .json), shapefile (.shp, .zip), FlatGeobuf (.fgb), file geodatabase (.gdb) or GeoParquet"
 
@@ -54,36 +47,6 @@ _COMPUTED = r"""
     OR CASE WHEN type = 'table' AND sql NOT LIKE 'create virtual%'
        THEN EXISTS (SELECT 1 FROM pragma_table_xinfo(made.name) WHERE hidden IN (2, 3)) END
 """
-
-
-def _spelled(word: bytes) -> bytes:
-    """An expression for a word as readers of JSON take it: in any case, its letters escaped or not."""
-    escapes = (rb"(?:%c|\\u00%02x|\\u00%02x)" % (one, one, one - 32) for one in word)
-    return b"".join(escapes)
-
-
-# A member that says the CRS, also as readers take it that are less strict than Python's: in either quotes.
-_CRS_KEY = re.compile(
-    rb"[\"'](?:%s|%s)[\"']" % (_spelled(b"crs"), _spelled(b"coordrefsys")), re.IGNORECASE
-)
-_KEY_ENDS, _VALUE_ENDS = re.compile(rb"\s*:\s*"), re.compile(rb"\s*([,}\]]|\Z)")
-# Its names, of which none is that of a server that would be asked.
-_CRS_NAME = re.compile(r"[\w:.+\-]{1,200}|\[?https?://www\.opengis\.net/def/crs/[\w/.\-]{1,200}\]?")
-# Characters of what says the CRS.
-_LONGEST_CRS = 10_000
-_DECODER, _PLAIN = json.JSONDecoder(), re.compile(rb"\"[^\"\\]{0,200}+\"")
-_UNREADABLE = "says its CRS in a way that cannot be read: write it anew (ogr2ogr -f GeoJSON)"
-_NO_NAME = "says its CRS by a link, or by a name that is in no register: name it (EPSG:...)"
-_UNKNOWN = "names a CRS that GDAL does not know: name it by its code (EPSG:...)"
-# Where the values of a feature stand, in which OGR looks for no CRS; and what tells how a text of JSON is built: texts,
-# coordinates, other brackets, and whatever only readers take that are less strict.
-_ATTRIBUTES = b'"properties"'
-_TOKEN = re.compile(
-    rb"(?P<text>\"(?:[^\"\\]++|\\.)*+\")|(?P<numbers>(?:\[[\d\s.,eE+\-]*+\][\s,]*+)++)|"
-    rb"(?P<opens>[{\[])|(?P<closes>[}\]])|[\"'/\\#]",
-    re.DOTALL,
-)
-_DEEPEST = 500
 _NO_GEOJSON = re.compile(rb"gdal_streamed_alg|<OGRVRT")
 # Tables and locks, and what systems' file managers leave in any folder.
 _GDB = re.compile(
@@ -159,88 +122,15 @@ def _check_crs(source: str | bytes) -> None:
         Refused: it is, or is none that can be read.
     """
     if isinstance(source, bytes):
-        reason = _crs_objection(source)
+        reason = crs_objection(source)
     else:
         with (
             open_regular(source) as stream,
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
         ):
-            reason = _crs_objection(data)
+            reason = crs_objection(data)
     if reason is not None:
         raise Refused(reason)
-
-
-def _crs_objection(data: bytes | mmap.mmap) -> str | None:
-    """Why OGR may not read GeoJSON as to its CRS; None where it may.
-
-    What stands in a text, or in the attributes of a feature, says no CRS. Whether a place lies there is told where the
-    file is strictly one value of JSON alone, so that no reader takes it to be built otherwise: as lines that
-    are features each, with comments, in other quotes.
-    """
-    inside, attributes, values = [False], -1, 0
-    doubts, nowhere = _doubts(data), (len(data), "")
-    place, reason = next(doubts, nowhere)
-    for token in _TOKEN.finditer(data) if reason else ():
-        match token.lastgroup:
-            case "text":
-                start, end = token.span()
-                while place < end:
-                    if place < start or (place == start and not inside[-1]):
-                        return reason
-                    place, reason = next(doubts, nowhere)
-                if end - start == len(_ATTRIBUTES) and data[start:end] == _ATTRIBUTES:
-                    key = _KEY_ENDS.match(data, end)
-                    attributes = key.end() if key else -1
-            case "opens":
-                inside.append(inside[-1] or token.start() == attributes)
-                values += len(inside) == 2
-                if values > 1 or len(inside) > _DEEPEST:
-                    return reason or _UNREADABLE
-            case "closes" if len(inside) > 1:
-                inside.pop()
-            case "numbers":
-                pass
-            case _:
-                return reason or _UNREADABLE
-    return reason or None
-
-
-def _doubts(data: bytes | mmap.mmap) -> Iterator[tuple[int, str]]:
-    """Where keys that may say a CRS begin whose values OGR may not read as one, and why."""
-    for key in _CRS_KEY.finditer(data):
-        if _VALUE_ENDS.match(data, key.end()):  # the word is a value, and says nothing
-            continue
-        found = _KEY_ENDS.match(data, key.end())
-        start = found.end() if found else key.end()
-        plain = _PLAIN.match(data, start)
-        if reason := _doubt(plain.group() if plain else data[start : start + _LONGEST_CRS]):
-            yield key.start(), reason
-
-
-@lru_cache(maxsize=256)
-def _doubt(value: bytes) -> str | None:
-    try:
-        told, _ = _DECODER.raw_decode(value.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return _UNREADABLE
-    if not all(map(_CRS_NAME.fullmatch, _texts_in(told))):
-        return _NO_NAME
-    said = told.get("properties") if isinstance(told, dict) else None
-    name = said.get("name") if isinstance(said, dict) else None
-    try:
-        with rasterio.Env():  # which keeps what GDAL says of it
-            return None if name is None or CRS.from_user_input(name) else _UNKNOWN
-    except CRSError:  # where OGR would take degrees for it
-        return _UNKNOWN
-
-
-def _texts_in(value: Any) -> Iterator[str]:
-    """The texts in a value of JSON."""
-    if isinstance(value, str):
-        yield value
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for one in inner:
-        yield from _texts_in(one)
 
 
 def _check_geopackage(source: str | bytes) -> None:

@@ -355,16 +355,20 @@ def _imagery() -> Iterator[Case]:
 
     yield Case("imagery", "TIFF that goes on beyond", large, ("score", "images.yaml", "--quiet"))
 
-    def spilled(ground: Ground) -> None:
+    def spilled(other: str, ground: Ground) -> None:
         path = ground.folder / "scene.img"
         profile = {"width": 64, "height": 64, "count": 3, "dtype": "uint8", "crs": "EPSG:26918"}
         with rasterio.open(path, "w", driver="HFA", USE_SPILL="YES", **profile) as file:
             file.write(blobs(1, 64, 64))
-        path.write_bytes(path.read_bytes().replace(b"scene.ige", b"other.igx"))
-        os.mkfifo(ground.folder / "other.igx")
+        path.write_bytes(path.read_bytes().replace(b"scene.ige", other.encode()))
+        os.mkfifo(ground.folder / other)
         write_config(ground.folder / "config.yaml", source={"rasters": ["scene.img"]})
 
-    yield Case("imagery", "ERDAS file that names a pipe", spilled, SCORE, ("scene.img",))
+    for other in ("other.igx", "other.ige"):
+        make = partial(spilled, other)
+        yield Case(
+            "imagery", f"ERDAS file whose pixels are a pipe {other}", make, SCORE, ("scene.img",)
+        )
 
 
 def _runs() -> Iterator[Case]:
@@ -432,6 +436,12 @@ def _linked(key: str, path: Path, ground: Ground) -> None:
     path.write_text(f"{{{key}: {json.dumps(link)}, {text[1:]}")
 
 
+def _layered(path: Path, ground: Ground) -> None:
+    """A whole that is of no type, whose columns are a layer then."""
+    link = {"type": "link", "properties": {"href": f"{ground.url}/x", "type": "proj4"}}
+    path.write_text(json.dumps({"properties": {**json.loads(path.read_text()), "crs": link}}))
+
+
 def _behind_lines(path: Path, ground: Ground) -> None:
     """A line that is a feature, and one whose values have a geometry on a line of its own."""
     told = json.loads(path.read_text())["features"][0]
@@ -489,6 +499,8 @@ def _regions() -> Iterator[Case]:
         "a link for its CRS": ("region.geojson", partial(_linked, '"crs"')),
         "a hidden link for its CRS": ("region.geojson", partial(_linked, '"\\u0063rs"')),
         "a link behind a note": ("region.geojson", partial(_linked, '"crs"/**/')),
+        "a link behind a letter of 0": ("region.geojson", partial(_linked, '"crs\\u0000"')),
+        "a link of a layer in columns": ("region.geojson", _layered),
         "a link behind lines": ("region.geojson", _behind_lines),
         "a link in its columns": (
             "region.geojson",

@@ -4,33 +4,48 @@ from __future__ import annotations
 
 from mutants.faults import planted
 
-VECTORS = planted(
-    "landcover/tiles/opening/vectors.py",
+GEOJSON = planted(
+    "landcover/tiles/opening/geojson.py",
     "tests/tiles/regions/test_reading.py",
     (
         "columns of GeoJSON say its CRS",
-        "inside.append(inside[-1] or token.start() == attributes)",
-        "inside.append(inside[-1])",
+        "if self._open and self._open[-1] == _NOTHING:",
+        "if False:",
     ),
     (
         "nothing in GeoJSON says its CRS",
-        "inside.append(inside[-1] or token.start() == attributes)",
-        "inside.append(True)",
+        "return _INNER.get(self._key, _LAYER if layer else _NOTHING)",
+        "return _NOTHING",
+    ),
+    (
+        "columns are no layers, whatever the whole is",
+        "_LAYER if layer else _NOTHING",
+        "_NOTHING",
+    ),
+    (
+        "any type of the whole is known",
+        "if self._types and all(self._types):",
+        "if self._types:",
     ),
     (
         "what lies in columns once lies there for good",
-        '            case "closes" if len(inside) > 1:\n                inside.pop()\n',
-        '            case "closes" if len(inside) > 1:\n                pass\n',
+        "                self._open.pop()\n",
+        "                pass\n",
     ),
     (
         "lines that are features each are one value",
-        "if values > 1 or len(inside) > _DEEPEST:",
-        "if len(inside) > _DEEPEST:",
+        "return not self.objection and not (self._several_lines and self._values > 1)",
+        "return not self.objection",
     ),
     (
         "what only lenient readers take is passed over",
-        "            case _:\n                return reason or _UNREADABLE\n",
-        "            case _:\n                pass\n",
+        'return token.lastgroup == "numbers"',
+        "return True",
+    ),
+    (
+        "a letter of 0 is one like others",
+        '(?:[\\"\']|\\\\u0000)"',
+        '[\\"\']"',
     ),
     (
         "a link is a name",
@@ -44,9 +59,14 @@ VECTORS = planted(
     ),
     (
         "a text that holds the word says the CRS",
-        "if place < start or (place == start and not inside[-1]):",
-        "if place <= start or not inside[-1]:",
+        "if place < start or (place == start and walk.says(reason)):",
+        "if place <= start or walk.says(reason):",
     ),
+)
+
+VECTORS = planted(
+    "landcover/tiles/opening/vectors.py",
+    "tests/tiles/regions/test_reading.py",
     (
         "notes of macOS are shapefiles",
         'return last.endswith(_SHAPEFILE) and not last.startswith("._")',
@@ -78,6 +98,11 @@ ERDAS = planted(
         "ERDAS files may name others",
         'raise Refused(f"names {named[:200]!r}, which is no part of it")',
         "pass",
+    ),
+    (
+        "pixels of ERDAS files may be waited for",
+        "if not is_remote(file) and not is_waitless(str(Path(file).with_name(named))):",
+        "if False:",
     ),
     (
         "overviews of ERDAS files lie where they were made",

@@ -209,6 +209,8 @@ def test_a_condition_may_compare_and_quote(tmp_path: Path) -> None:
         "'crs': {'type': 'link'}",
         '"crs"/**/: {"type": "link", "properties": {"href": "http://127.0.0.1:9/x"}}',
         '"coordRefSys": "http://127.0.0.1:9/x"',
+        '"crs\\u0000": {"type": "link", "properties": {"href": "http://127.0.0.1:9/x"}}',
+        '"\\u0063rs\\u0000x": {"type": "link", "properties": {"href": "http://127.0.0.1:9/x"}}',
     ],
 )
 def test_geojson_whose_crs_is_a_link_is_refused(tmp_path: Path, member: str) -> None:
@@ -290,6 +292,19 @@ _FEATURE = f'{{"type": "Feature", "properties": {{"crs": "a b"}}, "geometry": {{
         f'{_FEATURE}\n{{"properties": {{"a":\n{{{_POINT}, {_LINK}}}\n}}}}',
         f'{{"type": "Feature", "properties": {{"a":\n{{{_POINT}, {_LINK}}}\n}}}}\n{_FEATURE}',
         f'{{"type": "Feature", "properties": {{}}}}]]]{{"properties": {{{_LINK}}}}}',
+        *(
+            f'{{{start}"properties": {{"type": "FeatureCollection", {_LINK}, "features": []}}{end}}}'
+            for start, end in [
+                ("", ""),
+                ('"type": null, ', ""),
+                ('"type": "FeatureCollection", ', ', "type": "x"'),
+                ('"type": "FeatureCollection\\u0000", ', ""),
+                ('"x": {"type": "FeatureCollection"}, ', ""),
+            ]
+        ),
+        f'{{"type": "Feature", "x\x1e": 1, "metadata": {{{_LINK}}}, "geometry": {{{_POINT}}}}}',
+        f'{{"type": "Feature", "place": {{"x": {{"crs": "a b"}}}}, "geometry": {{{_POINT}}}}}',
+        f'{{"type": "FeatureCollection", "features\\u0000": [{{{_POINT}, {_LINK}}}]}}',
     ],
 )
 def test_no_link_is_hidden_behind_what_looks_like_columns(tmp_path: Path, text: str) -> None:
@@ -298,6 +313,22 @@ def test_no_link_is_hidden_behind_what_looks_like_columns(tmp_path: Path, text: 
     path.write_text(text)
     with pytest.raises(OSError, match="says its CRS"):
         vector_file(str(path))
+
+
+def test_other_members_and_columns_of_lines_say_no_crs(tmp_path: Path) -> None:
+    link = {"type": "link", "properties": {"href": "http://127.0.0.1:9/x"}}
+    path = Path(write_vectors(tmp_path / "a.geojson", SQUARE, FAR))
+    values = json.loads(path.read_text())
+    feature = values["features"][0]
+    feature["assets"] = [{"crs": link}]
+    feature["properties"] |= {"features": [{"crs": link}], "geometry": {"crs": link}}
+    path.write_text(json.dumps({"metadata": {"crs": link}, "lists": [[{"crs": link}]], **values}))
+    assert read_region(str(path)).crs.to_epsg() == 26914
+    del values["crs"]
+    square = shapely.geometry.mapping(shapely.box(-98, 36, -97, 37))
+    lines = [json.dumps({**feature, "id": id, "geometry": square}) for id in (1, 2)]
+    path.write_text("\n".join(lines))
+    assert read_region(str(path)).crs.to_epsg() == 4326
 
 
 def test_geojson_may_be_of_a_catalog_or_have_its_keys_sorted(tmp_path: Path) -> None:
