@@ -196,13 +196,15 @@ def _operations(values: dict[str, Any]) -> tuple[int, int]:
 
 
 def _reasons(found: Sequence[Entry]) -> Iterator[str]:
-    """Refused files, and contenders that did not compute everything."""
+    """Refused files, and contenders that did not compute everything; each reason once."""
+    files: dict[str, list[str]] = {}
     for entry, _ in found:
         if isinstance(entry, ModelError):
             yield f"refused: {entry}"
             continue
-        if entry.as_they_are:
-            yield f"{entry.path}: {_AS_THEY_ARE}"
-        for result in entry.results:
-            if result.reason:
-                yield f"{entry.path}: {result.runtime} in {result.precision}: {result.reason}"
+        reasons = [f"{r.runtime} in {r.precision}: {r.reason}" for r in entry.results if r.reason]
+        for reason in (*([_AS_THEY_ARE] if entry.as_they_are else []), *reasons):
+            files.setdefault(reason, []).append(entry.path)
+    for reason, paths in files.items():
+        others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        yield f"{paths[0]}{others}: {reason}"

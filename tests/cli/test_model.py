@@ -361,6 +361,15 @@ def test_compare_says_that_it_gives_pixels_as_they_are(landcover: Any, tmp_path:
     assert not json.loads(landcover(*arguments, "--json").out)[0]["as_they_are"]
 
 
+def test_compare_gives_a_reason_that_several_files_share_once(
+    landcover: Any, tmp_path: Path
+) -> None:
+    paths = [networks.onnx_tile(tmp_path / f"{name}.onnx") for name in "abc"]
+    lines = landcover("compare", *paths, "--runtimes", "onnxruntime,openvino").out.splitlines()
+    [told] = [line for line in lines if "as they are" in line]
+    assert told.startswith(f"{paths[0]} and 2 more: pixels were given as they are")
+
+
 def test_a_runtime_that_is_not_there_is_listed_with_what_brings_it(
     landcover: Any, cntk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
