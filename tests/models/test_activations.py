@@ -115,6 +115,37 @@ def test_numbers_that_sum_to_one_need_no_word(tmp_path: Path) -> None:
     assert (recipe.activation, len(recipe.classes)) == ("none", 2)
 
 
+def test_classes_that_are_taken_together_stay_probabilities(tmp_path: Path) -> None:
+    together = np.float32([[1, 1, 0, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 0, 1]])
+    end = [
+        helper.make_node("Softmax", ["scores"], ["p"], axis=1),
+        helper.make_node("Conv", ["p", "together"], ["out"]),
+    ]
+    held = {"w": small.kernel(5), "together": together.reshape(3, 5, 1, 1)}
+    recipe = small.recipe_of(
+        small.saved(tmp_path / "net.onnx", [small.convolution(), *end], **held)
+    )
+    pixels = small.noise(recipe)
+    fine = small.softmax(small.logits_of(pixels, small.kernel(5)))
+    expected = np.einsum("kc,ncyx->nkyx", together, fine)
+    np.testing.assert_allclose(small.scores_of(recipe, pixels), expected, atol=1e-6)
+
+
+def test_weighted_sums_of_probabilities_that_sum_to_something_else_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    end = [
+        helper.make_node("Softmax", ["scores"], ["p"], axis=1),
+        helper.make_node("Identity", ["p"], ["same"]),
+        helper.make_node("Conv", ["same", "mean"], ["out"], pads=[1] * 4, group=5),
+    ]
+    held = {"w": small.kernel(5), "mean": np.full((5, 1, 3, 3), 1 / 9, np.float32)}
+    path = small.saved(tmp_path / "net.onnx", [small.convolution(), *end], **held)
+    with pytest.raises(ModelError, match=r"ends in Conv: .* set activation to none"):
+        small.recipe_of(path)
+    assert small.recipe_of(path, activation="none").activation == "none"
+
+
 def test_a_network_that_divides_by_pixels_is_not_refused_for_its_noise(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Split", ["image", "parts"], ["r", "g", "b"], axis=1),

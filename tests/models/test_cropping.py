@@ -380,3 +380,17 @@ def test_a_network_that_needs_all_of_its_window_is_left_as_it_is() -> None:
     w = Writer(16, 16)
     x = w.add("Conv", "x", w.weight(4, 3, 3, 3))
     assert cropped(w.model(w.add("Mul", x, w.add("GlobalAveragePool", x)))) is None
+
+
+def test_an_extent_that_becomes_an_axis_is_not_cut() -> None:
+    """The exporter of PyTorch writes down how many images there are: a number, then an axis."""
+    w = Writer(16, 16)
+    kept = w.add("Conv", "x", w.weight(4, 3, 3, 3))
+    images = w.write("Gather", w.write("Shape", kept), w.constant(np.int64(0)), axis=0)
+    rest = w.constant(np.array([4, 14, 14], np.int64))
+    first = w.write("Unsqueeze", images, w.constant(np.array([0], np.int64)))
+    kept = w.write("Reshape", kept, w.write("Concat", first, rest, axis=0))
+    ends = (w.constant(np.array([n], np.int64)) for n in (3, 9, 2))
+    model = w.model(w.write("Slice", kept, *ends))
+    pixels = np.random.default_rng(1).normal(0, 1, (2, 3, 16, 16)).astype(np.float32)
+    _same(model, _cropped(model), pixels)

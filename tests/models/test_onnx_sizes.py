@@ -310,6 +310,29 @@ def test_sizes_that_follow_the_window_step_by_step_are_read(tmp_path: Path) -> N
     assert recipe.classes == ("0", "1", "2")
 
 
+def test_margins_that_the_exporter_of_pytorch_works_out_are_told(tmp_path: Path) -> None:
+    """Of the last axis first, filled up with zeros, then turned round into ONNX's order."""
+    nodes = [
+        node("ConstantOfShape", ["four"], ["none"], value=numpy_helper.from_array(np.int64([0]))),
+        node("Concat", ["margins", "none"], ["all"], axis=0),
+        node("Reshape", ["all", "pairs"], ["by_axis"]),
+        node("Slice", ["by_axis", "last", "before", "first", "last"], ["turned"]),
+        node("Transpose", ["turned"], ["ends"], perm=[1, 0]),
+        node("Reshape", ["ends", "last"], ["pads"]),
+        node("Pad", ["x", "pads"], ["features"], mode="reflect"),
+    ]
+    held = {
+        "four": np.int64([4]),
+        "margins": np.int64([1, 1, 2, 2]),
+        "pairs": np.int64([-1, 2]),
+        "last": np.int64([-1]),
+        "first": np.int64([0]),
+        "before": np.int64([-(2**62)]),
+    }
+    path = saved(tmp_path / "net.onnx", nodes, held)
+    assert make_recipe(ModelSettings(path=str(path), **TOLD)).classes == ("0", "1", "2")
+
+
 def test_the_shapes_of_long_lists_are_told_without_noting_each_number(tmp_path: Path) -> None:
     nodes = [
         node("RandomUniform", [], ["drawn"], shape=[2**40]),

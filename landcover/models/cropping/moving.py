@@ -101,7 +101,8 @@ def _reshaped(node: Node, part: Part) -> Cut:
 def _renumbered(node: Node, part: Part) -> Cut:
     """Axes of one element more or less."""
     made, reads = _through(node.shape(0), node.result, part)
-    if not node.axes(1) and 1 in size(reads):  # what is cut to one element is not to go as well
+    anywhere = node.proto.op_type == "Squeeze" and not node.axes(1)
+    if anywhere and 1 in size(reads):  # what is cut to one element is not to go as well
         raise Indivisible
     return Cut(made, (reads, *(None for _ in node.inputs[1:])))
 

@@ -29,7 +29,7 @@ _HIDDEN: Final = "landcover.hidden"  # a domain that the inference does not know
 
 # What makes small arrays of small arrays, in ONNX's own words.
 _NAMES: Final = """
-    Abs Add And Cast CastLike Ceil Clip Concat CumSum Div Equal Exp Flatten Floor Gather GatherElements
+    Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape CumSum Div Equal Exp Flatten Floor Gather GatherElements
     GatherND Greater GreaterOrEqual Identity Less LessOrEqual Log MatMul Max Mean Min Mod Mul Neg Not Or
     Pow Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape Round ScatterElements
     ScatterND Sign Slice Sqrt Squeeze Sub Sum Transpose Unsqueeze Where Xor
@@ -205,10 +205,8 @@ def _made(
         told = {a.name: a.i for a in node.attribute}
         return [whole[told.get("start", 0) : told.get("end", len(whole))]]
     fed = {name: values[name] for name in node.input if name in values}
-    # Of arrays that are not of one shape, an array of all their extents may be made.
-    most = math.prod(max(array.size, 1) for array in fed.values())
     known = len(fed) == len({name for name in node.input if name})
-    if node.op_type not in _ARITHMETIC or not known or most > _MOST_MADE:
+    if node.op_type not in _ARITHMETIC or not known or _most_of(node, fed) > _MOST_MADE:
         return []
     from onnx.reference import ReferenceEvaluator  # imports hundreds of modules
 
@@ -222,6 +220,14 @@ def _made(
             return list(one.run(None, fed))
     except Exception:  # noqa: BLE001  (whatever it is: it cannot be told)
         return []
+
+
+def _most_of(node: onnx.NodeProto, fed: Mapping[str, Array]) -> int:
+    """The most numbers that arithmetic with these arrays may make."""
+    if node.op_type == "ConstantOfShape":
+        return numbers_in([int(extent) for array in fed.values() for extent in array.reshape(-1)])
+    # Of arrays that are not of one shape, an array of all their extents may be made.
+    return math.prod(max(array.size, 1) for array in fed.values())
 
 
 def _write_down(graph: onnx.GraphProto, values: Mapping[str, Array]) -> None:

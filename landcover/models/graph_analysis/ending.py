@@ -131,6 +131,9 @@ class _Walk:
 
     def _decided(self, maker: Operation, sources: list[str]) -> Ending:
         kind = maker.kind.casefold()
+        # Weighted sums of probabilities (classes taken together, a map that is smoothed) are no logits.
+        if kind in _LOGITS and len(sources) == 1 and self._maker(sources[0]) in _SOFTMAX:
+            return Ending(None, maker.kind, sources[0])
         for names, found in (
             (_SOFTMAX, "softmax"),
             (_SIGMOID, "sigmoid"),
@@ -150,6 +153,17 @@ class _Walk:
             if endings == {"logits"} or ("logits" in endings and not joins):
                 return Ending("logits", maker.kind, sources[0])
         return Ending(None, maker.kind, sources[0])
+
+    def _maker(self, tensor: str) -> str:
+        """What has made the numbers of a tensor, wherever they were put since."""
+        for _ in self._makers:  # a damaged graph may run in a circle
+            maker = self._makers.get(tensor)
+            kind = "" if maker is None else maker.kind.casefold()
+            sources = [] if maker is None else [n for n in maker.inputs if n in self._live]
+            if kind not in _PASSING or not sources:
+                return kind
+            tensor = sources[0]
+        return ""
 
     def _is_softmax(self, maker: Operation, sources: list[str]) -> bool:
         """Softmax in parts, as exporters wrote it once: powers divided by their sum."""

@@ -210,6 +210,9 @@ def _opened(content: bytes, wanted: Wanted, tile: Size | None) -> tuple[Pixels, 
         image = Image.open(BytesIO(content), formats=("PNG", "JPEG", *wanted.formats))
         _check_size(image.width, image.height, tile)
         _refuse(turned(image))
+        # Beside the picture of a camera (MPO) lies a smaller one, as a rule.
+        moves = image.format != "MPO" and getattr(image, "is_animated", False)
+        _refuse(_several(getattr(image, "n_frames", 1)) if moves else "")
         colour = transparent_colour(image)
         bands, alpha = _of_image(image, content, tile)
         _refuse(gaps_of_colour(colour, bands))
@@ -270,6 +273,10 @@ def _refuse(reason: str) -> None:
         raise Unusable(reason)
 
 
+def _several(count: int) -> str:
+    return f"holds {count} images (pages of a TIFF, or an animation); give each a file of its own"
+
+
 def _by_pillow(image: Image.Image) -> tuple[Pixels, bool]:
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA" if "transparency" in image.info else "RGB")
@@ -297,6 +304,7 @@ def _by_rasterio(
             )
         if driver == "GTiff":
             _refuse(objection(dataset))
+            _refuse(_several(len(dataset.subdatasets)) if dataset.subdatasets else "")
         bands = dataset.read()
         if driver == "GTiff":
             _refuse(gaps_of_tiff(dataset, bands))

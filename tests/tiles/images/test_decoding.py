@@ -255,3 +255,11 @@ def test_a_jpeg_of_scans_without_end_is_refused_before_it_is_decoded() -> None:
     last = whole.rindex(b"\xff\xda")
     with pytest.raises(Unusable, match=r"JPEG of 210 scans, more than the 100"):
         decode(whole[:-2] + whole[last:-2] * 200 + b"\xff\xd9", wanted)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_several_images_in_one_file_are_refused(kind: str) -> None:
+    pictures = [Image.fromarray(_png("RGB", seed)[1]) for seed in range(3)]
+    stream = BytesIO()
+    pictures[0].save(stream, kind, save_all=True, append_images=pictures[1:])
+    assert _refusal(stream.getvalue(), 3).startswith("holds 3 images")
