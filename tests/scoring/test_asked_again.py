@@ -94,6 +94,18 @@ def test_tables_without_probabilities_are_not_those_of_a_run_that_asks_for_them(
         landcover.score(**told, overrides={"output.probabilities": not first})
 
 
+@pytest.mark.parametrize("asked", [("centre", "first"), ("first", "centre")])
+def test_a_map_of_another_rule_for_overlaps_is_not_that_of_the_run(
+    tile_model: Path, scenes: str, tmp_path: Path, asked: tuple[str, str]
+) -> None:
+    told: dict[str, Any] = {"rasters": scenes, "model": tile_model, "output": tmp_path / "run"}
+    first = landcover.score(**told, overrides={"output.overlap": asked[0]})
+    # Runs from before there was a choice are those of the first scene listed, and have no such key.
+    assert ("overlap" in first.summary["fingerprint"]) is (asked[0] != "first")
+    with pytest.raises(OutputError, match=r"another overlap"):
+        landcover.score(**told, overrides={"output.overlap": asked[1]})
+
+
 def test_a_run_whose_failures_were_allowed_is_not_done_where_none_is(
     tile_model: Path, tmp_path: Path
 ) -> None:
