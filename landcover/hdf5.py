@@ -47,8 +47,11 @@ def _datasets(stream: Any) -> Iterator[tuple[str, Any]]:
             label, count = f"{group.name.rstrip('/')}/{name}", count + 1
             if count > _MOST_OBJECTS:
                 raise Elsewhere(f"has more than {_MOST_OBJECTS:,} groups and datasets")
-            if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
                 raise Elsewhere(f"{label!r} links to another file")
+            if isinstance(link, h5py.SoftLink):
+                continue  # what it names has its own place, unless it lies behind a link to another file
             inner = group.get(name)
             if isinstance(inner, h5py.Dataset):
                 if inner.external or inner.is_virtual:

@@ -134,3 +134,40 @@ def test_arrays_in_a_description_are_of_numbers(kind: Any) -> None:
         checked({"class_name": "Rescaling", "config": {"scale": array}}, "net.keras")
     array["config"] = {"value": [1.0], "dtype": "float32"}
     checked({"class_name": "Rescaling", "config": {"scale": array}}, "net.keras")
+
+
+def functional(*nodes: Any, name: str = "b") -> dict[str, Any]:
+    """A network of Keras 2 whose layer ``b`` reads an input ``a`` and other calls."""
+    layers = [
+        {"class_name": "InputLayer", "name": "a", "config": {"name": "a"}, "inbound_nodes": []},
+        {"class_name": "Add", "name": name, "config": {"name": name}, "inbound_nodes": [*nodes]},
+    ]
+    return {"class_name": "Functional", "config": {"name": "net", "layers": layers}}
+
+
+_TENSOR = {"class_name": "__keras_tensor__", "config": {"keras_history": ["b", 0, 0]}}
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (functional([["a", 0, 0, {}], ["b", 0, 0, {}]]), "a layer 'b' that waits for one which"),
+        (functional([["a", 0, 0, {}]], [["b", 7, 0, {}]]), "a layer 'b' that waits for one which"),
+        (functional([["c", 0, 0, {}]]), "a layer 'b' that waits for one which never comes"),
+        (functional({"args": [_TENSOR], "kwargs": {}}), "a layer 'b' that waits for one which"),
+        (functional(*[[["a", 0, 0, {}]]] * 10_001), "has layers that read 10,001 others"),
+        (layer("Pipeline", config={"layers": [layer("ReLU")] * 3_000}), "describes 3,001 layers"),
+        ({"class_name": "Sequential", "config": {"layers": [{}] * 201}}, "a Sequential of 201"),
+    ],
+)
+def test_layers_that_keras_would_not_come_to_an_end_with_are_refused(
+    config: Any, reason: str
+) -> None:
+    with pytest.raises(ModelError, match=reason):
+        checked(config, "net.keras")
+
+
+def test_a_layer_may_read_others_again_and_numbers() -> None:
+    calls = [[["a", 0, 0, {"scale": ["_CONSTANT_VALUE", -1, 0.5, {}]}]], [["b", 0, 0, {}]]]
+    config = functional(*calls)
+    assert checked(config, "net.keras") == config

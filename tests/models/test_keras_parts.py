@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import os
 import zipfile
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -228,6 +229,27 @@ def test_weights_that_a_few_bytes_stand_for_are_refused(tmp_path: Path) -> None:
     with h5py.File(path, "r+") as stream:
         stream.create_dataset("model_weights/bomb", (2**20, 2**12), "f4", chunks=(2**10, 2**10))
     with pytest.raises(ModelError, match=r"'/model_weights/bomb' would grow to 17,179,869,184"):
+        scores(path)
+
+
+def test_weights_of_which_each_is_small_and_nothing_is_stored_are_refused(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    path = networks.keras_tile(tmp_path / "net.h5", keras)
+    with h5py.File(path, "r+") as stream:
+        for at in range(20):
+            stream.create_dataset(f"model_weights/{at}", (2**26,), "u1", chunks=(2**20,))
+    with pytest.raises(ModelError, match=r"what it holds would grow to 1,342,\d{3},\d{3} bytes"):
+        scores(path)
+
+
+def test_a_link_behind_a_link_to_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras")
+    path = networks.keras_tile(tmp_path / "net.h5", keras)
+    os.mkfifo(tmp_path / "pipe.h5")
+    with h5py.File(path, "r+") as stream:
+        stream["model_weights/a"] = h5py.SoftLink("/model_weights/z/w")
+        stream["model_weights/z"] = h5py.ExternalLink(str(tmp_path / "pipe.h5"), "/")
+    with pytest.raises(ModelError, match=r"'/model_weights/z' links to another file"):
         scores(path)
 
 

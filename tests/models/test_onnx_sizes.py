@@ -237,7 +237,7 @@ def test_functions_that_end_are_read(tmp_path: Path) -> None:
 
 
 def test_a_chain_is_found_in_whatever_order_it_stands(tmp_path: Path) -> None:
-    names = ["x", *(f"v{i}" for i in range(19_999)), "features"]
+    names = ["x", *(f"v{i}" for i in range(11_999)), "features"]
     chain = [node("Relu", [a], [b]) for a, b in itertools.pairwise(names)]
     with pytest.raises(ModelError, match="a chain of more than 10,000 operations"):
         detect(saved(tmp_path / "net.onnx", chain[::-1]))
@@ -419,7 +419,7 @@ LOOP = {"turns": np.int64(40), "go": np.asarray(True), "flat": np.asarray([-1], 
                 node("ConcatFromSequence", ["looped"], ["list"], axis=0),
                 *added("list"),
             ],
-            "what SequenceInsert '' puts into a list would hold 192,000,000 numbers",
+            "what SequenceInsert '' puts into a list would hold 19,200,000 numbers",
         ),
         (
             [
@@ -435,7 +435,7 @@ LOOP = {"turns": np.int64(40), "go": np.asarray(True), "flat": np.asarray([-1], 
 def test_a_loop_that_grows_or_does_not_end_is_refused(
     nodes: Nodes, said: str, tmp_path: Path
 ) -> None:
-    held = {**LOOP, "many": np.int64(10**6)}
+    held = {**LOOP, "many": np.int64(10**5)}
     with pytest.raises(ModelError, match=said):
         detect(saved(tmp_path / "net.onnx", nodes, held))
 

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
+from onnx import helper, numpy_helper
 from support.colours import SIDECAR, network
 
 from landcover.config import ModelSettings
@@ -91,3 +93,65 @@ def test_what_openvino_cannot_put_into_words_is_a_sentence_too(tmp_path: Path) -
     (tmp_path / "net.yaml").write_text(SIDECAR)
     with pytest.raises(ModelError, match=r"net\.onnx"):
         make_recipe(ModelSettings(path=str(tmp_path / "net.onnx"), runtime="openvino"))
+
+
+def _placed(nodes: list[onnx.NodeProto], held: dict[str, np.ndarray]) -> tuple[object, object]:
+    """What a network of four numbers and places among them returns, in OpenVINO and in ONNX Runtime."""
+    import onnxruntime
+
+    from landcover.models.openvino_library import openvino
+    from landcover.models.runtimes.openvino_places import keep_places_inside
+
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("at", 7, [1, 1])],
+        [helper.make_tensor_value_info("y", 1, None)],
+        [numpy_helper.from_array(value, name) for name, value in held.items()],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    content = made.SerializeToString()
+    core = openvino.Core()
+    model = core.read_model(content)
+    keep_places_inside(model)
+    compiled = core.compile_model(model, "CPU")
+    session = onnxruntime.InferenceSession(content)
+    return (
+        lambda at: compiled([np.array([[at]])])[0].tolist(),
+        lambda at: session.run(None, {"at": np.array([[at]])})[0].tolist(),
+    )
+
+
+_NUMBERS = {"four": np.arange(4, dtype=np.float32), "one": np.ones(1, np.float32)}
+_FLAT = helper.make_node("Reshape", ["at", "flat"], ["place"])
+_GATHER = [helper.make_node("GatherND", ["four", "at"], ["y"])]
+_SCATTER = [_FLAT, helper.make_node("ScatterElements", ["four", "place", "one"], ["y"])]
+
+
+@pytest.mark.parametrize("nodes", [_GATHER, _SCATTER], ids=["read", "written"])
+def test_places_that_a_network_computes_are_those_it_has(nodes: list[onnx.NodeProto]) -> None:
+    """OpenVINO's CPU reads and writes whatever memory lies there."""
+    found, meant = _placed(nodes, {**_NUMBERS, "flat": np.array([-1])})
+    for at in range(-4, 4):
+        assert found(at) == meant(at)
+    assert found(10**6) == found(3) and found(-(10**6)) == found(0)
+
+
+@pytest.mark.parametrize("computed", [False, True])
+@pytest.mark.parametrize("ends", [(-1, -2), (-3, 5), (2, -1), (-9, 20), (20, -9)])
+def test_no_more_is_cut_off_than_there_is(ends: tuple[int, int], computed: bool) -> None:
+    nodes = [
+        helper.make_node("Mul", ["at", "nought"], ["none"]),
+        helper.make_node("Reshape", ["none", "flat"], ["flatly"]),
+        helper.make_node("Add", ["by", "flatly"], ["computed"]),
+        helper.make_node("Pad", ["four", "computed" if computed else "by"], ["padded"]),
+        helper.make_node("Cast", ["flatly"], ["real"], to=1),
+        helper.make_node("Add", ["padded", "real"], ["y"]),
+    ]
+    told = {"nought": np.array([0]), "flat": np.array([-1]), "by": np.array(ends)}
+    held = {**_NUMBERS, **told}
+    found, meant = _placed(nodes, held)
+    if min(ends) > -4:
+        assert found(0) == meant(0)
+    else:
+        assert len(found(0)) >= 20

@@ -71,6 +71,32 @@ def test_an_unknown_operation_depends_on_all_that_it_reads() -> None:
     assert found == {"y": (1, 1)} or found == {"y": (40, 48)}
 
 
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [helper.make_node("Pad", ["x", "far"], ["y"])],
+        [helper.make_node("Resize", ["x", "", "less"], ["y"], mode="cubic", antialias=1)],
+        [helper.make_node("Mul", ["x", "row"], ["h"]), helper.make_node("Mul", ["h", "column"], ["y"])],
+        [helper.make_node("ConstantOfShape", ["many"], ["h"]), helper.make_node("ReduceMax", ["h"], ["m"]), helper.make_node("Mul", ["x", "m"], ["y"])],
+        [helper.make_node("SequenceConstruct", ["row"] * 4000, ["s"]), helper.make_node("ConcatFromSequence", ["s"], ["m"], axis=0), helper.make_node("ReduceMax", ["m"], ["h"]), helper.make_node("Mul", ["x", "h"], ["y"])],
+    ],
+    ids=["cut off and put back", "far away", "rows by columns", "made of weights", "a list"],
+)  # fmt: skip
+def test_what_is_too_large_to_be_followed_hides_what_depends_on_what(
+    nodes: list[onnx.NodeProto],
+) -> None:
+    model = _network(
+        nodes,
+        far=np.array([0, 0, -(2**40), 0, 0, 0, 2**40, 0]),
+        less=np.array([1, 1, 1e-9, 1e-9], np.float32),
+        row=_weights(1, 1, 1, 1, 20_000),
+        column=_weights(1, 1, 20_000, 1, 1),
+        many=np.array([2**40]),
+    )
+    model.opset_import[0].version = 18
+    assert _field(model)["y"] in (None, (40, 48), (1, 1), (0, 0))
+
+
 @pytest.mark.parametrize("mode", ["linear", "cubic"])
 @pytest.mark.parametrize(
     "places", ["half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"]

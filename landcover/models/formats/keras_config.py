@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from landcover.errors import ModelError
-from landcover.models.formats.keras_parts import CLASSES, FUNCTIONS, VALUES
+from landcover.models.formats.keras_graph import check_layers
+from landcover.models.formats.keras_parts import CLASSES, FUNCTIONS, LAYERS, VALUES
 from landcover.models.formats.protobuf import Malformed, fields
 
 # Where Keras 2 and 3 say that their own parts come from.
@@ -71,8 +72,10 @@ def checked(
     """
     try:
         config = _without_training(config)
-        for node in _nodes(config):
+        parts = [*_nodes(config)]
+        for node in parts:
             _check(node, shown, custom, operations)
+        check_layers(parts, LAYERS, shown)
     except RecursionError:
         raise ModelError(shown, "describes layers within layers without end") from None
     return config

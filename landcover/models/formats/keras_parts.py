@@ -81,6 +81,9 @@ _CLASSES = (_MODELS, _LAYERS, _CELLS, _INITIALIZERS, _REGULARIZERS, _CONSTRAINTS
 CLASSES: Final = frozenset(name for names in _CLASSES for name in names.split())
 """Names of classes."""
 
+LAYERS: Final = frozenset(f"{_LAYERS} {_CELLS}".split())
+"""Names of classes of layers, and of cells in them."""
+
 FUNCTIONS: Final = frozenset(_FUNCTIONS.split())
 """Names of functions: activations, and what quantized layers compute with."""
 

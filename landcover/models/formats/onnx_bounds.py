@@ -13,12 +13,14 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from landcover.errors import ModelError
+from landcover.models.formats.onnx_arguments import check_arguments
 from landcover.models.formats.onnx_parts import (
     Called,
     called_by,
     extents_held,
     functions_in,
     graphs_in,
+    graphs_of,
     sparse_in,
     tensors_of,
 )
@@ -34,7 +36,9 @@ from landcover.models.formats.sizes import (
 # Graphs within nodes of graphs; a condition in a loop is two.
 _DEEPEST: Final = 16
 # Turns of loops within loops, all together.
-_MOST_TURNS: Final = 1_000_000
+_MOST_TURNS: Final = 100_000
+# Nodes and weights of a file, for each of which libraries take a millisecond; networks for images have some 1,000.
+_MOST_PARTS: Final = 20_000
 # Versions of a set of operators; libraries look through all that came before. ONNX is at 26.
 _LATEST: Final = 1_000
 _LOOPS: Final = ("Loop", "Scan", "SequenceMap")
@@ -86,9 +90,16 @@ def check_structure(model: onnx.ModelProto, shown: str) -> None:
     check_size(written_out, "what its sparse weights stand for", shown, _MOST_SPARSE)
     bodies: list[_Body] = [model.graph, *model.functions]
     bodies += [g for info in model.training_info for g in (info.initialization, info.algorithm)]
+    parts = sum(len(g.node) + len(getattr(g, "initializer", ())) for g in graphs_of(model))
+    if parts > _MOST_PARTS:
+        reason = f"has {parts:,} operations and weights; the most is {_MOST_PARTS:,}"
+        raise ModelError(shown, f"{reason}: no network for images has more")
+    versions = {opset.domain: opset.version for opset in model.opset_import}
     for body in bodies:
         _check_depth(body, shown)
+        own = {opset.domain: opset.version for opset in getattr(body, "opset_import", ())}
         for node in _all_nodes(body):
+            check_arguments(node, own or versions, shown)
             if node.op_type in _NOT_OF_NUMBERS:
                 reason = f"holds {node.op_type}, which is for texts or files: leave it out of the network"
                 raise ModelError(shown, f"{reason}, and give it pixels")

@@ -14,9 +14,23 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from landcover.models.formats.sizes import numbers_in
+
 Spans: TypeAlias = npt.NDArray[np.float32]
 
 NOTHING: Final = np.float32(1e9)
+# Elements of a tensor that are followed, of which each has four numbers: half a gigabyte.
+_MOST: Final = 2**25
+
+
+def check_followed(extents: Sequence[int]) -> None:
+    """Refuse to follow a tensor of any number of elements.
+
+    Raises:
+        ValueError: it has too many.
+    """
+    if numbers_in(extents) > _MOST:
+        raise ValueError(f"has {numbers_in(extents):,} elements")
 
 
 def of_window(shape: Sequence[int], rows: int, columns: int) -> Spans:
@@ -49,6 +63,7 @@ def padded(spans: Spans, before: Sequence[int], after: Sequence[int]) -> Spans:
     for extent, low, high in zip(spans.shape[1:], before, after, strict=True):
         cut.append(slice(max(-low, 0), extent - max(-high, 0)))
     grown = [(max(low, 0), max(high, 0)) for low, high in zip(before, after, strict=True)]
+    check_followed([n + sum(more) for n, more in zip(spans.shape[1:], grown, strict=True)])
     return np.pad(spans[tuple(cut)], [(0, 0), *grown], constant_values=NOTHING)
 
 
@@ -56,6 +71,7 @@ def spread(spans: Spans, axis: int, stride: int) -> Spans:
     """The tensor with ``stride - 1`` elements that depend on nothing between any two of an axis."""
     shape = list(spans.shape)
     shape[axis + 1] = (shape[axis + 1] - 1) * stride + 1
+    check_followed(shape[1:])
     found = np.full(shape, NOTHING, np.float32)
     found[_along(axis + 1, slice(None, None, stride))] = spans
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
+from landcover.models.formats.onnx_untold import Read, most_made
+from landcover.models.formats.sizes import numbers_in
 from landcover.models.graph_analysis import pixel_dependencies as pixels
 from landcover.models.graph_analysis.onnx_layers import shapes_of
 from landcover.models.graph_analysis.pixel_dependencies import Spans
@@ -154,11 +156,22 @@ class _Walk:
         from onnx.reference import ReferenceEvaluator  # imports hundreds of modules
 
         inputs = {name: feeds.get(name, self.values.get(name)) for name in node.input if name}
+        self._check_made(node, inputs.values())
         outputs = [name for name in node.output if name]
         given, made = ([onnx.ValueInfoProto(name=n) for n in each] for each in (inputs, outputs))
         graph = helper.make_graph([node], "one", given, made)
         one = helper.make_model(graph, opset_imports=self._opsets)
         return dict(zip(outputs, ReferenceEvaluator(one).run(None, inputs), strict=True))
+
+    def _check_made(self, node: onnx.NodeProto, inputs: Iterable[Any]) -> None:
+        """Refuse what makes too much, or what nobody can tell how much."""
+        read = [Read(np.shape(each), np.size(each)) for each in inputs]
+        for name in node.output:
+            extents = self._shapes.get(name)
+            made = most_made(node, None, read) if extents is None else numbers_in(extents)
+            if made is None:
+                raise ValueError("makes any number of elements")
+            pixels.check_followed([made])
 
     def _computed(self, node: onnx.NodeProto, live: Sequence[Spans]) -> Spans:
         if node.op_type in WINDOWS:
@@ -252,6 +265,7 @@ def _broadcast(live: Sequence[Spans]) -> Spans:
     """Element by element, with numpy's rules for shapes (which align from the last axis)."""
     rank = max(span.ndim for span in live)
     full = [s.reshape(4, *[1] * (rank - s.ndim), *s.shape[1:]) for s in live]
+    pixels.check_followed(np.broadcast_shapes(*(span.shape[1:] for span in full)))
     found = full[0]
     for other in full[1:]:
         found = np.minimum(found, other)

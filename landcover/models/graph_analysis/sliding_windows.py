@@ -95,8 +95,9 @@ def _padding(node: onnx.NodeProto, source: Spans, constants: Sequence[Array | No
     for place, axis in enumerate(axes):
         before[axis], after[axis] = pads[place], pads[place + len(pads) // 2]
     mode = given.get("mode", b"constant").decode()
+    padded = pixels.padded(source, before, after)
     if mode == "constant":
-        return pixels.padded(source, before, after)
+        return padded
     return np.pad(source, [(0, 0), *zip(before, after, strict=True)], mode=mode)
 
 
@@ -119,7 +120,10 @@ def _resampling(node: onnx.NodeProto, source: Spans, constants: Sequence[Array |
         places = _places(mode, wanted, extent, step)
         reach = 2 if given.get("mode") == b"cubic" else 1
         if given.get("antialias"):  # the kernel is as wide as what it takes together
-            reach = int(np.ceil(reach * max(1.0, step)))
+            reach = min(int(np.ceil(reach * max(1.0, step))), extent)
+        pixels.check_followed(
+            [2 * reach, wanted, *source.shape[1 : axis + 1], *source.shape[axis + 2 :]]
+        )
         near = [np.floor(places + _ROUNDING) + each for each in range(1 - reach, reach + 1)]
         index = [np.clip(at, 0, extent - 1).astype(np.int64) for at in near]
         source = np.stack([source.take(at, axis=axis + 1) for at in index]).min(axis=0)

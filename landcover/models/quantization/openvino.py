@@ -17,6 +17,7 @@ from landcover.models.openvino_library import FAILURES, named_alike, openvino
 from landcover.models.quantization.layers import Group, groups_of, layers_of, with_f32
 from landcover.models.quantization.nncf_library import nncf, quiet
 from landcover.models.quantization.quantized import Quantized
+from landcover.models.runtimes.openvino_places import keep_places_inside
 
 Array = npt.NDArray[Any]
 Labels = npt.NDArray[np.integer[Any]]
@@ -132,6 +133,7 @@ class OpenvinoQuantizer:
 
 def _returned(network: openvino.Model, inputs: Sequence[Array]) -> Iterator[Array]:
     """What a network returns, computed in f32 where it is not quantized."""
+    keep_places_inside(network)
     compiled = openvino.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return (np.array(compiled(one)[0]) for one in inputs)
 

@@ -19,6 +19,7 @@ from landcover.models.cache import cached, own_folder
 from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.cropping.crop import Arithmetic, cropped
 from landcover.models.formats.detection import Format, ModelFile
+from landcover.models.formats.onnx_contrib import check_known
 from landcover.models.formats.onnx_file import read_onnx, valid_onnx
 from landcover.models.formats.outputs import choose_head, likely_outputs
 from landcover.models.formats.quantized_file import unpacked
@@ -39,6 +40,7 @@ from landcover.models.preprocessing.specification import (
 )
 from landcover.models.runtimes.batches import Batches
 from landcover.models.runtimes.memory import out_of_memory
+from landcover.models.runtimes.openvino_places import keep_places_inside
 from landcover.models.runtimes.openvino_sizes import check_results
 
 if TYPE_CHECKING:
@@ -236,6 +238,7 @@ class OpenvinoGraph:
                 if self._kind == "quantized":
                     steps = self._around(model, steps)
                 model = with_steps(model, self._head, self.signature, steps, dtype)
+            keep_places_inside(model)
             check_results(model, self._shown)
             return _Requests(self._core.compile_model(model, "CPU", settings), self._streams)
         except LandcoverError:
@@ -275,6 +278,8 @@ class OpenvinoGraph:
         """The network, by the one reader for what the file is: no other is to guess at it."""
         if self._kind == "quantized":
             return self._core.read_model(*unpacked(self._path, self._shown))
+        if self._kind == "onnx":
+            check_known(onnx.load(str(self._path), load_external_data=False), self._shown)
         reader = frontend.FrontEndManager().load_by_framework(self._kind)
         source: str | BytesIO = str(self._path)
         if self._kind == "onnx" and self._path.is_symlink():

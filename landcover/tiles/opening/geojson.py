@@ -1,4 +1,4 @@
-"""GeoJSON: whether what says its CRS may be read, since OGR asks the server that a link names.
+"""GeoJSON: whether OGR may read it: it asks the server that a link to a CRS names, and takes any time for columns.
 
 A file is looked through for keys that may say a CRS. Where the value of one may not be read, the brackets of the file
 tell whether it stands where OGR looks: the same words in columns and in members that only others know say nothing.
@@ -55,6 +55,21 @@ _DEEPEST = 500
 # if the whole is none.
 _NOTHING, _HOLDER, _GEOMETRY, _LAYER = range(4)
 _INNER = {"features": _HOLDER, "geometry": _GEOMETRY, "geometries": _GEOMETRY, "place": _GEOMETRY}
+
+
+# Keys, whatever they are of: OGR takes any time for layers of tens of thousands of columns.
+_KEY = re.compile(rb"\"((?:[^\"\\]|\\.){1,200}+)\"\s*:")
+_MOST_KEYS, _CHUNK = 20_000, 2**24
+
+
+def columns_objection(data: bytes | mmap.mmap) -> str | None:
+    """Why OGR would take too long for the columns of GeoJSON; None where it would not."""
+    found: set[bytes] = set()
+    for start in range(0, len(data), _CHUNK):
+        found.update(_KEY.findall(data, start, start + _CHUNK))
+        if len(found) > _MOST_KEYS:
+            return f"has more than {_MOST_KEYS:,} columns: leave them out (ogr2ogr -select)"
+    return None
 
 
 def crs_objection(data: bytes | mmap.mmap) -> str | None:

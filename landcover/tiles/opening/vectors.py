@@ -20,7 +20,7 @@ from landcover.small_files import ZIP_FAILURES, open_regular
 from landcover.stores.urls import is_remote
 from landcover.tiles.opening.allowed import Refused
 from landcover.tiles.opening.content import head_of, is_waitless, text_of
-from landcover.tiles.opening.geojson import crs_objection
+from landcover.tiles.opening.geojson import columns_objection, crs_objection
 
 FORMATS = "GeoPackage (.gpkg), GeoJSON (.geojson, .json), shapefile (.shp, .zip), FlatGeobuf (.fgb), file geodatabase (.gdb) or GeoParquet"
 
@@ -80,7 +80,7 @@ def vector_file(path: str) -> str | bytes:
     if suffix == ".gpkg":
         _check_geopackage(path if content is None else content)
     if suffix in (".geojson", ".json"):
-        _check_crs(path if content is None else content)
+        _check_geojson(path if content is None else content)
     return path if content is None else content
 
 
@@ -115,20 +115,20 @@ def _check_beside(path: str) -> None:
                 raise Refused(f"is read with {one}, which is no regular file")
 
 
-def _check_crs(source: str | bytes) -> None:
-    """Refuse GeoJSON whose CRS is a link: OGR asks the server that it names.
+def _check_geojson(source: str | bytes) -> None:
+    """Refuse GeoJSON whose CRS is a link, as OGR asks the server that it names, or that has too many columns.
 
     Raises:
         Refused: it is, or is none that can be read.
     """
     if isinstance(source, bytes):
-        reason = crs_objection(source)
+        reason = columns_objection(source) or crs_objection(source)
     else:
         with (
             open_regular(source) as stream,
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data,
         ):
-            reason = crs_objection(data)
+            reason = columns_objection(data) or crs_objection(data)
     if reason is not None:
         raise Refused(reason)
 

@@ -188,7 +188,10 @@ def _path(file: str) -> str:
     """A path or URL as a path alone: of an archive, the path in it."""
     if in_archive(file):
         return file.partition("::")[0].partition("://")[2]
-    return urlsplit(file).path if is_remote(file) else file_of(file)
+    try:
+        return urlsplit(file).path if is_remote(file) else file_of(file)
+    except ValueError:  # no URL after all, which no file of ours is called like
+        return file
 
 
 def _agreement(file: str, asset: str) -> int:
@@ -223,6 +226,10 @@ def _time(text: Any) -> datetime | None:
     """A time as RFC 3339 has it, in UTC; None where it is none."""
     try:
         found = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (
+        TypeError,
+        ValueError,
+        OverflowError,
+    ):  # the last: before the first year, or behind the last
         return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

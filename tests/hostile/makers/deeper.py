@@ -118,6 +118,21 @@ def _outputs(model: onnx.ModelProto) -> None:
         model.graph.output.append(helper.make_tensor_value_info(f"o{at}", 1, ["n", 4]))
 
 
+def _parts(model: onnx.ModelProto) -> None:
+    """A node that says that it makes two thousand million parts."""
+    model.opset_import[0].version = 18
+    parts = ["told", "more"]
+    model.graph.node.append(_node("Split", ["scores"], parts, axis=1, num_outputs=2**31 - 1))
+    model.graph.output[0].name = "told"
+    del model.graph.node[-2]
+
+
+def _letters(model: onnx.ModelProto) -> None:
+    """A name that is no text, put there by its bytes, since none in Python can be."""
+    named = model.SerializeToString().replace(b"nought", b"nou\xff\xfet")
+    model.ParseFromString(named)
+
+
 def _contributed(model: onnx.ModelProto) -> None:
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
 
@@ -218,7 +233,37 @@ def _networks() -> Iterator[Case]:
         make = partial(_grown, distances, {"column": ones}, _contributed)
         yield Case("models", f"told by nobody: distances in {runtime}", make, command, _MODEL)
     plain = [_node("Identity", ["image"], ["big"])]
-    for change in (_overloads, _outputs):
+    pushed = {"unit": np.asarray([0, 0, -100, 0, 0, 0, 200, 0])}
+    given: dict[str, tuple[list[onnx.NodeProto], dict[str, Any]]] = {
+        "cut off more than there is": ([_node("Pad", ["image", "unit"], ["big"])], pushed),
+        "a place that pixels say": (
+            [*number, _node("GatherND", ["numbers", "number"], ["big"])],
+            {**told, "numbers": np.ones(4, np.float32)},
+        ),
+        "a place to write that pixels say": (
+            [*number, _node("ScatterElements", ["numbers", "number", "unit"], ["big"])],
+            {**told, "numbers": np.ones(4, np.float32), "unit": np.ones(1, np.float32)},
+        ),
+        "too few inputs": ([_node("Conv", ["image"], ["big"])], {}),
+        "60,000 constants": (
+            [
+                _node("Identity", ["image"], ["big"]),
+                *(_node("Constant", [], [f"c{at}"], value_int=1) for at in range(60_000)),
+            ],
+            {},
+        ),
+    }
+    for name, (nodes, weights) in given.items():
+        for command in (SCORE, ("model", "inspect", "colours.onnx")):
+            make = partial(_grown, nodes, weights, _as_it_is)
+            yield Case("models", f"given: {name} {command[0]}", make, command, _MODEL)
+    for name, others in {
+        "Attention of one input": _node("Attention", ["image"], ["big"], domain="com.microsoft"),
+        "FusedConv of one input": _node("FusedConv", ["image"], ["big"], domain="com.microsoft"),
+    }.items():
+        make = partial(_grown, [others], {}, _contributed)
+        yield Case("models", f"given: {name}", make, SCORE, _MODEL)
+    for change in (_parts, _letters, _overloads, _outputs):
         make = partial(_grown, plain, {}, change)
         yield Case("models", f"counted: {change.__name__}", make, SCORE, _MODEL)
     make = partial(_grown, [_node("Identity", ["zeros"], ["big"])], {}, _sparse)
@@ -266,6 +311,30 @@ def _operation(operation: str, ground: Ground) -> None:
     _use(ground, "hostile.h5")
 
 
+def _waiting(reads: list[Any], ground: Ground) -> None:
+    """A network of Keras 2 whose last layer reads what never comes."""
+    first = {"batch_input_shape": [None, 32, 32, 3], "dtype": "float32", "name": "image"}
+    layers = [
+        {"class_name": "InputLayer", "name": "image", "config": first, "inbound_nodes": []},
+        {"class_name": "Add", "name": "own", "config": {"name": "own"}, "inbound_nodes": [[reads]]},
+    ]
+    ends = {"input_layers": [["image", 0, 0]], "output_layers": [["own", 0, 0]]}
+    told = {"class_name": "Functional", "config": {"name": "net", "layers": layers, **ends}}
+    with h5py.File(ground.folder / "hostile.h5", "w") as file:
+        file.attrs["model_config"], file.attrs["keras_version"] = json.dumps(told), "2.15.0"
+        file.create_group("model_weights").attrs["layer_names"] = np.array([], "S1")
+    _use(ground, "hostile.h5")
+
+
+def _piped(ground: Ground) -> None:
+    os.mkfifo(ground.folder / "pipe.h5")
+    with h5py.File(ground.folder / "hostile.h5", "w") as file:
+        file["a"] = h5py.SoftLink("/z/w")
+        file["z"] = h5py.ExternalLink(str(ground.folder / "pipe.h5"), "/")
+        file.attrs["model_config"] = "{}"
+    _use(ground, "hostile.h5")
+
+
 def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
@@ -286,6 +355,25 @@ def _layers() -> Iterator[Case]:
             _use(ground, "hostile.keras")
 
         yield Case("models", f"layer with an {name}", write, SCORE, _MODEL)
+
+    relu = {"module": "keras.layers", "class_name": "ReLU", "config": {}}
+    cell = {"module": "keras.layers", "class_name": "LSTMCell", "config": {"units": 4}}
+    cells = {**cell, "class_name": "StackedRNNCells", "config": {"cells": [cell] * 5_000}}
+    for name, layer, config in (
+        ("5,000 cells", "RNN", {"cell": cells}),
+        ("20,000 steps", "Pipeline", {"layers": [relu] * 20_000}),
+        ("300 layers in one", "Sequential", {"name": "s", "layers": [relu] * 300}),
+    ):
+
+        def many(ground: Ground, layer: str = layer, config: Any = config) -> None:
+            (ground.folder / "hostile.keras").write_bytes(keras_file(layer, config))
+            _use(ground, "hostile.keras")
+
+        yield Case("models", f"layer of {name}", many, SCORE, _MODEL)
+    for name, reads in {"itself": ["own", 0, 0, {}], "a call of none": ["image", 9, 0, {}]}.items():
+        make = partial(_waiting, reads)
+        yield Case("models", f"layer that waits for {name}", make, SCORE, _MODEL)
+    yield Case("models", "weights behind a link to a pipe", _piped, SCORE, _MODEL)
 
     def arrays(shape: str, kind: str, ground: Ground) -> None:
         head = (
@@ -370,6 +458,20 @@ def _imagery() -> Iterator[Case]:
             "imagery", f"ERDAS file whose pixels are a pipe {other}", make, SCORE, ("scene.img",)
         )
 
+    def dated(change: dict[str, Any], ground: Ground) -> None:
+        item = {"type": "Feature", "id": "a", "properties": {"datetime": "2016-09-15T00:00:00Z"}}
+        item |= {"assets": {"image": {"href": "scene.tif"}}, **change}
+        (ground.folder / "scene.json").write_text(json.dumps(item))
+        source = {"rasters": ["scene.tif"], "date": {"stac": "beside"}}
+        write_config(ground.folder / "config.yaml", source=source)
+
+    for name, change in {
+        "before all years": {"properties": {"datetime": "0001-01-01T00:00:00+23:59"}},
+        "whose file is no URL": {"assets": {"image": {"href": "http://[::1/scene.tif"}}},
+    }.items():
+        make = partial(dated, change)
+        yield Case("imagery", f"STAC item {name}", make, SCORE, ("scene",))
+
 
 def _runs() -> Iterator[Case]:
     def said(change: dict[str, Any], ground: Ground) -> None:
@@ -442,6 +544,12 @@ def _layered(path: Path, ground: Ground) -> None:
     path.write_text(json.dumps({"properties": {**json.loads(path.read_text()), "crs": link}}))
 
 
+def _wide(path: Path, ground: Ground) -> None:
+    told = json.loads(path.read_text())
+    told["features"][0]["properties"] = {f"k{number}": number for number in range(60_000)}
+    path.write_text(json.dumps(told))
+
+
 def _behind_lines(path: Path, ground: Ground) -> None:
     """A line that is a feature, and one whose values have a geometry on a line of its own."""
     told = json.loads(path.read_text())["features"][0]
@@ -502,6 +610,7 @@ def _regions() -> Iterator[Case]:
         "a link behind a letter of 0": ("region.geojson", partial(_linked, '"crs\\u0000"')),
         "a link of a layer in columns": ("region.geojson", _layered),
         "a link behind lines": ("region.geojson", _behind_lines),
+        "60,000 columns": ("region.geojson", _wide),
         "a link in its columns": (
             "region.geojson",
             partial(_in_columns, {"type": "link", "properties": {"href": "{url}/x"}}),

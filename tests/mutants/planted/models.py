@@ -785,7 +785,7 @@ RESAMPLING_SPANS = planted(
     ),
     (
         "smoothing looks no further",
-        "            reach = int(np.ceil(reach * max(1.0, step)))\n",
+        "            reach = min(int(np.ceil(reach * max(1.0, step))), extent)\n",
         "            pass\n",
     ),
     ("cubic is linear", 'reach = 2 if given.get("mode") == b"cubic" else 1', "reach = 1"),

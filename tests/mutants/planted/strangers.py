@@ -138,14 +138,49 @@ CONTRIB = planted(
     _SIZES,
     (
         "what is joined are scales",
-        '"QLinearConcat": ("Concat", slice(2, None, 3))',
-        '"QLinearConcat": ("Concat", slice(0, None, 3))',
+        '"QLinearConcat": ("Concat", slice(2, None, 3), 5)',
+        '"QLinearConcat": ("Concat", slice(0, None, 3), 5)',
     ),
     (
         "the second summand is a scale",
-        '("QLinearAdd", "QLinearMul"), ("Add", (0, 3))',
-        '("QLinearAdd", "QLinearMul"), ("Add", (0, 4))',
+        '("QLinearAdd", "QLinearMul"), ("Add", (0, 3), 7)',
+        '("QLinearAdd", "QLinearMul"), ("Add", (0, 4), 7)',
         "a scale is one number, so that the sum has the shape of the first summand, as it has in networks",
+    ),
+)
+
+ARGUMENTS = planted(
+    "landcover/models/formats/onnx_arguments.py",
+    "tests/models/test_onnx_file.py",
+    (
+        "inputs may be left out",
+        "if not name and taken.option == single:",
+        "if False:",
+    ),
+    (
+        "attributes may be of any type",
+        "if attribute is not None and attribute.type != told.type.value:",
+        "if False:",
+    ),
+    (
+        "a node makes as many parts as it says",
+        "if parts is not None and parts.i != len(node.output):",
+        "if False:",
+    ),
+)
+
+PLACES = planted(
+    "landcover/models/runtimes/openvino_places.py",
+    "tests/models/test_openvino_library.py",
+    (
+        "places below the first are those of others",
+        "operations.maximum(operations.negative(extents), places.get_source_output())",
+        "operations.maximum(places.get_source_output(), places.get_source_output())",
+    ),
+    (
+        "more may be cut off than there is",
+        "        left = operations.add(left, operations.minimum(cut, operations.constant(0, kind)))\n",
+        "",
     ),
 )
 
@@ -207,6 +242,17 @@ BOUNDS = planted(
         '    check_size(written_out, "what its sparse weights stand for", shown, _MOST_SPARSE)\n',
         "",
     ),
+)
+
+KERAS_GRAPH = planted(
+    "landcover/models/formats/keras_graph.py",
+    "tests/models/test_keras_config.py",
+    (
+        "layers may wait for themselves",
+        "if stuck := [name for (name, _), count in left.items() if count]:",
+        "if stuck := []:",
+    ),
+    ("numbers are layers", "if value[0] != _CONSTANT:", "if True:"),
 )
 
 KERAS = planted(

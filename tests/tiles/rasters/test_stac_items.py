@@ -133,6 +133,10 @@ def test_a_time_from_to_is_a_date_as_far_as_both_agree(
         ({"type": "Feature", "id": "i"}, "the STAC item 'i' does not say when it was taken"),
         ({"type": "Feature", "id": "i", "properties": {"datetime": 2016}}, "is no time"),
         ({"type": "Feature", "id": "i", "properties": {"datetime": "soon"}}, "is no time"),
+        (
+            {"type": "Feature", "properties": {"datetime": "0001-01-01T00:00:00+23:59"}},
+            "is no time",
+        ),
         ({"type": "Feature", "properties": [], "assets": []}, "does not say when"),
         ([], "is no STAC document: it holds no object"),
         ("{", "is no STAC document"),
@@ -166,6 +170,12 @@ def test_a_catalog_links_to_what_lies_in_its_folder(tmp_path: Path, link: str, s
     listed = save(folder / "catalog.json", {"type": "Catalog", "links": links})
     with pytest.raises(SourceError, match=said):
         dates(scene(tmp_path / "a.tif"), stac=listed)
+
+
+def test_a_file_of_an_item_may_be_no_url(tmp_path: Path) -> None:
+    written = item("a", "http://[::1/a.tif", in_year(2016))
+    listed = save(tmp_path / "item.json", written)
+    assert dates(scene(tmp_path / "a.tif"), stac=listed) == ["2016-09-15"]
 
 
 def test_catalogs_that_link_to_each_other_end(tmp_path: Path) -> None:

@@ -331,6 +331,16 @@ def test_other_members_and_columns_of_lines_say_no_crs(tmp_path: Path) -> None:
     assert read_region(str(path)).crs.to_epsg() == 4326
 
 
+def test_geojson_of_more_columns_than_ogr_takes_is_refused(tmp_path: Path) -> None:
+    path = Path(write_vectors(tmp_path / "a.geojson", SQUARE, FAR))
+    values = json.loads(path.read_text())
+    for at, feature in enumerate(values["features"]):
+        feature["properties"] = {f"{at}_{number}": 1 for number in range(10_001)}
+    path.write_text(json.dumps(values))
+    with pytest.raises(SourceError, match="has more than 20,000 columns: leave them out"):
+        read_region(str(path))
+
+
 def test_geojson_may_be_of_a_catalog_or_have_its_keys_sorted(tmp_path: Path) -> None:
     square = shapely.box(-98, 36, -97, 37)
     path = Path(write_vectors(tmp_path / "a.geojson", square, crs="EPSG:4326"))

@@ -163,13 +163,20 @@ def _refuse_elsewhere(stream: Any, shown: str) -> None:
     Raises:
         ModelError: naming them.
     """
+    grown = held = 0
     try:
         for label, dataset in datasets(stream):
-            if dataset.nbytes > max(_SMALL, _MOST_INFLATED * dataset.id.get_storage_size()):
-                reason = f"{label!r} would grow to {dataset.nbytes:,} bytes: it is no network's"
-                raise ModelError(shown, reason)
+            stored = dataset.id.get_storage_size()
+            grown, held = grown + dataset.nbytes, held + stored
+            _check_grown(repr(label), dataset.nbytes, stored, shown)
     except Elsewhere as error:
         raise ModelError(shown, f"{error}: a network's weights do not") from None
+    _check_grown("what it holds", grown, held, shown)
+
+
+def _check_grown(what: str, grown: int, stored: int, shown: str) -> None:
+    if grown > max(_SMALL, _MOST_INFLATED * stored):
+        raise ModelError(shown, f"{what} would grow to {grown:,} bytes: it is no network's")
 
 
 def _with_slashes(stream: Any) -> None:
