@@ -21,6 +21,8 @@ Points = npt.NDArray[np.float64]
 # What is cut out of a region reaches beyond what is asked for by this share: the edges of the cut
 # must not come into sight when they are bent.
 _MARGIN = 0.05
+# Wherever a region may lie, in metres or degrees.
+_ANYWHERE = shapely.box(-1e12, -1e12, 1e12, 1e12)
 # Points along each side of bounds that are seen in another CRS.
 _STEPS = 41
 # Edges begin as this many steps along the diagonal, and are halved at least; no more than so often.
@@ -44,8 +46,9 @@ def boxes_of(target: pyproj.CRS, bounds: Bounds, own: pyproj.CRS) -> list[shapel
         return [shapely.box(west + turn, south, east + turn, north) for turn in turns]
     to_own = transformer_between(target, own)
     found = to_own.transform_bounds(*bounds, densify_pts=_STEPS)
-    if not all(map(isfinite, found)):
-        return [shapely.box(*_widened(own_bounds(own)))]
+    # What lies around a pole may lie beyond all that its edges show, as it does on Mercator's maps.
+    if not all(map(isfinite, found)) or (not own.is_geographic and _hold_a_pole(target, bounds)):
+        return [_ANYWHERE]
     west, south, east, north = found
     if not own.is_geographic:
         return [shapely.box(*_widened((west, south, east, north)))]
@@ -60,11 +63,10 @@ def boxes_of(target: pyproj.CRS, bounds: Bounds, own: pyproj.CRS) -> list[shapel
     ]
 
 
-def own_bounds(crs: pyproj.CRS) -> Bounds:
-    """The bounds of the area that a CRS is for, in that CRS; of the earth in degrees."""
-    if crs.is_geographic or crs.area_of_use is None:
-        return -180.0, -90.0, 180.0, 90.0
-    return transformer_between(DEGREES, crs).transform_bounds(*crs.area_of_use.bounds)
+def _hold_a_pole(crs: pyproj.CRS, bounds: Bounds) -> bool:
+    west, south, east, north = bounds
+    poles = transformer_between(DEGREES, crs).transform([0.0, 0.0], [90.0, -90.0])
+    return any(west < x < east and south < y < north for x, y in zip(*poles, strict=True))
 
 
 def in_degrees(crs: pyproj.CRS | str, bounds: Bounds) -> str:

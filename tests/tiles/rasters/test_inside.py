@@ -195,6 +195,36 @@ def test_a_region_on_both_sides_of_the_antimeridian_is_one(
     assert across == set(range(min(across), max(across) + 1)) and len(across) >= 5
 
 
+def test_a_region_whose_crs_cannot_show_the_pole_is_found_on_a_scene_around_it(
+    tmp_path: Path,
+) -> None:
+    pixels = imagery(1, 80, 80)
+    where = from_origin(-1e6, 1e6, 25e3, 25e3)
+    file = write(tmp_path / "a.tif", pixels, crs="EPSG:3031", transform=where)
+    to_mercator = pyproj.Transformer.from_crs(DEGREES, "EPSG:3857", always_xy=True)
+    (west, east), (south, north) = to_mercator.transform([10, 70], [-88, -82])
+    found = scored(made(file, box_in("EPSG:3857", (west, south, east, north))), pixels, 0)
+    middles = -1e6 + 25e3 * (np.arange(80) + 0.5)
+    to_degrees = pyproj.Transformer.from_crs("EPSG:3031", DEGREES, always_xy=True)
+    lon, lat = to_degrees.transform(*np.meshgrid(middles, -middles))
+    wanted = (lon > 10) & (lon < 70) & (lat > -88) & (lat < -82)
+    assert wanted.sum() > 200 and (found == wanted).mean() > 0.998
+
+
+def test_tiles_that_begin_before_their_scene_lie_in_a_region_that_holds_all_of_them(
+    tmp_path: Path,
+) -> None:
+    where = from_origin(
+        500_005.0, 3_999_993.0, 1.0, 1.0
+    )  # 5 and 7 pixels into tiles of the lattice
+    file = write(tmp_path / "a.tif", imagery(1, 90, 90), transform=where)
+    around = box_in(UTM, (WEST - 100, NORTH - 200, WEST + 200, NORTH + 100))
+    told: dict[str, Any] = {"tile": 16, "lattice": True}
+    for rule in ("whole", "touch", "centre"):
+        within = RasterSource([file], region=around, inside=rule, **told)
+        assert within.count() == RasterSource([file], **told).count() == 7 * 6, rule
+
+
 def test_scenes_outside_of_the_region_are_no_part_of_the_plan(tmp_path: Path) -> None:
     near = write(tmp_path / "near.tif", imagery(1, 64, 64))
     far = write(
