@@ -222,6 +222,11 @@ def test_tiles_that_begin_before_their_scene_lie_in_a_region_that_holds_all_of_t
     for rule in ("whole", "touch", "centre"):
         within = RasterSource([file], region=around, inside=rule, **told)
         assert within.count() == RasterSource([file], **told).count() == 7 * 7, rule
+        # The ground of the tile in row 2 and column 4, of which the first ones begin at the origin.
+        one = box_in(UTM, (WEST + 64, NORTH - 48, WEST + 80, NORTH - 32))
+        only = RasterSource([file], region=one, inside=rule, **told)
+        [tile] = [tile for task in only.tasks() for tile in task.planned()]
+        assert (tile.row, tile.col) == (2, 4), rule
 
 
 def test_scenes_outside_of_the_region_are_no_part_of_the_plan(tmp_path: Path) -> None:
