@@ -205,3 +205,21 @@ def test_patches_with_more_bands_than_rows_keep_them(tmp_path: Path) -> None:
     )
     recipe = small.recipe_of(wide)
     assert (recipe.layout, len(recipe.bands), recipe.input_size) == ("NHWC", 13, (6, 9))
+
+
+def test_a_network_of_one_image_without_an_axis_for_it_is_refused(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Unsqueeze", ["image", "first"], ["images"]),
+        helper.make_node("Conv", ["images", "w"], ["scores"]),
+        helper.make_node("Squeeze", ["scores", "first"], ["out"]),
+    ]
+    path = small.saved(
+        tmp_path / "net.onnx",
+        nodes,
+        reads=[3, small.SIZE, small.SIZE],
+        shape=[5, small.SIZE, small.SIZE],
+        w=small.kernel(5),
+        first=np.int64([0]),
+    )
+    with pytest.raises(ModelError, match=r"5 results for 3 images: .* an axis for images in front"):
+        small.recipe_of(path)

@@ -65,6 +65,75 @@ def test_a_valid_convolution_is_a_halo_and_no_stride(tmp_path: Path) -> None:
     assert (recipe.output_stride, recipe.halo, recipe.cells) == (1, 16, (32, 32))
 
 
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("edge", [2, 4])
+def test_one_pixel_less_on_one_side_than_on_the_other_is_left_out(
+    tmp_path: Path, edge: int, runtime: str
+) -> None:
+    """Kernels of even edges, without padding: the outermost label of one side is left out as well."""
+    pytest.importorskip(runtime)
+    nodes = [small.convolution(), *small.then("Identity")]
+    path = small.saved(tmp_path / "net.onnx", nodes, w=small.kernel(3, edge))
+    recipe = small.recipe_of(path, runtime)
+    halo = edge // 2
+    assert (recipe.output_stride, recipe.halo) == (1, halo)
+    pixels = small.noise(recipe)
+    around = np.lib.stride_tricks.sliding_window_view(pixels, (edge, edge), (2, 3))
+    every = small.softmax(np.einsum("nbyxij,kbij->nkyx", around, small.kernel(3, edge)))
+    # The first label is that of pixel (edge - 2) / 2, half a pixel before its kernel's centre.
+    np.testing.assert_allclose(small.scores_of(recipe, pixels), every[:, :, 1:, 1:], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "halo"), [(7, 56, 8), (8, 57, None), (0, 48, None), (16, 64, None)]
+)
+def test_labels_beside_the_middle_of_the_window_are_refused_from_a_pixel_on(
+    tmp_path: Path, begins: int, ends: int, halo: int | None
+) -> None:
+    nodes = [
+        small.convolution(),
+        helper.make_node("Slice", ["scores", "begins", "ends", "axes"], ["out"]),
+    ]
+    held = {
+        "begins": np.int64([begins] * 2),
+        "ends": np.int64([ends] * 2),
+        "axes": np.int64([2, 3]),
+    }
+    path = small.saved(tmp_path / "net.onnx", nodes, w=small.kernel(3), **held)
+    if halo is None:
+        with pytest.raises(
+            ModelError, match=f"the first lies at pixel {begins}, not in the middle"
+        ):
+            small.recipe_of(path)
+        return
+    recipe = small.recipe_of(path)
+    assert recipe.halo == halo
+    pixels = small.noise(recipe)
+    expected = small.softmax(small.logits_of(pixels, small.kernel(3)))[:, :, halo:-halo, halo:-halo]
+    np.testing.assert_allclose(small.scores_of(recipe, pixels), expected, atol=1e-5)
+
+
+def test_more_labels_than_pixels_are_refused(tmp_path: Path) -> None:
+    nodes = [
+        small.convolution(),
+        helper.make_node("DepthToSpace", ["scores"], ["out"], blocksize=2),
+    ]
+    path = small.saved(tmp_path / "net.onnx", nodes, w=small.kernel(12))
+    with pytest.raises(ModelError, match=r"reads 64 pixels and returns 128, .* in 'head'"):
+        small.recipe_of(path)
+
+
+def test_every_fourth_pixel_with_its_classes_behind_is_known_by_its_rows_and_columns(
+    tmp_path: Path,
+) -> None:
+    nodes = [
+        small.convolution(strides=[4, 4]),
+        helper.make_node("Transpose", ["scores"], ["out"], perm=[0, 2, 3, 1]),
+    ]
+    recipe = small.recipe_of(small.saved(tmp_path / "net.onnx", nodes, w=small.kernel(5, 4)))
+    assert (len(recipe.classes), recipe.output_stride, recipe.class_axis) == (5, 4, 3)
+
+
 def test_a_network_without_a_graph_to_follow_is_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,7 +109,16 @@ def _class_axis(rest: tuple[int, ...], steps: Steps, named: int | None, numbered
         return 1 if square[0] else 3
     if named is not None and (first == named) != (last == named):
         return 1 if first == named else 3
+    alike = [_is_alike((middle, last), steps.size), _is_alike((first, middle), steps.size)]
+    if alike[0] != alike[1]:
+        return 1 if alike[0] else 3
     return 3 if steps.layout == "NHWC" else 1
+
+
+def _is_alike(cells: Size, size: Size) -> bool:
+    """Whether rows and columns are as many parts of the window's, or as many less on each side."""
+    parts = cells[0] * size[1] == cells[1] * size[0]
+    return parts or size[0] - cells[0] == size[1] - cells[1]
 
 
 def _neither(shape: tuple[int, ...], shown: str) -> ModelError:

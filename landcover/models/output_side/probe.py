@@ -83,6 +83,9 @@ def find_output(
     except Exception as error:  # the libraries have no error in common
         reason = str(error)[:_LONGEST]
         raise ModelError(shown, f"does not run on an image of noise: {reason}") from error
+    if len(raw) != len(pixels):
+        reason = "what it reads and returns needs an axis for images in front: export it with one"
+        raise ModelError(shown, f"returns {len(raw)} results for {len(pixels)} images: {reason}")
     names = _told_classes(told, shown)
     named = None if names is None else len(names)
     output = form_of(raw.shape, steps, facts.ending, named, told, shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, floor
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
@@ -71,9 +71,13 @@ class _Axis:
     cells: Cells | None
 
     def fits(self, stride: int) -> bool:
-        """Whether so many elements a stride apart lie evenly in the window."""
-        first = first_centre(self.edge, self.count, stride)
-        return first >= 0 and (stride > 1 or first.is_integer())
+        """Whether so many elements a stride apart lie in the window."""
+        return first_centre(self.edge, self.count, stride) >= 0
+
+    def first(self, stride: int) -> float:
+        """Where the first element lies: in the middle of the window; of pixels that cannot, the pixel before."""
+        centre = first_centre(self.edge, self.count, stride)
+        return floor(centre) if stride == 1 else centre
 
 
 def _stride(axis: _Axis, shown: str) -> int:
@@ -81,15 +85,27 @@ def _stride(axis: _Axis, shown: str) -> int:
     if axis.edge == axis.count:
         return 1
     cells = axis.cells
+    returns = f"reads {axis.edge} pixels and returns {axis.count}"
+    if axis.count > axis.edge:
+        reason = (
+            "which have no pixels of their own: name the layer before it enlarges them in 'head'"
+        )
+        raise ModelError(shown, f"{returns}, {reason}, or export it without that")
     stride = 0 if cells is None else max(1, round(cells.stride))
     if cells is not None and abs(cells.stride / stride - 1) <= 0.2 and axis.fits(stride):
         # Networks with padding on one side only lie up to half a cell beside the middle.
-        beside = abs(cells.first - first_centre(axis.edge, axis.count, stride))
+        beside = abs(cells.first - axis.first(stride))
         if beside <= stride / 2 + cells.blur + (0.25 if stride == 1 else 0.5):
             return stride
+        raise ModelError(
+            shown,
+            f"{returns}, {stride} apart, of which the first lies at pixel {round(cells.first, 2):g}, not in the "
+            "middle of its window: export it with as much left out on one side as on the other, or, if that "
+            f"is not so, set {_KEYS}",
+        )
     raise ModelError(
         shown,
-        f"reads {axis.edge} pixels and returns {axis.count}: whether it labels the middle of its "
+        f"{returns}: whether it labels the middle of its "
         "window or every so many pixels of it cannot be told, or it does neither: set "
         f"{_KEYS}",
     )
