@@ -88,7 +88,7 @@ def test_numbers_of_classes_are_labels(tmp_path: Path, keepdims: int, runtime: s
         scores.argmax(1), small.logits_of(pixels, small.kernel(5)).argmax(1)
     )
     assert set(np.unique(scores)) == {0, 1}
-    with pytest.raises(ModelError, match="returns 5 classes, but 4 are named"):
+    with pytest.raises(ModelError, match=r"returns 5 classes, but 4 are named"):
         small.recipe_of(path, runtime, classes=tuple("abcd"))
 
 
@@ -223,3 +223,79 @@ def test_a_network_of_one_image_without_an_axis_for_it_is_refused(tmp_path: Path
     )
     with pytest.raises(ModelError, match=r"5 results for 3 images: .* an axis for images in front"):
         small.recipe_of(path)
+
+
+def _numbered(
+    tmp_path: Path, *nodes: onnx.NodeProto, kind: int = TensorProto.INT64, **held: object
+) -> Path:
+    """A network whose class numbers, "numbers", other nodes make "out" of."""
+    every = [
+        helper.make_node("Conv", ["image", "w"], ["scores"]),
+        helper.make_node("ArgMax", ["scores"], ["numbers"], axis=1, keepdims=0),
+        *nodes,
+    ]
+    shape = ["n", None, None]
+    path = tmp_path / "net.onnx"
+    return small.saved(path, every, shape=shape, returns=kind, w=small.kernel(4), **held)
+
+
+@pytest.mark.parametrize(("operation", "one"), [("Add", 1), ("Sub", -1)])
+def test_numbers_of_classes_that_count_from_one_leave_the_first_name_without_pixels(
+    tmp_path: Path, operation: str, one: int
+) -> None:
+    node = helper.make_node(operation, ["numbers", "one"], ["out"])
+    path = _numbered(tmp_path, node, one=np.int64(one))
+    with pytest.raises(
+        ModelError, match=r"returns 5 classes, but 4 are named: .* do not begin at 0"
+    ):
+        small.recipe_of(path, classes=["a", "b", "c", "d"])
+    recipe = small.recipe_of(path, classes=["nothing", "a", "b", "c", "d"])
+    pixels = small.noise(recipe)
+    expected = 1 + small.logits_of(pixels, small.kernel(4)).argmax(1)
+    np.testing.assert_array_equal(small.scores_of(recipe, pixels).argmax(1), expected)
+    assert small.recipe_of(path).classes == ("0", "1", "2", "3", "4")
+
+
+def test_numbers_that_are_looked_up_in_a_table_are_those_of_other_classes(tmp_path: Path) -> None:
+    node = helper.make_node("Gather", ["table", "numbers"], ["out"])
+    path = _numbered(tmp_path, node, table=np.int64([0, 1, 1, 0]))
+    with pytest.raises(ModelError, match="not how many: set classes"):
+        small.recipe_of(path)
+    recipe = small.recipe_of(path, classes=["land", "water"])
+    pixels = small.noise(recipe)
+    best = small.logits_of(pixels, small.kernel(4)).argmax(1)
+    np.testing.assert_array_equal(
+        small.scores_of(recipe, pixels).argmax(1), np.int64([0, 1, 1, 0])[best]
+    )
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_the_largest_alone_is_a_label(tmp_path: Path, k: int) -> None:
+    nodes = [
+        helper.make_node("Conv", ["image", "w"], ["scores"]),
+        helper.make_node("TopK", ["scores", "k"], ["values", "out"], axis=1),
+    ]
+    held = {"w": small.kernel(4), "k": np.int64([k])}
+    path = small.saved(tmp_path / "net.onnx", nodes, returns=TensorProto.INT64, **held)
+    if k > 1:
+        with pytest.raises(ModelError, match="returns 2 numbers of classes for each label"):
+            small.recipe_of(path)
+        return
+    recipe = small.recipe_of(path)
+    assert recipe.classes == ("0", "1", "2", "3")
+    pixels = small.noise(recipe)
+    expected = small.logits_of(pixels, small.kernel(4)).argmax(1)
+    np.testing.assert_array_equal(small.scores_of(recipe, pixels).argmax(1), expected)
+
+
+def test_scores_of_a_tile_may_have_an_axis_of_one_before_them(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["image", "w"], ["scores"]),
+        helper.make_node("GlobalAveragePool", ["scores"], ["mean"]),
+        helper.make_node("Reshape", ["mean", "extents"], ["out"]),
+    ]
+    held = {"w": small.kernel(4), "extents": np.int64([-1, 1, 4])}
+    recipe = small.recipe_of(small.saved(tmp_path / "net.onnx", nodes, shape=["n", 1, 4], **held))
+    pixels = small.noise(recipe)
+    expected = small.softmax(small.logits_of(pixels, small.kernel(4)).mean((2, 3)))
+    np.testing.assert_allclose(small.scores_of(recipe, pixels), expected, atol=1e-5)

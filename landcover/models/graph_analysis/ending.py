@@ -7,7 +7,7 @@ in little more than capitals.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
 from landcover.models.graph_analysis.arithmetic import Operation
@@ -39,6 +39,9 @@ _PASSING: Final = frozenset(
 _SOFTMAX: Final = frozenset(("softmax",))
 _SIGMOID: Final = frozenset(("sigmoid", "hardsigmoid", "hard_sigmoid", "logistic"))
 _NUMBERS: Final = frozenset(("argmax", "topk", "topkv2"))
+_LARGEST: Final = frozenset(("topk", "topkv2"))
+_LOOKING_UP: Final = frozenset(("gather", "gatherv2"))
+_MOVING: Final = frozenset(("add", "addv2", "sub"))
 # Weighted sums, whatever lies before them, and the logarithm of softmax, of which softmax is the same.
 _LOGITS: Final = frozenset(
     (
@@ -85,6 +88,7 @@ class Ending:
         source: the tensor that this operation reads.
         whole: it returns whole numbers.
         classes: how many there are to choose from, where it ends in their numbers and says so.
+        moved_by: the tensor that is added to the numbers of classes, or taken from them.
         quantization: it returns whole numbers q that stand for (q - zero) * scale: (scale, zero).
     """
 
@@ -93,6 +97,7 @@ class Ending:
     source: str = ""
     whole: bool = False
     classes: int | None = None
+    moved_by: str = ""
     quantization: tuple[float, float] | None = None
 
 
@@ -122,15 +127,20 @@ class _Walk:
             sources = [] if maker is None else [n for n in maker.inputs if n in self._live]
             if maker is None or not sources:
                 return Ending("logits" if tensor in self._live else None, "", tensor)
-            if maker.kind.casefold() not in _PASSING:
+            # A table that is looked up by numbers of classes returns other numbers.
+            looked_up = maker.kind.casefold() in _LOOKING_UP and maker.inputs[0] not in sources
+            if looked_up or maker.kind.casefold() not in _PASSING:
                 self._seen[tensor] = Ending(None, maker.kind)  # a damaged graph may run in a circle
-                self._seen[tensor] = self._decided(maker, sources)
+                if not looked_up:
+                    self._seen[tensor] = self._decided(maker, sources, tensor)
                 break
             tensor = sources[0]
         return self._seen[tensor]
 
-    def _decided(self, maker: Operation, sources: list[str]) -> Ending:
+    def _decided(self, maker: Operation, sources: list[str], tensor: str) -> Ending:
         kind = maker.kind.casefold()
+        if kind in _LARGEST and tensor == maker.outputs[0] != maker.outputs[-1]:
+            return Ending(None, maker.kind, sources[0])  # the scores, not whose they are
         # Weighted sums of probabilities (classes taken together, a map that is smoothed) are no logits.
         if kind in _LOGITS and len(sources) == 1 and self._maker(sources[0]) in _SOFTMAX:
             return Ending(None, maker.kind, sources[0])
@@ -144,6 +154,8 @@ class _Walk:
                 return Ending(found, maker.kind, sources[0])  # type: ignore[arg-type]
         if self._is_softmax(maker, sources):
             return Ending("softmax", maker.kind, sources[0])
+        if kind in _MOVING and (moved := self._moved(maker, sources)):
+            return moved
         if kind in _ARITHMETIC:
             endings = {self(source).kind for source in sources}
             joins = kind.startswith("concat")
@@ -153,6 +165,17 @@ class _Walk:
             if endings == {"logits"} or ("logits" in endings and not joins):
                 return Ending("logits", maker.kind, sources[0])
         return Ending(None, maker.kind, sources[0])
+
+    def _moved(self, maker: Operation, sources: list[str]) -> Ending | None:
+        """Numbers of classes that count from another one than 0; None: it is something else."""
+        others = [name for name in maker.inputs if name not in sources]
+        less = maker.kind.casefold() == "sub" and maker.inputs[0] != sources[0]
+        if len(sources) != 1 or len(others) != 1 or less:
+            return None
+        found = self(sources[0])
+        if found.kind != "numbers" or found.moved_by:
+            return None
+        return replace(found, operation=maker.kind, moved_by=others[0])
 
     def _maker(self, tensor: str) -> str:
         """What has made the numbers of a tensor, wherever they were put since."""

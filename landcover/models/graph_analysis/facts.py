@@ -77,25 +77,43 @@ def onnx_facts(read: Callable[[], onnx.ModelProto], image: str, output: str) -> 
 
 def _extent(model: onnx.ModelProto, ending: Ending) -> int | None:
     """How many numbers the largest of which is looked for there are."""
-    (node,) = [n for n in model.graph.node if ending.source in n.input and n.op_type == "ArgMax"][
-        :1
-    ]
-    axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
+    choosing = {"ArgMax": 0, "TopK": -1}  # with their usual axes
+    readers = [n for n in model.graph.node if ending.source in n.input and n.op_type in choosing]
+    if not readers:
+        return None
+    axis = next(
+        (a.i for a in readers[0].attribute if a.name == "axis"), choosing[readers[0].op_type]
+    )
     graph = shape_inference.infer_shapes(model).graph
     for value in (*graph.value_info, *graph.input):
         dims = value.type.tensor_type.shape.dim
         if value.name == ending.source and -len(dims) <= axis < len(dims):
-            return dims[axis].dim_value or None
+            return _moved(dims[axis].dim_value, model, ending) if dims[axis].dim_value else None
     return None
 
 
-def _quantization(model: onnx.ModelProto, output: str) -> tuple[float, float] | None:
-    """Scale and zero point of an output that is quantized last of all."""
-    numbers: Mapping[str, Any] = {t.name: t for t in model.graph.initializer} | {
+def _moved(classes: int, model: onnx.ModelProto, ending: Ending) -> int | None:
+    """How many classes there are from 0 on, where their numbers count from another one."""
+    if not ending.moved_by:
+        return classes
+    held = _held(model).get(ending.moved_by)
+    if held is None or (number := np.ravel(numpy_helper.to_array(held))).size != 1:
+        return None
+    return classes + int(number[0]) * (-1 if ending.operation == "Sub" else 1)
+
+
+def _held(model: onnx.ModelProto) -> Mapping[str, Any]:
+    """The numbers that a graph holds, by the names of their tensors."""
+    return {tensor.name: tensor for tensor in model.graph.initializer} | {
         node.output[0]: node.attribute[0].t
         for node in model.graph.node
         if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value"
     }
+
+
+def _quantization(model: onnx.ModelProto, output: str) -> tuple[float, float] | None:
+    """Scale and zero point of an output that is quantized last of all."""
+    numbers = _held(model)
     for node in model.graph.node:
         if output in node.output and node.op_type == "QuantizeLinear":
             held = [numbers.get(name) for name in node.input[1:]]

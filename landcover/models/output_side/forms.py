@@ -32,6 +32,11 @@ def form_of(
     numbered = ending.kind == "numbers"
     axis, cells = _axes(shape, steps, numbered, named, told, shown)
     count = 1 if axis is None else shape[axis]
+    if numbered and count > 1:
+        reason = (
+            f"returns {count} numbers of classes for each label: export it with the largest alone"
+        )
+        raise ModelError(shown, reason)
     if numbered or (ending.whole and count == 1 and ending.quantization is None):
         return _with(shape, axis, cells, "numbers", ending.classes or named or 0)
     if ending.whole and ending.quantization is None:
@@ -92,6 +97,8 @@ def _three(
         return None, (rest[0], rest[1])
     if area > 1 and (rest[0] == area) != (rest[1] == area):
         return (2 if rest[0] == area else 1), cells
+    if 1 in rest and told.output != "pixel":
+        return (2 if rest[0] == 1 else 1), None
     if told.output == "pixel" and rest[0] <= size[0] and rest[1] <= size[1]:
         return None, (rest[0], rest[1])
     raise _neither(shape, shown)

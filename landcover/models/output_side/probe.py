@@ -298,16 +298,25 @@ def _classes(
 ) -> tuple[str, ...]:
     count = output.classes
     if output.form == "numbers":
+        if facts.ending.moved_by and facts.ending.classes is None:
+            reason = f"counts its classes from another number than 0 ({facts.ending.operation})"
+            raise ModelError(shown, f"{reason}: export it with their numbers from 0 on")
         if names is None and not count:
-            raise ModelError(shown, "returns the numbers of classes, not how many: set classes")
+            raise ModelError(
+                shown, "returns the numbers of classes, not how many: set classes, from number 0 on"
+            )
         count = facts.ending.classes or count
     if names is not None and len(names) != count:
         origin = f" of scheme {told.classes!r}" if isinstance(told.classes, str) else ""
         what = "one number for two" if output.form == "probability" else str(count)
+        moved = output.form == "numbers" and facts.ending.moved_by
+        also = (
+            "; its numbers do not begin at 0, and those before want names as well" if moved else ""
+        )
         raise ModelError(
             shown,
             f"returns {what} classes, but {len(names)}{origin} are named: correct 'classes' in "
-            "the sidecar or the configuration",
+            f"the sidecar or the configuration{also}",
         )
     if count > _MOST_CLASSES:
         raise ModelError(
