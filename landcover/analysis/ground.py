@@ -50,8 +50,7 @@ class Ground:
             for across in steps
             for down in steps
         ]
-        stretches = [stretch_at(name, *place, metres) for place in places]
-        areal = [s.across * s.down * np.cos(np.radians(s.shear)) for s in stretches]
+        areal = (stretch_at(name, *place, metres).areal for place in places)
         if max(abs(one - 1) for one in areal) > _STRETCH:
             return None
         a, _, _, _, e, _ = self.grid.transform

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support.colours import blobs, write_scene
 
+from landcover.contracts import Strip, Tile
 from landcover.scoring.sample import Sample, draw
 from landcover.tiles.rasters import RasterSource
 
@@ -52,3 +53,12 @@ def test_tiles_come_from_all_over_the_plan_and_hold_data(source: RasterSource) -
 def test_a_small_plan_is_drawn_whole(source: RasterSource) -> None:
     chosen, judged = _names(draw(source, 1600, 5000))
     assert len({*chosen, *judged}) == len(chosen) + len(judged) == 800
+
+
+def test_samples_of_the_same_pixels_differ_where_other_pixels_count() -> None:
+    pixels = np.zeros((1, 3, 4, 4), np.uint8)
+    valid = np.arange(16).reshape(1, 4, 4) % 3 > 0
+    tiles = (Tile("a", "scene", 0, 0),)
+    strips = [Strip(tiles, pixels, seen) for seen in (None, valid, ~valid)]
+    digests = {Sample((one,), (two,)).digest for one in strips for two in strips}
+    assert len(digests) == 9

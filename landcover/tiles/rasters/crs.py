@@ -29,6 +29,11 @@ class Stretch(NamedTuple):
     down: float
     shear: float
 
+    @property
+    def areal(self) -> float:
+        """Square metres of the CRS for a square metre on the ground."""
+        return self.across * self.down / math.cos(math.radians(self.shear))
+
 
 def name_of(crs: Any) -> str:
     """A CRS of rasterio as text that gives the same CRS again; "" where there is none.
