@@ -55,6 +55,24 @@ def test_the_last_operations_say_what_is_left_to_do(
     assert small.recipe_of(path, scale=scale).activation == activation
 
 
+@pytest.mark.parametrize("operation", ["QLinearSoftmax", "QLinearSigmoid"])
+def test_probabilities_of_quantized_operations_are_known(tmp_path: Path, operation: str) -> None:
+    told = {"axis": 1, "opset": 17} if operation == "QLinearSoftmax" else {}
+    steps = ["step", "zero", "step", "zero"]
+    nodes = [
+        small.convolution(),
+        helper.make_node("QuantizeLinear", ["scores", "step", "zero"], ["q"]),
+        helper.make_node(operation, ["q", *steps], ["p"], domain="com.microsoft", **told),
+        helper.make_node("DequantizeLinear", ["p", "step", "zero"], ["out"]),
+    ]
+    held = {"w": small.kernel(5), "step": np.float32(1 / 255), "zero": np.uint8(0)}
+    path = small.saved(tmp_path / "net.onnx", nodes, **held)
+    model = onnx.load(path)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    onnx.save(model, path)
+    assert small.recipe_of(path).activation == "none"
+
+
 def test_sigmoids_of_several_classes_stay_as_the_network_says(tmp_path: Path) -> None:
     path = small.saved(
         tmp_path / "net.onnx", [small.convolution(), *small.then("Sigmoid")], w=small.kernel(3)

@@ -243,6 +243,18 @@ def test_a_chain_is_found_in_whatever_order_it_stands(tmp_path: Path) -> None:
         detect(saved(tmp_path / "net.onnx", chain[::-1]))
 
 
+def test_nodes_in_any_order_are_read(tmp_path: Path) -> None:
+    """The converters to half precision put what casts the image last."""
+    nodes = [
+        node("Conv", ["half", "kernel"], ["sharp"], pads=[1] * 4),
+        node("Cast", ["sharp"], ["features"], to=TensorProto.FLOAT),
+        node("Cast", ["x"], ["half"], to=TensorProto.FLOAT16),
+    ]
+    held = {"kernel": KERNEL["kernel"].astype(np.float16)}
+    path = saved(tmp_path / "net.onnx", nodes, held)
+    assert make_recipe(ModelSettings(path=str(path), **TOLD)).classes == ("0", "1", "2")
+
+
 def test_operations_that_wait_for_one_another_are_refused(tmp_path: Path) -> None:
     nodes = [node("Add", ["x", "b"], ["a"]), node("Relu", ["a"], ["b"])]
     nodes += [node("Identity", ["b"], ["features"])]

@@ -172,7 +172,7 @@ def _way(body: _Body, functions: _Functions, known: dict[Called, int], shown: st
     """
     lengths = [_length(node, functions, known, shown) for node in body.node]
     makers = {name: at for at, node in enumerate(body.node) for name in node.output if name}
-    needs = [{makers[name] for name in _reads(node) if name in makers} for node in body.node]
+    needs = [{makers[name] for name in names_read(node) if name in makers} for node in body.node]
     users: list[list[int]] = [[] for _ in needs]
     for at, before in enumerate(needs):
         for one in before:
@@ -208,7 +208,7 @@ def _length(
     return 1 + max(inside, default=0)
 
 
-def _reads(node: onnx.NodeProto) -> Iterator[str]:
+def names_read(node: onnx.NodeProto) -> Iterator[str]:
     """What a node reads, the graphs in it included."""
     yield from node.input
     for graph in graphs_in(node):

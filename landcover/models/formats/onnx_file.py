@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper
 
 from landcover.errors import ModelError
-from landcover.models.formats.onnx_bounds import check_structure
+from landcover.models.formats.onnx_bounds import check_structure, names_read
 from landcover.models.formats.onnx_parts import tensors_of
 from landcover.models.formats.onnx_sizes import check_sizes
 from landcover.models.formats.sizes import numbers_in
@@ -43,6 +44,7 @@ def read_onnx(path: Path, shown: str) -> onnx.ModelProto:
         apart = [t for t in tensors_of(model) if t.data_location == TensorProto.EXTERNAL]
         _fetch_all(apart, path, shown)
         check_structure(model, shown)
+    _put_in_order(model.graph)
     return model
 
 
@@ -81,6 +83,22 @@ def valid_onnx(shown: str) -> Iterator[None]:
     ) as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise ModelError(shown, f"is not valid ONNX: {reason}") from error
+
+
+def _put_in_order(graph: onnx.GraphProto) -> None:
+    """Each node behind those that it reads from, as ONNX has it and converters to half precision have not.
+
+    Args:
+        graph: whose nodes do not wait for one another.
+    """
+    makers = {name: at for at, node in enumerate(graph.node) for name in node.output if name}
+    needs = [{makers[n] for n in names_read(node) if n in makers} for node in graph.node]
+    if all(before < at for at, every in enumerate(needs) for before in every):
+        return
+    order = TopologicalSorter(dict(enumerate(needs))).static_order()
+    nodes = [graph.node[at] for at in order]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _parsed(path: Path, shown: str) -> onnx.ModelProto:

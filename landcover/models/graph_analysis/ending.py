@@ -36,8 +36,10 @@ _PASSING: Final = frozenset(
         *("centercrop", "variadicsplit", "result", "unpack", "unstack"),
     )
 )
-_SOFTMAX: Final = frozenset(("softmax",))
-_SIGMOID: Final = frozenset(("sigmoid", "hardsigmoid", "hard_sigmoid", "logistic"))
+_SOFTMAX: Final = frozenset(("softmax", "qlinearsoftmax"))
+_SIGMOID: Final = frozenset(
+    ("sigmoid", "qlinearsigmoid", "hardsigmoid", "hard_sigmoid", "logistic")
+)
 _NUMBERS: Final = frozenset(("argmax", "topk", "topkv2"))
 _LARGEST: Final = frozenset(("topk", "topkv2"))
 _LOOKING_UP: Final = frozenset(("gather", "gatherv2"))
