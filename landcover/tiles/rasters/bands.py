@@ -66,13 +66,21 @@ def plan_bands(
         colours: indices into a palette are read as the colours that these stand for.
 
     Raises:
-        SourceError: if bands are missing, differ in dtype, or hold no real numbers.
+        SourceError: if bands are missing, differ in dtype, or hold no real numbers, or some of the files
+            alone have a mask.
     """
     if any(metadata.palette for metadata in files):
         raise SourceError(
             files[0].file,
             "holds indices into a palette, which are no brightness; where its colours are imagery, set "
             "source.palette: expand",
+        )
+    masked = [metadata.file for metadata in files if metadata.masked]
+    if masked and len(masked) < len(files):
+        raise SourceError(
+            masked[0],
+            "has a mask, and other files of its scene have none, so that it cannot be told what it is "
+            "for; give all of them one, or leave it out: gdal_translate -mask none FILE COPY.tif",
         )
     declared = files[0].alpha if len(files) == 1 else 0
     masking = (

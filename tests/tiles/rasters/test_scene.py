@@ -357,6 +357,17 @@ def test_a_mask_beside_the_file_is_found(tmp_path: Path) -> None:
     assert described(file).bands.validity == "mask"
 
 
+@pytest.mark.parametrize("masked", [0, 1])
+def test_a_mask_of_some_files_of_a_scene_is_refused(tmp_path: Path, masked: int) -> None:
+    hole = np.eye(70, dtype=bool)
+    files = [
+        write(tmp_path / f"b{at}.tif", imagery(1, 70, 70), mask=hole if at == masked else None)
+        for at in range(2)
+    ]
+    with pytest.raises(SourceError, match=rf"b{masked}.tif: has a mask, and other files .* none"):
+        described(*files)
+
+
 def test_a_raster_placed_by_points_is_told_to_be_warped(tmp_path: Path) -> None:
     corners = [(0, 0), (0, 70), (70, 0), (70, 70)]
     points = [GroundControlPoint(y, x, 5e5 + x, 4e6 - y) for y, x in corners]
