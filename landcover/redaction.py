@@ -29,7 +29,8 @@ _SECRET_VARIABLE = re.compile(
 _ASSIGNED = re.compile(r"(?<![\w.\-])([\w.\-]+)=")
 _VALUE = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s&;,'\"]+")
 _BEARER = re.compile(r"\b(Bearer|Basic|SharedKey|SharedAccessSignature)\s+[\w+/=.:~\-]{8,}")
-_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]{0,30}://[^\s'\"<>]+")
+# Taken for a path, a URL has one slash.
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]{0,30}:/{1,2}[^\s'\"<>]+")
 # Their user info is the name of a container.
 _CONTAINER_BEFORE_AT = frozenset({"abfs", "abfss", "az", "wasb", "wasbs"})
 # C0 and C1 controls but for tab and line feed, overrides of direction, separators, surrogates.
@@ -95,7 +96,7 @@ def _unassigned(text: str) -> str:
 
 def _bare(url: str) -> str:
     """A URL without user info and query, and without ``;key=value`` (Spark Connect has them)."""
-    scheme, rest = url.split("://", 1)
+    scheme, slashes, rest = re.split(r"(:/{1,2})", url, maxsplit=1)
     # A question mark of a pattern, as in abfs://c/tile-?.tif, is no query.
     query = r"\?.*" if scheme.startswith("http") else r"\?[^?]*=.*"
     rest = re.sub(rf"(?:{query}|;\w[\w.\-]*=.*)$", "", rest)
@@ -103,7 +104,7 @@ def _bare(url: str) -> str:
     user, at, host = host.rpartition("@")
     if scheme.lower() in _CONTAINER_BEFORE_AT and ":" not in user:
         host = f"{user}{at}{host}"
-    return f"{scheme}://{host}{slash}{path}"
+    return f"{scheme}{slashes}{host}{slash}{path}"
 
 
 def variable(name: str) -> str:

@@ -137,6 +137,21 @@ def test_places_that_a_network_computes_are_those_it_has(nodes: list[onnx.NodePr
     assert found(10**6) == found(3) and found(-(10**6)) == found(0)
 
 
+def test_places_of_a_permutation_are_those_it_has() -> None:
+    """TensorFlow's InvertPermutation, as OpenVINO writes it."""
+    from landcover.models.openvino_library import openvino, operations
+    from landcover.models.runtimes.openvino_places import keep_places_inside
+
+    at = operations.parameter([4], np.int32)
+    axis = operations.constant(0, np.int32)
+    numbers = operations.constant(np.arange(4, dtype=np.int32))
+    model = openvino.Model([operations.scatter_update(at, at, numbers, axis)], [at], "net")
+    keep_places_inside(model)
+    compiled = openvino.Core().compile_model(model, "CPU")
+    assert compiled([np.array([2, 0, 3, 1], np.int32)])[0].tolist() == [1, 3, 0, 2]
+    assert compiled([np.array([0, 1, 2, 10**8], np.int32)])[0].tolist() == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize("computed", [False, True])
 @pytest.mark.parametrize("ends", [(-1, -2), (-3, 5), (2, -1), (-9, 20), (20, -9)])
 def test_no_more_is_cut_off_than_there_is(ends: tuple[int, int], computed: bool) -> None:

@@ -105,6 +105,31 @@ def test_neither_paths_nor_links_lead_outside(scene: Path, name: str) -> None:
             count(file)
 
 
+def test_a_virtual_raster_that_names_itself_is_refused(scene: Path) -> None:
+    """GDAL would go round and round."""
+    own = virtual(scene / "own.vrt", "own.vrt")
+    virtual(scene / "first.vrt", "second.vrt")
+    second = virtual(scene / "second.vrt", "first.vrt")
+    for file in (own, second):
+        with pytest.raises(SourceError, match="names itself, or one that names it"):
+            count(file, outside=True)
+
+
+@pytest.mark.parametrize(("threads", "fits"), [("ALL_CPUS", True), ("4", True), ("100000", False)])
+def test_a_virtual_raster_asks_for_no_thousands_of_threads(
+    scene: Path, threads: str, fits: bool
+) -> None:
+    path = scene / "m.vrt"
+    virtual(path, "a.tif")
+    asked = f'<OpenOptions><OOI key="num_threads">{threads}</OOI></OpenOptions></SimpleSource>'
+    path.write_text(path.read_text().replace("</SimpleSource>", asked))
+    if fits:
+        assert count(str(path)) == 1
+        return
+    with pytest.raises(SourceError, match="asks for '100000' threads"):
+        count(str(path))
+
+
 @pytest.mark.parametrize(
     "name",
     [

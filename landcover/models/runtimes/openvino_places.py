@@ -26,7 +26,7 @@ def keep_places_inside(model: openvino.Model) -> None:
                 first = operation.get_attributes()["batch_dims"]
                 count = operation.input(1).get_partial_shape()[-1].get_length()
                 _limit_places(operation, [*range(first, first + count)])
-            case "ScatterElementsUpdate":
+            case "ScatterElementsUpdate" | "ScatterUpdate":
                 _limit_places(operation, operation.input_value(3))
             case "Pad":
                 _limit_cuts(operation)

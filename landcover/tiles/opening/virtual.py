@@ -22,6 +22,8 @@ from landcover.tiles.opening.virtual_parts import ATTRIBUTES, ELEMENTS, FILES
 # Of a VRT file: some 60,000 sources.
 _MOST_BYTES = 64_000_000
 _MOST_DEPTH = 8
+# GDAL starts as many as it is asked for.
+_THREADS = re.compile(r"ALL_CPUS|\d{1,3}", re.IGNORECASE)
 # What GDAL would take for a name of another kind (DRIVER:..., vrt://..., XML) in place of a path.
 _NO_PATH = re.compile(r"[:<>\"\x00-\x1f]|^\s|\s$")
 
@@ -39,7 +41,7 @@ def check_virtual(file: str, allowed: Allowed, opens: Callable[[str], bool]) -> 
         Refused: naming what it holds that may not be.
     """
     check = _Check(allowed, opens)
-    check.virtual(file, 0)
+    check.virtual(file)
     check.direct(file)
 
 
@@ -50,17 +52,24 @@ class _Check:
     named: dict[str, None] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
 
-    def virtual(self, file: str, depth: int) -> None:
-        """Check what a virtual raster holds, and those that it names."""
+    def virtual(self, file: str, above: tuple[str, ...] = ()) -> None:
+        """Check what a virtual raster holds, and those that it names.
+
+        Args:
+            file: a path or URL.
+            above: those that led to it.
+        """
+        if file in above:
+            raise Refused(f"{file} names itself, or one that names it")
         if file in self.seen:
             return
         self.seen.add(file)
-        if depth > _MOST_DEPTH:
+        if len(above) > _MOST_DEPTH:
             raise Refused(f"names virtual rasters that name others, more than {_MOST_DEPTH} deep")
         for name in dict.fromkeys(_names(text_of(file, _MOST_BYTES), file)):
             self._check_place(name, file)
             if is_virtual(name):
-                self.virtual(name, depth + 1)
+                self.virtual(name, (*above, file))
             else:
                 self.named[name] = None
 
@@ -133,6 +142,10 @@ def _check_element(element: Element, file: str) -> None:
     strange = {*element.keys()} - ATTRIBUTES
     if strange:
         raise Refused(f"{file} holds <{element.tag} {min(strange)}=...>, which means nothing")
+    told = (element.get("name") or element.get("key") or "").upper()
+    of_threads = element.tag == "NumThreads" or told == "NUM_THREADS"
+    if of_threads and not _THREADS.fullmatch((element.text or "").strip()):
+        raise Refused(f"{file} asks for {(element.text or '')[:20]!r} threads")
     if element.tag == "PixelFunctionLanguage" and (element.text or "").strip() != "C":
         raise Refused(f"{file} holds a program ({element.text}), which is not run")
 

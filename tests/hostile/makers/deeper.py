@@ -26,7 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 from support.colours import SIDECAR, blobs, network
 
 from hostile.cases import SCORE, SCRIPT, Case, Ground, write_config
-from hostile.makers import learning
+from hostile.makers import imagery, learning
 from hostile.makers.models import keras_file
 from hostile.makers.runs import put_run
 
@@ -457,6 +457,22 @@ def _imagery() -> Iterator[Case]:
         yield Case(
             "imagery", f"ERDAS file whose pixels are a pipe {other}", make, SCORE, ("scene.img",)
         )
+
+    asks = '<Option name="NUM_THREADS">100000</Option>'
+    own = imagery.virtual("own.vrt")
+    for name, text in {
+        "names itself": own,
+        "asks for 100,000 threads": own.replace("</SRS>", f"</SRS>{asks}"),
+    }.items():
+
+        def circling(ground: Ground, text: str = text) -> None:
+            (ground.folder / "own.vrt").write_text(text)
+            source = {"rasters": ["own.vrt"], "outside": True}
+            write_config(ground.folder / "config.yaml", source=source)
+
+        for command in (SCORE, ("plan", "config.yaml")):
+            what = f"virtual raster that {name} {command[0]}"
+            yield Case("imagery", what, circling, command, ("own.vrt",))
 
     def dated(change: dict[str, Any], ground: Ground) -> None:
         item = {"type": "Feature", "id": "a", "properties": {"datetime": "2016-09-15T00:00:00Z"}}

@@ -75,6 +75,13 @@ VECTORS = planted(
     ("views are tables", "WHERE type = 'view' AND", "WHERE type = 'no view' AND"),
 )
 
+VIRTUAL = planted(
+    "landcover/tiles/opening/virtual.py",
+    "tests/tiles/test_opening.py",
+    ("virtual rasters may name themselves", "        if file in above:\n", "        if False:\n"),
+    ("threads are free", "if not _THREADS.fullmatch(", "if not _NO_PATH.search("),
+)
+
 CONDITIONS = planted(
     "landcover/tiles/regions/condition.py",
     "tests/tiles/regions/test_reading.py",
