@@ -69,6 +69,17 @@ def test_a_value_that_makes_no_sense_is_named(key: str, value: object, said: str
         load_config(MINIMAL, {key: value}, environment={})
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("output", [{"password": "p1anted"}]), ("backend.token", ["http://me:p1anted@host/x"])],
+)
+def test_a_value_that_is_told_holds_no_secret(key: str, value: object) -> None:
+    settings = {"source": {"rasters": "a.tif"}, "model": "m.onnx", "output": "run"}
+    with pytest.raises(ConfigError) as error:
+        load_config(settings, {key: value, "source.tile": "x"})
+    assert "p1anted" not in str(error.value)
+
+
 def test_what_a_model_needs_counts_from_the_file_too(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
     file.write_text(

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from landcover.errors import ConfigError
+from landcover.redaction import redacted_values
 
 _LONGEST = 200  # characters of a value that is told
 _OPTIONAL = ("failures", "precision_check")  # sections that hardly anyone needs
@@ -102,7 +103,8 @@ def sentence(error: Any, kind: type[BaseModel]) -> str:
     if error["type"] == "string_unicode":
         message = "is not UTF-8, as all that a configuration holds: rename it, or name its folder or a pattern"
     if "input" in error and not isinstance(error["input"], Mapping):
-        message += f" (found {_short(repr(error['input']))})"
+        found = redacted_values(error["input"], shown[-1] if shown else "")
+        message += f" (found {_short(repr(found))})"
     return f"{where}: {message}" if where else message
 
 

@@ -79,7 +79,11 @@ VIRTUAL = planted(
     "landcover/tiles/opening/virtual.py",
     "tests/tiles/test_opening.py",
     ("virtual rasters may name themselves", "        if file in above:\n", "        if False:\n"),
-    ("threads are free", "if not _THREADS.fullmatch(", "if not _NO_PATH.search("),
+    (
+        "threads are free",
+        "if of_threads and not _THREADS.fullmatch(",
+        "if of_threads and _NO_PATH.search(",
+    ),
 )
 
 CONDITIONS = planted(
