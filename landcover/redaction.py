@@ -29,8 +29,10 @@ _SECRET_VARIABLE = re.compile(
 _ASSIGNED = re.compile(r"(?<![\w.\-])([\w.\-]+)=")
 _VALUE = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s&;,'\"]+")
 _BEARER = re.compile(r"\b(Bearer|Basic|SharedKey|SharedAccessSignature)\s+[\w+/=.:~\-]{8,}")
+# A user and a password, which people may have written with slashes and quotes in it; a number there is a port.
+_USER_INFO = r"[^\s/:@]{0,200}:(?!\d{1,5}(?:[/'\"\s]|$))[^\s@]{0,200}@"
 # Taken for a path, a URL has one slash.
-_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]{0,30}:/{1,2}[^\s'\"<>]+")
+_URL = re.compile(rf"[a-zA-Z][a-zA-Z0-9+.\-]{{0,30}}:/{{1,2}}(?:{_USER_INFO})?[^\s'\"<>]+")
 # Their user info is the name of a container.
 _CONTAINER_BEFORE_AT = frozenset({"abfs", "abfss", "az", "wasb", "wasbs"})
 # C0 and C1 controls but for tab and line feed, overrides of direction, separators, surrogates.
@@ -97,6 +99,7 @@ def _unassigned(text: str) -> str:
 def _bare(url: str) -> str:
     """A URL without user info and query, and without ``;key=value`` (Spark Connect has them)."""
     scheme, slashes, rest = re.split(r"(:/{1,2})", url, maxsplit=1)
+    rest = re.sub(f"^{_USER_INFO}", "", rest)
     # A question mark of a pattern, as in abfs://c/tile-?.tif, is no query.
     query = r"\?.*" if scheme.startswith("http") else r"\?[^?]*=.*"
     rest = re.sub(rf"(?:{query}|;\w[\w.\-]*=.*)$", "", rest)

@@ -19,6 +19,7 @@ PLANTED = "p1anted/Secret+w0rd=="
         (f"https://host/m.onnx?{PLANTED}", "https://host/m.onnx"),
         (f"https://me:{PLANTED}@host/m.onnx".replace("/Secret", "Secret"), "https://host/m.onnx"),
         (f"s3://{'token12345'}@bucket/key", "s3://bucket/key"),
+        (f"no 'https://me:a/b?'{'token12345'}@host/x' there", "no 'https://host/x' there"),
         (f"http:/me:{'token12345'}@host/x.csv?sig={PLANTED}: no folder", "http:/host/x.csv"),
         (f"abfs://box@lake.dfs.core.windows.net/m?sig={PLANTED}", None),
         (f"sc://host:443/;token={PLANTED};use_ssl=true", "sc://host:443/"),
