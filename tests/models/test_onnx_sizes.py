@@ -243,6 +243,23 @@ def test_a_chain_is_found_in_whatever_order_it_stands(tmp_path: Path) -> None:
         detect(saved(tmp_path / "net.onnx", chain[::-1]))
 
 
+def test_a_window_that_does_not_go_through_a_decoder_is_told_by_its_size(tmp_path: Path) -> None:
+    """Of 9 pixels 4 are left by a pool, and 8 come back beside the 9 of a skip."""
+    nodes = [
+        node("MaxPool", ["x"], ["half"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Resize", ["half", "", "twice"], ["back"]),
+        node("Concat", ["x", "back"], ["both"], axis=1),
+        node("Conv", ["both", "wide"], ["features"]),
+    ]
+    held = {"twice": np.float32([1, 1, 2, 2]), "wide": np.ones((3, 6, 1, 1), np.float32)}
+    path = saved(tmp_path / "net.onnx", nodes, held, ("n", 3, "h", "w"))
+    with pytest.raises(
+        ModelError, match=r"set model\.input_size to one that all of its layers fit"
+    ):
+        make_recipe(ModelSettings(path=str(path), input_size=9, **TOLD))
+    assert make_recipe(ModelSettings(path=str(path), input_size=8, **TOLD)).input_size == (8, 8)
+
+
 def test_nodes_in_any_order_are_read(tmp_path: Path) -> None:
     """The converters to half precision put what casts the image last."""
     nodes = [

@@ -13,6 +13,8 @@ from onnx import TensorProto, helper
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
 from landcover.models.model import open_model
+from landcover.models.preprocessing.input_side import fit_input
+from landcover.models.preprocessing.specification import Signature
 from landcover.models.recipe import make_recipe
 
 
@@ -49,3 +51,10 @@ def test_bytes_are_given_as_they_are(tmp_path: Path, runtime: str) -> None:
     pixels[:, 1] = 2
     found = open_model(recipe).score(xr.DataArray(pixels, dims=("tile", "band", "y", "x"))).values
     assert found == pytest.approx(np.exp([[0, 2, 0]]) / np.exp([0, 2, 0]).sum(), abs=1e-5)
+
+
+def test_bfloat16_is_no_whole_number() -> None:
+    pytest.importorskip("ml_dtypes")
+    signature = Signature((None, 3, 8, 8), "bfloat16")
+    read = fit_input(signature, ModelSettings(path="net.onnx", scale=1 / 255), "net.onnx")
+    assert not read.whole and read.steps.scales

@@ -247,7 +247,8 @@ class _Count:
         if most is None:
             whose = f"{node.domain}'s " if node.domain else ""
             reason = f"how large the result of {whose}{node.op_type} {node.name or name!r} is cannot be told"
-            hint = "write its extents into the file, in ONNX's own operators"
+            hint = "where it takes any window, set model.input_size to one that all of its layers fit (a multiple of 32, say); else "
+            hint += "write its extents into the file, in ONNX's own operators"
             raise ModelError(self.limits.shown, f"{reason}: {hint}")
         return most
 

@@ -54,7 +54,8 @@ def fit_input(signature: Signature, told: ModelSettings, shown: str) -> Input:
     image = _mean_image(told, (len(bands), *size), shown)
     pixels = None if image is None else image.for_bands(order)
     steps = Steps(layout, size, mean, scale, order, mean_image=pixels)
-    whole = not np.issubdtype(np.dtype(signature.dtype), np.floating)
+    # Of bfloat16 NumPy does not know that it is float.
+    whole = np.dtype(signature.dtype).kind in "biu"
     if whole and (steps.shifts or steps.scales):  # fractions would be cut off
         reason = f"reads {signature.dtype}, which mean and scale would turn into fractions"
         raise ModelError(shown, f"{reason}: take them out of the sidecar or the configuration")

@@ -281,7 +281,7 @@ INPUT = planted(
         "if told is not None and one is not None and one != told:",
         "if False:",
     ),
-    ("networks of whole numbers are scaled", "whole = not np.issubdtype", "whole = np.issubdtype"),
+    ("networks of whole numbers are scaled", '.kind in "biu"', '.kind not in "biu"'),
     ("mean and mean image", "    if told.mean is not None:\n", "    if False:\n"),
 )
 
