@@ -174,7 +174,7 @@ def test_bands_that_the_file_leaves_open_must_be_told(tmp_path: Path) -> None:
     [
         (["n", 2, 5, 5], "cannot be told, or it does neither: set output_stride"),
         (["n", 2, 8, 6], "cannot be told, or it does neither: set output_stride"),
-        (["n", 2, 16, 16], "cannot be told, or it does neither: set output_stride"),
+        (["n", 2, 16, 16], "returns 16, which have no pixels of their own: name the layer before"),
         (["n", 5, 3, 2], "cannot be told, or it does neither: set output_stride"),
         (["n", 5, 30], r"returns an output of shape .3, 5, 30.: neither"),
     ],
