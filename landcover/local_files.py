@@ -25,8 +25,11 @@ def neighbour(path: Path) -> Iterator[Path]:
     """A temporary neighbour of a file, to take its place; else it is removed at the end.
 
     Raises:
-        OSError: in its place is a device, a pipe or a socket, which no file replaces.
+        OSError: it has no name, as "." has none; or in its place is a device, a pipe or a socket, which
+            no file replaces.
     """
+    if not path.name:
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     with suppress(FileNotFoundError):
         mode = path.lstat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):

@@ -148,9 +148,7 @@ def _chips_of(output: str) -> Path:
 def _check(path: Path) -> None:
     """Refuse to write over what somebody may have spent days on."""
     if path.suffix.lower() != ".gpkg":
-        raise click.UsageError(
-            f"{path} is no GeoPackage: call it {path.with_suffix('.gpkg').name}."
-        )
+        raise click.UsageError(f"{path} is no GeoPackage: call it {path.stem or 'sample'}.gpkg.")
     for one in (path, _chips_of(str(path))):
         if one.exists():
             raise OutputError(str(one), "is there already, and may hold labels: name another file")

@@ -282,6 +282,23 @@ def test_a_date_that_a_run_does_not_have_is_refused(
     assert not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.parametrize("file", [".", "/"])
+@pytest.mark.parametrize("command", ["areas", "report", "vectorize", "sample"])
+def test_what_is_the_name_of_no_file_is_no_place_for_one(
+    given: Callable[[str], Said],
+    good: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    file: str,
+) -> None:
+    monkeypatch.chdir(tmp_path / "out")
+    said = given(f"{command} {good} --output={file}")
+    assert said.code in (1, 2) and said.out == "" and "defect" not in said.err
+    assert re.fullmatch(r"landcover[ a-z]*: [^\n]+\n", said.err), said.err
+    assert not list((tmp_path / "out").iterdir())
+
+
 @pytest.mark.parametrize("command", ["smooth", "smooth by area", "change from"])
 @pytest.mark.parametrize(
     "there", ["of somebody", "run.json torn", "run.json of another program", "whole"]
