@@ -33,10 +33,10 @@ def form_of(
     axis, cells = _axes(shape, steps, numbered, named, told, shown)
     count = 1 if axis is None else shape[axis]
     if numbered and count > 1:
-        reason = (
-            f"returns {count} numbers of classes for each label: export it with the largest alone"
+        raise ModelError(
+            shown,
+            f"returns {count} numbers of classes for each label: export it with the largest alone",
         )
-        raise ModelError(shown, reason)
     if numbered or (ending.whole and count == 1 and ending.quantization is None):
         return _with(shape, axis, cells, "numbers", ending.classes or named or 0)
     if ending.whole and ending.quantization is None:
