@@ -394,3 +394,15 @@ def test_an_extent_that_becomes_an_axis_is_not_cut() -> None:
     model = w.model(w.write("Slice", kept, *ends))
     pixels = np.random.default_rng(1).normal(0, 1, (2, 3, 16, 16)).astype(np.float32)
     _same(model, _cropped(model), pixels)
+
+
+def test_a_window_larger_than_all_that_it_moves_over_is_not_cut() -> None:
+    """ONNX Runtime computes one such window, of the values that are there; by ONNX there is none."""
+    w = Writer(16, 16)
+    kept = w.add("Conv", "x", w.weight(4, 3, 3, 3))
+    narrow = w.write("Slice", kept, *(w.constant(np.array([n], np.int64)) for n in (0, 3, 3)))
+    pooled = w.write("AveragePool", narrow, kernel_shape=[4, 4], strides=[2, 2])
+    ends = (w.constant(np.array([n], np.int64)) for n in (1, 4, 2))
+    model = w.model(w.write("Slice", pooled, *ends))
+    pixels = np.random.default_rng(1).normal(0, 1, (2, 3, 16, 16)).astype(np.float32)
+    _same(model, _cropped(model), pixels)

@@ -28,7 +28,9 @@ def _moved(node: Node, part: Part, kernel: Sequence[int]) -> Cut:
     shape = node.shape(0)
     windows = windows_of(node.proto, kernel, shape[2:])
     counts = tuple(window.count(extent) for window, extent in zip(windows, shape[2:], strict=True))
-    if counts != node.result[2:]:  # libraries do not agree on windows that begin in the padding
+    if min(counts) < 1:  # libraries do not agree on a window larger than all that it moves over
+        raise Indivisible
+    if counts != node.result[2:]:  # nor on windows that begin in the padding
         raise ValueError(f"{counts} windows where ONNX infers {node.result[2:]}")
     each = [
         _covered(window, extent, span)
