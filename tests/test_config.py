@@ -170,6 +170,33 @@ def test_a_value_of_the_environment_that_is_no_yaml_is_named() -> None:
         load_config(MINIMAL, environment={"LANDCOVER_BACKEND__WORKERS": "[4"})
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "@hidden",
+        "%hidden",
+        "*hidden",
+        "&hidden",
+        "!hidden x",
+        "!h!idden",
+        "{hidden",
+        "a: b: hidden",
+    ],
+)
+def test_a_password_that_means_something_to_yaml_is_not_shown(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(f"output:\n  path: run\n  options:\n    account_key: {value}\n")
+    key = "LANDCOVER_OUTPUT__OPTIONS__ACCOUNT_KEY"
+    for read in (
+        lambda: load_config(path, environment={}),
+        lambda: load_config(MINIMAL, environment={key: value}),
+        lambda: parse_override(f"output.options.account_key={value}"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            read()
+        assert "hidden" not in str(caught.value) and "is not YAML" in str(caught.value)
+
+
 def test_a_variable_of_a_section_that_is_none_is_an_error_with_the_near_one() -> None:
     with pytest.raises(ConfigError, match=r"LANDCOVER_BAKEND__NAME: .*'bakend'.*mean 'backend'\?"):
         load_config(MINIMAL, environment={"LANDCOVER_BAKEND__NAME": "dask"})

@@ -41,7 +41,10 @@ def told_of(config: object) -> Iterator[None]:
 def place_of(error: yaml.YAMLError | UnicodeDecodeError) -> str:
     """What is wrong with a YAML file, and in which line."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
+        # A password that begins with "!" is a tag to YAML, which it would show.
+        tagged = "tag" in str(error.problem)
+        problem = "text that begins with '!' must be in quotes" if tagged else error.problem
+        return f"line {error.problem_mark.line + 1}: {problem}"
     return str(error).splitlines()[0]
 
 

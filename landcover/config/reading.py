@@ -26,6 +26,9 @@ _PATHS_OF_A_BASE = {"weights", "base"}
 # Sections that only commands other than score have; each leaves alone what is set for another.
 _OF_OTHERS = {"reference", "labels", "split", "draw", "method"}
 
+# The value is not shown: a password may begin with what means something to YAML.
+_NO_YAML = "is not YAML: close its brackets or, if it is text, put it in quotes of its own"
+
 S = TypeVar("S", bound=BaseModel)
 
 _LOG = logging.getLogger(__name__)
@@ -99,7 +102,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     try:
         return key.strip(), load_yaml(value)
     except yaml.YAMLError:
-        raise ConfigError([f"the value of {key!r} is not YAML: {value!r}"], "--set") from None
+        raise ConfigError([f"the value of {key!r} {_NO_YAML}"], "--set") from None
 
 
 def _read(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
@@ -136,7 +139,7 @@ def _from_environment(environment: Mapping[str, str], kind: type[BaseModel]) -> 
         try:
             found[".".join(path)] = load_yaml(value)
         except yaml.YAMLError:
-            raise ConfigError([f"its value is not YAML: {value!r}"], key) from None
+            raise ConfigError([f"its value {_NO_YAML}"], key) from None
     return found
 
 
