@@ -21,6 +21,7 @@ from hostile.processes import Child
 SECONDS = 20
 CLOCK = 3 * SECONDS
 BYTES = 2**30
+_LARGEST_PAGE = 2**26  # files of many gigabytes are inputs
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,8 @@ def _pages(folder: Path) -> list[str]:
     """The pages and pictures below a folder in which the text of a file has become an element."""
     kinds = (".html", ".svg", ".xml", ".qml", ".vrt")
     there = [path for path in folder.rglob("*") if path.suffix in kinds and not path.is_symlink()]
-    return [path.name for path in there if path.is_file() and b"<canary" in path.read_bytes()]
+    files = [path for path in there if path.is_file() and path.stat().st_size <= _LARGEST_PAGE]
+    return [path.name for path in files if b"<canary" in path.read_bytes()]
 
 
 def _cleared(canary: Path) -> None:
