@@ -406,3 +406,15 @@ def test_a_window_larger_than_all_that_it_moves_over_is_not_cut() -> None:
     model = w.model(w.write("Slice", pooled, *ends))
     pixels = np.random.default_rng(1).normal(0, 1, (2, 3, 16, 16)).astype(np.float32)
     _same(model, _cropped(model), pixels)
+
+
+def test_what_is_resampled_from_corner_to_corner_is_not_cut() -> None:
+    w = Writer(16, 16)
+    kept = w.add("Conv", "x", w.weight(4, 3, 3, 3))
+    places = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
+    scales = w.constant(np.array([1, 1, 2, 2], np.float32))
+    larger = w.write("Resize", kept, "", scales, **places)
+    ends = (w.constant(np.array([n], np.int64)) for n in (9, 15, 2))
+    model = w.model(w.write("Slice", larger, *ends))
+    pixels = np.random.default_rng(1).normal(0, 1, (2, 3, 16, 16)).astype(np.float32)
+    _same(model, _cropped(model), pixels)

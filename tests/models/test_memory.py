@@ -16,7 +16,7 @@ from landcover.errors import ModelError
 from landcover.models.model import ScoringModel
 from landcover.models.preprocessing.specification import Pixels, Probabilities
 from landcover.models.recipe import Recipe, make_recipe
-from landcover.models.runtimes.memory import out_of_memory
+from landcover.models.runtimes.memory import ConcurrencyLimit, out_of_memory
 
 
 class ResourceExhaustedError(Exception):
@@ -147,3 +147,21 @@ def test_numpy_says_so_itself() -> None:
     with pytest.raises(MemoryError) as caught:
         np.empty((2**40, 2**10), np.uint8)
     assert out_of_memory(caught.value)
+
+
+def test_nothing_runs_beside_anything_once_memory_was_short() -> None:
+    limit, begun = ConcurrencyLimit(), threading.Event()
+
+    def second() -> bool:
+        with limit.run() as alone:
+            begun.set()
+            return alone
+
+    with ThreadPoolExecutor(1) as threads:
+        with limit.run():
+            assert not threads.submit(second).result()  # two at once, as long as there is memory
+            limit.one_at_a_time()
+            begun.clear()
+            later = threads.submit(second)
+            assert not begun.wait(0.2)
+        assert later.result()

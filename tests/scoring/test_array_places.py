@@ -187,3 +187,14 @@ def test_a_finished_run_does_not_pass_for_that_of_an_array_that_means_something_
         found, expected = run.map(), landcover.score_array(given, pixel_model).label
         assert np.array_equal(found, expected) and not np.array_equal(found, before)
     assert np.array_equal(landcover.open_run(output).map(), before)
+
+
+def test_bands_of_a_dataset_that_differ_in_nodata_are_refused(
+    array: xr.DataArray, pixel_model: Path
+) -> None:
+    bands = {
+        str(name): array.isel(band=at, drop=True).rio.write_nodata(at)
+        for at, name in enumerate(("red", "green", "blue"))
+    }
+    with pytest.raises(SourceError, match="has bands of different nodata values"):
+        landcover.score_array(xr.Dataset(bands), model=pixel_model)

@@ -150,6 +150,11 @@ def test_what_was_measured_in_one_precision_says_nothing_of_another(recipe: Reci
     assert len({_key(one, None, 1) for one in recipes}) == 2
 
 
+def test_what_was_measured_of_one_network_says_nothing_of_another(recipe: Recipe) -> None:
+    others = [replace(recipe, digest="another"), replace(recipe, head="another")]
+    assert len({_key(one, None, 1) for one in (recipe, *others)}) == 3
+
+
 def test_what_is_remembered_is_told_without_opening_the_model(recipe: Recipe) -> None:
     assert remembered(recipe, 1) is None
     found = measure(ScoringModel(recipe, Roomy(1)), 1)

@@ -263,3 +263,11 @@ def test_several_images_in_one_file_are_refused(kind: str) -> None:
     stream = BytesIO()
     pictures[0].save(stream, kind, save_all=True, append_images=pictures[1:])
     assert _refusal(stream.getvalue(), 3).startswith("holds 3 images")
+
+
+def test_an_image_is_as_high_as_tiles_have_rows_and_as_wide_as_they_have_columns() -> None:
+    wanted = Expected(Wanted(Size(12, 20)), 3, "uint8")
+    pixels = np.random.default_rng(1).integers(0, 256, (12, 20, 3), np.uint8)
+    assert np.array_equal(decode(_saved(pixels, "png"), wanted), np.moveaxis(pixels, 2, 0))
+    with pytest.raises(Unusable, match="is 12 x 20 pixels; the network sees tiles of 20 x 12"):
+        decode(_saved(pixels.transpose(1, 0, 2), "png"), wanted)

@@ -465,3 +465,15 @@ def test_images_are_what_they_may_be_whatever_their_name(folder: Path) -> None:
 def test_formats_whose_decoders_start_programs_are_none(folder: Path) -> None:
     with pytest.raises(ConfigError, match="EPS is no format that images are read in"):
         source(folder, formats=["eps"])
+
+
+def test_what_cannot_be_opened_may_be_there_for_another_worker_and_what_is_damaged_is_not(
+    folder: Path,
+) -> None:
+    made = source(folder)
+    tasks = list(made.tasks())
+    (folder / "d.png").unlink()
+    (folder / "pool/a.png").write_bytes(b"no image")
+    strips = [read() for task in tasks for read in task.reads()]
+    unreached = {one.tile.tile: one.unreached for strip in strips for one in strip.failures}
+    assert unreached == {"d.png": True, "pool/a.png": False}
