@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,6 +13,8 @@ from onnx import TensorProto, helper
 from support import operations as small
 
 from landcover.errors import ModelError
+from landcover.models.output_side.probe import _Probe
+from landcover.models.preprocessing.specification import Steps
 
 
 @pytest.mark.parametrize("scale", [1.0, 1 / 255, 1000.0])
@@ -178,3 +182,12 @@ def test_a_network_that_divides_by_pixels_is_not_refused_for_its_noise(tmp_path:
     recipe = small.recipe_of(path)
     assert recipe.activation == "softmax"
     assert np.isfinite(small.scores_of(recipe, small.noise(recipe))).all()
+
+
+def test_noise_comes_to_the_network_as_it_is_whatever_mean_and_scale_are() -> None:
+    given: list[Steps] = []
+    graph: Any = SimpleNamespace(
+        signature=SimpleNamespace(dtype="float32"), compile=lambda steps: given.append(steps)
+    )
+    _Probe(graph, Steps("NCHW", (8, 8), (5.0, 6.0), (1e-9, 2.0), (0, 1)))
+    assert (given[0].mean, given[0].scale) == ((0.0, 0.0), (1.0, 1.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -238,3 +239,20 @@ def test_the_order_of_dimensions_is_told_by_their_lengths(
     shape: tuple[int | None, ...], bands: int | None, layout: str
 ) -> None:
     assert Signature(shape, "float32", channels_last=True).layout(bands) == layout
+
+
+def test_what_is_known_of_the_labels_is_what_is_done_with_the_output(tmp_path: Path) -> None:
+    recipe = recipe_of(networks.onnx_tile(tmp_path / "net.onnx"))
+    told: dict[str, Any] = {"threshold": 0.7, "halo": 3, "activation": "none", "rank": 3}
+    output = replace(recipe, output_stride=4, **told).steps().output
+    assert output is not None and output.stride == 4
+    assert {key: getattr(output, key) for key in told} == told
+
+
+def test_who_only_looks_at_a_model_takes_no_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("landcover.models.recipe.place", lambda *_: pytest.fail("takes a GPU"))
+    path = networks.onnx_tile(tmp_path / "net.onnx")
+    settings = ModelSettings(path=str(path), runtime="onnxruntime", scale=1)
+    assert make_recipe(settings, here=False).output == "tile"

@@ -122,6 +122,15 @@ def test_a_lock_behind_a_url_changes_with_every_beat_and_goes_with_its_run(url: 
     assert not storage.exists(LOCK)
 
 
+def test_no_two_runs_hold_a_lock_behind_a_url_by_the_same_mark(url: str) -> None:
+    """Two processes of one number run on two hosts of one name, as in containers."""
+    marks = []
+    for _ in range(2):
+        with only_run(Storage(url), BEAT) as mark:
+            marks.append(mark)
+    assert marks[0] != marks[1]
+
+
 @pytest.mark.parametrize(
     "failing",
     [

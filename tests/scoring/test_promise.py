@@ -172,6 +172,27 @@ def test_a_network_that_was_changed_in_the_run_is_not_used(
         _score(small, ground, tmp_path / "run")
 
 
+def test_a_run_that_asks_for_more_than_was_promised_does_not_go_on_with_it(
+    small: Path, ground: Path, tmp_path: Path
+) -> None:
+    def stop(tiles: Tiles) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _score(small, ground, tmp_path / "run", progress=stop)
+    with pytest.raises(ModelError, match="tiles with data must judge"):
+        _score(small, ground, tmp_path / "run", overrides={"precision_check.at_least": 0.9999})
+
+
+def test_a_network_is_quantized_for_the_imagery_that_it_labels(
+    small: Path, ground: Path, tmp_path: Path, cache: Path
+) -> None:
+    other = write_scene(tmp_path / "other.tif", blobs(6, 320, 480))
+    for place, scene in enumerate((ground, other, ground)):
+        _score(small, scene, tmp_path / f"run {place}")
+    assert len([*cache.glob("quantized/*/network.i8")]) == 2
+
+
 def test_layers_that_cost_labels_are_kept_in_f32(bad: Path, ground: Path, tmp_path: Path) -> None:
     check = _score(bad, ground, tmp_path / "run").summary["precision_check"]
     assert (check["kept"], check["layers"]) == (1, 2)

@@ -68,6 +68,18 @@ def test_each_pixel_of_a_scene_gets_the_label_that_the_whole_image_would_give_it
     assert np.array_equal(run.map().values.squeeze(), found)
 
 
+def test_the_labels_of_all_tasks_are_on_the_map(tile_model: Path, tmp_path: Path) -> None:
+    """By the place of tiles, which for most tasks is no place of the pixels that they are of."""
+    scene = write_scene(tmp_path / "scene.tif", blobs(4, 32 * 40, 32 * 30))
+    told: dict[str, Any] = {"model": tile_model, "output": tmp_path / "run"}
+    run = landcover.score(rasters=str(scene), overrides={"source.task": 60}, **told)
+    tiles = run.tiles()
+    names = np.array(["water", "trees", "field", "town"])
+    found = run.map().values.squeeze()
+    assert found.shape == (40, 30) and len(tiles) == 1200
+    assert (names[found[tiles["row"], tiles["col"]]] == tiles["label"]).all()
+
+
 def test_nodata_never_gets_a_class_and_empty_tiles_are_skipped(
     pixel_model: Path, tile_model: Path, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -123,3 +124,25 @@ def test_how_far_a_network_looks_is_read_from_its_graph(tmp_path: Path, scene: s
         model = network(tmp_path / "network.onnx", pooled)
         told = load_config(config(model, scene, tmp_path / "run", tile=64))
         assert sight(recipe_of(told, here=False)) == far
+
+
+@pytest.mark.parametrize("spoilt", [None, (0, 0), (8, 8), (15, 15)])
+def test_the_first_and_the_last_window_in_a_large_one_are_compared(
+    spoilt: tuple[int, int] | None,
+) -> None:
+    def inner(pixels: Any) -> Any:
+        return pixels[:, :, 2:-2, 2:-2].astype(np.float32)
+
+    def in_large(pixels: Any) -> Any:
+        found = inner(pixels)
+        if spoilt:
+            found[..., spoilt[0], spoilt[1]] += 1
+        return found
+
+    def model(edge: int, run: Any) -> Any:
+        recipe = SimpleNamespace(input_size=(edge, edge), halo=2, bands=("1",))
+        return SimpleNamespace(recipe=recipe, network=SimpleNamespace(run=run))
+
+    # Labels of 4 x 4 pixels: the first window has those from 0 to 3, the last those from 12 to 15.
+    same = window._same(model(8, inner), model(20, in_large))
+    assert same == (spoilt not in ((0, 0), (15, 15)))
