@@ -791,9 +791,7 @@ RESAMPLING_SPANS = planted(
     ("cubic is linear", 'reach = 2 if given.get("mode") == b"cubic" else 1', "reach = 1"),
 )
 
-_CROPS = (
-    "tests/models/test_cropping.py::test_any_network_returns_the_same_when_only_that_is_computed"
-)
+_CROPS = "tests/models/test_cropping.py"
 
 CROPPED_WINDOWS = planted(
     "landcover/models/cropping/windows.py",
