@@ -176,10 +176,11 @@ def test_a_finished_run_does_not_pass_for_that_of_an_array_that_means_something_
     before = run.map().load()
     everywhere = array.rio.write_nodata(7)
     named = everywhere.assign_attrs(long_name=("blue", "green", "red"))
-    elsewhere = array.assign_coords(x=array.x + 1000)
+    places = (array.assign_coords(x=array.x + 1000), array.rio.write_crs("EPSG:32633"))
     others = (everywhere, named, named.assign_coords(band=["nir", "red", "green"]))
-    with pytest.raises(OutputError, match="belongs to another run, with another imagery"):
-        landcover.score(rasters=elsewhere, model=pixel_model, output=output)
+    for elsewhere in places:
+        with pytest.raises(OutputError, match="belongs to another run, with another imagery"):
+            landcover.score(rasters=elsewhere, model=pixel_model, output=output)
     for number, given in enumerate(others):
         with pytest.raises(OutputError, match="belongs to another run, with another imagery"):
             landcover.score(rasters=given, model=pixel_model, output=output)

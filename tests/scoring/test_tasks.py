@@ -16,8 +16,11 @@ from support.colours import blobs
 
 import landcover
 from landcover.backends.local import LocalBackend
-from landcover.contracts import Backend, Lost, Task
+from landcover.contracts import Backend, Failure, Lost, Task, Tile
 from landcover.errors import OutputError, RunIncomplete, TooManyFailures, WorkerUnfit
+from landcover.runs.counts import Counts
+from landcover.scoring.totals import Totals
+from landcover.scoring.worker import Report, _check_reach
 
 
 class _LosesAnItem(LocalBackend):
@@ -281,3 +284,25 @@ def test_a_single_process_says_of_each_tile_why_it_cannot_be_read(
         landcover.score(**images, backend=backend)
     reasons = landcover.open_run(tmp_path / "run").failures()["reason"]
     assert set(reasons) == {"cannot be read: No such file or directory"}
+
+
+def test_what_was_done_earlier_and_is_done_again_counts_once_and_is_no_speed() -> None:
+    totals = Totals(planned=30)
+    earlier = Counts(planned=10, scored=7, quarantined=3, skipped=0, digest="a", retryable=3)
+    totals.add_earlier({0: earlier, 1: replace(earlier, digest="b")})
+    assert (totals.done, totals.resumed, totals.per_second) == (20, True, 0.0)
+    for index, began in ((0, 100.0), (2, 102.0)):
+        counts = Counts(planned=10, scored=10, quarantined=0, skipped=0, digest="c")
+        totals.add(Report(index, counts, "host:1", "cpu", 0, began, began + 2))
+    assert totals.tiles == {"scored": 27, "quarantined": 3, "skipped": 0}
+    assert totals.per_second == 5.0, "20 tiles in the 4 seconds of this run"
+
+
+def test_a_task_is_left_to_another_worker_only_where_that_may_be_able_to_do_it() -> None:
+    tile = Tile("a.png", "a.png", 0, 0)
+    away = Failure(tile, "no such file", retryable=False, unreached=True)
+    later, damaged = Failure(tile, "busy", retryable=True), Failure(tile, "is none", False)
+    _check_reach([])
+    _check_reach([away, damaged])
+    with pytest.raises(WorkerUnfit, match=r"none of 2 tiles can be read; of a\.png: no such file"):
+        _check_reach([away, later])
