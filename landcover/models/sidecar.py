@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from landcover.config import ModelSettings, place_of
 from landcover.errors import ConfigError, StoreError
-from landcover.models.fetch import read_text, shown
+from landcover.models.fetch import read_text
 from landcover.models.formats.detection import ModelFile
 from landcover.models.formats.metadata import stated_in
 from landcover.small_files import load_yaml
@@ -33,7 +33,7 @@ def with_sidecar(settings: ModelSettings) -> ModelSettings:
     for path in sidecar_paths(settings.path):
         text = _text(path)
         if text is not None:
-            return _merged(settings, _anchored(_checked(text, shown(path)), path))
+            return _merged(settings, _anchored(_checked(text, path), path))
     return settings
 
 
@@ -80,11 +80,11 @@ def _text(path: str) -> str | None:
     try:
         return read_text(path)
     except UnicodeDecodeError:
-        raise ConfigError(["is not text in UTF-8"], shown(path)) from None
+        raise ConfigError(["is not text in UTF-8"], path) from None
     except StoreError:
         raise
     except OSError as error:
-        raise ConfigError([f"cannot be read: {error.strerror or error}"], shown(path)) from None
+        raise ConfigError([f"cannot be read: {error.strerror or error}"], path) from None
 
 
 def _checked(text: str, origin: str) -> dict[str, Any]:

@@ -85,8 +85,11 @@ class TestOneSession:
         assert all((tmp_path / f"0-{item}").exists() for item in range(7))
         assert not list(tmp_path.glob("1-[0-5]"))
 
-    def test_items_that_no_worker_can_do_are_lost_with_worker_and_reason(self, spark: Any) -> None:
-        results = list(SparkBackend(session=spark).map(_never_mounted, range(20)))
+    def test_items_that_no_worker_can_do_are_lost_with_worker_and_reason(
+        self, spark: Any, tmp_path: Path
+    ) -> None:
+        never_mounted = partial(_never_mounted, tmp_path)
+        results = list(SparkBackend(session=spark).map(never_mounted, range(20)))
         assert sorted(lost.item for lost in results if isinstance(lost, Lost)) == list(range(20))
         assert {lost.reason.partition(";")[0] for lost in results if isinstance(lost, Lost)} == {
             "2 workers could not do it"
@@ -279,7 +282,8 @@ def _where_mounted(folder: Path, item: int) -> int:
     return item
 
 
-def _never_mounted(item: int) -> int:
+def _never_mounted(folder: Path, item: int) -> int:
+    (folder / f"{os.getpid()}-{item}").touch(exist_ok=False)  # nobody is asked twice
     raise WorkerUnfit(f"{socket.gethostname()}:{os.getpid()}", "no mount")
 
 

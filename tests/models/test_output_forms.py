@@ -161,6 +161,21 @@ def test_pixels_in_one_row_are_a_map(tmp_path: Path, last: bool, runtime: str) -
     np.testing.assert_allclose(small.scores_of(recipe, pixels), expected, atol=1e-6)
 
 
+def test_pixels_in_one_column_are_refused(tmp_path: Path) -> None:
+    nodes = [
+        small.convolution(),
+        helper.make_node("Transpose", ["scores"], ["turned"], perm=[0, 3, 2, 1]),
+        helper.make_node("Reshape", ["turned", "to"], ["rows"]),
+        helper.make_node("Softmax", ["rows"], ["out"], axis=2),
+    ]
+    to = [0, small.SIZE * small.SIZE, 6]
+    path = small.saved(
+        tmp_path / "net.onnx", nodes, ["n", *to[1:]], w=small.kernel(6), to=np.int64(to)
+    )
+    with pytest.raises(ModelError, match="and not row by row: export it as rows, or without that"):
+        small.recipe_of(path)
+
+
 def test_masks_beside_boxes_are_not_taken_for_classes(tmp_path: Path) -> None:
     nodes = [
         small.convolution(strides=[4, 4]),

@@ -10,6 +10,7 @@ from onnx import helper
 from support import operations as small
 
 from landcover.errors import ModelError
+from landcover.models.preprocessing.interpolation import neighbours
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
@@ -43,6 +44,13 @@ def test_probabilities_of_an_output_stride_are_interpolated_between_the_centres(
         by_hand = np.einsum("ncij,i,j->nc", four, [1 - dr, dr], [1 - dc, dc])
         np.testing.assert_allclose(found[:, :, y, x], by_hand, atol=1e-5)
     np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
+
+
+def test_a_pixel_in_the_centre_of_a_cell_has_a_part_of_no_other() -> None:
+    """So that what is undefined in one cell is undefined around that one only."""
+    below, above, shares = neighbours(13, 4, 4, 0)
+    assert below[::4] == above[::4] == (0, 1, 2, 3) and not shares[::4].any()
+    assert (below[5], above[5], shares[5]) == (1, 2, 0.25)
 
 
 def test_the_halo_of_an_output_stride_is_what_its_receptive_field_loses(tmp_path: Path) -> None:

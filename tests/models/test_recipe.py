@@ -204,6 +204,7 @@ def test_a_recipe_keeps_no_secret_and_its_identity_no_place(tmp_path: Path) -> N
     recipe = recipe_of(path, batch=2)
     copy = networks.onnx_tile(tmp_path / "copy.onnx")
     assert recipe_of(copy, batch=4).identity() == recipe.identity()
+    assert replace(recipe, digest="of other bytes").identity() != recipe.identity()
     assert recipe_of(copy, scale=2).identity() != recipe.identity()
     assert json.loads(json.dumps(recipe.identity())) == recipe.identity()
     assert recipe.as_dict()["path"] == str(path)

@@ -152,3 +152,17 @@ def test_what_is_no_url_is_told_at_once(url: str) -> None:
 def test_a_url_that_is_none_holds_no_secret_that_could_be_seen() -> None:
     with pytest.raises(SourceError, match="is no URL"):
         refuse_secrets("gs://[/x.tif")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:hush hush@host/x.tif",
+        "https://host/x.tif?sig=hush hush",
+        "abfs://me:hush@host/x.tif?v=1&Token='hush'",
+    ],
+)
+def test_the_refusal_of_a_secret_does_not_repeat_it(url: str) -> None:
+    with pytest.raises(SourceError, match="password or a signature") as refused:
+        refuse_secrets(url)
+    assert str(refused.value).startswith(f"{url[:4]}") and "hush" not in str(refused.value)

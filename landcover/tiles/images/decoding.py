@@ -47,7 +47,7 @@ FORMATS = frozenset((*_USUAL, "BMP", "GIF", "JPEG2000", "PCX", "PPM", "SGI", "TG
 # The drivers of GDAL for those that may have 16 bits a band.
 _DEEP = {"PNG": "PNG"}
 # What Pillow opens without loss; other modes (CMYK, YCbCr, LAB, HSV) are no bands of a camera.
-_PLAIN = frozenset({"1", "L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I", "F"})
+_PLAIN = frozenset({"1", "L", "LA", "RGB", "RGBA", "I;16", "I", "F"})
 
 # What decoders raise for damaged files, and for numbers in them that Python's own calls do not take.
 _DAMAGED = (
@@ -284,8 +284,7 @@ def _by_pillow(image: Image.Image) -> tuple[Pixels, bool]:
         raise Unusable(f"is a {image.mode} image; convert it to RGB")
     if image.mode == "1":
         image = image.convert("L")
-    array = np.asarray(image)
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    array = np.asarray(image)  # in the order of bytes of this machine, whatever the file has
     bands = array[None] if array.ndim == 2 else np.moveaxis(array, 2, 0)
     return bands, image.mode in ("LA", "RGBA")
 

@@ -198,7 +198,7 @@ DASK_BACKEND = planted(
 
 SPARK_WORKER = planted(
     "backends/spark_worker.py",
-    "tests/backends/test_spark.py tests/backends/test_spark_scheduling.py",
+    "tests/backends/test_spark_scheduling.py tests/backends/test_spark.py",
     (
         "banned workers do the work",
         "        if not self.banned[place].isdisjoint((host, worker)):\n",
@@ -214,7 +214,7 @@ SPARK_WORKER = planted(
 
 SPARK_MAP = planted(
     "backends/spark_map.py",
-    "tests/backends/test_spark.py tests/backends/test_spark_scheduling.py",
+    "tests/backends/test_spark_scheduling.py tests/backends/test_spark.py",
     (
         "an outcome counts twice",
         "elif one := self._running.get(news.job, {}).pop(news.place, None):",
@@ -224,6 +224,11 @@ SPARK_MAP = planted(
         "a refusal ends the item",
         "if len(one.refused) >= min(ATTEMPTS, self._most or ATTEMPTS, self._cluster.slots()):",
         "if True:",
+    ),
+    (
+        "who refused an item gets it again",
+        "self._left_out.union(one.refused, hosts if others else ())",
+        "self._left_out.union(hosts if others else ())",
     ),
 )
 
@@ -330,11 +335,6 @@ SPARK_ITEMS = planted(
         "items are pulled as they come",
         "2 * slots + 4), 4 * slots + 8",
         "2 * slots + 4), 9 * slots + 99",
-    ),
-    (
-        "who refused an item gets it again",
-        "self._left_out.union(one.refused, hosts if others else ())",
-        "self._left_out.union(hosts if others else ())",
     ),
 )
 

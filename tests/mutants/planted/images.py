@@ -137,11 +137,6 @@ DECODING = planted(
         "(height, width) != tile:",
         "(width, height) != tile:",
     ),
-    (
-        "byte order of the file",
-        'array = array.astype(array.dtype.newbyteorder("="), copy=False)',
-        "pass",
-    ),
     ("palettes are brightness", "if dataset.colorinterp[0] == ColorInterp.palette:", "if False:"),
     ("an image of any size", "if width * height > _MOST_PIXELS:", "if False:"),
     ("an image of any number of bands", "if count > _MOST_BANDS or", "if"),

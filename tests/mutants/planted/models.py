@@ -440,7 +440,7 @@ PROBE = planted(
 
 RECIPE = planted(
     "landcover/models/recipe.py",
-    "tests/models/test_recipe.py tests/models/test_mean_image.py",
+    "tests/models/test_recipe.py tests/models/test_mean_image.py tests/models/test_activations.py",
     ("secrets in the record", '"path": shown(self.path)}', '"path": self.path}'),
     (
         "secrets of the mean image in the record",
@@ -524,11 +524,6 @@ SIDECAR = planted(
         "mean and mean image of two places",
         "            sidecar = {name: value for name, value in sidecar.items() if name != other}\n",
         "            pass\n",
-    ),
-    (
-        "the secret of a sidecar's URL is shown",
-        "_anchored(_checked(text, shown(path)), path)",
-        "_anchored(_checked(text, path), path)",
     ),
 )
 

@@ -13,7 +13,7 @@ import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from support.rasters import imagery, write
+from support.rasters import RGBA, imagery, write
 
 from landcover.tiles.grid import Size
 from landcover.tiles.images.decoding import Expected, Unusable, Wanted, decode
@@ -165,6 +165,22 @@ def test_a_colour_that_means_transparent_is_no_data(dtype: str, bands: int) -> N
         for colour in (away, beside):
             found = _decoded(_saved(pixels, "png", transparency=colour), bands)
             assert np.array_equal(np.moveaxis(found, 0, 2).squeeze(), pixels)
+
+
+@pytest.mark.parametrize("dtype, opaque", [("uint8", 255), ("uint16", 65535), ("float32", 1)])
+def test_a_mask_that_is_opaque_everywhere_leaves_nothing_out(
+    tmp_path: Path, dtype: str, opaque: int
+) -> None:
+    pixels = imagery(4, EDGE, EDGE, dtype)
+    for level in (opaque, opaque // 2):
+        pixels[3] = opaque
+        pixels[3, 4, 5] = level
+        content = Path(write(tmp_path / f"{level}.tif", pixels, colours=RGBA)).read_bytes()
+        if level == opaque:
+            found = decode(content, Expected(Wanted(Size.of(EDGE)), 3, dtype))
+            assert np.array_equal(found, pixels[:3])
+        else:
+            assert "is transparent in places" in _refusal(content, 3, dtype)
 
 
 @pytest.mark.parametrize("depth", [2, 4])

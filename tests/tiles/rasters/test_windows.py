@@ -311,6 +311,12 @@ def test_every_band_has_a_declared_value_of_its_own(tmp_path: Path) -> None:
     assert valid[:10].all() and valid[20:].all() and (found == pixels).all()
 
 
+def test_bands_that_have_a_file_each_come_in_the_order_that_is_asked_for(tmp_path: Path) -> None:
+    pixels, fills = imagery(3, 71, 83), (0, 255, 7)
+    files = _of_files(tmp_path, fills, pixels).files
+    assert (whole(describe("a", files, TILING, bands=(3, 1, 2)))[0] == pixels[[2, 0, 1]]).all()
+
+
 @pytest.mark.parametrize("masked", [0, 1, 2])
 def test_a_pixel_that_one_file_of_a_scene_holds_is_data(tmp_path: Path, masked: int) -> None:
     pixels = imagery(3, 71, 83)
