@@ -236,8 +236,9 @@ def test_a_network_may_call_its_ends_as_we_do(
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("last", [6, -1])  # of five images: an error, or one result for all
 def test_a_network_with_one_image_written_into_it_scores_them_one_by_one(
-    runtime: str, tmp_path: Path
+    last: int, runtime: str, tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(1)
     kernel = rng.normal(0, 1, (3, 3, 3, 3)).astype(np.float32)
@@ -250,7 +251,7 @@ def test_a_network_with_one_image_written_into_it_scores_them_one_by_one(
         *nodes,
         helper.make_node("Reshape", ["c", "extents"], ["features"]),
         kernel=np.abs(kernel),
-        extents=np.asarray([1, 3, 6, 6], np.int64),
+        extents=np.asarray([1, 3, 6, last], np.int64),
     )
     model = onnx.load(free)
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.abs(kernel), "kernel"))

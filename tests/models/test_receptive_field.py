@@ -44,6 +44,20 @@ def test_strides_and_dilations_multiply() -> None:
     assert _field(model) == {"y": (13, 21)}
 
 
+@pytest.mark.parametrize("kind", ["Conv", "MaxPool"])
+def test_each_side_of_a_window_has_a_padding_of_its_own(kind: str) -> None:
+    top, left, bottom, right = pads = [0, 2, 1, 0]
+    reads = ["x", "w"] if kind == "Conv" else ["x"]
+    node = helper.make_node(kind, reads, ["y"], kernel_shape=[3, 3], pads=pads)
+    spans = dependencies(_network([node], w=_weights(4, 2, 3, 3)), {"x": (1, 2, 40, 48)}, (2, 3))
+    rows, columns = np.arange(40 + top + bottom - 2) - top, np.arange(48 + left + right - 2) - left
+    # The first and the last row and column that each element sees; the last ones are negative.
+    assert np.array_equal(spans["y"][0, 0, 0, :, 0], rows.clip(0))
+    assert np.array_equal(-spans["y"][1, 0, 0, :, 0], (rows + 2).clip(max=39))
+    assert np.array_equal(spans["y"][2, 0, 0, 0], columns.clip(0))
+    assert np.array_equal(-spans["y"][3, 0, 0, 0], (columns + 2).clip(max=47))
+
+
 def test_a_product_over_the_whole_map_sees_the_whole_window() -> None:
     nodes = [
         helper.make_node("Flatten", ["x"], ["flat"]),

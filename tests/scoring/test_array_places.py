@@ -178,9 +178,10 @@ def test_a_finished_run_does_not_pass_for_that_of_an_array_that_means_something_
     named = everywhere.assign_attrs(long_name=("blue", "green", "red"))
     places = (array.assign_coords(x=array.x + 1000), array.rio.write_crs("EPSG:32633"))
     others = (everywhere, named, named.assign_coords(band=["nir", "red", "green"]))
-    for elsewhere in places:
+    turned = array.copy(data=array.values[:, ::-1])
+    for another in (*places, turned, turned.chunk({"y": 3})):
         with pytest.raises(OutputError, match="belongs to another run, with another imagery"):
-            landcover.score(rasters=elsewhere, model=pixel_model, output=output)
+            landcover.score(rasters=another, model=pixel_model, output=output)
     for number, given in enumerate(others):
         with pytest.raises(OutputError, match="belongs to another run, with another imagery"):
             landcover.score(rasters=given, model=pixel_model, output=output)
