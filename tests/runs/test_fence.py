@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError
+from fsspec.implementations.memory import MemoryFileSystem
 
 from landcover.classes import scheme
-from landcover.errors import RunReplaced
+from landcover.errors import OutputError, RunReplaced
 from landcover.runs.claiming import claim, erase
 from landcover.runs.lock import only_run
 from landcover.runs.parts import Part, finished, write_part
 from landcover.runs.storage import HOLDER, LOCK, Storage
+from landcover.stores import asking
 
 BEAT = 0.02
 OTHER = b"by process 1 on another #abc 0"
@@ -138,10 +140,6 @@ def test_what_a_stranger_has_put_in_the_place_of_the_token_is_not_written_to(
 def test_of_a_write_whose_answer_was_lost_the_content_tells_that_it_was_made(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fsspec.implementations.memory import MemoryFileSystem
-
-    from landcover.stores import asking
-
     monkeypatch.setattr(asking, "_WAITS", (0.0, 0.0))
     pipe, calls = MemoryFileSystem.pipe_file, []
 
@@ -156,3 +154,24 @@ def test_of_a_write_whose_answer_was_lost_the_content_tells_that_it_was_made(
     assert len(calls) == 2
     assert not Storage(url).put_new("a.txt", b"theirs")
     assert Storage(url).read("a.txt") == b"ours"
+
+
+def test_a_store_that_keeps_less_than_it_was_sent_has_not_written(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe, put = MemoryFileSystem.pipe_file, MemoryFileSystem.put_file
+
+    def piped(self: MemoryFileSystem, path: str, value: bytes, **options: str) -> None:
+        pipe(self, path, value[:-1], **options)
+
+    def sent(self: MemoryFileSystem, local: str, path: str) -> None:
+        os.truncate(local, Path(local).stat().st_size - 1)
+        put(self, local, path)
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", piped)
+    monkeypatch.setattr(MemoryFileSystem, "put_file", sent)
+    for number, write in enumerate((Storage(url).put, Storage(url).put_new)):
+        with pytest.raises(OutputError, match="3 of 4 bytes have arrived"):
+            write(f"{number}.txt", b"ours")
+    with pytest.raises(OutputError, match="3 of 4 bytes have arrived"):
+        Storage(url).put_chunks("a.txt", [b"ou", b"rs"])

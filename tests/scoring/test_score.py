@@ -56,6 +56,22 @@ def test_each_tile_of_a_scene_gets_the_label_that_the_network_gives_its_pixels(
     assert tiles.geometry.iloc[0].bounds == (5e5, 4499968.0, 500032.0, 45e5)
 
 
+def test_a_picture_that_cannot_be_drawn_is_a_note_and_no_reason_to_fail(
+    scene: Path, tile_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> None:
+        raise ValueError("no room\nfor a legend")
+
+    monkeypatch.setattr("landcover.report.figures.map_figure", fails)
+    run = landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "run")
+    said = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (said["status"], said["note"]) == (
+        "done",
+        "map.png: cannot be drawn: no room for a legend",
+    )
+    assert run.map().size == 5 * 7 and not (tmp_path / "run" / "map.png").exists()
+
+
 def test_each_pixel_of_a_scene_gets_the_label_that_the_whole_image_would_give_it(
     scene: Path, pixel_model: Path, tmp_path: Path
 ) -> None:

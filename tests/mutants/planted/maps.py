@@ -152,6 +152,7 @@ MOSAIC_GRID = planted(
         "pixels half beside others are the same",
         "all(abs(a - b) < _SLACK for a, b in pairs)",
         "all(abs(a - b) < 0.5 for a, b in pairs)",
+        "of as many pixels, each less than half beside, the nearest is the same one",
     ),
 )
 

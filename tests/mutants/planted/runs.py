@@ -181,11 +181,6 @@ STORAGE = planted(
         "content)",
     ),
     (
-        "bytes that did not arrive are not missed",
-        "        if (stored := self._filesystem.size(self._key(name))) != size:",
-        "        if (stored := self._filesystem.size(self._key(name))) > size:",
-    ),
-    (
         "what was half written stays",
         "                    remove_tree(path) if folded else path.unlink(missing_ok=True)",
         "                    pass",
@@ -269,6 +264,11 @@ FENCE = planted(
         "in local directories nobody looks who holds them",
         "            if self.local is not None:\n                self._check_held()\n            yield\n",
         "            yield\n",
+    ),
+    (
+        "bytes that did not arrive are not missed",
+        "        if (stored := self._filesystem.size(self._key(name))) != size:",
+        "        if (stored := self._filesystem.size(self._key(name))) > size:",
     ),
     (
         "a write whose answer was lost has failed",

@@ -24,7 +24,7 @@ from landcover.runs.map_format.grid import SceneGrid, file_names
 from landcover.runs.maps.maker import Form, Maps
 from landcover.runs.parts import Part, write_part
 from landcover.runs.pixels import PixelBlock
-from landcover.tiles.grid import Grid
+from landcover.tiles.grid import Grid, Size
 
 UTM = "EPSG:26914"
 MakePart = Callable[..., Part]
@@ -112,6 +112,17 @@ def test_pixels_of_overlapping_tiles_are_centred_on_them(
         tile = scene.grid.bounds(0, 1, scene.transform)
         assert file.xy(0, 1) == ((tile[0] + tile[2]) / 2, (tile[1] + tile[3]) / 2)
         assert file.res == (112, 112)
+
+
+def test_pixels_of_tiles_that_begin_before_the_scene_are_centred_on_them() -> None:
+    grid = Grid(450, 230, Size(96, 128), 16, Size(60, 90), before=Size(20, 50))
+    scene = scene_at(400_000, 5_200_000, grid, resolution=0.6)
+    found = scene.map_grid("tile")
+    assert (found.height, found.width) == (grid.rows, grid.cols)
+    for row, col in ((0, 0), (2, 1)):
+        left, low, right, high = scene.grid.bounds(row, col, scene.transform)
+        centre = (left + right) / 2, (low + high) / 2
+        assert found.position(col + 0.5, row + 0.5) == pytest.approx(centre, abs=1e-6)
 
 
 def test_a_map_of_pixels_begins_at_the_scenes_corner_and_ends_with_it(
