@@ -8,7 +8,7 @@ the file: the network of a training graph does not need it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -70,9 +70,11 @@ def computing_part(definition: Any) -> Computing:
     part = type(definition)()
     part.versions.CopyFrom(definition.versions)
     part.library.function.extend(functions[name] for name in functions if name not in others)
+    # A variable that was made constant may still be waited for; there is nothing to wait for.
+    unawaited = {*left_out, *(node.name for node in definition.node if node.op in VARIABLES)}
     for node in definition.node:
         if node.name not in left_out:
-            _add(part, node, left_out)
+            _add(part, node, unawaited)
     for function in part.library.function:
         for node in function.node_def:
             _plain(node)
@@ -156,11 +158,11 @@ def _with_followers(nodes: Iterable[Any], reasons: Mapping[str, str]) -> dict[st
     return found
 
 
-def _add(part: Any, node: Any, left_out: Mapping[str, str]) -> None:
-    """Take a node, without waiting for what stays behind."""
+def _add(part: Any, node: Any, unawaited: Collection[str]) -> None:
+    """Take a node, without waiting for some others."""
     copy = part.node.add()
     copy.CopyFrom(node)
-    kept = [n for n in node.input if not n.startswith("^") or node_name(n) not in left_out]
+    kept = [n for n in node.input if not n.startswith("^") or node_name(n) not in unawaited]
     del copy.input[:]
     copy.input.extend(kept)
     _plain(copy)
@@ -168,5 +170,7 @@ def _add(part: Any, node: Any, left_out: Mapping[str, str]) -> None:
 
 def _plain(node: Any) -> None:
     node.device = ""
-    for note in _NOTES:
+    # What was made constant keeps attributes without a value, which functions cannot have.
+    without = [name for name, value in node.attr.items() if value.WhichOneof("value") is None]
+    for note in (*_NOTES, *without):
         node.attr.pop(note, None)

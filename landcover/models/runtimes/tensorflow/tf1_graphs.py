@@ -7,7 +7,7 @@ from typing import Any
 
 from landcover.errors import ModelError
 from landcover.models.formats.detection import ModelFile
-from landcover.models.runtimes.tensorflow.computing import VARIABLES, Computing, computing_part
+from landcover.models.runtimes.tensorflow.computing import Computing, computing_part
 from landcover.models.runtimes.tensorflow.graph import TensorflowGraph
 from landcover.models.runtimes.tensorflow.imported import imported_graph, needed_part, network
 from landcover.models.runtimes.tensorflow.start import tensorflow
@@ -23,13 +23,14 @@ def open_graphdef(file: ModelFile, head: str | int | None) -> TensorflowGraph:
     """
     tf, shown = tensorflow(), str(file.path)
     definition = parsed(tf.compat.v1.GraphDef, file.path, shown)
-    if any(node.op in VARIABLES for node in definition.node):
+    part = computing_part(definition)
+    ends = _ends(part, imported_graph(tf, part.definition, shown), head, shown)
+    needed = needed_part(tf, part.definition, ends.output)
+    if variables_of(needed):
         raise ModelError(
             shown, "is a graph without its weights: name the checkpoint, or freeze the graph"
         )
-    part = computing_part(definition)
-    ends = _ends(part, imported_graph(tf, part.definition, shown), head, shown)
-    return network(tf, needed_part(tf, part.definition, ends.output), ends, {}, shown)
+    return network(tf, needed, ends, {}, shown)
 
 
 def open_checkpoint(file: ModelFile, head: str | int | None) -> TensorflowGraph:
