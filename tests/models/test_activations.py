@@ -13,6 +13,8 @@ from onnx import TensorProto, helper
 from support import operations as small
 
 from landcover.errors import ModelError
+from landcover.models.graph_analysis.arithmetic import Operation
+from landcover.models.graph_analysis.ending import ending_of
 from landcover.models.output_side.probe import _Probe
 from landcover.models.preprocessing.specification import Steps
 
@@ -119,7 +121,7 @@ def test_an_end_that_says_nothing_is_asked_for(tmp_path: Path) -> None:
     path = small.saved(
         tmp_path / "net.onnx", [small.convolution(), *small.then("Tanh")], w=small.kernel(3)
     )
-    with pytest.raises(ModelError, match=r"ends in Tanh: .* set activation to none, sigmoid or"):
+    with pytest.raises(ModelError, match=r"ends in Tanh, .* set activation to sigmoid or softmax"):
         small.recipe_of(path)
     assert small.recipe_of(path, activation="softmax").activation == "softmax"
 
@@ -163,7 +165,7 @@ def test_weighted_sums_of_probabilities_that_sum_to_something_else_are_asked_for
     ]
     held = {"w": small.kernel(5), "mean": np.full((5, 1, 3, 3), 1 / 9, np.float32)}
     path = small.saved(tmp_path / "net.onnx", [small.convolution(), *end], **held)
-    with pytest.raises(ModelError, match=r"ends in Conv: .* set activation to none"):
+    with pytest.raises(ModelError, match=r"ends in Conv, .* set head to 'same', or, .* to none"):
         small.recipe_of(path)
     assert small.recipe_of(path, activation="none").activation == "none"
 
@@ -191,3 +193,13 @@ def test_noise_comes_to_the_network_as_it_is_whatever_mean_and_scale_are() -> No
     )
     _Probe(graph, Steps("NCHW", (8, 8), (5.0, 6.0), (1e-9, 2.0), (0, 1)))
     assert (given[0].mean, given[0].scale) == ((0.0, 0.0), (1.0, 1.0))
+
+
+@pytest.mark.parametrize("kind", ["Add", "Gather", "Identity", "Tanh"])
+def test_an_end_of_any_length_is_followed_as_far_as_python_can(kind: str) -> None:
+    chain = [
+        Operation(kind, ("t", f"{i}") if kind == "Gather" else (f"{i}", "t"), (f"{i + 1}",))
+        for i in range(9_000)
+    ]
+    ending = ending_of([Operation("Softmax", ("x",), ("0",)), *chain], "9000", ["x"])
+    assert ending.kind == ("softmax" if kind == "Identity" else None)

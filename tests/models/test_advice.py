@@ -26,7 +26,6 @@ MODULES.append(MODELS / "formats" / "outputs.py")
 # What nothing that can be told would change.
 NO_NETWORK_FOR_IMAGES = (
     "str(error)",
-    "no output that can be class probabilities",
     "does not run on an image of noise",
     "there is chance in it",
     "classes; the most that a map can hold",
@@ -35,8 +34,6 @@ NO_NETWORK_FOR_IMAGES = (
     "or export it without that",
     "the first lies at pixel",
     "results for {len(pixels)} images",
-    "export it with their numbers from 0 on",
-    "numbers of classes for each label",
 )
 
 
@@ -74,6 +71,16 @@ def _tile() -> list[onnx.NodeProto]:
     return [mean, _conv("mean", "all"), helper.make_node("Flatten", ["all"], ["out"])]
 
 
+def _after_shares(*last: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """A network of tiles that does something else to its probabilities, ``shares``."""
+    return [*_tile(), helper.make_node("Softmax", ["out"], ["shares"]), *last]
+
+
+def _number_of(*last: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """A network of tiles that computes with the number of its class."""
+    return _after_shares(helper.make_node("ArgMax", ["shares"], ["number"], axis=1), *last)
+
+
 def _constant_map(*shape: int) -> tuple[list[onnx.NodeProto], dict[str, Any], dict[str, Any]]:
     """A map that depends on the whole window, so that nothing says where its elements lie."""
     nodes = [
@@ -95,7 +102,71 @@ def _parts(name: str) -> tuple[list[onnx.NodeProto], dict[str, Any], dict[str, A
     turned = helper.make_node("Transpose", ["map"], ["turned"], perm=[0, 3, 2, 1])
     row = helper.make_node("Reshape", ["turned", "to"], ["row"])
     first = helper.make_node("Gather", ["all", "zero"], ["gray"], axis=1)
+    numbers = {"codes": (TensorProto.INT64, ["n", 1])}
+    many = helper.make_node("Mul", ["shares", "many"], ["percent"])
+    many_w = plain[1] | {"many": np.float32(100)}
     made: dict[str, Any] = {
+        "percentages": (_after_shares(many), {"percent": _float("n", 5)}, many_w, reads),
+        "squares": (
+            _after_shares(helper.make_node("Mul", ["shares", "shares"], ["squares"])),
+            {"squares": _float("n", 5)},
+            plain[1],
+            reads,
+        ),
+        "surprise": (
+            _after_shares(
+                helper.make_node("Log", ["shares"], ["logs"]),
+                helper.make_node("Neg", ["logs"], ["surprise"]),
+            ),
+            {"surprise": _float("n", 5)},
+            plain[1],
+            reads,
+        ),
+        "bytes of shares": (
+            _after_shares(many, helper.make_node("Cast", ["percent"], ["codes"], to=2)),
+            {"codes": (TensorProto.UINT8, ["n", 5])},
+            many_w,
+            reads,
+        ),
+        "largest shares": (
+            _after_shares(helper.make_node("TopK", ["shares", "k"], ["values", "at"], axis=1)),
+            {"values": _float("n", 5)},
+            plain[1] | {"k": np.int64([5])},
+            reads,
+        ),
+        "largest share": (
+            _after_shares(helper.make_node("ReduceMax", ["shares"], ["most"], axes=[1])),
+            {"most": _float("n", 1)},
+            plain[1],
+            reads,
+        ),
+        "two best": (
+            _after_shares(helper.make_node("TopK", ["shares", "k"], ["values", "codes"], axis=1)),
+            {"codes": (TensorProto.INT64, ["n", 2])},
+            plain[1] | {"k": np.int64([2])},
+            reads,
+        ),
+        "tens": (
+            _number_of(helper.make_node("Mul", ["number", "ten"], ["codes"])),
+            numbers,
+            plain[1] | {"ten": np.int64(10)},
+            reads,
+        ),
+        "looked up": (
+            _number_of(helper.make_node("Gather", ["table", "number"], ["codes"])),
+            numbers,
+            plain[1] | {"table": np.int64([11, 21, 31, 41, 52])},
+            reads,
+        ),
+        "transposed map": (
+            [
+                _conv("image", "map"),
+                helper.make_node("Transpose", ["map"], ["out"], perm=[0, 1, 3, 2]),
+            ],
+            {"out": _float("n", 5, 16, 16)},
+            {"w": _kernel(5)},
+            reads,
+        ),
         "tile": (_tile(), *plain, reads),
         "mean of all images": (
             [
@@ -135,6 +206,16 @@ def _parts(name: str) -> tuple[list[onnx.NodeProto], dict[str, Any], dict[str, A
             *plain,
             reads,
         ),
+        "bounded": (
+            [
+                *_tile(),
+                helper.make_node("Tanh", ["out"], ["signed"]),
+                helper.make_node("Abs", ["signed"], ["size"]),
+            ],
+            {"size": _float("n", 5)},
+            plain[1],
+            reads,
+        ),
         "map of the window": (*_constant_map(4, 4), reads),
         "map of two strides": (*_constant_map(16, 8), reads),
         "gray map": (
@@ -147,6 +228,12 @@ def _parts(name: str) -> tuple[list[onnx.NodeProto], dict[str, Any], dict[str, A
             [*_tile(), helper.make_node("Unsqueeze", ["image", "two"], ["film"])],
             {"film": _float("n", 3, 1, 16, 16), **plain[0]},
             plain[1] | {"two": np.int64([2])},
+            reads,
+        ),
+        "film": (
+            [*_tile(), helper.make_node("Unsqueeze", ["out", "axes"], ["film"])],
+            {"film": _float("n", 5, 1, 1, 1)},
+            plain[1] | {"axes": np.int64([2, 3, 4])},
             reads,
         ),
         "codes beside floats": ([*_tile(), cast], {"codes": whole, **plain[0]}, plain[1], reads),
@@ -217,7 +304,26 @@ CASES = [
     Case("tile", {"mean_image": str(MEAN)}, "give mean instead", {"mean_image": None, "mean": 1}),
     Case("two bands", {"channel_order": "bgr"}, "take it out", {"channel_order": None}),
     Case("bytes", {"scale": 0.5}, "take them out", {"scale": None}),
-    Case("tanh", {}, "set activation to none, sigmoid or softmax", {"activation": "softmax"}),
+    Case("tanh", {}, "set activation to sigmoid or softmax", {"activation": "softmax"}),
+    Case("bounded", {}, "set activation to none, sigmoid or softmax", {"activation": "none"}),
+    Case("tanh", {}, "or head to a layer before", {"head": "flat"}),
+    *(
+        Case(name, {}, "set head to 'shares'", {"head": "shares"})
+        for name in ("percentages", "squares", "surprise", "bytes of shares", "largest share")
+    ),
+    Case(
+        "largest shares", {"activation": "none"}, "'shares', which it chooses", {"head": "shares"}
+    ),
+    Case("squares", {}, "activation to none", {"activation": "none"}),
+    Case("two best", {}, "set head to 'shares'", {"head": "shares"}),
+    Case("tens", {}, "set head to 'shares'", {"head": "shares"}),
+    Case(
+        "looked up",
+        {"classes": tuple("abcde")},
+        "set head to 'shares'",
+        {"head": "shares"},
+    ),
+    Case("transposed map", {}, "name the layer before that in 'head'", {"head": "map"}),
     Case(
         "one number",
         {"activation": "softmax"},
@@ -234,8 +340,9 @@ CASES = [
     Case("tile", {"output": "pixel"}, "take 'output' out", {"output": None}),
     Case("tile", {"classes": ("a", "b")}, "correct 'classes'", {"classes": tuple("abcde")}),
     Case("whole numbers", {}, "set classes", {"classes": ("a", "b")}),
-    Case("codes beside floats", {"head": "codes"}, "in 'head'", {"head": "out"}),
+    Case("codes beside floats", {"head": "codes"}, "set head to the layer before", {"head": "out"}),
     Case("films beside tiles", {"head": "film"}, "name it in 'head'", {"head": "out"}),
+    Case("film", {}, "set head to the name of a layer", {"head": "out"}),
     Case("columns in a row", {"head": "row"}, "in 'head'", {"head": "map"}),
     Case(
         "gray map",

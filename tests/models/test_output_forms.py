@@ -260,10 +260,10 @@ def test_numbers_of_classes_that_count_from_one_leave_the_first_name_without_pix
 ) -> None:
     node = helper.make_node(operation, ["numbers", "one"], ["out"])
     path = _numbered(tmp_path, node, one=np.int64(one))
-    with pytest.raises(
-        ModelError, match=r"returns 5 classes, but 4 are named: .* do not begin at 0"
-    ):
-        small.recipe_of(path, classes=["a", "b", "c", "d"])
+    names = ["a", "b", "c", "d"]
+    with pytest.raises(ModelError, match=r"returns 5 classes, but 4 are named: .* never returns"):
+        small.recipe_of(path, classes=names)
+    assert small.recipe_of(path, classes=names, head="scores").output == "pixel"
     recipe = small.recipe_of(path, classes=["nothing", "a", "b", "c", "d"])
     pixels = small.noise(recipe)
     expected = 1 + small.logits_of(pixels, small.kernel(4)).argmax(1)
@@ -274,14 +274,25 @@ def test_numbers_of_classes_that_count_from_one_leave_the_first_name_without_pix
 def test_numbers_that_are_looked_up_in_a_table_are_those_of_other_classes(tmp_path: Path) -> None:
     node = helper.make_node("Gather", ["table", "numbers"], ["out"])
     path = _numbered(tmp_path, node, table=np.int64([0, 1, 1, 0]))
-    with pytest.raises(ModelError, match="not how many: set classes"):
-        small.recipe_of(path)
+    assert small.recipe_of(path).classes == ("0", "1")
     recipe = small.recipe_of(path, classes=["land", "water"])
     pixels = small.noise(recipe)
     best = small.logits_of(pixels, small.kernel(4)).argmax(1)
     np.testing.assert_array_equal(
         small.scores_of(recipe, pixels).argmax(1), np.int64([0, 1, 1, 0])[best]
     )
+
+
+@pytest.mark.parametrize("table", [[11, 21, 31, 41], [1, 5, 24, 61], [-1, 0, 1, 2]], ids=str)
+def test_codes_of_a_scheme_are_not_taken_for_the_places_of_its_classes(
+    tmp_path: Path, table: list[int]
+) -> None:
+    node = helper.make_node("Gather", ["table", "numbers"], ["out"])
+    path = _numbered(tmp_path, node, table=np.array(table, np.int64))
+    for classes in ("nlcd", "cdl", ["a", "b", "c", "d"]):
+        with pytest.raises(ModelError, match="set head to 'scores', the scores that they are"):
+            small.recipe_of(path, classes=classes)
+    assert len(small.recipe_of(path, classes=["a", "b", "c", "d"], head="scores").classes) == 4
 
 
 @pytest.mark.parametrize("k", [1, 2])

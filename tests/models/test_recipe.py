@@ -113,7 +113,7 @@ def test_a_head_is_chosen_by_name_or_index(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"has several outputs: say with 'head'.*'out0', 'out1'"):
         recipe_of(path)
     assert len(recipe_of(path, head="out1").classes) == len(recipe_of(path, head=1).classes) == 5
-    with pytest.raises(ModelError, match=r"no output called 'out7'; there are 'out0', 'out1'"):
+    with pytest.raises(ModelError, match=r"no layer called 'out7'; its outputs: 'out0', 'out1'"):
         recipe_of(path, head="out7")
     with pytest.raises(ModelError, match="has no output 2: there are 2"):
         recipe_of(path, head=2)
@@ -195,7 +195,10 @@ def test_an_input_that_is_no_image_is_refused(tmp_path: Path) -> None:
         [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["n", 7])],
     )
     onnx.save(helper.make_model(graph, ir_version=8), str(tmp_path / "net.onnx"))
-    with pytest.raises(ModelError, match=r"one input, a batch of images; its inputs: 'features'"):
+    with pytest.raises(
+        ModelError,
+        match=r"one input, a batch of images, and no other: export it so; its inputs: 'features'",
+    ):
         recipe_of(tmp_path / "net.onnx")
 
 

@@ -36,7 +36,7 @@ def test_a_head_may_be_any_tensor_that_an_image_leads_to() -> None:
         networks.training_graph(tf)
     assert find_ends(graph, "shares", "net").output.name == "shares:0"
     assert find_ends(graph, 0, "net").output.name == "scores:0"
-    with pytest.raises(ModelError, match="has no output called 'absent'"):
+    with pytest.raises(ModelError, match="no layer called 'absent'"):
         find_ends(graph, "absent", "net")
     with pytest.raises(ModelError, match="needs more than an image: 'labels:0' int32"):
         find_ends(graph, "loss/loss", "net")

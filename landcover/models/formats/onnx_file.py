@@ -19,6 +19,7 @@ from onnx import TensorProto, helper
 
 from landcover.errors import ModelError
 from landcover.models.formats.onnx_bounds import check_structure, names_read
+from landcover.models.formats.onnx_inside import cut_at
 from landcover.models.formats.onnx_parts import tensors_of
 from landcover.models.formats.onnx_sizes import check_sizes
 from landcover.models.formats.sizes import numbers_in
@@ -29,12 +30,13 @@ _TELLING: Final = 1_024
 _MOST_SHARED: Final = 4
 
 
-def read_onnx(path: Path, shown: str) -> onnx.ModelProto:
+def read_onnx(path: Path, shown: str, head: str | int | None = None) -> onnx.ModelProto:
     """A model with all of its weights.
 
     Args:
         path: the file.
         shown: the model's name in messages.
+        head: what is wanted of it; a model is cut at a tensor inside that is named.
 
     Raises:
         ModelError: it cannot be decoded, keeps weights where it must not, or would exhaust the host.
@@ -44,7 +46,8 @@ def read_onnx(path: Path, shown: str) -> onnx.ModelProto:
         apart = [t for t in tensors_of(model) if t.data_location == TensorProto.EXTERNAL]
         _fetch_all(apart, path, shown)
         check_structure(model, shown)
-    _put_in_order(model.graph)
+        _put_in_order(model.graph)
+        cut_at(model, head)
     return model
 
 

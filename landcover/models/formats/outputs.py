@@ -31,11 +31,14 @@ def choose_head(
         return head
     if head is not None:
         if head not in names:
-            raise ModelError(shown, f"has no output called {head!r}; there are {listed}")
+            raise ModelError(
+                shown, f"has no output and no layer called {head!r}; its outputs: {listed}"
+            )
         return list(names).index(head)
     among = range(len(names)) if likely is None else likely
     if not among:
-        raise ModelError(shown, f"has no output that can be class probabilities, only {listed}")
+        reason = f"has no output that can be class probabilities, only {listed}"
+        raise ModelError(shown, f"{reason}: set head to the name of a layer that returns them")
     if len(among) > 1:
         candidates = _listed([names[i] for i in among])
         raise ModelError(

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 from landcover.models.graph_analysis.arithmetic import Operation
 
-Kind: TypeAlias = Literal["softmax", "sigmoid", "logits", "numbers"]
+Kind: TypeAlias = Literal["softmax", "sigmoid", "logits", "numbers", "ranked"]
 
 # What puts numbers elsewhere, or takes a weighted mean of them: probabilities stay what they are.
 _PASSING: Final = frozenset(
@@ -40,6 +40,7 @@ _SOFTMAX: Final = frozenset(("softmax", "qlinearsoftmax"))
 _SIGMOID: Final = frozenset(
     ("sigmoid", "qlinearsigmoid", "hardsigmoid", "hard_sigmoid", "logistic")
 )
+_LOGARITHMS: Final = frozenset(("log", "logsoftmax", "log_softmax"))
 _NUMBERS: Final = frozenset(("argmax", "topk", "topkv2"))
 _LARGEST: Final = frozenset(("topk", "topkv2"))
 _LOOKING_UP: Final = frozenset(("gather", "gatherv2"))
@@ -55,6 +56,7 @@ _LOGITS: Final = frozenset(
         *("log_softmax", "qlinearconv", "qlinearmatmul", "convinteger", "matmulinteger", "qgemm"),
     )
 )
+_ENDS: Final = _SOFTMAX | _SIGMOID | {"logsoftmax", "log_softmax"}
 # Logits stay logits; what becomes of probabilities is not known.
 _ARITHMETIC: Final = frozenset(
     (
@@ -79,28 +81,46 @@ _ARITHMETIC: Final = frozenset(
 )
 
 
+# Operations of arithmetic, one after the other, that are followed: Python goes no deeper than 1,000.
+_DEEPEST: Final = 100
+
+
 @dataclass(frozen=True)
 class Ending:
     """How a network ends.
 
     Args:
         kind: "softmax" or "sigmoid": in probabilities; "logits": in weighted sums; "numbers": in
-            the numbers of classes; None: it is not known.
+            the numbers of classes; "ranked": in scores by their size, and not by whose they are;
+            None: it is not known.
         operation: the operation that says so, or beyond which nothing is known.
         source: the tensor that this operation reads.
+        probabilities: the tensor of probabilities that all of it was made of since; "": none is known.
         whole: it returns whole numbers.
         classes: how many there are to choose from, where it ends in their numbers and says so.
-        moved_by: the tensor that is added to the numbers of classes, or taken from them.
+        moved_by: the tensor that is added to the numbers of classes, taken from them, or that they
+            are looked up in; "": they are computed with otherwise; None: they count from 0.
         quantization: it returns whole numbers q that stand for (q - zero) * scale: (scale, zero).
     """
 
     kind: Kind | None = None
     operation: str = ""
     source: str = ""
+    probabilities: str = ""
     whole: bool = False
     classes: int | None = None
-    moved_by: str = ""
+    moved_by: str | None = None
     quantization: tuple[float, float] | None = None
+
+
+def called(ending: Ending, source: str, probabilities: str) -> Ending:
+    """An ending whose tensors have other names: those that ``head`` knows them by."""
+    return replace(ending, source=source, probabilities=probabilities)
+
+
+def head_for(tensor: str) -> str:
+    """What makes a tensor inside a network its output, in a sentence; "": its name is not known."""
+    return f"set head to {tensor!r}" if tensor else "set head to the layer before that"
 
 
 def ending_of(operations: Sequence[Operation], output: str, images: Iterable[str]) -> Ending:
@@ -113,7 +133,10 @@ def ending_of(operations: Sequence[Operation], output: str, images: Iterable[str
     """
     makers = {name: operation for operation in operations for name in operation.outputs}
     live = _live(operations, images)
-    return _Walk(makers, live)(output)
+    walk = _Walk(makers, live)
+    found = walk(output)
+    known = found.kind is not None
+    return found if known else replace(found, probabilities=walk.probabilities(output))
 
 
 class _Walk:
@@ -122,19 +145,27 @@ class _Walk:
     def __init__(self, makers: dict[str, Operation], live: set[str]) -> None:
         self._makers, self._live = makers, live
         self._seen: dict[str, Ending] = {}
+        self._origins: dict[str, str] = {}
+        self._deep = 0
 
     def __call__(self, tensor: str) -> Ending:
         while tensor not in self._seen:
             maker = self._makers.get(tensor)
-            sources = [] if maker is None else [n for n in maker.inputs if n in self._live]
+            sources = [] if maker is None else self._sources(maker)
             if maker is None or not sources:
                 return Ending("logits" if tensor in self._live else None, "", tensor)
             # A table that is looked up by numbers of classes returns other numbers.
             looked_up = maker.kind.casefold() in _LOOKING_UP and maker.inputs[0] not in sources
             if looked_up or maker.kind.casefold() not in _PASSING:
                 self._seen[tensor] = Ending(None, maker.kind)  # a damaged graph may run in a circle
-                if not looked_up:
-                    self._seen[tensor] = self._decided(maker, sources, tensor)
+                if self._deep < _DEEPEST:
+                    self._deep += 1
+                    self._seen[tensor] = (
+                        self._moved(maker, sources) or Ending(None, maker.kind)
+                        if looked_up
+                        else self._decided(maker, sources, tensor)
+                    )
+                    self._deep -= 1
                 break
             tensor = sources[0]
         return self._seen[tensor]
@@ -142,7 +173,7 @@ class _Walk:
     def _decided(self, maker: Operation, sources: list[str], tensor: str) -> Ending:
         kind = maker.kind.casefold()
         if kind in _LARGEST and tensor == maker.outputs[0] != maker.outputs[-1]:
-            return Ending(None, maker.kind, sources[0])  # the scores, not whose they are
+            return Ending("ranked", maker.kind, sources[0])
         # Weighted sums of probabilities (classes taken together, a map that is smoothed) are no logits.
         if kind in _LOGITS and len(sources) == 1 and self._maker(sources[0]) in _SOFTMAX:
             return Ending(None, maker.kind, sources[0])
@@ -156,10 +187,12 @@ class _Walk:
                 return Ending(found, maker.kind, sources[0])  # type: ignore[arg-type]
         if self._is_softmax(maker, sources):
             return Ending("softmax", maker.kind, sources[0])
-        if kind in _MOVING and (moved := self._moved(maker, sources)):
-            return moved
+        if kind == "log" and self._maker(sources[0]) in _SOFTMAX:
+            return Ending("logits", maker.kind, sources[0])
         if kind in _ARITHMETIC:
-            endings = {self(source).kind for source in sources}
+            if moved := self._moved(maker, sources):
+                return moved
+            endings = {self._weight(source) for source in sources}
             joins = kind.startswith("concat")
             if joins and endings == {"sigmoid"}:
                 return Ending("sigmoid", maker.kind, sources[0])
@@ -168,27 +201,67 @@ class _Walk:
                 return Ending("logits", maker.kind, sources[0])
         return Ending(None, maker.kind, sources[0])
 
+    def _weight(self, tensor: str) -> Kind | None:
+        """What a tensor holds; logarithms of probabilities may be turned round, and are no weighted sums."""
+        ending = self(tensor)
+        return None if ending.operation.casefold() in _LOGARITHMS else ending.kind
+
+    def probabilities(self, tensor: str) -> str:
+        """The one tensor of probabilities that all comes from of which a tensor was made; "": none is."""
+        maker = self._makers.get(self._origin(tensor))
+        waiting, seen = [] if maker is None else self._sources(maker), set[str]()
+        found: dict[str, set[str]] = {}
+        while waiting:
+            tensor = waiting.pop()
+            if tensor in seen:
+                continue
+            seen.add(tensor)
+            first = self._origin(tensor)
+            before = self._makers.get(first)
+            kind = "" if before is None else before.kind.casefold()
+            if before and (kind in _ENDS or self._is_softmax(before, self._sources(before))):
+                found.setdefault(first, set()).add(tensor)
+            elif before is None or kind in _LOGITS:
+                return ""
+            else:
+                waiting += self._sources(before)
+        if len(found) != 1:
+            return ""
+        ((first, after),) = found.items()
+        return after.pop() if len(after) == 1 else first
+
     def _moved(self, maker: Operation, sources: list[str]) -> Ending | None:
-        """Numbers of classes that count from another one than 0; None: it is something else."""
-        others = [name for name in maker.inputs if name not in sources]
-        less = maker.kind.casefold() == "sub" and maker.inputs[0] != sources[0]
-        if len(sources) != 1 or len(others) != 1 or less:
-            return None
+        """Numbers of classes that are not what was chosen from 0 on; None: it is something else."""
         found = self(sources[0])
-        if found.kind != "numbers" or found.moved_by:
+        if len(sources) != 1 or found.kind != "numbers":
             return None
-        return replace(found, operation=maker.kind, moved_by=others[0])
+        others = [name for name in maker.inputs if name not in sources]
+        kind = maker.kind.casefold()
+        less = kind == "sub" and maker.inputs[0] != sources[0]
+        told = kind in _MOVING | _LOOKING_UP and others and not less and found.moved_by is None
+        return replace(found, operation=maker.kind, moved_by=others[0] if told else "")
 
     def _maker(self, tensor: str) -> str:
         """What has made the numbers of a tensor, wherever they were put since."""
-        for _ in self._makers:  # a damaged graph may run in a circle
+        maker = self._makers.get(self._origin(tensor))
+        return "" if maker is None else maker.kind.casefold()
+
+    def _origin(self, tensor: str) -> str:
+        """The tensor whose numbers another one holds, wherever they were put since."""
+        passed: set[str] = set()
+        while tensor not in self._origins and tensor not in passed:  # damaged graphs run in circles
+            passed.add(tensor)
             maker = self._makers.get(tensor)
-            kind = "" if maker is None else maker.kind.casefold()
-            sources = [] if maker is None else [n for n in maker.inputs if n in self._live]
-            if kind not in _PASSING or not sources:
-                return kind
+            sources = [] if maker is None else self._sources(maker)
+            if maker is None or maker.kind.casefold() not in _PASSING or not sources:
+                break
             tensor = sources[0]
-        return ""
+        first = self._origins.get(tensor, tensor)
+        self._origins.update(dict.fromkeys(passed, first))
+        return first
+
+    def _sources(self, maker: Operation) -> list[str]:
+        return [name for name in maker.inputs if name in self._live]
 
     def _is_softmax(self, maker: Operation, sources: list[str]) -> bool:
         """Softmax in parts, as exporters wrote it once: powers divided by their sum."""

@@ -93,13 +93,17 @@ def _extent(model: onnx.ModelProto, ending: Ending) -> int | None:
 
 
 def _moved(classes: int, model: onnx.ModelProto, ending: Ending) -> int | None:
-    """How many classes there are from 0 on, where their numbers count from another one."""
-    if not ending.moved_by:
+    """How many classes there are from 0 on, where their numbers are not those of what was chosen."""
+    if ending.moved_by is None:
         return classes
     held = _held(model).get(ending.moved_by)
-    if held is None or (number := np.ravel(numpy_helper.to_array(held))).size != 1:
+    if held is None or not (numbers := np.ravel(numpy_helper.to_array(held))).size:
         return None
-    return classes + int(number[0]) * (-1 if ending.operation == "Sub" else 1)
+    if ending.operation == "Gather":
+        return int(numbers.max()) + 1 if numbers.min() >= 0 else None
+    if numbers.size > 1:
+        return None
+    return classes + int(numbers[0]) * (-1 if ending.operation == "Sub" else 1)
 
 
 def _held(model: onnx.ModelProto) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
-from landcover.models.graph_analysis.ending import Ending
+from landcover.models.graph_analysis.ending import Ending, head_for
 from landcover.models.preprocessing.specification import Activation, Output, Probabilities
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,11 @@ def activation_of(
     Raises:
         ModelError: it cannot be found out, or what is told cannot be.
     """
+    if ending.kind == "ranked":
+        reason = (
+            f"ends in {ending.operation}, which returns the largest scores and not whose they are"
+        )
+        raise ModelError(shown, f"{reason}: {head_for(ending.source)}, which it chooses from")
     if output.form == "numbers":
         return _no_activation(told, shown), False
     single = output.form == "probability"
@@ -53,21 +58,36 @@ def activation_of(
     elif not single and _sums_to_one(raw, output):
         found = "none"
     if told.activation is not None:
-        doubted = found == "none" and told.activation != "none"
+        made = "ends in" if found == "none" else "makes what it returns of"
+        doubted = told.activation != "none" and (found == "none" or ending.probabilities != "")
         if doubted:
             word = told.activation
-            log.warning("%s: activation is %r, but it ends in probabilities already", shown, word)
+            log.warning("%s: activation is %r, but it %s probabilities already", shown, word, made)
         return told.activation, doubted
     if found is None:
-        ends = (
-            f"ends in {ending.operation}" if ending.operation else "has no graph that is read here"
-        )
-        raise ModelError(
-            shown,
-            f"{ends}: whether it returns probabilities or logits cannot be told: set activation to "
-            "none, sigmoid or softmax in the sidecar or the configuration",
-        )
+        raise ModelError(shown, _not_told(raw, ending))
     return found, False
+
+
+def _not_told(raw: Probabilities, ending: Ending) -> str:
+    """That what a network returns may be anything, with what settles it."""
+    ends = f"ends in {ending.operation}" if ending.operation else "has no graph that is read here"
+    seen = raw[np.isfinite(raw)]
+    low, high = (float(seen.min()), float(seen.max())) if seen.size else (0.0, 0.0)
+    bounded = low >= 0 and high <= 1
+    if ending.probabilities:
+        still = ", or, if they are probabilities all the same, activation to none"
+        return (
+            f"{ends}, which follows probabilities ({ending.probabilities!r}), and returned numbers "
+            f"from {low:.3g} to {high:.3g} for noise: {head_for(ending.probabilities)}"
+            f"{still if bounded else ''} in the sidecar or the configuration"
+        )
+    words = "none, sigmoid or softmax" if bounded else "sigmoid or softmax"
+    return (
+        f"{ends}, and returned numbers from {low:.3g} to {high:.3g} for noise: whether they are "
+        f"probabilities or logits cannot be told: set activation to {words}, or head to a layer "
+        "before it, in the sidecar or the configuration"
+    )
 
 
 def _no_activation(told: ModelSettings, shown: str) -> Activation:

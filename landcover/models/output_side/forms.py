@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
-from landcover.models.graph_analysis.ending import Ending
+from landcover.models.graph_analysis.ending import Ending, head_for
 from landcover.models.preprocessing.specification import Form, Output, Size, Steps
 
 
@@ -35,15 +35,16 @@ def form_of(
     if numbered and count > 1:
         raise ModelError(
             shown,
-            f"returns {count} numbers of classes for each label: export it with the largest alone",
+            f"returns {count} numbers of classes for each label: {head_for(ending.source)}, the "
+            "scores that they are chosen by, or export it with the largest alone",
         )
     if numbered or (ending.whole and count == 1 and ending.quantization is None):
         return _with(shape, axis, cells, "numbers", ending.classes or named or 0)
     if ending.whole and ending.quantization is None:
         raise ModelError(
             shown,
-            "returns whole numbers, and does not say what scale they have: name the layer before "
-            "them in 'head', or export it with an output of floats",
+            "returns whole numbers, and does not say what scale they have: "
+            f"{head_for(ending.probabilities)}, or export it with an output of floats",
         )
     if count == 1:
         return _with(shape, axis, cells, "probability", 2)

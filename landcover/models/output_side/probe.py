@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 from landcover.classes import classes_of, scheme
 from landcover.config import ModelSettings
 from landcover.errors import ConfigError, LandcoverError, ModelError
+from landcover.models.graph_analysis.ending import head_for
 from landcover.models.graph_analysis.facts import Facts
+from landcover.models.graph_analysis.orientation import is_turned
 from landcover.models.graph_analysis.output_stride import Cells, followed, tried
 from landcover.models.network import Graph, Network
 from landcover.models.output_side.activations import activation_of
@@ -114,6 +117,11 @@ def find_output(
     return Returned(classes, output, doubted)
 
 
+_T = TypeVar("_T")
+_Run: TypeAlias = Callable[[Pixels], Probabilities]
+_Noise: TypeAlias = Callable[[Sequence[int]], Pixels]
+
+
 class _Probe:
     """Runs a network on noise, without mean and scale.
 
@@ -151,10 +159,19 @@ class _Probe:
             return self._network.run(pixels)
 
     def cells(self, output: Output, axis: int) -> Cells | None:
-        """Stride and place of what it returns, from where the answer to noise changes.
+        """Stride and place of what it returns, from where the answer to noise changes."""
+        return self._heard(output, lambda run, image, noise: tried(run, image, 2 + axis, noise))
 
-        Networks that scale their input themselves hear louder noise.
-        """
+    def is_turned(self, output: Output, stride: int) -> bool:
+        """Whether its map is seen to lie otherwise than its image."""
+        return bool(
+            self._heard(output, lambda run, image, noise: is_turned(run, image, noise, stride))
+        )
+
+    def _heard(
+        self, output: Output, trial: Callable[[_Run, Pixels, _Noise], _T | None]
+    ) -> _T | None:
+        """What a trial with noise finds; networks that scale their input themselves hear louder noise."""
         operations = NumpyOperations()
 
         def answer(pixels: Pixels) -> Probabilities:
@@ -168,7 +185,7 @@ class _Probe:
                 return np.asarray(self.noise(shape) * times, self.pixels)
 
             shape = (1, self.steps.bands, *self.steps.size)
-            found = tried(answer, noise(shape), 2 + axis, noise)
+            found = trial(answer, noise(shape), noise)
             if found is not None or times != loud:
                 return found
         return None
@@ -243,6 +260,12 @@ def _place(
             "returns all pixels along one axis, and not row by row: export it as rows, or without "
             "that; in CNTK and TensorFlow 1 files 'head' may name the layer before",
         )
+    if probe.is_turned(output, place.stride):
+        raise ModelError(
+            shown,
+            "returns a map that lies otherwise than its image, which is transposed or mirrored: name "
+            "the layer before that in 'head', or export it without",
+        )
     return place
 
 
@@ -298,10 +321,14 @@ def _classes(
     names: tuple[str, ...] | None, output: Output, facts: Facts, told: ModelSettings, shown: str
 ) -> tuple[str, ...]:
     count = output.classes
+    moved = output.form == "numbers" and facts.ending.moved_by is not None
+    scores = f"{head_for(facts.ending.source)}, the scores that they are chosen by"
     if output.form == "numbers":
-        if facts.ending.moved_by and facts.ending.classes is None:
-            reason = f"counts its classes from another number than 0 ({facts.ending.operation})"
-            raise ModelError(shown, f"{reason}: export it with their numbers from 0 on")
+        if moved and facts.ending.classes is None:
+            reason = f"numbers its classes otherwise than from 0 on ({facts.ending.operation})"
+            raise ModelError(
+                shown, f"{reason}: {scores}, or export it with their numbers from 0 on"
+            )
         if names is None and not count:
             raise ModelError(
                 shown, "returns the numbers of classes, not how many: set classes, from number 0 on"
@@ -310,10 +337,7 @@ def _classes(
     if names is not None and len(names) != count:
         origin = f" of scheme {told.classes!r}" if isinstance(told.classes, str) else ""
         what = "one number for two" if output.form == "probability" else str(count)
-        moved = output.form == "numbers" and facts.ending.moved_by
-        also = (
-            "; its numbers do not begin at 0, and those before want names as well" if moved else ""
-        )
+        also = f"; numbers that it never returns want names as well, or {scores}" if moved else ""
         raise ModelError(
             shown,
             f"returns {what} classes, but {len(names)}{origin} are named: correct 'classes' in "

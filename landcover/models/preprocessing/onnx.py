@@ -59,7 +59,10 @@ def find_ends(model: onnx.ModelProto, head: str | int | None, shown: str) -> End
     images = [value for value in inputs if len(_shape(value)) in _IMAGE_RANKS]
     if len(inputs) != 1 or not images:
         listed = ", ".join(f"{v.name!r} {_shape(v)}" for v in inputs) or "none"
-        raise ModelError(shown, f"must have one input, a batch of images; its inputs: {listed}")
+        raise ModelError(
+            shown,
+            f"must have one input, a batch of images, and no other: export it so; its inputs: {listed}",
+        )
     outputs = list(model.graph.output)
     likely = likely_outputs([len(_shape(value)) or None for value in outputs])
     wanted = choose_head([value.name for value in outputs], head, shown, likely)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 
 from landcover.devices import Gpu
@@ -74,10 +75,10 @@ class OnnxGraph:
     """
 
     def __init__(self, path: Path, head: str | int | None, shown: str, start: _Start) -> None:
-        self._path, self._shown, self._start = path, shown, start
+        self._path, self._head, self._shown, self._start = path, head, shown, start
         self.arithmetic: Arithmetic | None = None
         with valid_onnx(shown):
-            self._ends = find_ends(read_onnx(path, shown), head, shown)
+            self._ends = find_ends(self._read(), head, shown)
 
     @property
     def signature(self) -> Signature:
@@ -88,7 +89,7 @@ class OnnxGraph:
         """What its graph says of itself."""
         ends = self._ends
         with valid_onnx(self._shown):
-            return onnx_facts(lambda: read_onnx(self._path, self._shown), ends.input, ends.output)
+            return onnx_facts(self._read, ends.input, ends.output)
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; sessions are started when the first pixels arrive."""
@@ -110,9 +111,12 @@ class OnnxGraph:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         return ModelError(self._shown, f"ONNX Runtime does not run it: {reason}")
 
+    def _read(self) -> onnx.ModelProto:
+        return read_onnx(self._path, self._shown, self._head)
+
     def _content(self, steps: Steps, dtype: np.dtype[Any]) -> bytes:
         """The network with its steps, less what the labels of pixels do not need."""
-        model = with_steps(read_onnx(self._path, self._shown), self._ends, steps, dtype)
+        model = with_steps(self._read(), self._ends, steps, dtype)
         with valid_onnx(self._shown):
             check_sizes(model, self._shown, to_run=True)
         found = cropped(model) if steps.output is not None and steps.output.pixel else None

@@ -21,9 +21,11 @@ from landcover.models.cropping.crop import Arithmetic, cropped
 from landcover.models.formats.detection import Format, ModelFile
 from landcover.models.formats.onnx_contrib import check_known
 from landcover.models.formats.onnx_file import read_onnx, valid_onnx
+from landcover.models.formats.onnx_inside import cut_at
 from landcover.models.formats.outputs import choose_head, likely_outputs
 from landcover.models.formats.quantized_file import unpacked
 from landcover.models.graph_analysis.arithmetic import Operation
+from landcover.models.graph_analysis.ending import Ending, called
 from landcover.models.graph_analysis.facts import Facts, facts_of, onnx_facts
 from landcover.models.network import CacheByDtype, Network
 from landcover.models.openvino_library import FAILURES, frontend, named_alike, openvino, operations
@@ -113,7 +115,7 @@ class OpenvinoRuntime:
             frozen = _frozen(file, head)
         except ModelError:
             return self._windowed(file, head)
-        return self._graph(file, frozen, None, "tf")
+        return self._graph(file, frozen, None, "tf", lambda: _layers(file, head))
 
     def open_quantized(self, path: Path, shown: str) -> OpenvinoGraph:
         """The network of a file that :mod:`landcover.models.quantization` has made.
@@ -126,10 +128,15 @@ class OpenvinoRuntime:
         return OpenvinoGraph(*how, path, "quantized", None, shown)
 
     def _graph(
-        self, file: ModelFile, path: Path, head: str | int | None, kind: Kind = "onnx"
+        self,
+        file: ModelFile,
+        path: Path,
+        head: str | int | None,
+        kind: Kind = "onnx",
+        layers: Callable[[], Ending | None] = lambda: None,
     ) -> OpenvinoGraph:
         how = (self._core, self._settings, self._streams)
-        return OpenvinoGraph(*how, path, kind, head, str(file.path))
+        return OpenvinoGraph(*how, path, kind, head, str(file.path), layers)
 
     def _windowed(self, file: ModelFile, head: str | int | None) -> WindowedGraph:
         """A network that TensorFlow cannot freeze before it knows the window.
@@ -158,6 +165,7 @@ class OpenvinoGraph:
         kind: what it is.
         head: the wanted output.
         shown: the model's name in messages.
+        layers: the ending by the names that 'head' knows, where those of the graph are others.
 
     Raises:
         ModelError: OpenVINO cannot read it, or it does not read one batch of images.
@@ -172,14 +180,20 @@ class OpenvinoGraph:
         kind: Kind,
         head: str | int | None,
         shown: str,
+        layers: Callable[[], Ending | None] = lambda: None,
     ) -> None:
+        self._layers = layers
         self._core, self._settings = core, settings
         self._path, self._kind, self._shown = path, kind, shown
+        self._wanted = head
         model = self._read()
         self._fresh = [model]
         if len(model.inputs) != 1 or len(_shape(model.inputs[0]) or ()) not in _IMAGE_RANKS:
             listed = ", ".join(f"{i.any_name!r} {i.partial_shape}" for i in model.inputs)
-            raise ModelError(shown, f"must have one input, a batch of images; its inputs: {listed}")
+            raise ModelError(
+                shown,
+                f"must have one input, a batch of images, and no other: export it so; its inputs: {listed}",
+            )
         shapes = [_shape(output) for output in model.outputs]
         likely = likely_outputs([None if s is None else len(s) for s in shapes])
         self._head = choose_head([o.any_name for o in model.outputs], head, shown, likely)
@@ -196,14 +210,15 @@ class OpenvinoGraph:
     def facts(self) -> Facts:
         """What its graph says of itself; that of an ONNX file is read as it is written."""
         if self._kind == "tf":
-            return _facts(self._read(), self._head)
-        graph = onnx.load(str(self._path), load_external_data=False).graph
-        weights = {tensor.name for tensor in graph.initializer}
-        (image,) = [value.name for value in graph.input if value.name not in weights]
+            facts = _facts(self._read(), self._head)
+            plain = facts.ending.kind in ("softmax", "sigmoid", "logits")
+            named = None if plain else self._layers()
+            if named is None:
+                return facts
+            return replace(facts, ending=called(facts.ending, named.source, named.probabilities))
         with valid_onnx(self._shown):
-            return onnx_facts(
-                lambda: read_onnx(self._path, self._shown), image, graph.output[self._head].name
-            )
+            ends = find_ends(self._read_onnx(), self._head, self._shown)
+            return onnx_facts(self._read_onnx, ends.input, ends.output)
 
     def compile(self, steps: Steps) -> Network:
         """Make the network ready; it is compiled when the first pixels arrive."""
@@ -264,7 +279,7 @@ class OpenvinoGraph:
             return None
         try:
             with valid_onnx(self._shown):
-                model = read_onnx(self._path, self._shown)
+                model = self._read_onnx()
                 found = cropped(made(model, find_ends(model, self._head, self._shown)))
         except ModelError:  # what OpenVINO has read all the same
             return None
@@ -278,19 +293,24 @@ class OpenvinoGraph:
         """The network, by the one reader for what the file is: no other is to guess at it."""
         if self._kind == "quantized":
             return self._core.read_model(*unpacked(self._path, self._shown))
-        if self._kind == "onnx":
-            check_known(onnx.load(str(self._path), load_external_data=False), self._shown)
         reader = frontend.FrontEndManager().load_by_framework(self._kind)
         source: str | BytesIO = str(self._path)
-        if self._kind == "onnx" and self._path.is_symlink():
+        if self._kind == "onnx":
+            graph = onnx.load(source, load_external_data=False)
+            cut = cut_at(graph, self._wanted)
+            check_known(graph, self._shown)
             # OpenVINO follows no link to weights, which caches of hubs are made of.
-            source = BytesIO(read_onnx(self._path, self._shown).SerializeToString())
+            if cut or self._path.is_symlink():
+                source = BytesIO(self._read_onnx().SerializeToString())
         try:
             return reader.convert(reader.load(source))
         except UnicodeDecodeError:  # of a complaint that quotes a name in the file
             raise ModelError(self._shown, "OpenVINO does not run it: it is damaged") from None
         except FAILURES as error:
             raise self.refusal(error) from error
+
+    def _read_onnx(self) -> onnx.ModelProto:
+        return read_onnx(self._path, self._shown, self._wanted)
 
     def refusal(self, error: Exception) -> ModelError:
         """What OpenVINO says, without the places in its sources that it says it from."""
@@ -412,6 +432,15 @@ def _frozen(file: ModelFile, head: str | int | None, shape: Shape | None = None)
     return cached(f"frozen/{key}.pb", freeze)
 
 
+def _layers(file: ModelFile, head: str | int | None) -> Ending | None:
+    """How a network of Keras ends, by the names of its layers; None: other libraries name tensors."""
+    if not file.format.startswith(("keras", "h5")):
+        return None
+    from landcover.models.runtimes.tensorflow.runtime import TensorflowRuntime
+
+    return TensorflowRuntime().open(file, head).facts().ending
+
+
 def _order(path: Path) -> Layout | None:
     model = onnx.load(str(path), load_external_data=False)
     weights = {tensor.name for tensor in model.graph.initializer}
@@ -425,19 +454,24 @@ def _facts(model: openvino.Model, head: int) -> Facts:
     operations = [
         Operation(
             node.get_type_name(),
-            tuple(i.get_source_output().get_node().get_friendly_name() for i in node.inputs()),
-            (node.get_friendly_name(),),
+            tuple(_port(i.get_source_output()) for i in node.inputs()),
+            tuple(map(_port, node.outputs())),
         )
         for node in nodes
     ]
-    image, result = model.inputs[0].get_node(), model.outputs[head].get_node()
-    found = facts_of(operations, result.get_friendly_name(), image.get_friendly_name())
+    result = model.outputs[head].get_node().input(0).get_source_output()
+    found = facts_of(operations, _port(result), _port(model.inputs[0].get_node().output(0)))
     ending = replace(found.ending, whole=model.outputs[head].element_type.is_integral_number())
-    if ending.kind == "numbers":
+    if ending.kind == "numbers" and ending.moved_by is None:
         (node,) = [n for n in nodes if n.get_type_name() == ending.operation][-1:]
         extent = node.input(0).get_partial_shape()[node.get_axis()]
         ending = replace(ending, classes=None if extent.is_dynamic else extent.get_length())
     return replace(found, ending=ending)
+
+
+def _port(output: Any) -> str:
+    """One of the tensors that a node makes, as TensorFlow calls it."""
+    return f"{output.get_node().get_friendly_name()}:{output.get_index()}"
 
 
 def _dtype(port: Any, shown: str) -> str:

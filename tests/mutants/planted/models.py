@@ -287,7 +287,7 @@ INPUT = planted(
 
 ACTIVATIONS = planted(
     "landcover/models/output_side/activations.py",
-    "tests/models/test_small_rules.py tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py",
+    "tests/models/test_advice.py tests/models/test_small_rules.py tests/models/test_activations.py tests/models/test_output_forms.py tests/models/test_output_stride.py",
     (
         "sigmoids get a softmax",
         'if ending.kind in ("softmax", "sigmoid"):',
@@ -304,10 +304,12 @@ ACTIVATIONS = planted(
     ("negative numbers are probabilities", "least >= 0 and np.abs", "least >= -1e9 and np.abs"),
     (
         "what cannot be told is a softmax",
-        "    if found is None:\n        ends",
-        "    if found is None:\n        return 'softmax', False\n        ends",
+        "    if found is None:\n        raise",
+        "    if found is None:\n        return 'softmax', False\n        raise",
     ),
     ("sums over another axis", "sums = raw.sum(axis=output.class_axis)", "sums = raw.sum(axis=-1)"),
+    ("scores by their size are taken", 'if ending.kind == "ranked":', "if False:"),
+    ("numbers above 1 may stay", "bounded = low >= 0 and high <= 1", "bounded = low >= 0"),
 )
 
 CELLS = planted(
@@ -859,4 +861,61 @@ STATED = planted(
         "value = [by_number.get(at) for at in range(len(by_number))]",
         "value = [*by_number.values()]",
     ),
+)
+
+ENDINGS = planted(
+    "landcover/models/graph_analysis/ending.py",
+    "tests/models/test_advice.py tests/models/test_layers_inside.py tests/models/test_output_forms.py",
+    ("scores by their size are places", 'return Ending("ranked"', 'return Ending("numbers"'),
+    (
+        "logarithms stay logits",
+        "return None if ending.operation.casefold() in _LOGARITHMS else ending.kind",
+        "return ending.kind",
+    ),
+    (
+        "numbers that are computed with count from 0",
+        'moved_by=others[0] if told else ""',
+        "moved_by=None",
+    ),
+    (
+        "probabilities are named where they are made",
+        "return after.pop() if len(after) == 1 else first",
+        "return first",
+    ),
+    (
+        "logits are named for probabilities",
+        "elif before is None or kind in _LOGITS:",
+        "elif before is None:",
+    ),
+)
+
+INSIDE = planted(
+    "landcover/models/formats/onnx_inside.py",
+    "tests/models/test_layers_inside.py tests/models/test_advice.py tests/models/test_recipe.py",
+    ("what follows stays", "if needed & set(node.output)]", "]"),
+    ("outputs are cut at", " or head in {o.name for o in graph.output}:", ":"),
+    (
+        "what a layer reads is left out",
+        "waiting += names_read(makers[name]) if name in makers else ()",
+        "pass",
+    ),
+)
+
+ORIENTATION = planted(
+    "landcover/models/graph_analysis/orientation.py",
+    "tests/models/test_orientation.py tests/models/test_output_stride.py",
+    ("no map is turned", "else verdicts != {(False, False, False)}", "else False"),
+    (
+        "maps of windows that are not square are turned",
+        "(False, True) if square else (False,)",
+        "(False, True)",
+    ),
+    ("places are not swapped", "shares = place[::-1] if swapped else place", "shares = place"),
+    ("places are not mirrored", "(1 - s if m else s for", "(s for"),
+    (
+        "the stride is forgotten",
+        "(share - 0.5) * (count - 1) * stride",
+        "(share - 0.5) * (count - 1)",
+    ),
+    ("any answer is clear", "_CLEARLY: Final = 3", "_CLEARLY: Final = 1e9"),
 )

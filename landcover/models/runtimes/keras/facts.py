@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from landcover.models.graph_analysis.arithmetic import Operation
+from landcover.models.graph_analysis.ending import called
 from landcover.models.graph_analysis.facts import Facts, facts_of
 from landcover.models.preprocessing.specification import Layout
 
@@ -17,7 +19,30 @@ def keras_facts(model: Any) -> Facts:
         model: of one input and one output.
     """
     operations = list(_operations(model, set()))
-    return facts_of(operations, _name(model.outputs[0]), _name(model.inputs[0]))
+    facts = facts_of(operations, _name(model.outputs[0]), _name(model.inputs[0]))
+    layers = {
+        _name(result): name for name, results in layer_outputs(model).items() for result in results
+    }
+    names = (layers.get(key, "") for key in (facts.ending.source, facts.ending.probabilities))
+    return replace(facts, ending=called(facts.ending, *names))
+
+
+def layer_outputs(model: Any) -> dict[str, list[Any]]:
+    """What the layers of a network return in it, by their names; those of networks in it are left out.
+
+    Args:
+        model: of one input.
+    """
+    found: dict[str, list[Any]] = {}
+    waiting, seen = list(model.outputs), set[str]()
+    while waiting:
+        tensor = waiting.pop()
+        if _name(tensor) not in seen:
+            seen.add(_name(tensor))
+            layer, node_index, *_ = tensor._keras_history
+            found.setdefault(layer.name, []).append(tensor)
+            waiting += _flat(layer._inbound_nodes[node_index].input_tensors)
+    return found
 
 
 def keras_order(model: Any) -> Layout | None:
@@ -64,7 +89,7 @@ def _made(
         return
     word = getattr(getattr(layer, "activation", None), "__name__", None)
     if word is None:
-        yield Operation(_kind(layer), names, (_name(tensor),))
+        yield Operation(_kind(layer), names, tuple(map(_name, results)))
     else:
         before = f"{_name(tensor)} before {word}"
         yield Operation(_kind(layer), names, (before,))

@@ -16,7 +16,7 @@ from landcover.models.formats.sizes import MOST_READ, check_size, numbers_in
 from landcover.models.graph_analysis.facts import Facts
 from landcover.models.preprocessing.specification import Signature
 from landcover.models.runtimes.keras.errors import reason_of
-from landcover.models.runtimes.keras.facts import keras_facts, keras_order
+from landcover.models.runtimes.keras.facts import keras_facts, keras_order, layer_outputs
 from landcover.models.runtimes.keras.start import start_keras
 from landcover.models.runtimes.keras.stored import (
     hdf5_description,
@@ -138,9 +138,14 @@ def _network(keras: Any, model: Any, head: str | int | None, shown: str) -> Kera
     inputs = getattr(model, "inputs", None) or []
     if len(inputs) != 1:
         listed = ", ".join(repr(i.name) for i in inputs) or "none that is known"
-        raise ModelError(shown, f"must have one input, a batch of images; its inputs: {listed}")
+        raise ModelError(
+            shown,
+            f"must have one input, a batch of images, and no other: export it so; its inputs: {listed}",
+        )
     extents = [extent for extent in inputs[0].shape if extent is not None]
     check_size(numbers_in(extents), f"input {inputs[0].name!r}", shown, MOST_READ)
+    if (inside := _inside(model, head)) is not None:
+        model, head = keras.Model(model.inputs, inside), None
     names = getattr(model, "output_names", None) or [output.name for output in model.outputs]
     likely = likely_outputs([len(output.shape) for output in model.outputs])
     wanted = choose_head(list(names), head, shown, likely)
@@ -154,3 +159,11 @@ def _network(keras: Any, model: Any, head: str | int | None, shown: str) -> Kera
         order=keras_order(model),
     )
     return KerasNetwork(keras, model, signature, shown)
+
+
+def _inside(model: Any, head: str | int | None) -> Any:
+    """What a layer inside returns, where one is named that is no output; None: none is."""
+    if not isinstance(head, str) or head in (getattr(model, "output_names", None) or ()):
+        return None
+    found = layer_outputs(model).get(head, [])
+    return found[0] if len(found) == 1 else None

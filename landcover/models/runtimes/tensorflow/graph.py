@@ -180,14 +180,15 @@ def _facts(frozen: bytes) -> Facts:
         tf.import_graph_def(definition, name="")
     nodes = graph.get_operations()
     operations = [
-        Operation(node.type, tuple(i.op.name for i in node.inputs), (node.name,)) for node in nodes
+        Operation(node.type, *(tuple(t.name for t in ts) for ts in (node.inputs, node.outputs)))
+        for node in nodes
     ]
-    images = [node.name for node in nodes if node.type == "Placeholder"]
+    images = [node.outputs[0].name for node in nodes if node.type == "Placeholder"]
     (last,) = [node for node in nodes if node.outputs and not node.outputs[0].consumers()][-1:]
     ending = replace(
-        ending_of(operations, last.name, images), whole=last.outputs[0].dtype.is_integer
+        ending_of(operations, last.outputs[0].name, images), whole=last.outputs[0].dtype.is_integer
     )
-    if ending.kind == "numbers":
+    if ending.kind == "numbers" and ending.moved_by is None:
         argmax = [node for node in nodes if node.type == ending.operation][-1]
         axis = int(tf.get_static_value(argmax.inputs[1]))
         shape = argmax.inputs[0].shape

@@ -16,7 +16,7 @@ from landcover.models.runtimes.tensorflow.computing import (
 from landcover.models.runtimes.tensorflow.graph import TensorflowGraph
 from landcover.models.runtimes.tensorflow.imported import imported_graph, needed_part, network
 from landcover.models.runtimes.tensorflow.start import tensorflow
-from landcover.models.runtimes.tensorflow.tf1_ends import Ends, is_switch, off
+from landcover.models.runtimes.tensorflow.tf1_ends import Ends, find_ends, is_switch, off
 from landcover.models.runtimes.tensorflow.tf1_graphs import parsed
 from landcover.models.runtimes.tensorflow.weights import (
     Key,
@@ -29,6 +29,9 @@ from landcover.models.runtimes.tensorflow.weights import (
 
 def open_saved_model(file: ModelFile, head: str | int | None) -> TensorflowGraph:
     """Find the network of a SavedModel: its signature ``serving_default``, or the only one.
+
+    Its operations lie in functions. A tensor there is found by the name that it has when these are
+    unfolded, as messages about the network call it.
 
     Raises:
         ModelError: it is damaged, has no such signature, reads more than images, or does more than
@@ -43,11 +46,29 @@ def open_saved_model(file: ModelFile, head: str | int | None) -> TensorflowGraph
     part = computing_part(meta.graph_def)
     signature = _signature(dict(meta.signature_def), shown)
     graph = imported_graph(tf, part.definition, shown, producer)
-    ends = _ends(part, graph, signature, head, shown)
-    needed = needed_part(tf, part.definition, ends.output)
-    keys = _keys(tf, meta, file, needed, shown)
-    weights = read_weights(tf, file.path / "variables" / "variables", keys, shown)
-    return network(tf, needed, ends, weights, shown, producer)
+    image, switches = _inputs(part, graph, signature, shown)
+    outputs, likely = _outputs(part, graph, signature, head, shown)
+
+    def whole(output: Any) -> TensorflowGraph:
+        needed = needed_part(tf, part.definition, output)
+        keys = _keys(tf, meta, file, needed, shown)
+        weights = read_weights(tf, file.path / "variables" / "variables", keys, shown)
+        return network(tf, needed, Ends(image, output, switches), weights, shown, producer)
+
+    if isinstance(head, str) and head not in outputs:
+        for output in outputs.values():
+            if (found := _cut_at(tf, whole(output), head, shown)) is not None:
+                return found
+    return whole(list(outputs.values())[choose_head(list(outputs), head, shown, likely)])
+
+
+def _cut_at(tf: Any, whole: TensorflowGraph, head: str, shown: str) -> TensorflowGraph | None:
+    """A network up to a tensor inside; None: it has none of that name."""
+    definition = computing_part(tf.compat.v1.GraphDef.FromString(whole.frozen())).definition
+    if node_name(head) not in {node.name for node in definition.node}:
+        return None
+    ends = find_ends(imported_graph(tf, definition, shown), head, shown)
+    return network(tf, needed_part(tf, definition, ends.output), ends, {}, shown)
 
 
 def _for_serving(graphs: Any, shown: str) -> Any:
@@ -75,7 +96,10 @@ def _signature(signatures: dict[str, Any], shown: str) -> Any:
     )
 
 
-def _ends(part: Computing, graph: Any, signature: Any, head: str | int | None, shown: str) -> Ends:
+def _inputs(
+    part: Computing, graph: Any, signature: Any, shown: str
+) -> tuple[Any, dict[str, float | bool]]:
+    """The tensor of images, and what switches such as dropout are set to."""
     inputs = {
         name: _tensor(part, graph, info.name, shown) for name, info in signature.inputs.items()
     }
@@ -88,6 +112,13 @@ def _ends(part: Computing, graph: Any, signature: Any, head: str | int | None, s
             f"must have one input, a batch of images; its inputs: {listed}: save it with a signature "
             "of such a one (tf.saved_model.save(..., signatures=...))",
         )
+    return images[0], {tensor.name: off(tensor) for tensor in others}
+
+
+def _outputs(
+    part: Computing, graph: Any, signature: Any, head: str | int | None, shown: str
+) -> tuple[dict[str, Any], list[int]]:
+    """The outputs by name, and the indices of those that can be class probabilities."""
     held = {name: info.name for name, info in sorted(signature.outputs.items())}
     # What names classes, such as a table of texts, often stands beside their probabilities.
     computed = {n: t for n, t in held.items() if n == head or node_name(t) not in part.left_out}
@@ -95,8 +126,7 @@ def _ends(part: Computing, graph: Any, signature: Any, head: str | int | None, s
     floats = [tensor.dtype.is_floating for tensor in outputs.values()]
     ranks = [tensor.shape.rank for tensor in outputs.values()]
     likely = [i for i in likely_outputs(ranks) if floats[i] or not any(floats)]
-    output = list(outputs.values())[choose_head(list(outputs), head, shown, likely)]
-    return Ends(images[0], output, {tensor.name: off(tensor) for tensor in others})
+    return outputs, likely
 
 
 def _tensor(part: Computing, graph: Any, name: str, shown: str) -> Any:
