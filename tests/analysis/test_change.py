@@ -227,7 +227,7 @@ def _check_candidates(made: Any, expected: Codes, judged: Any) -> None:
     )
     for outline, code in outlines.items():
         same = found[found.geometry.geom_equals(outline)]
-        names = [NLCD6.names[place] for place in legend.pair(code)]
+        names = legend.scheme.by_code[code].name.split(" to ")
         assert same[["before", "after"]].to_numpy().tolist() == [names]
         assert same["pixels"].iloc[0] == outline.area
         assert outline.contains(

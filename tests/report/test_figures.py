@@ -8,6 +8,7 @@ import fsspec
 import numpy as np
 import numpy.typing as npt
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 from support.maps import gdal_map
@@ -15,9 +16,9 @@ from support.maps import gdal_map
 from landcover.analysis.accuracy import Accuracy
 from landcover.classes import Scheme, classes_of, scheme
 from landcover.report.figures import confusion_figure, map_figure
-from landcover.report.legend import draw_legend
+from landcover.report.legend import NODATA, draw_legend
 from landcover.report.matrix import Look, draw_cells
-from landcover.report.scale_bar import bar_length, ground_width
+from landcover.report.scale_bar import bar_length, draw_scale, ground_width
 from landcover.runs.map_format.grid import MapGrid
 
 UTM = (30.0, 0.0, 400_000.0, 0.0, -30.0, 5_200_000.0)
@@ -95,6 +96,14 @@ def test_the_scale_bar_has_a_round_length_of_at_most_a_quarter(width: float, len
     assert bar_length(width) == length
 
 
+@pytest.mark.parametrize(("metres", "told"), [(3999, "500 m"), (4000, "1 km"), (99_999, "20 km")])
+def test_the_scale_bar_says_its_length_in_metres_or_kilometres(metres: float, told: str) -> None:
+    axes = Figure(figsize=(4, 1)).subplots()
+    draw_scale(axes, metres, "EPSG:26914")
+    assert [text.get_text() for text in axes.texts[1:]] == ["0", told]
+    assert axes.texts[0].get_text() == "NAD83 / UTM zone 14N (EPSG:26914)"
+
+
 def test_distances_on_the_ground_are_right_in_degrees_too() -> None:
     utm = MapGrid("EPSG:26914", UTM, 1000, 1000)
     assert ground_width(utm) == pytest.approx(30_000, rel=1e-3)
@@ -167,9 +176,12 @@ def test_a_legend_lists_the_largest_class_first_with_shares_in_percent() -> None
     shares = dict(zip(classes.codes, (0.1, 0.5, 0.0004, 0.3, 0.0996, 0), strict=False))
     draw_legend(axes, classes, shares, gaps=True)
     told = [text.get_text() for text in axes.texts]
-    names = [classes.by_code[code].name for code in sorted(shares, key=lambda c: -shares[c])]
+    ordered = sorted(shares, key=lambda code: -shares[code])
+    names = [classes.by_code[code].name for code in ordered]
     assert told[0:12:2] == names and told[12] == "no data"
     assert told[1:5:2] == ["50.0%", "30.0%"] and told[9] == "< 0.1%"
+    colors = [classes.by_code[code].color for code in ordered]
+    assert [to_hex(patch.get_facecolor()) for patch in axes.patches] == [*colors, NODATA]
 
 
 def test_a_legend_of_many_classes_says_what_share_the_others_have() -> None:

@@ -195,6 +195,17 @@ def test_of_more_classes_than_a_picture_holds_the_rarest_are_one() -> None:
     assert len({item.safe for item in shown.classes}) > 250
 
 
+def test_what_is_rare_is_told_by_all_views_together() -> None:
+    many = Scheme("model", tuple(LandClass(n, f"c{n}", "#123456") for n in range(300)))
+    first, last = np.zeros((1, 900), np.intp), np.repeat(np.arange(300), np.arange(300) + 1)[None]
+    shown = ShownClasses.of([many, many], [first, last])
+    assert [shown.classes[shown.indices[f"c{n}"]].name for n in (0, 1, 299)] == [
+        "c0",
+        "rarer classes",
+        "c299",
+    ]
+
+
 def test_classes_of_one_name_are_one_class_and_colours_for_all_readers_differ(
     hostile_run: RunDirectory, later_run: RunDirectory
 ) -> None:

@@ -5,14 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from landcover.analysis.accuracy import Accuracy
 from landcover.classes import classes_of
 from landcover.contracts import Tile
-from landcover.report.page.tables import counted_labels, matrix_rows
+from landcover.report.page.tables import area_rows, counted_labels, matrix_rows
 from landcover.runs.claiming import claim
 from landcover.runs.parts import Part, write_part
+
+
+def test_areas_have_a_row_for_each_class_that_some_run_has() -> None:
+    names, columns = ["water", "trees", "town"], ["pixels", "hectares", "share"]
+    before = pd.DataFrame([[3, 1.5, 1], [0, 0, 0], [0, 0, 0]], names, columns)
+    after = pd.DataFrame([[4, 2.0, 1], [0, 0, 0]], ["field", "trees"], columns)
+    water, field = area_rows([before, after], {"water": "#0000ff"}, [None, None])
+    assert (water.name, water.color, water.mapped) == ("water", "#0000ff", [1.5, None])
+    assert (field.name, field.color, field.mapped) == ("field", "", [None, 2.0])
 
 
 def test_rows_of_a_matrix_tell_both_accuracies_and_the_parts_of_the_row() -> None:
