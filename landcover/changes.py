@@ -18,6 +18,7 @@ from landcover.analysis.map_blocks import Progress, no_progress
 from landcover.contracts import Backend
 from landcover.errors import MissingExtra, OutputError
 from landcover.local_files import scratch
+from landcover.plain_parquet import check_sizes, told
 from landcover.plugins import load_backend
 from landcover.report.figures import map_figure
 from landcover.report.notebook import change_html
@@ -27,7 +28,6 @@ from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import check_shallow
 from landcover.runs.manifest import MOST_MANIFEST
 from landcover.runs.maps.maker import CHANGE, Maps
-from landcover.runs.plain_parquet import check_sizes, told
 from landcover.small_files import load_json
 
 if TYPE_CHECKING:

@@ -66,7 +66,7 @@ def open_regular(path: str | Path) -> BinaryIO:
 
 
 def open_lock(path: str | Path, mode: int = 0o600) -> int:
-    """Open a file that is locked, made where there is none, and never one elsewhere by a link.
+    """Open a file that is locked, made where there is none, and never one elsewhere by a link of either kind.
 
     Args:
         path: of a local file.
@@ -76,7 +76,7 @@ def open_lock(path: str | Path, mode: int = 0o600) -> int:
         its descriptor, to read and write; the caller closes it.
 
     Raises:
-        OSError: it cannot be opened, is a link, or no regular file; ``strerror`` says which.
+        OSError: it cannot be opened, is a link, has another name, or is no regular file; ``strerror`` says which.
     """
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
@@ -84,10 +84,14 @@ def open_lock(path: str | Path, mode: int = 0o600) -> int:
         if error.errno != errno.ELOOP:
             raise
         raise OSError(errno.ELOOP, "is a link, and locks are none: remove it", str(path)) from None
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError(errno.EINVAL, "is no regular file", str(path))
-    return handle
+    held = os.fstat(handle)
+    if stat.S_ISREG(held.st_mode) and held.st_nlink <= 1:  # none: its holder has removed it
+        return handle
+    os.close(handle)
+    if stat.S_ISREG(held.st_mode):
+        reason = "is a file that has another name too (a hard link), and locks have none: remove it"
+        raise OSError(errno.EMLINK, reason, str(path))
+    raise OSError(errno.EINVAL, "is no regular file", str(path))
 
 
 def load_yaml(text: str) -> Any:

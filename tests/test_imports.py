@@ -19,6 +19,7 @@ ORDERS = {
             "small_files",
             "local_files",
             "hdf5",
+            "plain_parquet",
             "errors",
             "machine",
             "devices",
@@ -64,7 +65,7 @@ ORDERS = {
     "landcover/runs": [
         *("vector_files", "storage", "lock", "fingerprint", "manifest", "directory"),
         "claiming",
-        *("plain_parquet", "counts", "geoparquet"),
+        *("counts", "geoparquet"),
         *("map_format", "pixels", "tables", "part_tables", "parts", "rearranging", "maps"),
     ],
 }

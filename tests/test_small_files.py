@@ -62,9 +62,12 @@ def test_what_is_no_small_regular_file_is_refused_at_once(place: str, tmp_path: 
 def test_a_lock_is_never_a_file_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text("mine")
     (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "hard").hardlink_to(tmp_path / "elsewhere")
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(OSError, match="is a link, and locks are none"):
         open_lock(tmp_path / "lock")
+    with pytest.raises(OSError, match=r"has another name too \(a hard link\)"):
+        open_lock(tmp_path / "hard")
     with pytest.raises(OSError, match="is no regular file"):
         open_lock(tmp_path / "fifo")
     os.close(open_lock(tmp_path / "new"))

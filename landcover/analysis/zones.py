@@ -11,6 +11,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import shapely
 from rasterio.features import rasterize
 
@@ -18,7 +20,8 @@ from landcover.analysis.map_blocks import Block
 from landcover.analysis.sample_table import class_order
 from landcover.errors import MissingExtra, SourceError
 from landcover.runs.map_format.grid import MapGrid
-from landcover.tiles.opening import vector_file
+from landcover.small_files import load_json
+from landcover.tiles.opening import check_room, vector_file
 from landcover.tiles.reprojection import in_crs
 
 if TYPE_CHECKING:
@@ -112,7 +115,9 @@ def read_vectors(path: str | os.PathLike[str], what: str) -> gpd.GeoDataFrame:
         source = BytesIO(found) if isinstance(found, bytes) else found
         # GDAL comes without its reader of GeoParquet.
         is_parquet = PurePosixPath(str(path)).suffix.lower() in _PARQUET
-        frame = geopandas.read_parquet(source) if is_parquet else geopandas.read_file(source)
+        if not is_parquet:
+            check_room(found)
+        frame = _from_parquet(source) if is_parquet else geopandas.read_file(source)
     except Exception as error:
         said = " ".join(str(error).split())
         raise SourceError(str(path), f"cannot be read as a vector file: {said}") from error
@@ -123,6 +128,17 @@ def read_vectors(path: str | os.PathLike[str], what: str) -> gpd.GeoDataFrame:
     if frame.geometry.isna().any() or frame.geometry.is_empty.any():
         raise SourceError(str(path), "has rows without a geometry: remove them first")
     return frame
+
+
+def _from_parquet(source: str | BytesIO) -> gpd.GeoDataFrame:
+    """GeoParquet as other formats are read: columns that are no lists, and outlines called "geometry"."""
+    import geopandas
+
+    schema = pq.read_schema(source)
+    place = load_json((schema.metadata or {})[b"geo"])["primary_column"]
+    flat = [f.name for f in schema if f.name == place or not pa.types.is_nested(f.type)]
+    frame = geopandas.read_parquet(source, columns=flat)
+    return frame if place == "geometry" else frame.rename_geometry("geometry")
 
 
 def places_of(frame: gpd.GeoDataFrame) -> tuple[Any, Any, Any]:

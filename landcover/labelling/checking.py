@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from landcover.classes import Scheme
 from landcover.labelling.rules import REASONS
 from landcover.labelling.settings import SPLITS
+from landcover.plain_parquet import PlainParquet
 from landcover.runs.geoparquet import check_polygons
 from landcover.runs.manifest import Count
-from landcover.runs.plain_parquet import PlainParquet
 from landcover.small_files import load_json
 
 Stage: TypeAlias = Literal["labels", "tiles"]
@@ -103,7 +103,7 @@ def table_in(stage: Stage, content: bytes, scheme: Scheme) -> pa.Table:
     """The table of a task.
 
     Raises:
-        UNREADABLE: (of :mod:`landcover.runs.plain_parquet`) one of these; it is no such table.
+        UNREADABLE: (of :mod:`landcover.plain_parquet`) one of these; it is no such table.
     """
     if stage == "labels":
         table = PlainParquet(content, _LABELS, (), _LABELS).whole()
@@ -119,7 +119,7 @@ def lines_in(file: IO[bytes]) -> PlainParquet:
     """The manifest of tiles, opened.
 
     Raises:
-        UNREADABLE: (of :mod:`landcover.runs.plain_parquet`) one of these; it is none.
+        UNREADABLE: (of :mod:`landcover.plain_parquet`) one of these; it is none.
     """
     return PlainParquet(file, {**_LINES, **_MASK}, (), _LINES)
 

@@ -28,11 +28,11 @@ from landcover.classes import LandClass, Scheme
 from landcover.errors import OutputError, StoreError
 from landcover.labelling.checking import MASKS, SIZE, Stage, counts_in, manifest_in, table_in
 from landcover.labelling.settings import SPLITS, Split
+from landcover.plain_parquet import UNREADABLE, told
 from landcover.redaction import redacted_values
 from landcover.runs.fingerprint import check_same, digest_of, other_keys, whole_of
 from landcover.runs.lock import only_run
 from landcover.runs.manifest import MOST_MANIFEST
-from landcover.runs.plain_parquet import UNREADABLE, told
 from landcover.runs.storage import Storage
 from landcover.runs.tables import encoded
 

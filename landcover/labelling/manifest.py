@@ -15,8 +15,8 @@ from landcover.classes import Scheme
 from landcover.errors import OutputError
 from landcover.labelling.checking import SIZE, lines_in
 from landcover.labelling.folder import TABLE, Prepared
+from landcover.plain_parquet import UNREADABLE, told
 from landcover.runs.geoparquet import check_polygons, geo_metadata
-from landcover.runs.plain_parquet import UNREADABLE, told
 
 _CHUNK = 2**22
 # Lines of a row group, and about how many are held in memory.

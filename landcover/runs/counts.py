@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 import pyarrow.parquet as pq
 
 from landcover.errors import StoreError
+from landcover.plain_parquet import UNREADABLE
 from landcover.runs.directory import RunDirectory
-from landcover.runs.plain_parquet import UNREADABLE
 from landcover.small_files import load_json
 
 _log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def read_counts(run: RunDirectory, index: int) -> Counts:
 
     Raises:
         FileNotFoundError: if it has no table.
-        Exception: one of :data:`landcover.runs.plain_parquet.UNREADABLE`, if that is none that a task
+        Exception: one of :data:`landcover.plain_parquet.UNREADABLE`, if that is none that a task
             writes.
     """
     with run.storage.open(run.part("tiles", index)) as file:
@@ -84,7 +84,7 @@ def counts_in(metadata: Mapping[bytes, bytes], rows: int) -> Counts:
         rows: of the table.
 
     Raises:
-        LookupError, TypeError, ValueError: (of :data:`landcover.runs.plain_parquet.UNREADABLE`) it says
+        LookupError, TypeError, ValueError: (of :data:`landcover.plain_parquet.UNREADABLE`) it says
             nothing that can be.
     """
     if _KEY not in metadata:

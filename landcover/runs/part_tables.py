@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from landcover.classes import Scheme
+from landcover.plain_parquet import PlainParquet
 from landcover.runs.counts import counts_in
 from landcover.runs.geoparquet import corners_of, crs_of
-from landcover.runs.plain_parquet import PlainParquet
 from landcover.runs.tables import BOUNDS, PLACE
 
 _PLACE: Mapping[str, pa.DataType] = {field.name: field.type for field in PLACE}
@@ -50,7 +50,7 @@ def tiles_read(
         date: the tiles of this date alone; "": all.
 
     Raises:
-        UNREADABLE: (of :mod:`landcover.runs.plain_parquet`) one of these; it is no part of such a run.
+        UNREADABLE: (of :mod:`landcover.plain_parquet`) one of these; it is no part of such a run.
     """
     file = PlainParquet(content, {**_TILES, **_SOMETIMES}, _GAPS, _TILES)
     counts_in(file.metadata, file.rows)
@@ -67,7 +67,7 @@ def tiles_columns(file: IO[bytes]) -> list[str]:
     """The columns of a part that :func:`tiles_read` may read.
 
     Raises:
-        UNREADABLE: (of :mod:`landcover.runs.plain_parquet`) one of these; it is no part of a run.
+        UNREADABLE: (of :mod:`landcover.plain_parquet`) one of these; it is no part of a run.
     """
     return PlainParquet(file, {**_TILES, **_SOMETIMES}, _GAPS, _TILES).names
 
@@ -84,7 +84,7 @@ def failures_read(
         date: likewise.
 
     Raises:
-        UNREADABLE: (of :mod:`landcover.runs.plain_parquet`) one of these; it is no part of such a run.
+        UNREADABLE: (of :mod:`landcover.plain_parquet`) one of these; it is no part of such a run.
     """
     file = PlainParquet(content, {**_FAILED, "date": pa.string()}, _GAPS, _FAILED)
     if file.rows != rows:

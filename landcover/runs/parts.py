@@ -18,11 +18,11 @@ from typing import Literal
 import pyarrow as pa
 
 from landcover.errors import OutputError, StoreError
+from landcover.plain_parquet import UNREADABLE, told
 from landcover.runs.counts import Counts, counts_of, read_counts
 from landcover.runs.directory import MANIFEST, Kind, RunDirectory
 from landcover.runs.part_tables import failures_read, tiles_columns, tiles_read
 from landcover.runs.pixels import encode_pixels
-from landcover.runs.plain_parquet import UNREADABLE, told
 from landcover.runs.tables import Part, failures_table, tiles_table
 
 _AGAIN = "the command that made the run does again what is missing"

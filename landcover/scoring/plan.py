@@ -11,9 +11,9 @@ from landcover.classes import classes_of
 from landcover.config import Config, ModelSettings, RegionSettings, SourceSettings
 from landcover.errors import ConfigError, OutputError
 from landcover.models.recipe import Recipe
+from landcover.plain_parquet import MOST_ROWS, MOST_VALUES
 from landcover.runs.directory import RunDirectory
 from landcover.runs.maps.maker import Overlap
-from landcover.runs.plain_parquet import MOST_ROWS, MOST_VALUES
 from landcover.tiles.grid import Size, Tiling, spacing
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource

@@ -14,6 +14,7 @@ from hostile.makers import (
     models,
     runs,
     settings,
+    tables,
 )
 
 
@@ -24,4 +25,5 @@ def corpus() -> list[Case]:
         *(*ground.cases(), *learning.cases()),
         *(*forged_models.cases(), *forged_imagery.cases(), *forged_runs.cases()),
         *deeper.cases(),
+        *tables.cases(),
     ]

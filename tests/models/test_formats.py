@@ -235,3 +235,44 @@ def test_a_model_consists_of_regular_files(made: dict[str, Path], tmp_path: Path
         detect(tmp_path / checkpoint.name)
     with pytest.raises(ModelError, match="is no regular file"):
         detect(Path("/dev/zero"))
+
+
+def test_what_lies_in_a_saved_model_beside_its_graph_and_weights_is_no_part_of_it(
+    made: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "net"
+    shutil.copytree(made["savedmodel"], folder)
+    before = detect(folder)
+    (folder / "assets").mkdir(exist_ok=True)
+    (folder / "assets" / os.fsdecode(b"\xff")).write_text("x")
+    (folder / "variables/of others").symlink_to("/")
+    os.mkfifo(folder / "variables/pipe")
+    assert (detect(folder).files, detect(folder).digest) == (before.files, before.digest)
+
+
+def test_names_that_are_not_utf_8_are_told_apart(made: dict[str, Path], tmp_path: Path) -> None:
+    digests = set()
+    for name in (b"\xff", b"\xfe"):
+        folder = tmp_path / os.fsdecode(name)
+        folder.mkdir()
+        prefix = made["tf1-checkpoint"]
+        for file in prefix.parent.glob(f"{prefix.name}.*"):
+            shutil.copy(file, folder / file.name.replace(prefix.name, folder.name))
+        digests.add(detect(folder / folder.name).digest)
+    assert len(digests) == 2
+
+
+def test_an_empty_graph_is_told(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net/saved_model.pb").touch()
+    with pytest.raises(ModelError, match=r"saved_model\.pb: is empty"):
+        detect(tmp_path / "net")
+
+
+def test_a_graph_longer_than_any_message_is_not_read(made: dict[str, Path], tmp_path: Path) -> None:
+    prefix = tmp_path / "net"
+    for file in made["tf1-checkpoint"].parent.glob(f"{made['tf1-checkpoint'].name}.*"):
+        shutil.copy(file, tmp_path / file.name.replace(made["tf1-checkpoint"].name, "net"))
+    os.truncate(f"{prefix}.meta", 2**31)
+    with pytest.raises(ModelError, match=r"a graph of 2,147,483,648 bytes \(net\.meta\)"):
+        detect(prefix)

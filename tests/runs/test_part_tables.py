@@ -19,10 +19,10 @@ from support.grids import square_grid
 from support.maps import write_maps
 
 import landcover
+from landcover import plain_parquet
 from landcover.classes import scheme
 from landcover.contracts import Failure, Tile
 from landcover.errors import OutputError
-from landcover.runs import plain_parquet
 from landcover.runs.claiming import claim
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.blocks import expanded
@@ -200,6 +200,14 @@ def test_texts_are_counted_before_they_are_written_out(
     changed(part, part.part("tiles", 0), column("tile", ["x" * 6_000] * 4))
     monkeypatch.setattr(plain_parquet, "_MOST_BYTES", 20_000)
     with pytest.raises(OutputError, match="texts of its column 'tile' have 24,000 bytes"):
+        list(read_parts(part))
+
+
+def test_so_are_outlines(part: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    outline = shapely.to_wkb(shapely.Point(0, 0).buffer(1, 500))
+    changed(part, part.part("tiles", 0), column("geometry", pa.array([outline] * 4, pa.binary())))
+    monkeypatch.setattr(plain_parquet, "_MOST_BYTES", 40_000)
+    with pytest.raises(OutputError, match="texts of its column 'geometry' have 1"):
         list(read_parts(part))
 
 

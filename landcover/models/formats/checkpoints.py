@@ -9,6 +9,9 @@ from landcover.errors import ModelError
 
 _PART = re.compile(r"\.(meta|index|data-\d{5}-of-\d{5})$")
 
+# What SavedModels call the prefix of theirs.
+_OF_SAVED_MODELS = "variables"
+
 # Bytes of the file that names the latest checkpoint, in its first line, and those before it.
 _LONGEST_STATE = 2**20
 
@@ -62,6 +65,17 @@ def files_of(prefix: Path, shown: str) -> tuple[Path, ...]:
     if end != _TABLE_END:
         raise ModelError(shown, f"{index.name} is cut short or damaged: copy it again")
     return (meta, index, *_shards(prefix, shown))
+
+
+def weights_in(folder: Path) -> tuple[Path, ...]:
+    """The files of the weights of a SavedModel: nothing else of it is read.
+
+    Args:
+        folder: its ``variables``; there may be none.
+    """
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(p for p in folder.iterdir() if prefix_in(p.name) == _OF_SAVED_MODELS))
 
 
 def _latest(folder: Path) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import mmap
+import os
 import re
 import zipfile
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Literal, TypeAlias, get_args
 from landcover.errors import ModelError
 from landcover.models.formats import checkpoints, hdf5, protobuf_kinds
 from landcover.models.formats.onnx_file import weight_files
-from landcover.models.formats.sizes import check_bytes
+from landcover.models.formats.sizes import check_bytes, check_message
 from landcover.small_files import ZIP_FAILURES
 
 Format: TypeAlias = Literal[
@@ -37,6 +38,9 @@ in HDF5; savedmodel: TensorFlow's folder; graphdef: a frozen TensorFlow 1 graph;
 """
 
 FORMATS: tuple[Format, ...] = get_args(Format)
+
+# Formats whose first file is a message of protobuf.
+_MESSAGES: tuple[Format, ...] = ("cntk", "onnx", "savedmodel", "graphdef", "tf1-checkpoint")
 
 _MOST_METADATA = 2**20
 
@@ -75,12 +79,12 @@ class ModelFile:
     def digest(self) -> str:
         """The SHA-256 of the content in hexadecimal digits; where the files lie does not count."""
         total = hashlib.sha256()
-        root = self.path if self.path.is_dir() else self.path.parent
+        root = self.path if self.format == "savedmodel" else self.path.parent
         for file in self.files:
             state = file.stat()
             content = _digest(file, (state.st_size, state.st_mtime_ns, state.st_ino))
             name = file.relative_to(root).as_posix() if len(self.files) > 1 else ""
-            total.update(f"{name}\0{content}\n".encode())
+            total.update(os.fsencode(f"{name}\0{content}\n"))
         return total.hexdigest()
 
 
@@ -108,6 +112,9 @@ def detect(path: Path, shown: str | None = None) -> ModelFile:
             reason = f"consists of {file.name} among others, which is no regular file"
             raise ModelError(shown or str(path), reason)
     check_bytes(sum(file.stat().st_size for file in found.files), shown or str(path))
+    if found.format in _MESSAGES:
+        graph = found.files[0]
+        check_message(graph.stat().st_size, graph.name, shown or str(path))
     return found
 
 
@@ -139,10 +146,11 @@ def _folder(path: Path, shown: str) -> ModelFile:
             "is a folder with neither a saved_model.pb (a SavedModel) nor the .meta file of a "
             "TensorFlow 1 checkpoint in it: name the model file itself",
         )
+    if graph.stat().st_size == 0:
+        raise ModelError(str(graph), "is empty: copy or save it again")
     if _format_of(graph, str(graph)) != "savedmodel":
         raise ModelError(str(graph), "is not the graph of a SavedModel")
-    below = [p for part in ("variables", "assets") for p in (path / part).rglob("*")]
-    return ModelFile(path, "savedmodel", (graph, *sorted(p for p in below if not p.is_dir())))
+    return ModelFile(path, "savedmodel", (graph, *checkpoints.weights_in(path / "variables")))
 
 
 def _format_of(path: Path, shown: str) -> Format:

@@ -17,6 +17,8 @@ MOST_NUMBERS: Final = 2**27
 MOST_BYTES: Final = 2**34
 """Bytes of all files of a network, each of which is read when it is opened: four billion float32."""
 
+_MOST_MESSAGE: Final = 2**31 - 1  # bytes of a message of protobuf, of which libraries read no more
+
 MOST_READ: Final = 2**26
 """Numbers that a file says it reads at once: 64 images of 3 bands and 591 x 591 pixels."""
 
@@ -61,6 +63,22 @@ def check_bytes(total: int, shown: str) -> None:
             shown,
             f"has {total:,} bytes; the most is {MOST_BYTES:,}: no network for images has more",
         )
+
+
+def check_message(size: int, name: str, shown: str) -> None:
+    """Refuse a graph that is longer than protobuf has messages, before it is read.
+
+    Args:
+        size: bytes of its file.
+        name: of the file.
+        shown: the model's name in messages.
+
+    Raises:
+        ModelError: naming its bytes, and the most that there may be.
+    """
+    if size > _MOST_MESSAGE:
+        reason = f"has a graph of {size:,} bytes ({name}); the most that protobuf reads is {_MOST_MESSAGE:,}"
+        raise ModelError(shown, reason)
 
 
 def check_size(numbers: int, what: str, shown: str, most: int = MOST_NUMBERS) -> None:

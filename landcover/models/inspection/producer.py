@@ -71,17 +71,19 @@ def _hdf5(file: ModelFile) -> str:
 
 def _tensorflow(file: ModelFile) -> str:
     from landcover.models.runtimes.tensorflow.start import tensorflow
+    from landcover.models.runtimes.tensorflow.tf1_graphs import parsed
 
-    tf = tensorflow()
+    tf, shown = tensorflow(), str(file.path)
     if file.format == "graphdef":
-        graph = tf.compat.v1.GraphDef.FromString(file.path.read_bytes())
+        graph = parsed(tf.compat.v1.GraphDef, file.path, shown)
         return f"frozen TensorFlow graph, graph version {graph.versions.producer}"
     if file.format == "savedmodel":
         from tensorflow.core.protobuf import saved_model_pb2  # type: ignore[import-untyped, unused-ignore]
 
-        saved = saved_model_pb2.SavedModel.FromString(file.files[0].read_bytes())
-        return f"SavedModel of TensorFlow {saved.meta_graphs[0].meta_info_def.tensorflow_version}"
-    meta = tf.compat.v1.MetaGraphDef.FromString(file.files[0].read_bytes())
+        saved = parsed(saved_model_pb2.SavedModel, file.files[0], shown)
+        versions = [meta.meta_info_def.tensorflow_version for meta in saved.meta_graphs[:1]]
+        return f"SavedModel of TensorFlow {''.join(versions) or 'of unknown version'}"
+    meta = parsed(tf.compat.v1.MetaGraphDef, file.files[0], shown)
     return (
         f"TensorFlow 1 checkpoint of version {meta.meta_info_def.tensorflow_version or 'unknown'}"
     )

@@ -14,11 +14,11 @@ import pyproj
 from PIL import Image
 
 from landcover.errors import OutputError
+from landcover.plain_parquet import UNREADABLE, check_sizes, told
 from landcover.redaction import printable, redacted
 from landcover.runs.directory import RunDirectory
 from landcover.runs.manifest import MOST_MANIFEST
 from landcover.runs.map_format.grid import MapGrid
-from landcover.runs.plain_parquet import UNREADABLE, check_sizes, told
 from landcover.small_files import load_json
 
 SAID, TABLE = "change.json", "candidates.parquet"

@@ -9,5 +9,6 @@ from landcover.tiles.opening.content import text_of as text_of
 from landcover.tiles.opening.raster import open_raster as open_raster
 from landcover.tiles.opening.raster import opened_raster as opened_raster
 from landcover.tiles.opening.raster import reopen_raster as reopen_raster
+from landcover.tiles.opening.vectors import check_room as check_room
 from landcover.tiles.opening.vectors import vector_file as vector_file
 from landcover.tiles.opening.virtual import resolved as resolved

@@ -47,6 +47,8 @@ _COMPUTED = r"""
     OR CASE WHEN type = 'table' AND sql NOT LIKE 'create virtual%'
        THEN EXISTS (SELECT 1 FROM pragma_table_xinfo(made.name) WHERE hidden IN (2, 3)) END
 """
+# Bytes that readers may make room for by what a file says of its features: so many, or so many times its own.
+_LEAST_ROOM, _TIMES = 2**27, 20
 _NO_GEOJSON = re.compile(rb"gdal_streamed_alg|<OGRVRT")
 # Tables and locks, and what systems' file managers leave in any folder.
 _GDB = re.compile(
@@ -81,7 +83,36 @@ def vector_file(path: str) -> str | bytes:
         _check_geopackage(path if content is None else content)
     if suffix in (".geojson", ".json"):
         _check_geojson(path if content is None else content)
+    if suffix in (".parquet", ".geoparquet"):
+        _check_geoparquet(path if content is None else content)
     return path if content is None else content
+
+
+def check_room(source: str | bytes, layer: str | None = None) -> None:
+    """Refuse a file that says that it has many more features than it can hold: readers make room for as many.
+
+    Args:
+        source: as of :func:`vector_file`.
+        layer: that is to be read; None: the first.
+
+    Raises:
+        Refused: it does.
+        RuntimeError, ValueError: OGR cannot read it.
+    """
+    import pyogrio
+
+    told = pyogrio.read_info(source, layer=layer)
+    # The number of a feature, its geometry, and its columns.
+    room = 8 * int(told["features"]) * (2 + len(told["fields"]))
+    size = len(source) if isinstance(source, bytes) else _size_of(source)
+    if room > max(_LEAST_ROOM, _TIMES * size):
+        raise Refused(f"says that it has {told['features']:,} features, in {size:,} bytes")
+
+
+def _size_of(path: str) -> int:
+    """Bytes of a file, or of all in a folder."""
+    parts = [entry.stat() for entry in os.scandir(path)] if os.path.isdir(path) else [os.stat(path)]  # noqa: PTH112, PTH116
+    return sum(part.st_size for part in parts)
 
 
 def _is(suffix: str, head: bytes) -> bool:
@@ -155,6 +186,21 @@ def _database(source: str | bytes) -> sqlite3.Connection:
     database = sqlite3.connect(":memory:")
     database.deserialize(source)
     return database
+
+
+def _check_geoparquet(source: str | bytes) -> None:
+    """Refuse GeoParquet a few bytes of which stand for gigabytes.
+
+    Raises:
+        Refused: they do, or it is none that can be read.
+    """
+    from landcover.plain_parquet import UNREADABLE, check_texts, told
+
+    try:
+        with BytesIO(source) if isinstance(source, bytes) else open_regular(source) as file:
+            check_texts(file)
+    except UNREADABLE as error:
+        raise Refused(f"is no GeoParquet that can be read: {told(error)}") from None
 
 
 def _check_geodatabase(path: str) -> None:

@@ -18,7 +18,7 @@ from landcover.errors import SourceError, StoreError
 from landcover.small_files import load_json
 from landcover.stores.urls import is_remote, refuse_secrets
 from landcover.tiles.gdal import without_warnings
-from landcover.tiles.opening import Refused, vector_file
+from landcover.tiles.opening import Refused, check_room, vector_file
 from landcover.tiles.regions.condition import objection
 from landcover.tiles.regions.region import Polygons, Region
 
@@ -42,7 +42,7 @@ def read_region(path: str, layer: str | None = None, where: str | None = None) -
     refuse_secrets(path)
     if where is not None and (reason := objection(where)):
         raise SourceError(path, f"source.region.where {reason}")
-    content, crs = _opened(path)
+    content, crs = _opened(path, whole=where is not None)
     meta, ids, wkb = _features(path, content, _layer(path, content, layer), where)
     if not len(wkb):
         chosen = f"no feature has {where}; correct source.region.where" if where else "is empty"
@@ -80,8 +80,13 @@ def written_region(region: Region) -> bytes:
     return sink.getvalue()
 
 
-def _opened(path: str) -> tuple[str | bytes, Any]:
-    """What OGR is to open, and the CRS where the file says it in a way that OGR need not read."""
+def _opened(path: str, whole: bool) -> tuple[str | bytes, Any]:
+    """What OGR is to open, and the CRS where the file says it in a way that OGR need not read.
+
+    Args:
+        path: of the file.
+        whole: whether more of it is asked for than its geometries.
+    """
     if not is_remote(path) and not Path(path).exists():
         raise SourceError(path, "no such file; correct source.region")
     try:
@@ -97,24 +102,28 @@ def _opened(path: str) -> tuple[str | bytes, Any]:
         raise SourceError(path, f"cannot be read: {error.strerror or error}") from None
     if PurePosixPath(path).suffix.lower() not in _PARQUET:
         return content, None
-    return _from_parquet(path, BytesIO(content) if isinstance(content, bytes) else content)
+    source = BytesIO(content) if isinstance(content, bytes) else content
+    return _from_parquet(path, source, whole)
 
 
-def _from_parquet(path: str, file: Any) -> tuple[bytes, Any]:
+def _from_parquet(path: str, file: Any, whole: bool) -> tuple[bytes, Any]:
     """GeoParquet as a GeoPackage, since GDAL comes without its reader, and its CRS."""
     import pyogrio
 
     try:
-        table = pq.read_table(file)
-        geo = load_json((table.schema.metadata or {})[b"geo"])
+        schema = pq.read_schema(file)
+        geo = load_json((schema.metadata or {})[b"geo"])
         name = geo["primary_column"]
         column = geo["columns"][name]
-        flat = [f.name for f in table.schema if not pa.types.is_nested(f.type)]
+        if not isinstance(column, dict):
+            raise TypeError(f"what it says of its column {name!r} is {column!r:.80}")
+        flat = [f.name for f in schema if not pa.types.is_nested(f.type)] if whole else [name]
+        table = pq.read_table(file, columns=flat)
         crs = column.get("crs", "OGC:CRS84")
         sink = BytesIO()
         with without_warnings(UserWarning):  # of a CRS that is told beside it
             pyogrio.write_arrow(
-                table.select(flat).replace_schema_metadata(None),
+                table.replace_schema_metadata(None),
                 sink,
                 layer="region",
                 driver="GPKG",
@@ -157,10 +166,11 @@ def _features(
 
     try:
         with without_warnings(RuntimeWarning):
+            check_room(content, layer)
             meta, ids, wkb, _ = pyogrio.raw.read(
                 content, layer=layer, where=where, columns=[], force_2d=True, return_fids=True
             )
-    except (RuntimeError, ValueError) as error:
+    except (Refused, RuntimeError, ValueError) as error:
         hint = f"; source.region.where is {where!r}" if where else ""
         raise SourceError(path, f"cannot be read as a vector file: {error}{hint}") from error
     return meta, ids, wkb

@@ -10,13 +10,14 @@ from pathlib import Path
 import fsspec
 import geopandas as gpd
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pyogrio
 import pytest
 import shapely
 from support.vectors import write_vectors
 
-from landcover.analysis.zones import read_vectors
+from landcover.analysis.zones import read_vectors, read_zones
 from landcover.errors import SourceError
 from landcover.tiles.opening.vectors import vector_file
 from landcover.tiles.regions import Region, read_region, written_region
@@ -425,3 +426,82 @@ def test_a_crs_of_geoparquet_that_is_none_is_a_sentence(tmp_path: Path, crs: obj
     pq.write_table(table.replace_schema_metadata({"geo": json.dumps(told)}), path)
     with pytest.raises(SourceError, match="says its CRS in a way that PROJ does not know"):
         read_region(path)
+
+
+def _says_many(path: Path) -> None:
+    """Let a file say that it has a billion features."""
+    if path.suffix == ".gpkg":
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("UPDATE gpkg_ogr_contents SET feature_count = 1000000000")
+        return
+    content = bytearray(path.read_bytes())
+    length = int.from_bytes(content[8:12], "little")
+    # Of the header, which comes behind its length: how many features follow.
+    at = content.index((1).to_bytes(8, "little"), 12, 12 + length)
+    content[at : at + 8] = (10**9).to_bytes(8, "little")
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".fgb"])
+def test_no_room_is_made_for_features_that_are_not_there(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"region{suffix}"
+    index = {} if suffix == ".gpkg" else {"SPATIAL_INDEX": "NO"}
+    gpd.GeoDataFrame(geometry=[SQUARE], crs=26914).to_file(path, **index)
+    _says_many(path)
+    with pytest.raises(SourceError, match="says that it has 1,000,000,000 features"):
+        read_region(str(path))
+    with pytest.raises(SourceError, match="says that it has 1,000,000,000 features"):
+        read_vectors(str(path), "zones")
+
+
+@pytest.mark.parametrize("name", ["text", "outlines"])
+def test_geoparquet_of_which_few_bytes_stand_for_gigabytes_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    path = Path(write_vectors(tmp_path / "a.parquet", SQUARE, note=["x"]))
+    table = pq.read_table(path)
+    column = "note" if name == "text" else "geometry"
+    value = b"x" * 1_000_000 if name == "text" else shapely.to_wkb(SQUARE.segmentize(0.1))
+    kind = table.schema.field(column).type
+    held = pa.DictionaryArray.from_arrays(
+        pa.array([0] * 300, pa.int32()), pa.array([value], pa.binary()).cast(kind)
+    )
+    many = table.take([0] * 300).set_column(table.schema.get_field_index(column), column, held)
+    pq.write_table(many.replace_schema_metadata(table.schema.metadata), path)
+    for read in (read_region, lambda file: read_vectors(file, "zones")):
+        with pytest.raises(SourceError, match=r"its values have [\d,]+ bytes, more than"):
+            read(str(path))
+
+
+@pytest.mark.parametrize("said", ["text", None, []])
+def test_geoparquet_that_does_not_say_what_its_outlines_are_is_a_sentence(
+    tmp_path: Path, said: object
+) -> None:
+    path = write_vectors(tmp_path / "a.parquet", SQUARE)
+    table = pq.read_table(path)
+    told = json.loads(table.schema.metadata[b"geo"])
+    told["columns"]["geometry"] = said
+    pq.write_table(table.replace_schema_metadata({"geo": json.dumps(told)}), path)
+    with pytest.raises(SourceError, match="cannot be read as GeoParquet"):
+        read_region(path)
+
+
+def test_geoparquet_is_read_whatever_its_outlines_are_called_and_lists_lie_beside_them(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.parquet"
+    frame = gpd.GeoDataFrame({"name": [["a", "b"]], "kind": ["c"]}, geometry=[SQUARE], crs=26914)
+    frame.rename_geometry("geom").to_parquet(path)
+    assert same(read_region(str(path)), SQUARE)
+    assert same(read_region(str(path), where="kind = 'c'"), SQUARE)
+    zones = read_zones(path)
+    assert zones.names == [1] and zones.shapes.iloc[0].equals(SQUARE)
+    assert read_zones(path, field="kind").names == ["c"]
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = write_vectors(tmp_path / "a.parquet", SQUARE, name=["x"])
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("name", table["name"]), path)
+    with pytest.raises(SourceError, match="several columns 'name'"):
+        read_vectors(path, "zones")

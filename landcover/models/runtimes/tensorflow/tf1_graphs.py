@@ -12,7 +12,12 @@ from landcover.models.runtimes.tensorflow.graph import TensorflowGraph
 from landcover.models.runtimes.tensorflow.imported import imported_graph, needed_part, network
 from landcover.models.runtimes.tensorflow.start import tensorflow
 from landcover.models.runtimes.tensorflow.tf1_ends import Ends, find_ends
-from landcover.models.runtimes.tensorflow.weights import keys_by_name, read_weights, variables_of
+from landcover.models.runtimes.tensorflow.weights import (
+    keys_by_name,
+    message_of,
+    read_weights,
+    variables_of,
+)
 
 
 def open_graphdef(file: ModelFile, head: str | int | None) -> TensorflowGraph:
@@ -59,12 +64,7 @@ def parsed(kind: Any, path: Path, shown: str) -> Any:
     Raises:
         ModelError: it is damaged.
     """
-    from google.protobuf.message import DecodeError
-
-    try:
-        return kind.FromString(path.read_bytes())
-    except DecodeError as error:
-        raise ModelError(shown, f"its graph in {path.name} is damaged: {error}") from None
+    return message_of(kind, path.read_bytes(), f"graph in {path.name}", shown)
 
 
 def _ends(part: Computing, graph: Any, head: str | int | None, shown: str) -> Ends:

@@ -14,10 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from landcover.errors import ModelError
+from landcover.models.formats.sizes import check_size, numbers_in
+from landcover.models.runtimes.tensorflow.checkpoint_index import check_index
 from landcover.models.runtimes.tensorflow.computing import VARIABLES, data_inputs, node_name
 
 _ASSIGNS = ("Assign", "AssignVariableOp")
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+# How often the numbers of a checkpoint may be those of a variable, on average: a few share some.
+_MOST_SHARED = 4
 _OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
@@ -48,23 +52,50 @@ def read_weights(
     if not wanted:
         return {}
     reader = _reader(tf, prefix, shown)
-    there = reader.get_variable_to_shape_map()
+    there, kinds = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     for name, key in wanted.items():
         if key.tensor not in there:
             raise ModelError(
                 shown, f"has no weights for its variable {name!r}: {key.tensor!r} is not among them"
             )
-    found = {}
-    for name, key in wanted.items():
-        array = np.asarray(_read(reader, key.tensor, shown))
-        if array.dtype.kind not in "biufcV":  # V: bfloat16, as NumPy has it
+        # Looked at before it is read: room for all of a tensor is made by what the file says of it.
+        kind = tf.as_dtype(kinds[key.tensor])
+        if not (kind.is_floating or kind.is_integer or kind.is_complex or kind.is_bool):
             raise ModelError(shown, f"its variable {name!r} holds no numbers")
+        check_size(numbers_in(there[key.tensor]), f"weight {key.tensor!r}", shown)
+    found, held = {}, dict[str, npt.NDArray[Any]]()
+    total, most = 0, _MOST_SHARED * sum(map(numbers_in, there.values()))
+    for name, key in wanted.items():
+        if key.tensor not in held:
+            held[key.tensor] = np.asarray(_read(reader, key.tensor, shown))
         try:
-            found[name] = _part(array, key)
+            found[name] = _part(held[key.tensor], key)
         except (ValueError, IndexError):
             reason = f"reads {key.part[:80]!r} of {key.tensor!r}, which has no such part"
             raise ModelError(shown, reason) from None
+        total += found[name].size
+        check_size(total, "its variables together", shown, most)
     return found
+
+
+def message_of(kind: Any, content: bytes, what: str, shown: str) -> Any:
+    """A protobuf message of TensorFlow.
+
+    Args:
+        kind: its class.
+        content: that stands for it.
+        what: it is of the model, for messages.
+        shown: the model's name in messages.
+
+    Raises:
+        ModelError: it is damaged.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        return kind.FromString(content)
+    except DecodeError as error:
+        raise ModelError(shown, f"its {what} is damaged: {error}") from None
 
 
 def first_line(error: Exception) -> str:
@@ -131,9 +162,11 @@ def variables_of(definition: Any) -> dict[str, Any]:
 
 
 def _reader(tf: Any, prefix: Path, shown: str) -> Any:
+    check_index(tf, prefix, shown)
     try:
-        return tf.train.load_checkpoint(str(prefix))
-    except Exception as error:  # likewise
+        # Not load_checkpoint: of a folder of this name it would open what a text in there names, anywhere.
+        return tf.compat.v1.train.NewCheckpointReader(str(prefix))
+    except Exception as error:  # TensorFlow raises a dozen kinds for damaged files
         raise ModelError(shown, f"its weights cannot be loaded: {first_line(error)}") from error
 
 
@@ -190,11 +223,13 @@ def _stored_keys(tf: Any, objects: Any, prefix: Path, shown: str) -> dict[int, s
     from tensorflow.core.protobuf import trackable_object_graph_pb2
 
     reader = _reader(tf, prefix, shown)
-    if not reader.has_tensor(_OBJECTS):
+    # One text, and no list of them: room for all of those is made by what the file says of it.
+    extents = reader.get_variable_to_shape_map().get(_OBJECTS)
+    held = _read(reader, _OBJECTS, shown) if extents == [] else None
+    if not isinstance(held, bytes):
         raise ModelError(shown, "its weights do not say what they belong to: save it again")
-    tree = trackable_object_graph_pb2.TrackableObjectGraph.FromString(
-        _read(reader, _OBJECTS, shown)
-    )
+    kind = trackable_object_graph_pb2.TrackableObjectGraph
+    tree = message_of(kind, held, "list of weights", shown)
     return dict(_matched(objects, tree.nodes))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import IO, Any, Final
 
@@ -14,6 +16,11 @@ MOST_ROWS: Final = 1_000_000
 MOST_VALUES: Final = 2**26
 """Of lists, in a row group."""
 _MOST_BYTES: Final = 2**29  # of a row group, written out
+# Bytes that all texts of a file of any origin may have: so many, or so many times those of the file.
+_LEAST_WRITTEN: Final = 2**27
+_TIMES: Final = 20
+# Kinds of which a few bytes of a file may stand for gigabytes, one value for many rows.
+_TEXTS: Final = (pa.string(), pa.binary())
 # What libraries say of the columns in the metadata, which is not taken for granted.
 _OF_LIBRARIES: Final = (b"ARROW:schema", b"pandas")
 
@@ -55,7 +62,7 @@ class PlainParquet:
         self.rows: int = first.metadata.num_rows
         _check_columns(there, {name: kinds[name] for name in self.names}, needed)
         check_sizes(first)
-        texts = [name for name in self.names if kinds[name] == pa.string()]
+        texts = [name for name in self.names if kinds[name] in _TEXTS]
         self._gaps, self._texts = gaps, texts
         # Texts by their numbers first: a few bytes may stand for gigabytes of them.
         self._file = pq.ParquetFile(source, metadata=first.metadata, read_dictionary=texts)
@@ -140,12 +147,54 @@ def check_sizes(file: pq.ParquetFile) -> None:
             raise ValueError(f"it has {values:,} values of lists at once, too many")
 
 
-def _written_out(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Texts as texts, where they were numbers of texts."""
+def check_texts(file: IO[bytes]) -> None:
+    """Look at how many bytes the texts of a file have that anyone may have written, outlines in bytes among them.
+
+    Args:
+        file: to read from at any place; columns of lists are left alone.
+
+    Raises:
+        UNREADABLE: it has so many more than the file itself that they would fill the memory, it has several
+            columns of one name, or it cannot be read.
+    """
+    most = max(_LEAST_WRITTEN, _TIMES * file.seek(0, os.SEEK_END))
+    first = pq.ParquetFile(file)
+    said, there = first.metadata, first.schema_arrow
+    several = [name for name, count in Counter(there.names).items() if count > 1]
+    if several:
+        raise ValueError(f"it has several columns {several[0]!r}")
+    _check_most(sum(said.row_group(at).total_byte_size for at in range(said.num_row_groups)), most)
+    columns = map(said.schema.column, range(said.num_columns))
+    texts = [
+        one.path for one in columns if one.physical_type == "BYTE_ARRAY" and one.path == one.name
+    ]
+    numbered, total = pq.ParquetFile(file, metadata=said, read_dictionary=texts), 0
+    for at in range(said.num_row_groups):
+        table = numbered.read_row_group(at, texts)
+        total += sum(_bytes_of(table[name]) for name in texts)
+        _check_most(total, most)
+
+
+def _check_most(size: int, most: int) -> None:
+    if not 0 <= size <= most:
+        reason = f"its values have {size:,} bytes, more than the {most:,} of a file of its size"
+        raise ValueError(reason)
+
+
+def _bytes_of(column: pa.ChunkedArray) -> int:
+    """Bytes of texts that are numbers of texts, written out."""
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
     size = 0
     for chunk in column.chunks:
         lengths: Any = pc.binary_length(chunk.dictionary).take(chunk.indices)
         size += pc.sum(lengths).as_py() or 0
+    return size
+
+
+def _written_out(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts as texts, where they were numbers of texts."""
+    size = _bytes_of(column)
     if size > _MOST_BYTES:
         raise ValueError(f"the texts of its column {name!r} have {size:,} bytes, too many")
-    return column.cast(pa.string())
+    return column.cast(column.type.value_type)

@@ -1,0 +1,162 @@
+"""Tables that say of themselves what they do not hold, and files that have more names than one."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import pyarrow as pa
+import pyarrow.parquet as pq
+import shapely
+from support.colours import SIDECAR
+
+from hostile.cases import SCORE, Case, Ground, write_config
+from hostile.makers.runs import put_run
+
+_SQUARE = shapely.box(500_000, 4_499_940, 500_060, 4_500_000)
+_ZONES = ("areas", "run", "--by", "hostile")
+_NAMES = ("hostile", "run", "out")
+
+
+def cases() -> Iterator[Case]:
+    """Some 30 of them."""
+    yield from _counts()
+    yield from _geoparquet()
+    yield from _runs()
+    yield from _models()
+
+
+def _vectors(name: str, change: Callable[[Path], None], ground: Ground) -> None:
+    """A vector file of a square, as a region and beside a run whose zones it may be."""
+    path = ground.folder / name
+    frame = geopandas.GeoDataFrame({"name": ["a"]}, geometry=[_SQUARE], crs="EPSG:26918")
+    if path.suffix == ".parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_file(path, SPATIAL_INDEX="NO")
+    change(path)
+    put_run(ground)
+    source = {"rasters": ["scene.tif"], "region": name}
+    write_config(ground.folder / "config.yaml", source=source, output="other")
+
+
+def _both(what: str, name: str, change: Callable[[Path], None]) -> Iterator[Case]:
+    make = partial(_vectors, name, change)
+    yield Case("regions", f"region {what}", make, SCORE, _NAMES)
+    yield Case("regions", f"zones {what}", make, (*_ZONES[:-1], name), _NAMES)
+
+
+def _counts() -> Iterator[Case]:
+    """How many features a file says that it has."""
+
+    def geopackage(count: int, path: Path) -> None:
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute(f"UPDATE gpkg_ogr_contents SET feature_count = {count}")
+
+    def flatgeobuf(count: int, path: Path) -> None:
+        content = bytearray(path.read_bytes())
+        at = content.index((1).to_bytes(8, "little"), 12)
+        content[at : at + 8] = count.to_bytes(8, "little", signed=True)
+        path.write_bytes(content)
+
+    for count in (2**28, 2**30, 2**40, 2**62):
+        yield from _both(f"of {count:,} rows", "hostile.gpkg", partial(geopackage, count))
+        yield from _both(f"of {count:,} features", "hostile.fgb", partial(flatgeobuf, count))
+
+
+def _geoparquet() -> Iterator[Case]:
+    def many(column: str, value: bytes, path: Path) -> None:
+        """A thousand rows of one value, which is there once."""
+        table = pq.read_table(path)
+        place, said = table.schema.get_field_index(column), table.schema.metadata
+        values = pa.array([value], pa.binary()).cast(table.schema.field(place).type)
+        held = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), values)
+        whole = table.take([0] * 1000).set_column(place, column, held)
+        pq.write_table(whole.replace_schema_metadata(said), path)
+
+    yield from _both("of large texts", "hostile.parquet", partial(many, "name", b"x" * 8_000_000))
+    outline = shapely.to_wkb(_SQUARE.segmentize(0.001))
+    yield from _both("of large outlines", "hostile.parquet", partial(many, "geometry", outline))
+
+    def said(told: Any, path: Path) -> None:
+        table = pq.read_table(path)
+        geo = json.loads(table.schema.metadata[b"geo"])
+        geo["columns"]["geometry"] = told
+        pq.write_table(table.replace_schema_metadata({"geo": json.dumps(geo)}), path)
+
+    def lists(path: Path) -> None:
+        frame = geopandas.GeoDataFrame({"name": [["a"]]}, geometry=[_SQUARE], crs="EPSG:26918")
+        frame.rename_geometry("geom").to_parquet(path)
+
+    for what, told in (("text", "x"), ("nothing", None), ("list", [1])):
+        yield from _both(f"whose outlines are {what}", "hostile.parquet", partial(said, told))
+    yield from _both("named by lists", "hostile.parquet", lists)
+
+
+def _runs() -> Iterator[Case]:
+    def outlines(ground: Ground) -> None:
+        path = next((put_run(ground) / "tiles").glob("*.parquet"))
+        table = pq.read_table(path)
+        place = table.schema.get_field_index("geometry")
+        held = pa.DictionaryArray.from_arrays(
+            pa.array([0] * 1000, pa.int32()), pa.array([b"x" * 8_000_000], pa.binary())
+        )
+        whole = table.take([0] * 1000).set_column(place, "geometry", held)
+        pq.write_table(whole.replace_schema_metadata(table.schema.metadata), path)
+
+    report = ("report", "run", "--output", "report.html")
+    yield Case("runs", "part of large outlines", outlines, report, _NAMES)
+
+    def locked(folder: str, ground: Ground) -> None:
+        put_run(ground)
+        (ground.folder / folder).mkdir(exist_ok=True)
+        os.link(ground.outside / "scene.tif", ground.folder / folder / ".lock")
+        write_config(ground.folder / "config.yaml", output="out")
+
+    smooth = ("smooth", "run", "--output", "out")
+    for command in (SCORE, smooth, ("stac", "run")):
+        where = "run" if command[0] == "stac" else "out"
+        make = partial(locked, where)
+        yield Case("runs", f"lock of two names {command[0]}", make, command, _NAMES)
+
+
+def _models() -> Iterator[Case]:
+    def folder(fill: Callable[[Path], None], ground: Ground) -> None:
+        path = ground.folder / "hostile"
+        path.mkdir()
+        fill(path)
+        (ground.folder / "hostile.yaml").write_text(SIDECAR)
+        write_config(ground.folder / "config.yaml", model="hostile")
+
+    def empty(path: Path) -> None:
+        (path / "saved_model.pb").touch()
+
+    def checkpoint(size: int, path: Path) -> None:
+        (path / "net.meta").write_bytes(b"\xff" * 100)
+        os.truncate(path / "net.meta", size)
+        end = (0xDB4775248B80FB57).to_bytes(8, "little")
+        (path / "net.index").write_bytes(bytes(40) + end)
+        (path / "net.data-00000-of-00001").write_bytes(b"x")
+
+    def around(path: Path) -> None:
+        checkpoint(100, path)
+        (path / "net").mkdir()
+        (path / "net/checkpoint").write_text('model_checkpoint_path: "/dev/zero"\n')
+
+    fills: dict[str, Callable[[Path], None]] = {
+        "SavedModel of nothing": empty,
+        "graph of no message": partial(checkpoint, 100),
+        "graph of 8 GiB": partial(checkpoint, 2**33),
+        "checkpoint around a folder": around,
+    }
+    for what, fill in fills.items():
+        for command in (("plan", "config.yaml"), ("model", "inspect", "hostile")):
+            make = partial(folder, fill)
+            yield Case("models", f"{what} {command[0]}", make, command, ("hostile",))
