@@ -60,6 +60,9 @@ def test_azure_accounts_come_from_the_url_or_the_environment(
         assert get_gdal_config("AZURE_STORAGE_ACCOUNT") == "ours"
     with gdal_settings(address("abfs://c@theirs.dfs.core.windows.net/b.tif")):
         assert get_gdal_config("AZURE_STORAGE_ACCOUNT") == "theirs"
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "a2V5")
+    for url, account in (("az://c/b", "ours"), ("az://c@theirs.blob.core.windows.net/b", "theirs")):
+        assert file_system(url)[0].account_name == account
 
 
 @pytest.fixture

@@ -65,8 +65,9 @@ def test_there_is_no_true_label_unless_asked_for(folder: Path) -> None:
 
 
 def test_tasks_hold_as_many_images_as_asked(folder: Path) -> None:
-    tasks = list(source(folder, task_tiles=2).tasks())
-    assert [(task.index, task.tiles) for task in tasks] == [(0, 2), (1, 2), (2, 1)]
+    for many, tiles in ((2, [2, 2, 1]), (3, [3, 2])):
+        tasks = list(source(folder, task_tiles=many).tasks())
+        assert [(task.index, task.tiles) for task in tasks] == list(enumerate(tiles))
     assert len(pickle.dumps(tasks[0])) < 600
     assert pickle.loads(pickle.dumps(tasks[1])) == tasks[1]
 
@@ -84,8 +85,9 @@ def test_the_fingerprint_tells_inputs_and_tiles_apart(folder: Path) -> None:
 
 
 def test_bands_are_chosen_by_number_and_colour(folder: Path) -> None:
-    _, pixels, _ = scored(source(folder / "pool/a.png", bands=("blue", 1)))
-    assert (pixels[0] == imagery(3, 20, 20, seed=0)[[2, 0]]).all()
+    for bands, read in ((("blue", 1), [2, 0]), (("green", "red"), [1, 0])):
+        _, pixels, _ = scored(source(folder / "pool/a.png", bands=bands))
+        assert (pixels[0] == imagery(3, 20, 20, seed=0)[read]).all()
     with pytest.raises(ConfigError, match="'swir' is no band of an image"):
         source(folder, bands=("swir",))
     with pytest.raises(ConfigError, match="1 bands are named, the network reads 3"):

@@ -247,6 +247,8 @@ def test_the_fingerprint_tells_inputs_and_grids_apart(tmp_path: Path) -> None:
     others = [{"tile": 32}, {"halo": 2}, {"resolution": 2.0}, {"bands": (1, 2, 3)}]
     others += [{"stride": 32}, {"stride": 32, "halo": 2}]
     prints = [source(file, **options).fingerprint() for options in others]
+    # Who asks for another run is told what differs.
+    assert (prints[2]["resolution"], prints[3]["bands"]) == (2.0, [1, 2, 3])
     write(tmp_path / "a.tif", imagery(4, 100, 101))
     prints.append(source(file).fingerprint())
     assert once not in prints and len({json.dumps(one) for one in prints}) == len(prints)

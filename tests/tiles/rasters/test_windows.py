@@ -14,6 +14,7 @@ from rasterio.vrt import WarpedVRT
 from support.rasters import RGBA, imagery, write
 
 from landcover.tiles.grid import Rectangle, Size, Tiling
+from landcover.tiles.rasters.handles import reopen
 from landcover.tiles.rasters.scene import Scene, describe
 from landcover.tiles.rasters.windows import read_window
 
@@ -239,6 +240,17 @@ def test_layout_and_compression_of_a_file_make_no_difference(
     written = imagery(3, 300, 320)
     scene = describe("a", (write(tmp_path / "a.tif", written, **options),), TILING)
     assert (whole(scene)[0] == written).all()
+
+
+def test_a_scene_that_is_opened_anew_is_what_lies_there_now(tmp_path: Path) -> None:
+    before, after = imagery(3, 71, 83), imagery(3, 71, 83, seed=1)
+    file = Path(write(tmp_path / "a.tif", before))
+    scene = describe("a", (str(file),), TILING)
+    assert (whole(scene)[0] == before).all()
+    Path(write(tmp_path / "b.tif", after)).replace(file)
+    assert (whole(scene)[0] == before).all()  # it is open
+    reopen(scene)
+    assert (whole(scene)[0] == after).all()
 
 
 def test_a_jpeg_in_a_tiff_is_read_as_gdal_decodes_it(tmp_path: Path) -> None:
