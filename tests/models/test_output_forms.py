@@ -161,6 +161,26 @@ def test_pixels_in_one_row_are_a_map(tmp_path: Path, last: bool, runtime: str) -
     np.testing.assert_allclose(small.scores_of(recipe, pixels), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_a_branch_reads_the_pixels_with_mean_and_scale_as_all_others_do(
+    tmp_path: Path, runtime: str
+) -> None:
+    pytest.importorskip(runtime)
+    value = helper.make_tensor_value_info("positive", TensorProto.FLOAT, None)
+    branch = helper.make_graph(
+        [helper.make_node("Relu", ["image"], ["positive"])], "b", [], [value]
+    )
+    nodes = [
+        helper.make_node("If", ["always"], ["read"], then_branch=branch, else_branch=branch),
+        helper.make_node("Conv", ["read", "w"], ["out"]),
+    ]
+    path = small.saved(tmp_path / "net.onnx", nodes, w=small.kernel(4), always=np.array(True))
+    recipe = small.recipe_of(path, runtime, mean=0.3, scale=2, activation="none", halo=0)
+    pixels = small.noise(recipe)
+    expected = small.logits_of(np.maximum(2 * (pixels - 0.3), 0), small.kernel(4))
+    np.testing.assert_allclose(small.scores_of(recipe, pixels), expected, atol=1e-5)
+
+
 def test_pixels_in_one_column_are_refused(tmp_path: Path) -> None:
     nodes = [
         small.convolution(),

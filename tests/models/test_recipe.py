@@ -16,6 +16,7 @@ from support import networks
 from landcover.classes import scheme
 from landcover.config import ModelSettings
 from landcover.errors import ConfigError, ModelError
+from landcover.models.preprocessing.input_side import fit_input
 from landcover.models.preprocessing.specification import Signature
 from landcover.models.recipe import Recipe, make_recipe
 
@@ -243,6 +244,14 @@ def test_the_order_of_dimensions_is_told_by_their_lengths(
     shape: tuple[int | None, ...], bands: int | None, layout: str
 ) -> None:
     assert Signature(shape, "float32", channels_last=True).layout(bands) == layout
+
+
+@pytest.mark.parametrize("shape", [(None, 3, 40, 64), (None, 40, 64, 3), (None, 40, 64)])
+def test_a_window_has_rows_before_columns_in_any_order_of_dimensions(
+    shape: tuple[int | None, ...],
+) -> None:
+    told = ModelSettings(path="net.onnx", scale=1)
+    assert fit_input(Signature(shape, "float32"), told, "net.onnx").steps.size == (40, 64)
 
 
 def test_what_is_known_of_the_labels_is_what_is_done_with_the_output(tmp_path: Path) -> None:
