@@ -418,3 +418,15 @@ def test_what_is_resampled_from_corner_to_corner_is_not_cut() -> None:
     model = w.model(w.write("Slice", larger, *ends))
     pixels = np.random.default_rng(1).normal(0, 1, (2, 3, 16, 16)).astype(np.float32)
     _same(model, _cropped(model), pixels)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "edge", "constant"])
+@pytest.mark.parametrize(("first", "stop"), [(2, 4), (16, 18), (5, 9)])
+def test_a_part_at_an_edge_has_what_is_mirrored_there(mode: str, first: int, stop: int) -> None:
+    w = Writer(16, 16)
+    kept = w.add("Conv", "x", w.weight(4, 3, 3, 3))
+    wider = w.write("Pad", kept, w.constant(np.array([0, 0, 3, 3, 0, 0, 3, 3])), mode=mode)
+    ends = (w.constant(np.array([n], np.int64)) for n in (first, stop, 2))
+    model = w.model(w.write("Slice", wider, *ends))
+    pixels = np.random.default_rng(1).normal(0, 1, (2, 3, 16, 16)).astype(np.float32)
+    _same(model, _cropped(model), pixels)

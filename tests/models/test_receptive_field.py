@@ -58,6 +58,16 @@ def test_each_side_of_a_window_has_a_padding_of_its_own(kind: str) -> None:
     assert np.array_equal(-spans["y"][3, 0, 0, 0], (columns + 2).clip(max=47))
 
 
+@pytest.mark.parametrize(("pad", "before"), [("SAME_UPPER", 1), ("SAME_LOWER", 2)])
+def test_what_a_window_of_an_even_edge_lacks_is_on_the_side_that_is_told(
+    pad: str, before: int
+) -> None:
+    node = helper.make_node("Conv", ["x", "w"], ["y"], auto_pad=pad)
+    spans = dependencies(_network([node], w=_weights(4, 2, 4, 4)), {"x": (1, 2, 40, 48)}, (2, 3))
+    assert np.array_equal(spans["y"][0, 0, 0, :, 0], (np.arange(40) - before).clip(0))
+    assert np.array_equal(-spans["y"][3, 0, 0, 0], (np.arange(48) - before + 3).clip(max=47))
+
+
 def test_a_product_over_the_whole_map_sees_the_whole_window() -> None:
     nodes = [
         helper.make_node("Flatten", ["x"], ["flat"]),

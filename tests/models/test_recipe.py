@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -208,10 +208,15 @@ def test_a_recipe_keeps_no_secret_and_its_identity_no_place(tmp_path: Path) -> N
     recipe = recipe_of(path, batch=2)
     copy = networks.onnx_tile(tmp_path / "copy.onnx")
     assert recipe_of(copy, batch=4).identity() == recipe.identity()
-    assert replace(recipe, digest="of other bytes").identity() != recipe.identity()
     assert recipe_of(copy, scale=2).identity() != recipe.identity()
     assert json.loads(json.dumps(recipe.identity())) == recipe.identity()
     assert recipe.as_dict()["path"] == str(path)
+    url = "https://me:hush@host/net?sig=hush"
+    signed = replace(recipe, path=url, mean_image=url, quantized=url)
+    assert "hush" not in str(signed.as_dict()) and signed.as_dict()["path"] == "https://host/net"
+    names = {field.name for field in fields(Recipe)}
+    alike = {n for n in names if replace(recipe, **{n: "x"}).identity() == recipe.identity()}
+    assert alike == {"path", "batch", "device", "mean_image", "quantized"}
 
 
 def test_a_model_with_a_name_in_any_language_opens(tmp_path: Path) -> None:
