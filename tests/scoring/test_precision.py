@@ -51,12 +51,13 @@ def test_the_first_tiles_with_data_are_held_against_f32(tile_model: Path, tmp_pa
 
 def test_pixels_without_data_count_for_nothing(pixel_model: Path, tmp_path: Path) -> None:
     recipe = _bf16(pixel_model)
-    pixels = blobs(1, 32, 64)
+    pixels = blobs(1, 32, 640)
     pixels[:, :, :40] = 0
+    pixels[:, :, 500:520] = 0
     source = _source(write_scene(tmp_path / "scene.tif", pixels, nodata=0), recipe)
     found = check_precision(recipe, source, threads=1)
     assert found is not None
-    assert (found.tiles, found.labels) == (1, 32 * 24)
+    assert (found.tiles, found.labels) == (19, 32 * (640 - 40 - 20))
 
 
 def test_labels_and_scores_are_compared_class_by_class_and_pixel_by_pixel() -> None:

@@ -177,6 +177,19 @@ def test_a_finished_run_goes_on_with_images_that_came_since(
     assert sorted(run.tiles()["tile"]) == ["a.png", "b.png", "c.png", "d.png"]
 
 
+def test_a_finished_run_forgets_images_that_are_gone_since(
+    tile_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "images"
+    _images(folder, "abcd")
+    told = {"images": str(folder), "model": tile_model, "output": tmp_path / "run"}
+    for there in ("abcd", "ab"):  # two tasks, then the first of them
+        for name in {"c", "d"} - {*there}:
+            (folder / f"{name}.png").unlink()
+        run = landcover.score(**told, overrides={"source.task": 2})
+        assert run.summary["tiles"]["scored"] == len(run.tiles()) == len(there)
+
+
 def test_another_job_is_not_mixed_into_a_run(
     scene: Path, tile_model: Path, pixel_model: Path, tmp_path: Path
 ) -> None:
