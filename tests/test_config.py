@@ -165,6 +165,15 @@ def test_no_url_of_a_record_holds_a_secret(url: str) -> None:
     assert said["failures"]["policy"] == "quarantine"
 
 
+def test_defaults_are_those_of_the_guide() -> None:
+    guide = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text()
+    rows = re.findall(r"^\| `(\w+)\.(\w+)` \|.*\| `?([\w.]+)`? \|$", guide, re.MULTILINE)
+    said = load_config(MINIMAL, environment={}).recorded()
+    assert len(rows) > 8
+    for section, key, default in rows:
+        assert said[section][key] == yaml.safe_load(default), f"{section}.{key}"
+
+
 def test_a_value_of_the_environment_that_is_no_yaml_is_named() -> None:
     with pytest.raises(ConfigError, match="LANDCOVER_BACKEND__WORKERS: its value is not YAML"):
         load_config(MINIMAL, environment={"LANDCOVER_BACKEND__WORKERS": "[4"})

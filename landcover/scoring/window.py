@@ -79,7 +79,9 @@ def _remembered(config: Config, settings: ModelSettings, untold: WindowUntold) -
     """The window that was chosen on this host for the same network and halo, else a new choice."""
     file = detect(local_path(settings.path), shown(settings.path))
     told = {**settings.model_dump(mode="json"), "path": file.digest, "asked": config.source.halo}
-    text = json.dumps([told, config.source.stride, machine_facts()], sort_keys=True, default=str)
+    text = json.dumps(
+        [told, config.source.stride, _CORES, machine_facts()], sort_keys=True, default=str
+    )
     name = f"windows/{hashlib.sha256(text.encode()).hexdigest()[:24]}.json"
     path = cached(name, lambda at: _write(at, _chosen(config, settings, untold)))
     found: dict[str, int] = json.loads(path.read_text())
@@ -98,15 +100,15 @@ def _chosen(config: Config, settings: ModelSettings, untold: WindowUntold) -> di
         found = {"input_size": core + 2 * halo, "halo": halo}
         try:
             model = _opened(config, settings, found)
-            if smallest is None:
-                smallest = model
-            elif not _same(smallest, model):
-                raise untold
+            smallest = smallest or model
+            alike = smallest is model or _same(smallest, model)
             each = measure(model, 0).tiles_per_second * core**2
         except ModelError:
-            if smallest is None or best is None:
+            if best is None:
                 raise
             break  # it does not fit into memory, or the network does not take it
+        if not alike:
+            raise untold
         _log.info("%s: windows of %d label %d pixels/s", settings.path, core + 2 * halo, each)
         if each < speed * _GAIN:
             break

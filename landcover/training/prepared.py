@@ -55,6 +55,8 @@ def as_cut(data: str) -> Cut | None:
         bands = tuple(map(int, said["bands"]))
         asked = Scheme.from_json(said["asked"])
         return Cut(float(said["resolution"]), bands, classes, named if whole else None, asked)
+    except SourceError:
+        raise
     except (ConfigError, OSError, ValueError, KeyError, TypeError) as error:
         reason = f"is not what 'landcover prepare' writes ({error!r}): prepare the tiles anew"
         raise SourceError(str(file), reason) from None

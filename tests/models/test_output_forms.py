@@ -181,19 +181,23 @@ def test_a_branch_reads_the_pixels_with_mean_and_scale_as_all_others_do(
     np.testing.assert_allclose(small.scores_of(recipe, pixels), expected, atol=1e-5)
 
 
-def test_pixels_in_one_column_are_refused(tmp_path: Path) -> None:
+def test_pixels_in_one_column_are_refused_and_the_layer_before_settles_it(tmp_path: Path) -> None:
     nodes = [
         small.convolution(),
-        helper.make_node("Transpose", ["scores"], ["turned"], perm=[0, 3, 2, 1]),
-        helper.make_node("Reshape", ["turned", "to"], ["rows"]),
-        helper.make_node("Softmax", ["rows"], ["out"], axis=2),
+        helper.make_node("Softmax", ["scores"], ["shares"], axis=1),
+        helper.make_node("Transpose", ["shares"], ["turned"], perm=[0, 3, 2, 1]),
+        helper.make_node("Reshape", ["turned", "to"], ["out"]),
     ]
     to = [0, small.SIZE * small.SIZE, 6]
     path = small.saved(
         tmp_path / "net.onnx", nodes, ["n", *to[1:]], w=small.kernel(6), to=np.int64(to)
     )
-    with pytest.raises(ModelError, match="and not row by row: export it as rows, or without that"):
+    with pytest.raises(ModelError, match="not row by row: name the layer before in 'head'"):
         small.recipe_of(path)
+    recipe = small.recipe_of(path, head="shares")
+    pixels = small.noise(recipe)
+    expected = small.softmax(small.logits_of(pixels, small.kernel(6)))
+    np.testing.assert_allclose(small.scores_of(recipe, pixels), expected, atol=1e-6)
 
 
 def test_masks_beside_boxes_are_not_taken_for_classes(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from landcover.analysis.accuracy import Accuracy
 from landcover.classes import classes_of
 from landcover.contracts import Tile
-from landcover.report.page.tables import area_rows, counted_labels, matrix_rows
+from landcover.report.page.tables import MOST_CLASSES, area_rows, counted_labels, matrix_rows
 from landcover.runs.claiming import claim
 from landcover.runs.parts import Part, write_part
 
@@ -31,6 +31,15 @@ def test_rows_of_a_matrix_tell_both_accuracies_and_the_parts_of_the_row() -> Non
     assert (rare.name, rare.total, rare.producers, rare.users) == ("rare", 8, 0.75, 0.6)
     assert wood.users == pytest.approx(36 / 38) and wood.producers == 0.9
     assert rare.cells == [(6, 8), (2, 3)]  # how dark in tenths, rounded up
+
+
+def test_a_matrix_of_many_classes_has_those_with_the_most_tiles_in_their_order() -> None:
+    names = tuple(f"class {number}" for number in range(MOST_CLASSES + 3))
+    often = np.arange(len(names)) * 7 % len(names) + 1  # any order; each number once
+    rows = matrix_rows(Accuracy(names, np.diag(often)))
+    assert [row.name for row in rows] == [
+        n for n, many in zip(names, often, strict=True) if many > 3
+    ]
 
 
 def test_labels_are_counted_over_all_parts(tmp_path: Path) -> None:

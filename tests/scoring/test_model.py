@@ -134,11 +134,14 @@ def test_models_that_nobody_uses_make_way_for_one_that_finds_no_memory(
             pass
 
 
-def test_few_models_that_nobody_uses_stay_open(recipe: Recipe) -> None:
+def test_few_models_that_nobody_uses_stay_open_those_used_last(recipe: Recipe) -> None:
     models = OpenModels(short=lambda: False, between=0)
     for threads in range(1, 9):
-        with models.use(recipe, threads):
-            assert len(models) <= 5
+        with models.use(recipe, threads) as opened:
+            assert len(models) <= 5 and opened.take_load() > 0
+    for threads, stayed in ((8, True), (1, False)):
+        with models.use(recipe, threads) as opened:
+            assert (opened.take_load() == 0) == stayed
 
 
 def test_a_model_that_cannot_be_opened_leaves_nothing_behind(recipe: Recipe) -> None:

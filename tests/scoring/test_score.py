@@ -62,14 +62,15 @@ def test_a_picture_that_cannot_be_drawn_is_a_note_and_no_reason_to_fail(
     def fails(*_: Any) -> None:
         raise ValueError("no room\nfor a legend")
 
+    told = {"rasters": str(scene), "model": tile_model}
+    drawn = landcover.score(**told, output=tmp_path / "drawn")
+    assert drawn.summary["files"] == ["map.tif", "map.png"] and "note" not in drawn.summary
     monkeypatch.setattr("landcover.report.figures.map_figure", fails)
-    run = landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "run")
-    said = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert (said["status"], said["note"]) == (
-        "done",
-        "map.png: cannot be drawn: no room for a legend",
-    )
-    assert run.map().size == 5 * 7 and not (tmp_path / "run" / "map.png").exists()
+    run = landcover.score(**told, output=tmp_path / "run")
+    said = "map.png: cannot be drawn: no room for a legend"
+    assert run.summary["status"] == "done" and run.summary["note"] == said
+    assert run.summary["files"] == ["map.tif"] and run.map().identical(drawn.map())
+    assert not (tmp_path / "run" / "map.png").exists()
 
 
 def test_each_pixel_of_a_scene_gets_the_label_that_the_whole_image_would_give_it(

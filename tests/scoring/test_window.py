@@ -29,8 +29,11 @@ def small_windows() -> Any:
         yield
 
 
-def network(path: Path, pooled: bool = False, mean: bool = False) -> Path:
-    """Convolutions with padding, which look 3 pixels far (8 where they pool); or at everything."""
+def network(path: Path, pooled: bool = False, mean: bool = False, counted: bool = False) -> Path:
+    """Convolutions with padding, which look 3 pixels far (8 where they pool); or at everything.
+
+    Where they are counted, the rows of the window make some classes more probable.
+    """
     rng = np.random.default_rng(5)
     weights = {"a": (6, 3, 3, 3), "b": (6, 6, 3, 3), "c": (3, 6, 3, 3)}
     up = {"strides": [2, 2], "kernel_shape": [2, 2]}
@@ -47,10 +50,15 @@ def network(path: Path, pooled: bool = False, mean: bool = False) -> Path:
         else helper.make_node("Identity", ["t4"], ["t5"]),
         helper.make_node("GlobalAveragePool", ["t5"], ["m"]),
         helper.make_node("Add", ["t5", "m" if mean else "t5"], ["t6"]),
-        helper.make_node("Conv", ["t6", "c"], ["scores"], **same),
+        helper.make_node("Conv", ["t6", "c"], ["t7"], **same),
+        helper.make_node("Shape", ["image"], ["shape"], start=2, end=3),
+        helper.make_node("Cast", ["shape"], ["rows of it"], to=1),
+        helper.make_node("Mul", ["rows of it", "e"], ["more"]),
+        helper.make_node("Add", ["t7", "more" if counted else "zero"], ["scores"]),
     ]
     held = {name: rng.normal(0, 0.4, shape) for name, shape in weights.items()}
     held["d"] = rng.normal(0, 0.4, (6, 6, 2, 2))
+    held |= {"e": np.array([0, 1, 2]).reshape(3, 1, 1) / 100, "zero": np.zeros(())}
     graph = helper.make_graph(
         nodes,
         "network",
@@ -102,6 +110,14 @@ def test_a_network_whose_labels_depend_on_all_of_its_window_must_be_told_one(
     tmp_path: Path, scene: str
 ) -> None:
     model = network(tmp_path / "network.onnx", mean=True)
+    with pytest.raises(WindowUntold, match=r"set model\.input_size"):
+        recipe_of(load_config(config(model, scene, tmp_path / "run")), here=False)
+
+
+def test_a_network_that_labels_larger_windows_differently_must_be_told_one(
+    tmp_path: Path, scene: str
+) -> None:
+    model = network(tmp_path / "network.onnx", counted=True)
     with pytest.raises(WindowUntold, match=r"set model\.input_size"):
         recipe_of(load_config(config(model, scene, tmp_path / "run")), here=False)
 

@@ -66,7 +66,10 @@ def test_tiles_that_are_not_all_there_are_not_trained_with(county: Path, tmp_pat
     said = county / "tiles" / "prepare.json"
     whole = said.read_text()
     for text, sentence in (
-        (json.dumps({**json.loads(whole), "status": "running"}), "not all there yet"),
+        (
+            json.dumps({**json.loads(whole), "status": "running"}),
+            "json: its tiles are not all there yet",
+        ),
         ("{}", "is not what 'landcover prepare' writes"),
         (whole[:99], "is not what 'landcover prepare' writes"),
     ):

@@ -257,8 +257,7 @@ def _place(
     if flat and place.stride == 1 and not _in_rows(find, steps.size):
         raise ModelError(
             shown,
-            "returns all pixels along one axis, and not row by row: export it as rows, or without "
-            "that; in CNTK and TensorFlow 1 files 'head' may name the layer before",
+            "returns all pixels along one axis, and not row by row: name the layer before in 'head'",
         )
     if probe.is_turned(output, place.stride):
         raise ModelError(

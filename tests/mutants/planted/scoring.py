@@ -935,8 +935,8 @@ WINDOW = planted(
     "tests/scoring/test_window.py",
     (
         "windows that label differently will do",
-        "            elif not _same(smallest, model):\n",
-        "            elif False:\n",
+        "        if not alike:\n",
+        "        if False:\n",
     ),
     (
         "a halo smaller than the network looks",

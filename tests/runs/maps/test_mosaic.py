@@ -21,6 +21,7 @@ from landcover.classes import classes_of, scheme
 from landcover.contracts import Tile
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import SceneGrid, file_names
+from landcover.runs.map_format.vrt import category_names
 from landcover.runs.maps.maker import Form, Maps
 from landcover.runs.parts import Part, write_part
 from landcover.runs.pixels import PixelBlock
@@ -154,6 +155,15 @@ def test_a_map_is_a_cog_with_the_schemes_colours_and_names(
         band = said["bands"][0]
         assert band["category"][40] == "Forest" if "category" in band else True
         assert band["colorInterpretation"] == "Palette"
+
+
+def test_every_code_up_to_the_last_has_a_name_or_none() -> None:
+    classes = scheme("nlcd6")
+    names = [name.text or "" for name in category_names(classes)]
+    assert len(names) == max(classes.codes) + 1
+    assert {code: name for code, name in enumerate(names) if name} == {
+        item.code: item.name for item in classes
+    }
 
 
 def test_tiles_without_data_and_failed_tiles_are_nodata(
