@@ -58,6 +58,13 @@ def test_parts_of_plans_of_more_than_a_million_tasks_are_found(place: str) -> No
         assert run.parts("tiles") == [7, 200_000, 1_000_007]
 
 
+def test_names_come_in_their_order_whatever_that_of_the_disk(tmp_path: Path) -> None:
+    names = [f"{number * 37 % 101:03}" for number in range(101)]
+    for name in names:
+        (tmp_path / name).touch()
+    assert Storage(str(tmp_path)).names() == sorted(names)
+
+
 def test_an_interrupted_run_goes_on_and_keeps_its_beginning(place: str) -> None:
     with claim(place, MINE, CLASSES, {}) as run:
         run.storage.put("tiles/part-000007.parquet", b"x")

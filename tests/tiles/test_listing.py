@@ -69,6 +69,13 @@ def test_files_come_in_the_order_of_folders_and_names(
     assert found(f"{tree}{pattern}") == [f"{tree}/{name}" for name in expected]
 
 
+def test_many_files_come_in_the_order_of_names_whatever_that_of_the_disk(tmp_path: Path) -> None:
+    names = [f"{number * 37 % 101:03}.png" for number in range(101)]
+    for name in names:
+        (tmp_path / name).touch()
+    assert found(str(tmp_path)) == [f"{tmp_path}/{name}" for name in sorted(names)]
+
+
 @pytest.mark.parametrize("pattern, expected", PATTERNS)
 def test_a_url_is_listed_as_a_folder_is(remote: str, pattern: str, expected: list[str]) -> None:
     assert found(f"{remote}{pattern}") == [f"{remote}/{name}" for name in expected]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from rasterio.vrt import WarpedVRT
 from support.rasters import RGBA, imagery, write
 
 from landcover.tiles.grid import Rectangle, Size, Tiling
+from landcover.tiles.rasters import handles
 from landcover.tiles.rasters.handles import reopen
+from landcover.tiles.rasters.reader import open_scene
 from landcover.tiles.rasters.scene import Scene, describe
 from landcover.tiles.rasters.windows import read_window
 
@@ -251,6 +254,23 @@ def test_a_scene_that_is_opened_anew_is_what_lies_there_now(tmp_path: Path) -> N
     assert (whole(scene)[0] == before).all()  # it is open
     reopen(scene)
     assert (whole(scene)[0] == after).all()
+
+
+def test_a_forked_child_opens_scenes_of_its_own(tmp_path: Path) -> None:
+    """Two processes that share a file's position read one another's bytes."""
+    scene = describe("a", (write(tmp_path / "a.tif", imagery(3, 71, 83)),), TILING)
+    assert _opens(scene) and not _opens(scene)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply(_opens, (scene,))
+
+
+def _opens(scene: Scene) -> bool:
+    """Whether the scene is opened when it is read."""
+    opened: list[Scene] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(handles, "open_scene", lambda one: opened.append(one) or open_scene(one))
+        whole(scene)
+    return opened == [scene]
 
 
 def test_a_jpeg_in_a_tiff_is_read_as_gdal_decodes_it(tmp_path: Path) -> None:
