@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 import pyproj
+from rasterio import Env
 from rasterio.errors import CRSError
 from rasterio.warp import transform_bounds
 
@@ -66,7 +67,9 @@ def bounds_in(own: Any, target: Any, bounds: Sequence[float]) -> Bounds:
         west, south, east, north = bounds
     else:
         try:
-            west, south, east, north = transform_bounds(own, target, *bounds, densify_pts=_STEPS)
+            with Env():  # else GDAL tells standard error what it finds none of
+                found = transform_bounds(own, target, *bounds, densify_pts=_STEPS)
+            west, south, east, north = found
         except (*FAILURES, CRSError):
             return (math.inf,) * 4
     return west, south, east, north

@@ -213,7 +213,7 @@ def _index(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
         kind = tensor_bundle.BundleEntryProto if key else tensor_bundle.BundleHeaderProto
         entries[key.decode()] = kind.FromString(content)
     change(entries)
-    block, table = b"", b""
+    block = b""
     for key, message in sorted(entries.items()):
         value = message if isinstance(message, bytes) else message.SerializeToString()
         block += b"\0" + _varint(len(key)) + _varint(len(value)) + key.encode() + value
@@ -246,6 +246,9 @@ def _varint(number: int) -> bytes:
         ({"offset": 2**60}, "lies beyond the"),
         ({"size": -1}, "lies beyond the"),
         ({"shard_id": 7}, "lies in file 7 of 1"),
+        ({"slices": [(-1, 3)]}, "has slices that do not lie in it"),
+        ({"slices": [(0, 4)]}, "has slices that do not lie in it"),
+        ({"slices": [(0, 3), (1, 1)]}, "has slices that do not lie in it"),
         (b"\xff\xff", "what it says of 'kernel' cannot be read"),
     ],
 )
@@ -264,6 +267,11 @@ def test_an_index_that_contradicts_itself_is_refused(
             del entry.shape.dim[:]
             for size in extents:
                 entry.shape.dim.add(size=size)
+        for start, length in told.pop("slices", ()):
+            extent = entry.slices.add().extent
+            extent.add(start=start, length=length)
+            for _ in entry.shape.dim[1:]:
+                extent.add()
         for name, value in told.items():
             setattr(entry, name, value)
 
@@ -304,3 +312,12 @@ def test_many_variables_of_one_tensor_are_refused(tmp_path: Path) -> None:
     wanted = {f"variable{number}": Key("kernel") for number in range(40)}
     with pytest.raises(ModelError, match=r"its variables together would hold [\d,]+ numbers"):
         read_weights(tf, prefix, wanted, "net")
+
+
+def test_a_name_of_a_tensor_that_is_no_text_is_told(tmp_path: Path) -> None:
+    prefix = networks.checkpoint(tmp_path, tf)
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix), tensor_names=[b"\xff"], shape_and_slices=[""], tensors=[tf.ones(1)]
+    )
+    with pytest.raises(ModelError, match="a name is no text in UTF-8"):
+        recipe_of(prefix)

@@ -203,3 +203,56 @@ def test_pixels_may_not_say_how_large_a_result_is(
 ) -> None:
     with pytest.raises(ModelError, match=said):
         opened(frozen(tmp_path / "net.pb", made), runtime)
+
+
+def _changed(path: Path, change: Callable[[Any], None]) -> Path:
+    definition = one.GraphDef.FromString(path.read_bytes())
+    for node in definition.node:
+        change(node)
+    path.write_bytes(definition.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_sizes_that_are_no_list_are_refused(runtime: str, tmp_path: Path) -> None:
+    """TensorFlow ends the process while it imports such a node."""
+
+    def nested(node: Any) -> None:
+        if node.op == "Const" and node.attr["dtype"].type == tf.int32.as_datatype_enum:
+            extents = node.attr["value"].tensor.tensor_shape.dim
+            if [dim.size for dim in extents] == [3]:
+                extents.add(size=1)
+
+    path = frozen(tmp_path / "net.pb", lambda x: tf.concat(tf.split(x, [1, 1, 1], 3), 3))
+    assert opened(path, runtime).classes
+    with pytest.raises(ModelError, match=r"splits by '\w+' in sizes that are not told, as a list"):
+        opened(_changed(path, nested), runtime)
+
+
+@pytest.mark.parametrize("kind", ["Split", "Unpack", "DynamicPartition"])
+def test_more_outputs_than_any_operation_has_are_refused(kind: str, tmp_path: Path) -> None:
+    made: dict[str, Callable[[Any], Any]] = {
+        "Split": lambda x: tf.split(x, 3, 3)[0],
+        "Unpack": lambda x: tf.stack(tf.unstack(x, axis=3), axis=3),
+        "DynamicPartition": lambda x: (
+            x + tf.reduce_max(tf.dynamic_partition(tf.constant([1.0, 2.0]), [0, 1], 2)[0])
+        ),
+    }
+
+    def many(node: Any) -> None:
+        for name in {"num_split", "num", "num_partitions"} & {*node.attr}:
+            node.attr[name].i = 2**31 - 1
+
+    path = _changed(frozen(tmp_path / "net.pb", made[kind]), many)
+    with pytest.raises(ModelError, match=rf"says num\w* 2,147,483,647 of {kind}"):
+        opened(path, "tensorflow")
+
+
+def test_a_constant_that_its_kind_cannot_hold_is_passed_over(tmp_path: Path) -> None:
+    path = frozen(tmp_path / "net.pb", lambda x: x)
+    definition = one.GraphDef.FromString(path.read_bytes())
+    node = definition.node.add(name="unused", op="Const")
+    node.attr["dtype"].type = node.attr["value"].tensor.dtype = tf.quint8.as_datatype_enum
+    node.attr["value"].tensor.int_val.append(-1)
+    path.write_bytes(definition.SerializeToString())
+    assert opened(path, "tensorflow").classes

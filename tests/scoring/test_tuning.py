@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from landcover.models.runtimes.onnxruntime import OnnxRuntime
 from landcover.scoring.inference import Labelling
 from landcover.scoring.model import OpenModel
 from landcover.scoring.pipeline import Batch
-from landcover.scoring.tuning import _key, measure, remember_smaller, remembered
+from landcover.scoring.tuning import Tuning, _key, measure, remember_smaller, remembered
 
 
 class Roomy:
@@ -160,3 +160,18 @@ def test_what_is_remembered_is_told_without_opening_the_model(recipe: Recipe) ->
     found = measure(ScoringModel(recipe, Roomy(1)), 1)
     assert remembered(recipe, 1) == found
     assert remembered(recipe, 2) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"batch": True, "tiles_per_second": 5.0},
+        {"batch": 2.5, "tiles_per_second": 5.0},
+        {"batch": 2, "tiles_per_second": 0.0},
+        {"batch": 2, "tiles_per_second": float("nan")},
+        {"batch": 1_000_000, "tiles_per_second": 5.0},
+    ],
+)
+def test_what_nobody_can_have_measured_is_not_believed(said: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="nobody has measured"):
+        Tuning(**said)

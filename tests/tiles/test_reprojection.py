@@ -46,3 +46,10 @@ def test_bounds_that_have_no_place_in_another_crs_are_infinite() -> None:
     west, south, east, north = bounds_in("EPSG:26914", DEGREES, (4e5, 4.9e6, 6e5, 5.0e6))
     assert -101 < west < -100 and 44 < south < 44.3
     assert -98 < east < -97 and 45 < north < 45.2
+
+
+def test_nothing_is_said_where_bounds_have_no_place_in_another_crs(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert bounds_in("EPSG:26918", "IAU_2015:49900", (0, 0, 1, 1)) == (math.inf,) * 4
+    assert capfd.readouterr() == ("", "")

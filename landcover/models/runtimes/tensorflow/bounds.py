@@ -49,6 +49,7 @@ _CALLING: Final = (
     *("PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf", "Case", "StatelessCase"),
     *("While", "StatelessWhile", "For"),
 )
+_MOST_ENDS: Final = 10_000  # inputs or outputs of a node
 # Functions that call functions; a network of networks has a few.
 _DEEPEST: Final = 50
 
@@ -67,7 +68,9 @@ def check_definition(definition: Any, shown: str) -> None:
     bodies = [definition.node, *(function.node_def for function in functions.values())]
     repeated = 0
     for nodes in bodies:
+        held = {node.name: node for node in nodes}
         for node in nodes:
+            _check_arguments(node, held, shown)
             if node.op == "Const":
                 repeated += _repeated(node, shown)
                 check_size(repeated, "what single numbers fill", shown, _MOST_REPEATED)
@@ -84,6 +87,33 @@ def check_definition(definition: Any, shown: str) -> None:
     except RecursionError:
         reason = "holds functions that call functions, hundreds deep: no network does"
         raise ModelError(shown, reason) from None
+
+
+def _check_arguments(node: Any, nodes: Mapping[str, Any], shown: str) -> None:
+    """Refuse a node of more inputs or outputs than any has, or at which TensorFlow ends the process.
+
+    Args:
+        node: of a graph or of a function.
+        nodes: all that stand beside it, by name.
+        shown: the model's name in messages.
+    """
+    from tensorflow.python.framework import op_def_registry
+
+    known = op_def_registry.get(node.op)
+    ends = (*known.input_arg, *known.output_arg) if known is not None else ()
+    for name in {end.number_attr for end in ends} & {*node.attr}:
+        if node.attr[name].i > _MOST_ENDS:
+            reason = f"says {name} {node.attr[name].i:,} of {node.op} {node.name!r}"
+            raise ModelError(shown, f"{reason}; the most is {_MOST_ENDS:,}")
+    if node.op == "SplitV" and len(node.input) > 1:
+        sizes = nodes.get(node_name(node.input[1]))  # none: an argument of the function
+        if sizes is not None and not _is_list(sizes):
+            reason = f"splits by {node.name!r} in sizes that are not told, as a list of numbers"
+            raise ModelError(shown, reason)
+
+
+def _is_list(node: Any) -> bool:
+    return node.op == "Const" and len(node.attr["value"].tensor.tensor_shape.dim) == 1
 
 
 def check_graph(graph: Any, read: int, shown: str, only: Iterable[str] | None = None) -> None:

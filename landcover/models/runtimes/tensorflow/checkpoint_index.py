@@ -89,12 +89,31 @@ def _check_entry(tf: Any, entry: Any, name: str, available: int) -> None:
     if entry.offset < 0 or entry.size < 0 or entry.offset + entry.size > available:
         raise _Broken(f"{name} lies beyond the {available:,} bytes of its file")
     if entry.slices:  # whose numbers stand in entries of their own
+        _check_slices(entry.slices, extents, name)
         return
     numbers = numbers_in(extents)
     plain = kind.is_floating or kind.is_integer or kind.is_complex or kind.is_bool
     # Whatever is no number has a byte at least, which tells its length.
     if numbers > entry.size or (plain and numbers * kind.size != entry.size):
         raise _Broken(f"{name} would hold {numbers:,} of {kind.name} in {entry.size:,} bytes")
+
+
+def _check_slices(slices: Any, extents: list[int], name: str) -> None:
+    """Refuse slices that do not lie in their tensor, or have more numbers than it."""
+    total = 0
+    for one in slices:
+        # One without a length is the whole of an axis.
+        lengths = [
+            part.length if part.HasField("length") else extent
+            for part, extent in zip(one.extent, extents, strict=False)
+        ]
+        inside = len(one.extent) == len(extents) and all(
+            part.start >= 0 and 0 < length <= extent - part.start
+            for part, length, extent in zip(one.extent, lengths, extents, strict=True)
+        )
+        total += numbers_in(lengths)
+        if not inside or total > numbers_in(extents):
+            raise _Broken(f"{name} has slices that do not lie in it")
 
 
 def _entries(data: bytes) -> Iterator[tuple[bytes, bytes]]:

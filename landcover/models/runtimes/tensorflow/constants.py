@@ -115,7 +115,7 @@ def small_constants(nodes: Iterable[Any]) -> dict[str, Array]:
         if tensor is not None and numbers_in(d.size for d in tensor.tensor_shape.dim) <= _SMALL:
             try:
                 held = np.asarray(MakeNdarray(tensor))
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, OverflowError):
                 continue
             if held.dtype.kind in "iuf":
                 values[tensor_name(node.name)] = held.astype(np.float64)

@@ -52,7 +52,7 @@ def read_weights(
     if not wanted:
         return {}
     reader = _reader(tf, prefix, shown)
-    there, kinds = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    there, kinds = _listed(reader, shown), reader.get_variable_to_dtype_map()
     for name, key in wanted.items():
         if key.tensor not in there:
             raise ModelError(
@@ -170,6 +170,17 @@ def _reader(tf: Any, prefix: Path, shown: str) -> Any:
         raise ModelError(shown, f"its weights cannot be loaded: {first_line(error)}") from error
 
 
+def _listed(reader: Any, shown: str) -> Mapping[str, list[int]]:
+    """The extents of the tensors of a checkpoint, by their names."""
+    try:
+        found: dict[str, list[int]] = reader.get_variable_to_shape_map()
+    except UnicodeDecodeError:
+        raise ModelError(
+            shown, "its weights cannot be read: a name is no text in UTF-8; copy them again"
+        ) from None
+    return found
+
+
 def _read(reader: Any, tensor: str, shown: str) -> Any:
     try:
         return reader.get_tensor(tensor)
@@ -224,7 +235,7 @@ def _stored_keys(tf: Any, objects: Any, prefix: Path, shown: str) -> dict[int, s
 
     reader = _reader(tf, prefix, shown)
     # One text, and no list of them: room for all of those is made by what the file says of it.
-    extents = reader.get_variable_to_shape_map().get(_OBJECTS)
+    extents = _listed(reader, shown).get(_OBJECTS)
     held = _read(reader, _OBJECTS, shown) if extents == [] else None
     if not isinstance(held, bytes):
         raise ModelError(shown, "its weights do not say what they belong to: save it again")
