@@ -67,9 +67,10 @@ def _strongest(
     changed[tuple(spans)] = noise(changed[tuple(spans)].shape)
     change = np.nan_to_num(run(changed).astype(np.float64) - base, posinf=0.0, neginf=0.0)
     answer = np.square(change).mean(axis=(0, 1))
-    square = base.shape[2] == base.shape[3]
-    turns = list(product((False, True) if square else (False,), (False, True), (False, True)))
-    heard = {turn: _around(answer, _turned(place, turn)) for turn in turns}
+    heard = {
+        turn: _around(answer, _turned(place, turn))
+        for turn in product((False, True), (False, True), (False, True))
+    }
     first, second = sorted(heard, key=heard.__getitem__, reverse=True)[:2]
     clear = heard[first] > _CLEARLY**2 * heard[second]
     return first if clear else None

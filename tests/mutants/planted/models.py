@@ -905,11 +905,6 @@ ORIENTATION = planted(
     "landcover/models/graph_analysis/orientation.py",
     "tests/models/test_orientation.py tests/models/test_output_stride.py",
     ("no map is turned", "else verdicts != {(False, False, False)}", "else False"),
-    (
-        "maps of windows that are not square are turned",
-        "(False, True) if square else (False,)",
-        "(False, True)",
-    ),
     ("places are not swapped", "shares = place[::-1] if swapped else place", "shares = place"),
     ("places are not mirrored", "(1 - s if m else s for", "(s for"),
     (

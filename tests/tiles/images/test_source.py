@@ -79,6 +79,7 @@ def test_the_fingerprint_tells_inputs_and_tiles_apart(folder: Path) -> None:
         source(folder, tile=30).fingerprint(),
         source(folder, bands=("red",)).fingerprint(),
         source(folder, labels="parent").fingerprint(),
+        source(folder, alpha="band").fingerprint(),
     ]
     assert source(folder).fingerprint() == prints[0]
     assert len({json.dumps(one) for one in prints}) == len(prints)
@@ -114,6 +115,10 @@ def _cmyk(path: Path) -> None:
     save(path.with_suffix(".jpg"), imagery(3, 20, 20), mode="CMYK")
 
 
+def _five_bands(path: Path) -> None:
+    write(path.with_suffix(".tif"), imagery(5, 20, 20))
+
+
 def _larger(path: Path) -> None:
     save(path, imagery(3, 20, 21))
 
@@ -144,6 +149,7 @@ def _empty(path: Path) -> None:
     "spoil, says",
     [
         (_grey, r"has 1 band\(s\), the network reads 3"),
+        (_five_bands, r"has 5 band\(s\), the network reads 3"),
         (_transparent, "is transparent in places"),
         (_transparent_palette, "is transparent in places"),
         (_cmyk, "is a CMYK image; convert it to RGB"),

@@ -15,6 +15,7 @@ import rasterio.shutil
 from support.rasters import imagery, write
 
 from landcover.errors import SourceError
+from landcover.tiles.gdal import cause
 from landcover.tiles.rasters import RasterSource
 from landcover.tiles.rasters.naming import named_scenes
 
@@ -109,3 +110,15 @@ def test_what_gdal_opens_by_its_name_alone_is_refused_where_that_is_not_utf_8(
     path.touch()
     with pytest.raises(SourceError, match=r"caf\\xe9.*: its name is not UTF-8.*rename it"):
         RasterSource([str(path)], tile=40).count()
+
+
+def test_of_errors_that_point_to_one_another_the_first_is_told() -> None:
+    try:
+        try:
+            raise OSError("No such file")
+        except OSError as error:
+            raise ValueError("read failed: see the previous exception") from error
+    except ValueError as error:
+        last = RuntimeError("cannot open")
+        last.__cause__ = error
+    assert cause(last) == "No such file"

@@ -306,6 +306,13 @@ def test_real_imagery_gives_every_planned_tile(shared: Path, resolution: float |
     assert not any(strip.failures for strip in found)
 
 
+def test_tasks_of_a_scene_are_told_apart_by_their_blocks(tmp_path: Path) -> None:
+    tasks = list(
+        source(write(tmp_path / "a.tif", imagery(3, 64, 64)), tile=8, task_tiles=4).tasks()
+    )
+    assert len(tasks) > 1 and len({task.digest for task in tasks}) == len(tasks)
+
+
 def test_a_task_says_what_it_writes_inside_the_scene(tmp_path: Path) -> None:
     made = source(write(tmp_path / "a.tif", imagery(1, 150, 100)), halo=8, mask=True, task_tiles=3)
     tasks: list[RasterTask] = list(made.tasks())

@@ -17,7 +17,7 @@ from support.rasters import RGBA, imagery, write
 from landcover.tiles.grid import Rectangle, Size, Tiling
 from landcover.tiles.rasters import handles
 from landcover.tiles.rasters.handles import reopen
-from landcover.tiles.rasters.reader import open_scene
+from landcover.tiles.rasters.reader import differs, open_scene
 from landcover.tiles.rasters.scene import Scene, describe
 from landcover.tiles.rasters.windows import read_window
 
@@ -430,3 +430,10 @@ def test_rows_and_columns_are_resampled_as_gdal_does_each_by_its_own_ratio(
     found, _ = whole(describe("b", (str(tmp_path / "b.tif"),), TILING, resolution=1.0))
     difference = np.abs(found.astype(int) - expected)
     assert difference.max() <= 1 and (difference > 0).mean() < 0.05  # halves are rounded
+
+
+def test_where_a_band_declares_what_it_cannot_hold_all_pixels_are_data() -> None:
+    pixels = np.zeros((2, 3, 4), np.uint8)
+    assert differs(pixels, (0, -9999.0)).all()
+    assert differs(pixels, (None, 0)).all()
+    assert not differs(pixels, (0, 0.0)).any()
