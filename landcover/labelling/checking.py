@@ -59,6 +59,7 @@ class _Class(_Told):
 class _Manifest(_Told):
     classes: list[_Class]
     status: str = ""
+    fingerprint: dict[str, Any] = Field(default_factory=dict)
 
 
 class _Done(_Manifest):

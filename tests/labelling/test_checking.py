@@ -134,6 +134,7 @@ def test_counts_that_cannot_be_are_counted_again(folder: Prepared, told: dict[st
                 "crs": "EPSG:26914",
             }
         ),
+        json.dumps({"classes": [{"name": "a", "folder": "a"}], "fingerprint": None}),
     ],
 )
 def test_what_the_folder_says_of_itself_is_looked_at(folder: Prepared, text: str) -> None:
