@@ -162,6 +162,22 @@ def test_pixels_in_one_row_are_a_map(tmp_path: Path, last: bool, runtime: str) -
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(
+    "opset", [11, 17]
+)  # a Softmax of opset 11 is one over all axes that follow
+def test_logits_of_pixels_become_probabilities_pixel_by_pixel(
+    tmp_path: Path, opset: int, runtime: str
+) -> None:
+    pytest.importorskip(runtime)
+    nodes = [small.convolution(), *small.then("Identity")]
+    path = small.saved(tmp_path / "net.onnx", nodes, opset=opset, w=small.kernel(5))
+    recipe = small.recipe_of(path, runtime)
+    pixels = small.noise(recipe)
+    expected = small.softmax(small.logits_of(pixels, small.kernel(5)))
+    np.testing.assert_allclose(small.scores_of(recipe, pixels), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_a_branch_reads_the_pixels_with_mean_and_scale_as_all_others_do(
     tmp_path: Path, runtime: str
 ) -> None:
