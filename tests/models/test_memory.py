@@ -128,6 +128,7 @@ ORT = (
             "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: "
             "you tried to allocate 1125899906842624 bytes. Error code 12 (Cannot allocate memory)"
         ),
+        RuntimeError("CUDA failure 2: out of memory ; GPU=0 ; hostname=h ; expr=cudaMalloc(&p, n)"),
         RuntimeError("[GPU] clEnqueueNDRangeKernel, error code: -6 CL_OUT_OF_MEMORY"),
     ],
 )

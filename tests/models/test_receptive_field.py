@@ -44,12 +44,17 @@ def test_strides_and_dilations_multiply() -> None:
     assert _field(model) == {"y": (13, 21)}
 
 
-@pytest.mark.parametrize("kind", ["Conv", "MaxPool"])
+@pytest.mark.parametrize("kind", ["Conv", "MaxPool", "Pad"])
 def test_each_side_of_a_window_has_a_padding_of_its_own(kind: str) -> None:
     top, left, bottom, right = pads = [0, 2, 1, 0]
     reads = ["x", "w"] if kind == "Conv" else ["x"]
-    node = helper.make_node(kind, reads, ["y"], kernel_shape=[3, 3], pads=pads)
-    spans = dependencies(_network([node], w=_weights(4, 2, 3, 3)), {"x": (1, 2, 40, 48)}, (2, 3))
+    nodes = [helper.make_node(kind, reads, ["y"], kernel_shape=[3, 3], pads=pads)]
+    if kind == "Pad":
+        nodes = [helper.make_node("Pad", ["x", "pads"], ["h"])]
+        nodes.append(helper.make_node("MaxPool", ["h"], ["y"], kernel_shape=[3, 3]))
+    around = np.array([0, 0, top, left, 0, 0, bottom, right])
+    model = _network(nodes, w=_weights(4, 2, 3, 3), pads=around)
+    spans = dependencies(model, {"x": (1, 2, 40, 48)}, (2, 3))
     rows, columns = np.arange(40 + top + bottom - 2) - top, np.arange(48 + left + right - 2) - left
     # The first and the last row and column that each element sees; the last ones are negative.
     assert np.array_equal(spans["y"][0, 0, 0, :, 0], rows.clip(0))

@@ -259,9 +259,11 @@ def test_a_window_has_rows_before_columns_in_any_order_of_dimensions(
     assert fit_input(Signature(shape, "float32"), told, "net.onnx").steps.size == (40, 64)
 
 
-def test_what_is_known_of_the_labels_is_what_is_done_with_the_output(tmp_path: Path) -> None:
+def test_what_is_known_of_pixels_and_labels_is_what_is_done_with_them(tmp_path: Path) -> None:
     recipe = recipe_of(networks.onnx_tile(tmp_path / "net.onnx"))
     told: dict[str, Any] = {"threshold": 0.7, "halo": 3, "activation": "none", "rank": 3}
+    of_pixels = replace(recipe, mean=(1.0, 2.0, 3.0), scale=(0.1, 0.2, 0.3)).steps()
+    assert (of_pixels.mean, of_pixels.scale) == ((1.0, 2.0, 3.0), (0.1, 0.2, 0.3))
     output = replace(recipe, output_stride=4, **told).steps().output
     assert output is not None and output.stride == 4
     assert {key: getattr(output, key) for key in told} == told
