@@ -75,6 +75,14 @@ def test_one_row_lies_where_its_coordinate_is_and_its_tiles_reach_south(
         assert found.x.values[0] == float(row.x[0]) - 0.5 + 16
 
 
+def test_of_one_row_or_column_pixels_are_square(array: xr.DataArray, tile_model: Path) -> None:
+    fine = array.assign_coords(y=array.y * 0.6, x=array.x * 0.6).drop_vars("spatial_ref")
+    for one, dim, reach in ((fine.isel(y=[40]), "y", -1), (fine.isel(x=[80]), "x", 1)):
+        found = landcover.score_array(one, tile_model)
+        begins = float(one[dim][0]) - reach * 0.3
+        assert found[dim].values == pytest.approx([begins + reach * 16 * 0.6], abs=1e-6)
+
+
 def test_a_pixel_without_a_size_is_refused(array: xr.DataArray, pixel_model: Path) -> None:
     one = array.isel(y=[40], x=[80]).drop_vars("spatial_ref")
     with pytest.raises(SourceError, match="one pixel and no transform"):
@@ -179,7 +187,8 @@ def test_a_finished_run_does_not_pass_for_that_of_an_array_that_means_something_
     places = (array.assign_coords(x=array.x + 1000), array.rio.write_crs("EPSG:32633"))
     others = (everywhere, named, named.assign_coords(band=["nir", "red", "green"]))
     turned = array.copy(data=array.values[:, ::-1])
-    for another in (*places, turned, turned.chunk({"y": 3})):
+    renamed = array.assign_attrs(long_name=("blue", "green", "red"))
+    for another in (*places, renamed, turned, turned.chunk({"y": 3})):
         with pytest.raises(OutputError, match="belongs to another run, with another imagery"):
             landcover.score(rasters=another, model=pixel_model, output=output)
     for number, given in enumerate(others):

@@ -402,11 +402,6 @@ WORKER = planted(
         "            raise WorkerUnfit(this_worker(), str(error)) from error\n\n    def _canvas",
         "            raise\n\n    def _canvas",
     ),
-    (
-        "workers of another version do the work",
-        "            self.driver.check(this_worker(), here)\n",
-        "            pass\n",
-    ),
     ("every task reports a load", "loads=int(load > 0),", "loads=1,"),
     (
         "pixels are not labelled",
@@ -775,6 +770,16 @@ MODEL = planted(
         "all that nobody uses stay",
         "_MOST_UNUSED, _LEAST_AVAILABLE = 4, 0.25",
         "_MOST_UNUSED, _LEAST_AVAILABLE = 400, 0.25",
+    ),
+)
+
+WORKERS_CHECKED = planted(
+    "landcover/scoring/worker.py",
+    "tests/scoring/test_installation.py",
+    (
+        "workers of another version do the work",
+        "            self.driver.check(this_worker(), here)\n",
+        "            pass\n",
     ),
 )
 
