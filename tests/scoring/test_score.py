@@ -195,8 +195,11 @@ def test_another_job_is_not_mixed_into_a_run(
     scene: Path, tile_model: Path, pixel_model: Path, tmp_path: Path
 ) -> None:
     landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "run")
-    with pytest.raises(OutputError, match="another run"):
-        landcover.score(rasters=str(scene), model=pixel_model, output=tmp_path / "run")
+    for model, told in ((pixel_model, {}), (tile_model, {"model.scale": 0.5})):
+        with pytest.raises(OutputError, match="another run"):
+            landcover.score(
+                rasters=str(scene), model=model, output=tmp_path / "run", overrides=told
+            )
 
 
 @pytest.mark.parametrize("other", [{"name": "b.tif"}, {"left": 500300.0}, {"crs": "EPSG:26915"}])

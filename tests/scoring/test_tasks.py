@@ -291,10 +291,12 @@ def test_what_was_done_earlier_and_is_done_again_counts_once_and_is_no_speed() -
     earlier = Counts(planned=10, scored=7, quarantined=3, skipped=0, digest="a", retryable=3)
     totals.add_earlier({0: earlier, 1: replace(earlier, digest="b")})
     assert (totals.done, totals.resumed, totals.per_second) == (20, True, 0.0)
+    assert totals.retryable == 6
     for index, began in ((0, 100.0), (2, 102.0)):
         counts = Counts(planned=10, scored=10, quarantined=0, skipped=0, digest="c")
         totals.add(Report(index, counts, "host:1", "cpu", 0, began, began + 2))
     assert totals.tiles == {"scored": 27, "quarantined": 3, "skipped": 0}
+    assert totals.retryable == 3
     assert totals.per_second == 5.0, "20 tiles in the 4 seconds of this run"
 
 
