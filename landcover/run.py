@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyproj
 from rasterio.io import DatasetReader
 
-from landcover.analysis.map_blocks import Progress, map_names, no_progress
+from landcover.analysis.map_blocks import Progress, map_names, no_progress, opened_map
 from landcover.analysis.reference import FOLDERS, Comparison, compare
 from landcover.contracts import Backend
 from landcover.errors import MissingExtra, OutputError
@@ -27,7 +27,6 @@ from landcover.runs.geoparquet import crs_of
 from landcover.runs.maps.maker import INDEX, MAP, Maps
 from landcover.runs.parts import read_parts
 from landcover.tiles.gdal import FAILURES, cause
-from landcover.tiles.opening import opened_raster
 from landcover.tiles.reprojection import in_crs
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ class Run:
         where = storage.where(name)
         codes: Any
         try:
-            with opened_raster(where) as file:
+            with opened_map(self.directory, name) as file:
                 if storage.local is None:
                     codes = _in_memory(file)
                 else:
@@ -211,12 +210,15 @@ class Run:
         return Run(made, made.manifest())
 
     def stac(
-        self, output: str | os.PathLike[str] | None = None, taken: str | None = None
+        self,
+        output: str | os.PathLike[str] | None = None,
+        taken: str | None = None,
+        progress: Progress = no_progress,
     ) -> list[str]:
         """Describe the run as a STAC collection: :func:`landcover.analysis.stac.stac` has the details."""
         from landcover.analysis.stac import stac
 
-        return stac(self.directory, output, taken)
+        return stac(self.directory, output, taken, progress)
 
     def vectorize(
         self,

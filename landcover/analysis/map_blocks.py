@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from landcover.runs.maps.maker import CHANGE, INDEX, MAP
 from landcover.tiles.gdal import FAILURES, cause
 from landcover.tiles.opening import Allowed, opened_raster
 from landcover.tiles.rasters.crs import name_of
+from landcover.tiles.rasters.cut_off import cut_off
 from landcover.tiles.reprojection import bounds_in
 
 Progress = Callable[[int, int], None]
@@ -225,7 +227,7 @@ def opened_map(run: RunDirectory, name: str) -> Iterator[DatasetReader]:
     """A map of a run.
 
     Raises:
-        OutputError: if it cannot be opened.
+        OutputError: if it cannot be opened, is none, or was cut off.
     """
     where = run.storage.where(name)
     with ExitStack() as stack:
@@ -233,10 +235,14 @@ def opened_map(run: RunDirectory, name: str) -> Iterator[DatasetReader]:
             file = stack.enter_context(
                 opened_raster(where, Allowed(roots=(run.storage.where(""),)))
             )
+            with run.storage.open(name) as content:
+                missing = cut_off(file, content.seek(0, os.SEEK_END))
         except FAILURES as error:
             raise OutputError(where, f"cannot be read: {cause(error)}") from error
         if not file.crs or file.count != 1 or file.dtypes[0] != run.scheme.dtype:
             raise OutputError(where, "is no map that a run has written")
+        if missing:
+            raise OutputError(where, missing)
         yield file
 
 

@@ -9,20 +9,24 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyproj
 import shapely
 from rasterio.warp import transform_geom
 
-from landcover.analysis.map_blocks import finished, grid_of, map_names, opened_map
+from landcover.analysis.map_blocks import Progress, finished, map_names, map_view, no_progress
 from landcover.analysis.stac_model import CLASSIFICATION, classes_of_scheme, model_item
 from landcover.errors import ConfigError, OutputError
 from landcover.runs.directory import MANIFEST, RunDirectory
 from landcover.runs.map_format.grid import MapGrid
+from landcover.runs.parts import all_parts
 from landcover.runs.storage import Storage
 
 _VERSION = "1.1.0"
@@ -43,8 +47,12 @@ def stac(
     run: RunDirectory,
     output: str | os.PathLike[str] | None = None,
     taken: str | None = None,
+    progress: Progress = no_progress,
 ) -> list[str]:
     """Describe a run as a STAC collection.
+
+    Each map is read as a whole: its classes are told with the pixels that they have, and no map
+    that cannot be read gets into a catalogue.
 
     Args:
         run: the directory of a run that is done, with a map.
@@ -52,6 +60,7 @@ def stac(
             referred to by relative paths: keep the two where they are to each other.
         taken: when the imagery was taken, "2016-09-15" or with a time; None: the date of the map
             where it has one, else the time of the run stands in its place.
+        progress: called after each block of the maps.
 
     Returns:
         the files: ``collection.json``, ``outputs.json``, and ``model.json`` where the run says what
@@ -59,14 +68,15 @@ def stac(
 
     Raises:
         ConfigError: if a date is none.
-        OutputError: if the run is not done or has no map, or something cannot be read or written.
+        OutputError: if the run is not done or has no map, its tables lack tiles, or something cannot
+            be read or written.
     """
-    said, grids = finished(run), _grids(run)
+    said, when = finished(run), _times(run, taken)
+    maps = _maps(run, progress)
     folder = Storage(str(output) if output is not None else run.storage.where("stac"))
-    when = _times(said, taken or run.date)
     name = re.sub(r"[^\w.-]+", "-", Path(run.path.rstrip("/")).name).strip("-.") or "run"
     base = {"stac_version": _VERSION, "type": "Feature", "collection": name}
-    geometry, bbox = _footprint(grids)
+    geometry, bbox = _footprint([one.grid for one in maps.values()])
     documents: dict[str, dict[str, Any]] = {
         "outputs.json": {
             **base,
@@ -75,7 +85,7 @@ def stac(
             "geometry": geometry,
             "bbox": bbox,
             "properties": {"title": f"Land cover: {name}", **when},
-            "assets": _assets(run, said, grids, folder),
+            "assets": _assets(run, said, maps, folder),
         }
     }
     if (model := said.get("model", {})).get("digest"):
@@ -95,25 +105,48 @@ def stac(
     return [folder.where(file) for file in documents]
 
 
-def _grids(run: RunDirectory) -> dict[str, MapGrid]:
-    """The maps of a run, those that show it as a whole first, by name."""
-    names = map_names(run)
+class _Map(NamedTuple):
+    """A map of a run.
+
+    Args:
+        grid: its pixels.
+        counts: how many have each class of the scheme, and none: dims (class).
+    """
+
+    grid: MapGrid
+    counts: npt.NDArray[np.intp]
+
+
+def _maps(run: RunDirectory, progress: Progress) -> dict[str, _Map]:
+    """The maps of a run, those that show it as a whole first, by name.
+
+    Raises:
+        OutputError: if one cannot be read, or holds what is no class of the run.
+    """
     scenes = [] if run.date else [one for one in finished(run)["files"] if one.endswith(".tif")]
-    grids = {}
-    for name in dict.fromkeys([*names, *scenes]):
-        with opened_map(run, name) as file:
-            grids[name] = grid_of(file)
-    return grids
+    names = list(dict.fromkeys([*map_names(run), *scenes]))
+    with ExitStack() as stack:
+        views = [stack.enter_context(map_view(run, (name,))) for name in names]
+        rows = [view.grid.height for view in views]
+        found = {}
+        for number, view in enumerate(views):
+            counts = np.zeros(len(run.scheme) + 1, np.intp)
+            for block in view.blocks(0, view.grid.height):
+                counts += np.bincount(block.classes.ravel(), minlength=counts.size)
+                progress(sum(rows[:number]) + block.row + len(block.classes), sum(rows))
+            found[view.name] = _Map(view.grid, counts)
+    return found
 
 
-def _times(said: Mapping[str, Any], taken: str | None) -> dict[str, Any]:
+def _times(run: RunDirectory, taken: str | None) -> dict[str, Any]:
     """When: a day or moment, or from the begin of the run to its end."""
-    if taken:
+    if taken or run.date:
         try:
-            return {"datetime": _utc(datetime.fromisoformat(taken))}
+            return {"datetime": _utc(datetime.fromisoformat(taken or run.date))}
         except ValueError:
             mistake = f"{taken!r} is no date such as 2016-09-15 or 2016-09-15T17:20:00Z"
             raise ConfigError([mistake], "when the imagery was taken") from None
+    said = finished(run)
     ended = str(said.get("finished") or datetime.now(UTC).isoformat())
     begun = str(said.get("started") or ended)
     both = {"start_datetime": begun, "end_datetime": ended}
@@ -126,10 +159,10 @@ def _utc(moment: datetime) -> str:
     return aware.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _footprint(grids: Mapping[str, MapGrid]) -> tuple[dict[str, Any], list[float]]:
+def _footprint(grids: Iterable[MapGrid]) -> tuple[dict[str, Any], list[float]]:
     """The outline of all maps in degrees, cut at the antimeridian, and west, south, east, north."""
     shapes = []
-    for grid in grids.values():
+    for grid in grids:
         box = shapely.box(*grid.bounds)
         side = max(grid.bounds[2] - grid.bounds[0], grid.bounds[3] - grid.bounds[1])
         dense = shapely.segmentize(box, side / _STEPS)
@@ -147,11 +180,11 @@ def _footprint(grids: Mapping[str, MapGrid]) -> tuple[dict[str, Any], list[float
 
 
 def _assets(
-    run: RunDirectory, said: Mapping[str, Any], grids: Mapping[str, MapGrid], folder: Storage
+    run: RunDirectory, said: Mapping[str, Any], maps: Mapping[str, _Map], folder: Storage
 ) -> dict[str, Any]:
     """The files of a run: maps, pictures, tables."""
     assets: dict[str, Any] = {}
-    for name, grid in grids.items():
+    for name, (grid, counts) in maps.items():
         height, width = grid.height, grid.width
         assets[name] = {
             **_asset(run, name, folder, f"Class codes: {name}", "data"),
@@ -159,15 +192,16 @@ def _assets(
             "proj:shape": [height, width],
             "proj:transform": [*(grid.transform[i] for i in (0, 1, 2, 3, 4, 5)), 0, 0, 1],
             "proj:bbox": list(grid.bounds),
-            "classification:classes": classes_of_scheme(run.scheme, nodata=True),
+            "classification:classes": classes_of_scheme(run.scheme, counts.tolist()),
         }
-    for name in (one for one in said.get("files", []) if one.endswith(".png")):
+    pictures = [one for one in said["files"] if one.endswith(".png") and run.storage.exists(one)]
+    for name in pictures:
         assets[name] = _asset(run, name, folder, f"Picture: {name}", "overview")
     assets[MANIFEST] = _asset(run, MANIFEST, folder, "How it was made", "metadata")
-    tables = {"tiles": "Tiles (GeoParquet files)", "quarantine": "Tiles that failed"}
-    for kind, title in tables.items():
-        if run.storage.names(kind):
-            assets[kind] = _asset(run, kind, folder, title, "data")
+    if all_parts(run):
+        assets["tiles"] = _asset(run, "tiles", folder, "Tiles (GeoParquet files)", "data")
+    if run.parts("quarantine"):
+        assets["quarantine"] = _asset(run, "quarantine", folder, "Tiles that failed", "data")
     return assets
 
 

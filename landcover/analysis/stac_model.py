@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,13 +19,14 @@ _NUMBERS = {f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 
 _FRAMEWORKS = {"onnx": "ONNX", "keras": "Keras", "cntk": "CNTK"}
 
 
-def classes_of_scheme(scheme: Scheme, nodata: bool = False) -> list[dict[str, Any]]:
+def classes_of_scheme(scheme: Scheme, counts: Sequence[int] | None = None) -> list[dict[str, Any]]:
     """Classes with codes, names and colours, as the Classification extension has them.
 
     Args:
         scheme: the classes. Names that are more than letters, digits, "-" and "_" stand in
             ``description`` as they are.
-        nodata: whether what stands for no class in maps is one of them.
+        counts: the pixels of a map that have each class, and none: what stands for no class is one
+            of the classes of a map.
     """
     found: list[dict[str, Any]] = []
     for item in scheme:
@@ -42,10 +43,13 @@ def classes_of_scheme(scheme: Scheme, nodata: bool = False) -> list[dict[str, An
     for one in found:
         if names.count(one["name"]) > 1:
             one["name"] = f"{one['name']}-{one['value']}"
-    if nodata:
-        none = {"value": scheme.nodata, "name": "nodata", "description": "No class"}
-        found.append({**none, "nodata": True})
-    return found
+    if counts is None:
+        return found
+    none = {"value": scheme.nodata, "name": "nodata", "description": "No class", "nodata": True}
+    return [
+        {**one, "count": count, "percentage": 100 * count / sum(counts)}
+        for one, count in zip([*found, none], counts, strict=True)
+    ]
 
 
 def model_item(model: Mapping[str, Any], scheme: Scheme) -> dict[str, Any]:

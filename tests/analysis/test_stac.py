@@ -111,6 +111,30 @@ def test_whatever_a_model_is_called_its_item_keeps_to_the_extension(name: str) -
         assert isinstance(one["value"], int) and re.fullmatch("[0-9A-F]{6}", one["color_hint"])
 
 
+def test_classes_are_told_with_the_pixels_that_they_have(tmp_path: Path) -> None:
+    codes = np.full((2500, 40), 40, np.uint8)  # two blocks
+    codes[2100:2200, :20], codes[0] = 80, NLCD6.nodata
+    placed = tuple(from_origin(5e5, 4.5e6, 1, 1))[:6]
+    run = pixel_run(tmp_path / "run", NLCD6, [(codes, "EPSG:26914", placed)])
+    rows: list[tuple[int, int]] = []
+    files = landcover.open_run(run.path).stac(progress=lambda *row: rows.append(row))
+    classes = json.loads(Path(files[0]).read_text())["assets"]["map.tif"]["classification:classes"]
+    found = {one["value"]: (one["count"], one["percentage"]) for one in classes if one["count"]}
+    assert found == {40: (97_960, 97.96), 80: (2000, 2.0), 255: (40, 0.04)}
+    assert rows == [(2048, 2500), (2500, 2500)]
+
+
+def test_a_picture_that_was_removed_is_no_part_of_a_catalogue(tmp_path: Path) -> None:
+    codes = np.full((40, 50), 40, np.uint8)
+    placed = tuple(from_origin(5e5, 4.5e6, 1, 1))[:6]
+    scenes = [(codes, "EPSG:26914", placed)]
+    run = pixel_run(tmp_path / "run", NLCD6, scenes, files=["map.tif", "map.png", "gone.png"])
+    Path(run.path, "map.png").write_bytes(b"")
+    files = landcover.open_run(run.path).stac()
+    assets = json.loads(Path(files[0]).read_text())["assets"]
+    assert "map.png" in assets and "gone.png" not in assets
+
+
 def test_a_date_that_is_none_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="2016-09-15"):
         described(tmp_path, taken="last summer")
@@ -171,7 +195,7 @@ def test_maps_keep_to_the_projection_and_classification_extensions(
     # At least one class, no two the same: a whole number each, a name of letters, digits, - and _.
     classes = asset["classification:classes"]
     assert len({json.dumps(one) for one in classes}) == len(classes) == len(NLCD6) + 1
-    known = {"value", "name", "description", "color_hint", "nodata"}
+    known = {"value", "name", "description", "color_hint", "nodata", "count", "percentage"}
     for one in classes:
         assert {*one} <= known and type(one["value"]) is int
         assert re.fullmatch("[0-9A-Za-z_-]+", one["name"])

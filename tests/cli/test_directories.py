@@ -22,7 +22,7 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 from support.colours import blobs, write_scene
-from support.finished import tile_run
+from support.finished import pixel_run, tile_run
 
 import landcover
 from landcover.classes import classes_of, scheme
@@ -184,8 +184,6 @@ SPOILT: dict[str, Spoil] = {
 # What these have is not needed by every command.
 MAYBE = {"model with nothing in it", *(name for name in SPOILT if "tables" in name)}
 MAYBE |= {name for name in SPOILT if "classes" in name}
-# Commands that name the classes of a run, and do not look into its map.
-UNSEEN = {"stac"}
 
 
 @pytest.fixture(scope="module")
@@ -241,12 +239,53 @@ def test_a_directory_that_is_no_whole_run_is_refused_in_a_sentence_or_not_needed
     assert "defect" not in said.err
     if said.code == 0:
         assert spoilt in MAYBE and command != "report of change", said
-        assert "classes" not in spoilt or command in UNSEEN
+        assert "classes" not in spoilt
         assert {**after, **before} == after and ("accuracy" in command or after != before)
         return
     assert said.code in (1, 2) and said.out == ""
     assert re.fullmatch(r"landcover: [^\n]+\n", said.err), said.err
     assert after == before and not list((tmp_path / "out").iterdir())
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that labels pixels, whose map lies in many blocks behind a head that is read alone."""
+    folder = tmp_path_factory.mktemp("large")
+    codes = np.random.default_rng(0).choice(np.array(NLCD6.codes, np.uint8), (1100, 1300))
+    placed = tuple(from_origin(5e5, 4.5e6, 1, 1))[:6]
+    run = pixel_run(folder / "run", NLCD6, [(codes, "EPSG:26918", placed)])
+    drawn = landcover.open_run(run.path).sample(size=40, fewest=5)
+    drawn.assign(reference=drawn["mapped"]).to_file(Path(run.path, "sample.gpkg"))
+    zones = geopandas.GeoDataFrame({"name": ["all"]}, geometry=[drawn.union_all().envelope])
+    zones.set_crs(drawn.crs).to_file(Path(run.path, "zones.gpkg"))
+    return Path(run.path)
+
+
+def _never_copied(path: Path) -> None:
+    """The size is right, as of a copy that took all the room first and was ended."""
+    content = (path / "map.tif").read_bytes()
+    half = len(content) // 2
+    (path / "map.tif").write_bytes(content[:half] + bytes(len(content) - half))
+
+
+# Of a run of tiles, and of a comparison.
+OTHERS = {"smooth by probability", "report of change"}
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - OTHERS))
+@pytest.mark.parametrize(
+    "spoil", [_cut(0.999), _cut(0.5), _never_copied], ids=["end", "half", "zeros"]
+)
+def test_a_map_of_which_the_head_alone_can_be_read_is_refused(
+    given: Callable[[str], Said], large: Path, tmp_path: Path, command: str, spoil: Spoil
+) -> None:
+    shutil.copytree(large, tmp_path / "run")
+    spoil(tmp_path / "run")
+    line = COMMANDS[command].replace("{good}", str(large))
+    said = given(line)
+    assert said.code == 1 and said.out == "", said
+    assert re.fullmatch(r"landcover: [^\n]*map\.tif: [^\n]+\n", said.err), said.err
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_there_is_no_other_command_that_takes_a_run() -> None:

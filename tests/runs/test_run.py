@@ -94,6 +94,18 @@ def test_a_map_that_is_not_there_is_said_to_be_missing(run: RunDirectory) -> Non
         landcover.open_run(run.path).map()
 
 
+def test_a_map_that_was_cut_off_is_refused_before_its_pixels_are_wanted(
+    run: RunDirectory, make_part: MakePart
+) -> None:
+    write_part(run, make_part(0))
+    grid = square_grid(4 * 224, 224, 224, 0, 224)
+    placed = (1.0, 0.0, 400_000.0, 0.0, -1.0, 5_200_000.0)
+    write_maps(run, [SceneGrid("a.tif", "EPSG:26914", placed, grid)], "tile")
+    run.storage.put("map.tif", run.storage.read("map.tif")[:-40])
+    with pytest.raises(OutputError, match=r"map\.tif: is cut off"):
+        landcover.open_run(run.path).map()
+
+
 def test_the_summary_is_what_the_directory_says(run: RunDirectory) -> None:
     run.finish({"tiles": {"planned": 0}})
     opened = landcover.open_run(run.path)

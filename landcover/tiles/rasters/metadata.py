@@ -17,6 +17,7 @@ from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings, local_
 from landcover.tiles.grid import Transform
 from landcover.tiles.opening import USUAL, Allowed, open_raster
 from landcover.tiles.rasters.crs import name_of, unit_of
+from landcover.tiles.rasters.cut_off import cut_off
 from landcover.tiles.rasters.palettes import coloured, has_palette
 from landcover.tiles.reach import readable
 from landcover.tiles.states import state_of, state_told
@@ -100,7 +101,8 @@ def read_metadata(file: str, allowed: Allowed = USUAL, *, colours: bool = False)
         with gdal_settings(address(file)), open_raster(file, allowed) as dataset:
             if dataset.count == 0:
                 raise SourceError(file, _no_band(dataset))
-            _check_complete(dataset, file, size)
+            if size and (missing := cut_off(dataset, size)):
+                raise SourceError(file, missing)
             if reason := objection(dataset):
                 raise SourceError(file, reason)
             told = _metadata(dataset, file, " ".join([state, *_beside(dataset, file)]))
@@ -219,22 +221,3 @@ def _beside(dataset: Any, file: str) -> list[str]:
     files = map(local_path, dataset.files)
     beside = [one for one in files if one != file and not one.endswith(_DERIVED)]
     return list(map(state_of, beside))
-
-
-def _check_complete(dataset: Any, file: str, size: int) -> None:
-    """Refuse a GeoTIFF whose last block lies beyond its end: it was cut off while it was copied."""
-    if dataset.driver != "GTiff" or not size:
-        return
-    rows, cols = dataset.block_shapes[-1]
-    last = f"{(dataset.width - 1) // cols}_{(dataset.height - 1) // rows}"
-    for band in {1, dataset.count}:
-        offset, length = (
-            dataset.get_tag_item(f"BLOCK_{what}_{last}", "TIFF", bidx=band)
-            for what in ("OFFSET", "SIZE")
-        )
-        if offset and length and int(offset) + int(length) > size:
-            raise SourceError(
-                file,
-                f"is cut off: it ends after {size} bytes, its last block after "
-                f"{int(offset) + int(length)}; copy it again",
-            )

@@ -326,6 +326,34 @@ ACCURACY = planted(
     ("what is not defined is 0", "np.full(part.shape, np.nan)", "np.zeros(part.shape)"),
 )
 
+CUT_OFF = planted(
+    "landcover/analysis/map_blocks.py",
+    "tests/runs/test_run.py",
+    ("a map that was cut off is one", "        if missing:\n", "        if False:\n"),
+)
+
+CATALOGUES = planted(
+    "landcover/analysis/stac.py",
+    "tests/analysis/test_stac.py",
+    ("the last block alone is counted", "counts += np.bincount(", "counts = np.bincount("),
+    (
+        "what has no class is not counted",
+        "np.zeros(len(run.scheme) + 1, np.intp)",
+        "np.zeros(len(run.scheme), np.intp)",
+    ),
+    (
+        "pictures that are gone are told",
+        'if one.endswith(".png") and run.storage.exists(one)]',
+        'if one.endswith(".png")]',
+    ),
+    (
+        "rows are columns",
+        "height, width = grid.height, grid.width",
+        "height, width = grid.width, grid.height",
+    ),
+    ("places without a class have one", "map_view(run, (name,))", "map_view(run, tuple(names))"),
+)
+
 MAP_BLOCKS = planted(
     "landcover/analysis/map_blocks.py",
     "tests/analysis/test_areas.py tests/scoring/test_dates.py",

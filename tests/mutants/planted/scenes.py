@@ -198,13 +198,29 @@ METADATA = planted(
         "in enumerate(pairs):\n        if colour == ColorInterp.alpha",
     ),
     ("blue is red", 'ColorInterp.blue: "blue"', 'ColorInterp.blue: "red"'),
-    ("a file that was cut off passes", "int(offset) + int(length) > size:", "int(offset) > size:"),
-    ("band 1 alone is looked at", "for band in {1, dataset.count}:", "for band in {1}:"),
+)
+
+CUT_OFF = planted(
+    "landcover/tiles/rasters/cut_off.py",
+    "tests/tiles/rasters/test_scene.py tests/cli/test_directories.py",
     (
-        "the last block is the first",
-        'rows, cols = dataset.block_shapes[-1]\n    last = f"{(dataset.width - 1) // cols}',
-        'rows, cols = dataset.block_shapes[-1]\n    last = f"{0 * cols}',
+        "a file that was cut off passes",
+        "return int(offset) + int(length)",
+        "return int(offset)",
     ),
+    ("band 1 alone is looked at", "for band in {1, dataset.count})", "for band in {1})"),
+    ("the first block is the last", "range(total - 1, max(", "range(0, max("),
+    (
+        "columns are rows",
+        "{number % across}_{number // across}",
+        "{number // across}_{number % across}",
+    ),
+    (
+        "blocks that hold nothing are the end",
+        "        if offset and length:\n",
+        "        if not (offset and length):\n            return 0\n        if True:\n",
+    ),
+    ("only the last few are looked at", "_LOOKED_AT = 4096", "_LOOKED_AT = 2"),
 )
 
 BANDS = planted(

@@ -138,6 +138,20 @@ def test_a_scene_that_was_cut_off_is_refused(tmp_path: Path, kept: float, interl
         described(str(path))
 
 
+def test_a_cut_off_is_seen_where_the_last_blocks_hold_nothing_and_are_not_stored(
+    tmp_path: Path,
+) -> None:
+    pixels = imagery(3, 512, 512)
+    pixels[:, 256:] = 0
+    options = {"tiled": True, "blockxsize": 128, "blockysize": 128, "SPARSE_OK": True}
+    path = Path(write(tmp_path / "a.tif", pixels, **options))
+    whole = path.read_bytes()
+    described(str(path))
+    path.write_bytes(whole[: int(len(whole) * 0.9)])
+    with pytest.raises(SourceError, match=r"is cut off: it ends after \d+ bytes"):
+        described(str(path))
+
+
 def test_too_few_bands_are_named_with_a_way_out(tmp_path: Path) -> None:
     one = write(tmp_path / "b1.tif", imagery(1, 70, 70))
     with pytest.raises(
