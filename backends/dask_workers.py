@@ -141,6 +141,8 @@ class Workers:
     def did(self, worker: str, refused: dict[str, str]) -> None:
         """Note that a worker has done an item which others had refused, for these reasons."""
         self._used.setdefault(worker)
+        if worker not in self._alive:  # it joined after the last look, and counts from now on
+            self._alive = sorted([*self._alive, worker])
         for unfit, reason in refused.items():
             if unfit not in self._unfit:
                 logger.warning(

@@ -99,6 +99,21 @@ def test_no_more_workers_are_used_though_others_join_before_anything_is_placed()
         assert len(processes.result(60)) == 1
 
 
+def test_a_worker_that_answers_before_it_is_seen_counts_among_those_that_are_used() -> None:
+    from distributed import Client, LocalCluster
+
+    from landcover.backends.dask_workers import Workers
+
+    with (
+        LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        workers = Workers(client, 1)
+        assert workers.room(0, 0).search
+        workers.did("tcp://127.0.0.1:4000", {})
+        assert workers.room(0, 0) == (1, ["tcp://127.0.0.1:4000"], False)
+
+
 def test_no_more_items_are_worked_on_at_once_than_workers_were_asked_for(tmp_path: Path) -> None:
     """Dask moves what waits to workers that have nothing to do, if items take long enough for that."""
     from distributed import Client, LocalCluster

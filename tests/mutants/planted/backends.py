@@ -308,6 +308,16 @@ DASK_REFUSALS = planted(
     ),
 )
 
+SPARK_NEIGHBOURS = planted(
+    "backends/spark_map.py",
+    "tests/backends/test_spark_scheduling.py::TestOneSession",
+    (
+        "what is left of a job is not done",
+        "            for one in left:\n                self._start([one])\n",
+        "            for one in left:\n                yield Lost(one.item, said, died=True)\n",
+    ),
+)
+
 SPARK_ITEMS = planted(
     "backends/spark_map.py",
     _OWN_SPARK,
@@ -325,11 +335,6 @@ SPARK_ITEMS = planted(
         "with a worker its host is unfit",
         "unfit = refuser if _host(refuser) in self._fit_hosts else _host(refuser)",
         "unfit = _host(refuser)",
-    ),
-    (
-        "what is left of a job is not done",
-        "            for one in left:\n                self._start([one])\n",
-        "            for one in left:\n                yield Lost(one.item, said, died=True)\n",
     ),
     (
         "items are pulled as they come",
