@@ -118,6 +118,12 @@ class DaskBackend(EngineBackend[Client]):
     def _reached(self) -> Client:
         try:
             client = Client(self._address, timeout=_PATIENCE, set_as_default=False)
+        except TypeError as error:  # what Dask raises of tls:// without certificates
+            raise BackendUnavailable(
+                str(self._address),
+                "is reached with certificates, and Dask's configuration names none: set ca-file, "
+                f"client.cert and client.key of distributed.comm.tls ({error})",
+            ) from error
         except (OSError, ValueError, ImportError) as error:
             raise BackendUnavailable(
                 str(self._address),

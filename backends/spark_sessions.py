@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -76,6 +77,10 @@ _LOCAL_CONF = {
     # tells it to nobody: settings stand in the command line of the Java VM, where all can read them.
     "spark.authenticate": "true",
 }
+
+# Bytes of a folder's name in which a folder for Unix sockets can be: a socket's name has at most 103 (macOS), of which
+# "/landcover-", 8 letters, "/.", a UUID and ".sock" take the rest.
+_BASE_OF_SOCKETS = 41
 
 
 class Cluster:
@@ -200,9 +205,38 @@ def _started(master: str, demands: Mapping[str, str], opened: ExitStack) -> Spar
         conf = SparkConf(loadDefaults=False).setMaster(master)
         conf.setAll([*_CONF.items(), *demands.items()])
         if master.startswith("local"):
-            conf.setAll(list(_LOCAL_CONF.items()))
+            sockets = opened.enter_context(_private_sockets())
+            conf.setAll([*_LOCAL_CONF.items(), *sockets.items()])
         java = opened.enter_context(java_gateway(conf))
         return _answer(master, lambda: SparkSession(SparkContext(conf=conf, gateway=java)))
+
+
+@contextmanager
+def _private_sockets() -> Iterator[dict[str, str]]:
+    """Settings by which Java and Python of a session meet at sockets in a folder that is this user's alone.
+
+    To a port any user of this machine can connect, and PySpark's daemon forks a process for whoever does, and
+    tells its number. PySpark before 4.1 does not know the settings, and keeps to ports.
+
+    Raises:
+        BackendUnavailable: there is no room for a folder.
+    """
+    base = tempfile.gettempdir()
+    if len(base) > _BASE_OF_SOCKETS or not base.isascii():
+        base = "/tmp"
+    try:
+        made = tempfile.TemporaryDirectory(
+            prefix="landcover-", dir=base, ignore_cleanup_errors=True
+        )
+    except OSError as error:
+        raise BackendUnavailable(
+            "Spark", f"no folder for its sockets can be made: {error}"
+        ) from error
+    with made as folder:
+        yield {
+            "spark.python.unix.domain.socket.enabled": "true",
+            "spark.python.unix.domain.socket.dir": folder,
+        }
 
 
 def _refuse_second() -> None:

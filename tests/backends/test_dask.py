@@ -332,6 +332,30 @@ def test_an_absent_scheduler_is_named_within_half_a_minute() -> None:
     assert time.monotonic() - began < 30
 
 
+def test_a_running_cluster_with_certificates_is_reached_by_those_of_dask_s_configuration(
+    tmp_path: Path,
+) -> None:
+    import dask
+    from distributed import LocalCluster
+    from distributed.security import Security
+
+    made = Security.temporary()
+    files = {"ca-file": made.tls_ca_file, "client.cert": made.tls_client_cert}
+    named = {}
+    for name, text in (files | {"client.key": made.tls_client_key}).items():
+        (tmp_path / name).write_text(text)
+        named[f"distributed.comm.tls.{name}"] = str(tmp_path / name)
+    options = {"n_workers": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(security=made, **options) as cluster:
+        address = cluster.scheduler_address
+        assert address.startswith("tls://")
+        with dask.config.set(named), load_backend("dask", address=address) as backend:
+            assert list(backend.map(abs, [-1])) == [1]
+        said = pytest.raises(BackendUnavailable, match=r"names none: set ca-file, client\.cert")
+        with load_backend("dask", address=address) as backend, said:
+            next(backend.map(abs, [1]))
+
+
 def test_a_client_that_is_closed_ends_the_run(dask_scheduler: str) -> None:
     from distributed import Client
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import psutil
+import pyspark
 import pytest
 from distributed import LocalCluster
 
@@ -40,6 +44,18 @@ def gateway(port, seconds):
         said = door.makefile().readline()
     return said if said.startswith("!y") else None
 
+def greeting(port, seconds):
+    # What is said to whoever connects, as the number of a process that was forked for it.
+    with socket.create_connection(("127.0.0.1", port), seconds) as door:
+        door.settimeout(seconds)
+        return door.recv(100) or None
+
+def unix(path, seconds):
+    with socket.socket(socket.AF_UNIX) as door:
+        door.settimeout(seconds)
+        door.connect(path)
+        return "let in"
+
 def opened(path):
     with open(path, "rb") as file:
         return file.read(100) or None
@@ -59,6 +75,7 @@ def ways(port, seconds):
     yield f"{port} plain", lambda: asyncio.run(dask(f"tcp://127.0.0.1:{port}", seconds))
     yield f"{port} own certificate", lambda: asyncio.run(dask(f"tls://127.0.0.1:{port}", seconds, **own))
     yield f"{port} gateway", lambda: gateway(port, seconds)
+    yield f"{port} greeting", lambda: greeting(port, seconds)
     for path in PAGES:
         yield f"{port}{path}", lambda path=path: page(port, path, seconds)
 
@@ -72,6 +89,8 @@ told = json.loads(sys.argv[1])
 # Who answers may be busy for long; who does not, is waited for as briefly as one may.
 doors = {what: ask for port in told["doors"].values() for what, ask in ways(port, 120) if what in told["doors"]}
 asks = {what: ask for port in told["ports"] for what, ask in ways(port, 4)}
+for path in told["sockets"]:
+    asks[path] = lambda path=path: unix(path, 4)
 for number in told["processes"]:
     for what in ("environ", "mem", "fd/0", "maps"):
         asks[f"/proc/{number}/{what}"] = lambda p=f"/proc/{number}/{what}": opened(p)
@@ -84,16 +103,23 @@ print(json.dumps([os.getuid(), got({**doors, **asks})]))
 """
 
 
+def listening(kind: str) -> Iterator[tuple[psutil.Process, Any]]:
+    """Where this process and those below it listen: the address, and the process."""
+    for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # one that has ended meanwhile listens no more
+            for connection in process.net_connections(kind):
+                if connection.laddr and connection.status in ("LISTEN", psutil.CONN_NONE):
+                    yield process, connection.laddr
+
+
 def ports() -> dict[int, str]:
     """The ports at which this process and those below it listen, and where."""
-    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    found = {}
-    for process in family:
-        with suppress(psutil.NoSuchProcess):  # one that has ended meanwhile listens no more
-            for connection in process.net_connections():
-                if connection.status == "LISTEN":
-                    found[connection.laddr.port] = connection.laddr.ip
-    return found
+    return {address.port: address.ip for _, address in listening("tcp")}
+
+
+def sockets() -> set[str]:
+    """The Unix sockets in files of this process and those below it."""
+    return {address for _, address in listening("unix") if address.startswith("/")}
 
 
 @pytest.fixture
@@ -115,6 +141,7 @@ def answers(
     asked = {
         "ports": sorted(numbers),
         "doors": dict(doors or {}),
+        "sockets": [*sockets()] if user else [],
         "user": entry and [entry.pw_uid, entry.pw_gid],
         "processes": [one.pid for one in psutil.Process().children(recursive=True)] if user else [],
     }
@@ -133,6 +160,10 @@ def answers(
 
 
 OTHER_USER = "nobody"
+UNIX_SOCKETS = pytest.mark.skipif(
+    tuple(map(int, pyspark.__version__.split(".")[:2])) < (4, 1),
+    reason="PySpark before 4.1 knows no Unix sockets: its daemon listens at a port",
+)
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +175,8 @@ def doors() -> Iterator[dict[str, int]]:
     with LocalCluster(**options) as cluster:
         protocol = int(cluster.scheduler_address.rpartition(":")[2])
         pages = cluster.scheduler.http_server.port
-        yield {f"{protocol} plain": protocol, f"{pages}/info/main/workers.html": pages}
+        said = {f"{protocol} plain": protocol, f"{protocol} greeting": protocol}
+        yield said | {f"{pages}/info/main/workers.html": pages}
 
 
 def endless() -> Iterator[int]:
@@ -161,6 +193,7 @@ def test_an_own_dask_cluster_answers_nobody_else(before: set[int]) -> None:
         assert answers(set(opened)) == {}
 
 
+@UNIX_SOCKETS
 def test_an_own_spark_session_answers_nobody_else(before: set[int]) -> None:
     with load_backend("spark", workers=2) as backend:
         assert len(set(islice(backend.map(abs, endless()), 4))) == 4
@@ -173,11 +206,15 @@ def test_an_own_spark_session_answers_nobody_else(before: set[int]) -> None:
         for process in psutil.Process().children(recursive=True):
             with suppress(psutil.NoSuchProcess):
                 lines.append(process.cmdline())
+        assert {one.name() for one, at in listening("tcp") if at.port in opened} == {"java"}
+        folders = {Path(one).parent for one in sockets()}
+        assert [stat.S_IMODE(one.stat().st_mode) for one in folders] == [0o700]
         settings = [one for line in lines for one in line if "authenticate" in one]
         assert set(settings) == {"spark.authenticate=true"}  # and no secret for all to read
+    assert not any(one.exists() for one in folders)
 
 
-@pytest.mark.parametrize("name", ["dask", "spark"])
+@pytest.mark.parametrize("name", ["dask", pytest.param("spark", marks=UNIX_SOCKETS)])
 def test_another_user_of_the_host_gets_nothing_from_an_own_cluster(
     name: str, doors: dict[str, int], before: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -139,6 +140,17 @@ def test_a_java_vm_that_dies_ends_the_run_and_not_the_next_whose_own_ends_with_i
         assert {"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"} <= {*psutil.Process(java).cmdline()}
     assert java not in _javas()
     assert "PYSPARK_PYTHON" not in os.environ
+
+
+def test_a_folder_for_temporary_files_may_have_any_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Unix sockets may not, and the Java VM's own encoding has to know its letters."""
+    long = tmp_path / ("ü" * 50)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with load_backend("spark", workers=1) as backend:
+        assert list(backend.map(abs, [-1])) == [1]
 
 
 def test_workers_without_landcover_are_told_apart(

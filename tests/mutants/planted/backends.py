@@ -378,6 +378,18 @@ SPARK_SESSIONS = planted(
     ("a task has one CPU", "return self._engine().task_cpus()", "return 1"),
 )
 
+SPARK_SOCKETS = planted(
+    "backends/spark_sessions.py",
+    "tests/backends/test_private_clusters.py::test_an_own_spark_session_answers_nobody_else"
+    " tests/backends/test_spark.py::test_a_folder_for_temporary_files_may_have_any_name",
+    (
+        "Python's workers are reached at a port",
+        '"spark.python.unix.domain.socket.enabled": "true"',
+        '"spark.python.unix.domain.socket.enabled": "false"',
+    ),
+    ("sockets lie below names too long", 'base = "/tmp"', "pass"),
+)
+
 SPARK_CLUSTER = planted(
     "backends/spark_sessions.py",
     "tests/backends/test_spark.py::test_a_given_session_goes_on"
