@@ -291,7 +291,9 @@ def _answer(address: str, ask: Callable[[], S]) -> S:
         answer = TimeoutError(f"no answer within {patience} s")
     if isinstance(answer, TimeoutError):
         raise BackendUnavailable(
-            address, f"is there, but slow: {answer}; try again once it has less to do"
+            address,
+            f"is there, but slow: {answer}; try again once it has less to do. One that authenticates "
+            "answers nobody without its spark.authenticate.secret",
         ) from answer
     if isinstance(answer, Exception):
         raise BackendUnavailable(
