@@ -44,9 +44,9 @@ def as_onnx(path: str, head: str | int | None = None) -> onnx.ModelProto:
     name = shown(path)
     file = detect(local_path(path), name)
     if file.format in ("cntk", "cntk-v1"):
-        from landcover.models.cntk import convert
+        from landcover.models.cntk import convert, mapped
 
-        return convert(file.path.read_bytes(), name, head, "operator")
+        return convert(mapped(file.path), name, head, "operator")
     if file.format == "onnx":
         with valid_onnx(name):
             model = read_onnx(file.path, name)

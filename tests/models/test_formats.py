@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
+import onnx
 import pytest
 from support import networks
 
@@ -177,6 +180,76 @@ def test_more_bytes_than_any_network_has_are_not_read(tmp_path: Path) -> None:
     os.truncate(file, size)
     with pytest.raises(ModelError, match=r"has 17,179,869,185 bytes; the most is 17,179,869,184"):
         detect(file)
+
+
+def test_what_a_network_does_not_read_of_its_files_is_not_read(
+    made: dict[str, Path], tmp_path: Path
+) -> None:
+    def refused(path: Path, grown: Path) -> None:
+        before = detect(path).digest
+        size = grown.stat().st_size
+        os.truncate(grown, size + 2**29)
+        detect(path)  # which others may read
+        os.truncate(grown, 2**33)
+        with pytest.raises(
+            ModelError, match=r"has 8,589,9\d\d,\d{3} bytes in files of weights, and"
+        ):
+            detect(path)
+        os.truncate(grown, size)
+        assert detect(path).digest == before
+
+    shutil.copytree(made["savedmodel"], tmp_path / "saved")
+    refused(tmp_path / "saved", next(tmp_path.glob("saved/variables/*.data-*")))
+    prefix = made["tf1-checkpoint"]
+    shutil.copytree(prefix.parent, tmp_path / "checkpoint")
+    refused(tmp_path / "checkpoint" / prefix.name, next(tmp_path.glob("checkpoint/*.data-*")))
+    model = onnx.load(networks.onnx_tile(tmp_path / "net.onnx"))
+    beside = {"location": "net.data", "size_threshold": 0}
+    onnx.save(model, tmp_path / "net.onnx", save_as_external_data=True, **beside)
+    refused(tmp_path / "net.onnx", tmp_path / "net.data")
+
+
+def test_a_stray_file_among_weights_an_index_too_long_and_what_stands_before_a_zip_file_are_not_read(
+    made: dict[str, Path], tmp_path: Path
+) -> None:
+    saved = tmp_path / "saved"
+    shutil.copytree(made["savedmodel"], saved)
+    stray = saved / "variables/variables.data-00003-of-00007"
+    stray.touch()
+    os.truncate(stray, 2**33)
+    with pytest.raises(ModelError, match="the most that may be left over is 1,073,741,824"):
+        detect(saved)
+    os.truncate(saved / "variables/variables.index", 2**33)
+    with pytest.raises(
+        ModelError, match="it has 8,589,934,592 bytes, where the most is 67,108,864"
+    ):
+        detect(saved)
+    keras = tmp_path / "net.keras"
+    content = made["keras"].read_bytes()
+    with keras.open("wb") as stream:
+        stream.write(content[:4])
+        stream.seek(2**33)
+        stream.write(content)
+    with pytest.raises(ModelError, match=r"and says that it reads [\d,]{1,9} of them"):
+        detect(keras)
+
+
+def test_a_network_of_cntk_1_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    file = tmp_path / "net.model"
+    shutil.copy(next((CNTK / "legacy").glob("*.model")), file)
+    size = file.stat().st_size
+    os.truncate(file, 2**31)
+    with pytest.raises(ModelError, match=r"has a graph of 2,147,483,648 bytes \(net\.model\)"):
+        detect(file)
+    os.truncate(file, size + 2**29)
+    mapped_only = "import resource, sys; from pathlib import Path; from landcover.models.cntk import mapped, read\n"
+    mapped_only += "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+    mapped_only += "read(mapped(Path(sys.argv[1])), 'net')\n"
+    mapped_only += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    done = subprocess.run(
+        [sys.executable, "-c", mapped_only, str(file)], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 2**18  # KiB
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from support import networks
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
+from landcover.models.formats import checkpoint_table
 from landcover.models.formats.detection import detect
 from landcover.models.inspection.producer import written_by
 from landcover.models.model import open_model
 from landcover.models.recipe import Recipe, make_recipe
-from landcover.models.runtimes.tensorflow import checkpoint_index
 from landcover.models.runtimes.tensorflow.tf1_ends import find_ends
 from landcover.models.runtimes.tensorflow.weights import Key, read_weights
 
@@ -209,7 +209,7 @@ def _index(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Write the index of a checkpoint anew, with its entries changed."""
     path = next(folder.glob("*.index"))
     entries: dict[str, Any] = {}
-    for key, content in checkpoint_index._entries(path.read_bytes()):
+    for key, content in checkpoint_table.entries(path):
         kind = tensor_bundle.BundleEntryProto if key else tensor_bundle.BundleHeaderProto
         entries[key.decode()] = kind.FromString(content)
     change(entries)

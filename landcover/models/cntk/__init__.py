@@ -7,5 +7,6 @@ from landcover.models.cntk.reader.graph import Graph as Graph
 from landcover.models.cntk.reader.graph import Leaf as Leaf
 from landcover.models.cntk.reader.graph import Output as Output
 from landcover.models.cntk.reader.graph import Ref as Ref
+from landcover.models.cntk.reader.model_file import mapped as mapped
 from landcover.models.cntk.reader.model_file import read as read
 from landcover.models.cntk.reader.outputs import choose as choose

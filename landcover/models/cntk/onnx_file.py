@@ -28,9 +28,9 @@ def onnx_of(file: ModelFile, head: str | int | None, lrn: Literal["plain", "oper
     key = hashlib.sha256(wanted.encode()).hexdigest()[:32]
 
     def convert_to(path: Path) -> None:
-        from landcover.models.cntk import convert
+        from landcover.models.cntk import convert, mapped
 
-        model = convert(file.path.read_bytes(), str(file.path), head, lrn)
+        model = convert(mapped(file.path), str(file.path), head, lrn)
         path.write_bytes(model.SerializeToString())
 
     return cached(f"converted/{key}.onnx", convert_to)

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 from landcover.errors import ModelError
+from landcover.models.formats.checkpoint_table import bytes_of_tensors, readable
+from landcover.models.formats.sizes import check_unread
 
 _PART = re.compile(r"\.(meta|index|data-\d{5}-of-\d{5})$")
 
@@ -64,18 +66,32 @@ def files_of(prefix: Path, shown: str) -> tuple[Path, ...]:
         end = stream.read(8)
     if end != _TABLE_END:
         raise ModelError(shown, f"{index.name} is cut short or damaged: copy it again")
-    return (meta, index, *_shards(prefix, shown))
+    shards = _shards(prefix, shown)
+    _check_unread(index, shards, shown)
+    return (meta, index, *shards)
 
 
-def weights_in(folder: Path) -> tuple[Path, ...]:
+def weights_in(folder: Path, shown: str) -> tuple[Path, ...]:
     """The files of the weights of a SavedModel: nothing else of it is read.
 
     Args:
         folder: its ``variables``; there may be none.
+        shown: the model's name in messages.
+
+    Raises:
+        ModelError: they hold much that its index does not list.
     """
     if not folder.is_dir():
         return ()
-    return tuple(sorted(p for p in folder.iterdir() if prefix_in(p.name) == _OF_SAVED_MODELS))
+    found = sorted(p for p in folder.iterdir() if prefix_in(p.name) == _OF_SAVED_MODELS)
+    _check_unread(folder / f"{_OF_SAVED_MODELS}.index", found, shown)
+    return tuple(found)
+
+
+def _check_unread(index: Path, files: list[Path], shown: str) -> None:
+    there = sum(file.stat().st_size for file in files if file.is_file())
+    with readable(index, shown):
+        check_unread(there, lambda: bytes_of_tensors(index) if index.is_file() else 0, shown)
 
 
 def _latest(folder: Path) -> Path | None:

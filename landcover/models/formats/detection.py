@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias, get_args
 from landcover.errors import ModelError
 from landcover.models.formats import checkpoints, hdf5, protobuf_kinds
 from landcover.models.formats.onnx_file import weight_files
-from landcover.models.formats.sizes import check_bytes, check_message
+from landcover.models.formats.sizes import check_bytes, check_unread, check_whole_file
 from landcover.small_files import ZIP_FAILURES
 
 Format: TypeAlias = Literal[
@@ -39,8 +39,11 @@ in HDF5; savedmodel: TensorFlow's folder; graphdef: a frozen TensorFlow 1 graph;
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-# Formats whose first file is a message of protobuf.
-_MESSAGES: tuple[Format, ...] = ("cntk", "onnx", "savedmodel", "graphdef", "tf1-checkpoint")
+# Formats whose first file is read whole.
+_READ_WHOLE: tuple[Format, ...] = (
+    *("cntk", "cntk-v1", "onnx"),
+    *("savedmodel", "graphdef", "tf1-checkpoint"),
+)
 
 _MOST_METADATA = 2**20
 
@@ -112,9 +115,9 @@ def detect(path: Path, shown: str | None = None) -> ModelFile:
             reason = f"consists of {file.name} among others, which is no regular file"
             raise ModelError(shown or str(path), reason)
     check_bytes(sum(file.stat().st_size for file in found.files), shown or str(path))
-    if found.format in _MESSAGES:
+    if found.format in _READ_WHOLE:
         graph = found.files[0]
-        check_message(graph.stat().st_size, graph.name, shown or str(path))
+        check_whole_file(graph.stat().st_size, graph.name, shown or str(path))
     return found
 
 
@@ -150,7 +153,9 @@ def _folder(path: Path, shown: str) -> ModelFile:
         raise ModelError(str(graph), "is empty: copy or save it again")
     if _format_of(graph, str(graph)) != "savedmodel":
         raise ModelError(str(graph), "is not the graph of a SavedModel")
-    return ModelFile(path, "savedmodel", (graph, *checkpoints.weights_in(path / "variables")))
+    return ModelFile(
+        path, "savedmodel", (graph, *checkpoints.weights_in(path / "variables", shown))
+    )
 
 
 def _format_of(path: Path, shown: str) -> Format:
@@ -186,6 +191,7 @@ def _zipped(path: Path, shown: str) -> Format:
         with zipfile.ZipFile(path) as archive:
             # Windows programs write names with backslashes.
             names = {n.replace("\\", "/").removeprefix("./"): n for n in archive.namelist()}
+            held = sum(member.compress_size for member in archive.infolist())
             about = names.get("metadata.json")
             with archive.open(about) if about else io.BytesIO() as stream:
                 metadata = stream.read(_MOST_METADATA)
@@ -193,6 +199,7 @@ def _zipped(path: Path, shown: str) -> Format:
         raise ModelError(
             shown, "is cut short or damaged (its ZIP directory is missing): copy it again"
         ) from None
+    check_unread(path.stat().st_size, lambda: held, shown)
     if any(name.endswith("data.pkl") for name in names):
         raise ModelError(shown, "is a PyTorch file, a pickle that is never opened: export to ONNX")
     if "config.json" not in names:

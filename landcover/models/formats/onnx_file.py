@@ -22,7 +22,7 @@ from landcover.models.formats.onnx_bounds import check_structure, names_read
 from landcover.models.formats.onnx_inside import cut_at
 from landcover.models.formats.onnx_parts import tensors_of
 from landcover.models.formats.onnx_sizes import check_sizes
-from landcover.models.formats.sizes import numbers_in
+from landcover.models.formats.sizes import check_unread, numbers_in
 
 # Numbers of a tensor that says how large another one is, or how often a loop turns.
 _TELLING: Final = 1_024
@@ -61,6 +61,8 @@ def weight_files(path: Path, shown: str) -> set[Path]:
     with valid_onnx(shown):
         apart = [t for t in tensors_of(model) if t.data_location == TensorProto.EXTERNAL]
         found = {_place(tensor, path, shown)[0] for tensor in apart}
+        there = sum(file.stat().st_size for file in found)
+        check_unread(there, lambda: sum(_extent(t, path, shown)[2] for t in apart), shown)
         _fetch_all([t for t in apart if numbers_in(t.dims) <= _TELLING], path, shown)
         check_structure(model, shown)
         check_sizes(model, shown)
@@ -112,7 +114,7 @@ def _parsed(path: Path, shown: str) -> onnx.ModelProto:
 
 
 def _place(tensor: onnx.TensorProto, path: Path, shown: str) -> tuple[Path, int, int | None]:
-    """The file that holds a tensor, where it begins in it, and how many bytes it takes."""
+    """The file that holds a tensor, where it begins in it, and how many bytes that says it takes."""
     told = {entry.key: entry.value for entry in tensor.external_data}
     name = told.get("location", "")
     if not name or len(told) < len(tensor.external_data):
@@ -131,6 +133,23 @@ def _place(tensor: onnx.TensorProto, path: Path, shown: str) -> tuple[Path, int,
     return file, int(told.get("offset", 0)), None if length is None else int(length)
 
 
+def _extent(tensor: onnx.TensorProto, path: Path, shown: str) -> tuple[Path, int, int]:
+    """The file that holds a tensor, where it begins in it, and how many bytes it takes."""
+    file, start, length = _place(tensor, path, shown)
+    item = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    needed = numbers_in(tensor.dims) * item
+    packed = tensor.data_type in (TensorProto.INT4, TensorProto.UINT4)
+    taken = length if length is not None else needed
+    there = file.stat().st_size
+    if start < 0 or taken < 0 or start + taken > there or not (packed or taken == needed):
+        raise ModelError(
+            shown,
+            f"its weight {tensor.name!r} should take {needed:,} bytes from byte {start:,} of "
+            f"{file.name!r}, which holds {there:,}",
+        )
+    return file, start, taken
+
+
 def _fetch_all(tensors: list[onnx.TensorProto], path: Path, shown: str) -> None:
     """Read tensors that lie in other files; not many that are all the same bytes of one."""
     files = {_place(tensor, path, shown)[0] for tensor in tensors}
@@ -146,18 +165,7 @@ def _fetch_all(tensors: list[onnx.TensorProto], path: Path, shown: str) -> None:
 
 def _fetch(tensor: onnx.TensorProto, path: Path, shown: str) -> None:
     """Read a tensor that lies in another file."""
-    file, start, length = _place(tensor, path, shown)
-    item = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    needed = numbers_in(tensor.dims) * item
-    packed = tensor.data_type in (TensorProto.INT4, TensorProto.UINT4)
-    taken = length if length is not None else needed
-    there = file.stat().st_size
-    if start < 0 or taken < 0 or start + taken > there or not (packed or taken == needed):
-        raise ModelError(
-            shown,
-            f"its weight {tensor.name!r} should take {needed:,} bytes from byte {start:,} of "
-            f"{file.name!r}, which holds {there:,}",
-        )
+    file, start, taken = _extent(tensor, path, shown)
     with file.open("rb") as stream:
         stream.seek(start)
         tensor.raw_data = stream.read(taken)

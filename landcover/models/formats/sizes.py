@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
 from landcover.errors import ModelError
@@ -17,7 +17,9 @@ MOST_NUMBERS: Final = 2**27
 MOST_BYTES: Final = 2**34
 """Bytes of all files of a network, each of which is read when it is opened: four billion float32."""
 
-_MOST_MESSAGE: Final = 2**31 - 1  # bytes of a message of protobuf, of which libraries read no more
+_MOST_WHOLE: Final = 2**31 - 1  # bytes of a message of protobuf, of which libraries read no more
+
+_MOST_UNREAD: Final = 2**30  # bytes beside a network's: several may have one file of weights
 
 MOST_READ: Final = 2**26
 """Numbers that a file says it reads at once: 64 images of 3 bands and 591 x 591 pixels."""
@@ -65,7 +67,7 @@ def check_bytes(total: int, shown: str) -> None:
         )
 
 
-def check_message(size: int, name: str, shown: str) -> None:
+def check_whole_file(size: int, name: str, shown: str) -> None:
     """Refuse a graph that is longer than protobuf has messages, before it is read.
 
     Args:
@@ -76,9 +78,31 @@ def check_message(size: int, name: str, shown: str) -> None:
     Raises:
         ModelError: naming its bytes, and the most that there may be.
     """
-    if size > _MOST_MESSAGE:
-        reason = f"has a graph of {size:,} bytes ({name}); the most that protobuf reads is {_MOST_MESSAGE:,}"
+    if size > _MOST_WHOLE:
+        reason = (
+            f"has a graph of {size:,} bytes ({name}); the most is {_MOST_WHOLE:,}, as protobuf reads "
+            "no more"
+        )
         raise ModelError(shown, reason)
+
+
+def check_unread(there: int, read: Callable[[], int], shown: str) -> None:
+    """Refuse files that hold much besides what the network reads of them, before they are read.
+
+    Args:
+        there: their bytes.
+        read: tells how many bytes of them the network reads, as it says; asked only where it matters.
+        shown: the model's name in messages.
+
+    Raises:
+        ModelError: naming both.
+    """
+    if there > _MOST_UNREAD and there - (taken := read()) > _MOST_UNREAD:
+        raise ModelError(
+            shown,
+            f"has {there:,} bytes in files of weights, and says that it reads {taken:,} of them: the "
+            f"most that may be left over is {_MOST_UNREAD:,}; copy them again",
+        )
 
 
 def check_size(numbers: int, what: str, shown: str, most: int = MOST_NUMBERS) -> None:

@@ -12,7 +12,7 @@ from landcover.errors import ModelError
 from landcover.models.cntk.conversion.converter import to_onnx
 from landcover.models.cntk.reader.dictionary import FREE
 from landcover.models.cntk.reader.graph import Graph, Output
-from landcover.models.cntk.reader.model_file import read
+from landcover.models.cntk.reader.model_file import mapped, read
 from landcover.models.cntk.reader.outputs import choose
 from landcover.models.formats.detection import ModelFile
 from landcover.models.inspection.description import NetworkDescription, Port, refused
@@ -32,7 +32,7 @@ def describe_cntk(file: ModelFile, head: str | int | None, window: int) -> Netwo
     Raises:
         ModelError: the file is damaged, or has no such output.
     """
-    graph = read(file.path.read_bytes(), file.path.name)
+    graph = read(mapped(file.path), file.path.name)
     inputs = tuple(_port_of(leaf.label, leaf.shape, leaf.dtype.name) for leaf in graph.inputs)
     notes, nan = _notes(graph), _not_numbers(graph)
     try:

@@ -21,9 +21,9 @@ def operations_of(file: ModelFile) -> Counter[str]:
         ModelError: the file cannot be read.
     """
     if file.format in ("cntk", "cntk-v1"):
-        from landcover.models.cntk import read
+        from landcover.models.cntk import mapped, read
 
-        graph = read(file.path.read_bytes(), file.path.name)
+        graph = read(mapped(file.path), file.path.name)
         return Counter(function.operation for function in graph.functions.values())
     if file.format == "onnx":
         model = onnx.load(str(file.path), load_external_data=False)

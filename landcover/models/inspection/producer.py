@@ -30,9 +30,9 @@ def written_by(file: ModelFile) -> str:
 
 
 def _cntk(file: ModelFile) -> str:
-    from landcover.models.cntk import read
+    from landcover.models.cntk import mapped, read
 
-    graph = read(file.path.read_bytes(), str(file.path))
+    graph = read(mapped(file.path), str(file.path))
     release = _CNTK_RELEASES.get(graph.version) if file.format == "cntk" else None
     named = f" ({release})" if release else ""
     of = "functions of version" if file.format == "cntk" else "file version"

@@ -13,7 +13,7 @@ from landcover.models.cntk.library.install import locate
 from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.cntk.reader.dictionary import FREE
 from landcover.models.cntk.reader.graph import Graph, Output
-from landcover.models.cntk.reader.model_file import read
+from landcover.models.cntk.reader.model_file import mapped, read
 from landcover.models.cntk.reader.outputs import choose
 from landcover.models.formats.detection import Format, ModelFile
 from landcover.models.graph_analysis.facts import Facts, onnx_facts
@@ -124,7 +124,7 @@ class _NetworkWithSteps:
 
 def _graph_of(file: ModelFile) -> Graph | None:
     try:
-        return read(file.path.read_bytes(), str(file.path))
+        return read(mapped(file.path), str(file.path))
     except ModelError:
         return None
 

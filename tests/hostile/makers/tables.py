@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas
+import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
@@ -145,6 +146,10 @@ def _models() -> Iterator[Case]:
         (path / "net.index").write_bytes(bytes(40) + end)
         (path / "net.data-00000-of-00001").write_bytes(b"x")
 
+    def shard(path: Path) -> None:
+        checkpoint(100, path)
+        os.truncate(path / "net.data-00000-of-00001", 2**33)
+
     def around(path: Path) -> None:
         checkpoint(100, path)
         (path / "net").mkdir()
@@ -154,9 +159,31 @@ def _models() -> Iterator[Case]:
         "SavedModel of nothing": empty,
         "graph of no message": partial(checkpoint, 100),
         "graph of 8 GiB": partial(checkpoint, 2**33),
+        "weights of 8 GiB": shard,
         "checkpoint around a folder": around,
     }
     for what, fill in fills.items():
         for command in (("plan", "config.yaml"), ("model", "inspect", "hostile")):
             make = partial(folder, fill)
             yield Case("models", f"{what} {command[0]}", make, command, ("hostile",))
+
+    def weights(ground: Ground) -> None:
+        path = ground.folder / "hostile.onnx"
+        beside = {"location": "hostile.data", "size_threshold": 0}
+        model = onnx.load(ground.folder / "colours.onnx")
+        onnx.save(model, path, save_as_external_data=True, **beside)
+        os.truncate(ground.folder / "hostile.data", 2**33)
+        (ground.folder / "hostile.yaml").write_text(SIDECAR)
+        write_config(ground.folder / "config.yaml", model=path.name)
+
+    def behind(size: int, ground: Ground) -> None:
+        path = ground.folder / "hostile.model"
+        path.write_bytes("BCN\0".encode("utf-16-le"))
+        os.truncate(path, size)
+        (ground.folder / "hostile.yaml").write_text(SIDECAR)
+        write_config(ground.folder / "config.yaml", model=path.name)
+
+    yield Case("models", "ONNX weights of 8 GiB", weights, SCORE, ("hostile",))
+    for size in (2**31 - 1, 2**33):
+        make = partial(behind, size)
+        yield Case("models", f"CNTK 1 of {size:,} bytes", make, SCORE, ("hostile",))

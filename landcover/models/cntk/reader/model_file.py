@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+from pathlib import Path
 from typing import Final
 
 from landcover.errors import ModelError
@@ -10,6 +12,16 @@ from landcover.models.cntk.reader.version1 import read_version1
 from landcover.models.cntk.reader.version2 import read_version2
 
 _LEGACY: Final = "BCN\0".encode("utf-16-le")
+
+
+def mapped(path: Path) -> memoryview:
+    """The content of a file, of which memory holds what is looked at: not what lies behind a network's end.
+
+    Args:
+        path: of a file that is not empty.
+    """
+    with path.open("rb") as stream:
+        return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def read(data: bytes | memoryview, name: str) -> Graph:
