@@ -151,7 +151,7 @@ def _seen(grid: MapGrid, run: RunDirectory, area: Area) -> Floats:
         np.arange(area.col0, area.col1) + 0.5, np.arange(area.row0, area.row1) + 0.5
     )
     x, y = grid.position(cols, rows)
-    for scene in _scenes(run):
+    for scene in _scenes(run, run.state):
         places = x, y
         if scene.grid.crs != grid.crs:
             places = transformer_between(grid.crs, scene.grid.crs).transform(x, y)
@@ -167,8 +167,13 @@ def _seen(grid: MapGrid, run: RunDirectory, area: Area) -> Floats:
 
 
 @lru_cache(8)
-def _scenes(run: RunDirectory) -> tuple[_Scene, ...]:
-    """The scenes of a run, in the order in which its map shows them; looked up once a process."""
+def _scenes(run: RunDirectory, state: str) -> tuple[_Scene, ...]:
+    """The scenes of a run, in the order in which its map shows them.
+
+    Args:
+        run: looked into once a process for each state of it.
+        state: of the run.
+    """
     said = finished(run)
     files = [name for name in said["files"] if name.endswith(".tif")]
     grids = {}

@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import pyproj
 import shapely
+from rasterio import Env
+from rasterio.errors import CRSError
 from rasterio.warp import transform_geom
 
 from landcover.analysis.map_blocks import Progress, finished, map_names, map_view, no_progress
@@ -28,6 +30,8 @@ from landcover.runs.directory import MANIFEST, RunDirectory
 from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.parts import all_parts
 from landcover.runs.storage import Storage
+from landcover.tiles.gdal import FAILURES
+from landcover.tiles.reprojection import DEGREES
 
 _VERSION = "1.1.0"
 _PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
@@ -76,7 +80,13 @@ def stac(
     folder = Storage(str(output) if output is not None else run.storage.where("stac"))
     name = re.sub(r"[^\w.-]+", "-", Path(run.path.rstrip("/")).name).strip("-.") or "run"
     base = {"stac_version": _VERSION, "type": "Feature", "collection": name}
-    geometry, bbox = _footprint([one.grid for one in maps.values()])
+    try:
+        geometry, bbox = _footprint([one.grid for one in maps.values()])
+    except (*FAILURES, CRSError) as error:
+        reason = (
+            "its CRS does not lead to degrees on the earth, in which catalogues say where it is"
+        )
+        raise OutputError(run.path, reason) from error
     documents: dict[str, dict[str, Any]] = {
         "outputs.json": {
             **base,
@@ -166,9 +176,10 @@ def _footprint(grids: Iterable[MapGrid]) -> tuple[dict[str, Any], list[float]]:
         box = shapely.box(*grid.bounds)
         side = max(grid.bounds[2] - grid.bounds[0], grid.bounds[3] - grid.bounds[1])
         dense = shapely.segmentize(box, side / _STEPS)
-        moved = transform_geom(
-            grid.crs, "EPSG:4326", shapely.geometry.mapping(dense), antimeridian_cutting=True
-        )
+        with Env():  # else GDAL tells standard error what it finds none of
+            moved = transform_geom(
+                grid.crs, DEGREES, shapely.geometry.mapping(dense), antimeridian_cutting=True
+            )
         shapes.append(shapely.make_valid(shapely.geometry.shape(moved)))
     whole = shapely.union_all(shapes)
     west, south, east, north = whole.bounds

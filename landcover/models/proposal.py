@@ -191,7 +191,11 @@ def _output_lines(told: ModelSettings, returns: Returned | None) -> list[str]:
         return [
             *lines,
             _line("output", told.output, "tile or pixel"),
-            _line("activation", told.activation, "softmax or sigmoid (it ends in logits) or none"),
+            _line(
+                "activation",
+                told.activation,
+                "softmax or sigmoid where it ends in logits, else none",
+            ),
         ]
     found = returns.output
     output = "pixel" if found.pixel else "tile"

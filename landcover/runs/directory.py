@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -63,6 +64,16 @@ class RunDirectory:
     def storage(self) -> Storage:
         """The files of the directory."""
         return Storage(self.path, self.token)
+
+    @property
+    def state(self) -> str:
+        """Tells what lies here from what another run has written to the same place before.
+
+        Raises:
+            OSError: there is no ``run.json``, or it cannot be read.
+        """
+        content = self.storage.read(MANIFEST, MOST_MANIFEST)
+        return hashlib.blake2b(content, digest_size=8).hexdigest()
 
     def part(self, kind: Kind, index: int, mark: str = "") -> str:
         """The name of the part that a task writes, relative to the directory.

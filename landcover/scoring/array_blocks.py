@@ -68,6 +68,7 @@ class BlockScorer:
             finer=1.0,
             block=(place.row1 - place.row0, place.col1 - place.col0),
             state="",
+            bare=True,
             date="",
             pixels=pixels,
             place=place,

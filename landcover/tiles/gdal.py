@@ -7,7 +7,6 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
@@ -59,6 +58,9 @@ _REMOTE = {
     "GDAL_HTTP_MULTIPLEX": "YES",
     "GDAL_INGESTED_BYTES_AT_OPEN": "32768",
     "VSI_CACHE": "TRUE",
+    # Else GDAL keeps what it has read of a file, and which files there are, as long as the process
+    # lives, and never asks whether it is still so: it is to know that while the file is open.
+    "CPL_VSIL_CURL_NON_CACHED": ":".join(sorted({*STORES.values(), "/vsicurl/"})),
 }
 
 # Filters of warnings belong to the process: threads take turns.
@@ -133,7 +135,7 @@ def unplaced_allowed() -> AbstractContextManager[None]:
     return without_warnings(NotGeoreferencedWarning)
 
 
-def gdal_settings(file: Address, fresh: bool = False) -> AbstractContextManager[Any]:
+def gdal_settings(file: Address, bare: bool = False) -> AbstractContextManager[Any]:
     """GDAL's options for opening and reading a file, for the ``with`` block in this thread.
 
     What the environment of the process sets stays as it is. Credentials come from the environment
@@ -141,13 +143,13 @@ def gdal_settings(file: Address, fresh: bool = False) -> AbstractContextManager[
 
     Args:
         file: which.
-        fresh: forget what GDAL knows of a remote file, also that there was none a moment ago.
+        bare: nothing lies beside it, as :func:`is_bare` tells: nothing is looked for.
     """
     options: dict[str, Any] = dict(_ALWAYS)
     encoded = file.path.startswith(_ENCODED)
     if file.path.startswith("/vsi") and not encoded:
         options |= _REMOTE | _endpoint(file.path)
-    if file.stored and _alone(file.stored):
+    if bare:
         options["GDAL_DISABLE_READDIR_ON_OPEN"] = "EMPTY_DIR"
     options = {key: value for key, value in options.items() if key not in os.environ}
     if encoded:  # names in a list of the folder are not encoded: sidecars would not be found there
@@ -156,18 +158,17 @@ def gdal_settings(file: Address, fresh: bool = False) -> AbstractContextManager[
         options |= azure.gdal_options()
     if file.account:
         options["AZURE_STORAGE_ACCOUNT"] = file.account
-    if fresh:
-        options["CPL_VSIL_CURL_NON_CACHED"] = file.path
     return rasterio.Env(**options, **_NEVER)  # type: ignore[no-any-return]
 
 
-@lru_cache(maxsize=4096)
-def _alone(url: str) -> bool:
+def is_bare(file: Address) -> bool:
     """Whether an object store holds nothing that is called as a file is, and more, beside it.
 
     That takes one request, where GDAL would ask for each of some forty names that sidecars have.
     """
-    folder, _, name = url.rpartition("/")
+    if file.stored is None:
+        return False
+    folder, _, name = file.stored.rpartition("/")
     stem = name.rpartition(".")[0] or name
     try:
         system, path = file_system(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -136,6 +137,22 @@ def test_tiles_that_changed_by_their_probabilities_are_mapped(
     assert made.candidates()["tiles"].sum() == decided.sum()
     assert (decided & planted).sum() > 0.9 * (differs & planted).sum()
     assert (decided & ~planted).sum() < 0.1 * (differs & ~planted).sum()
+
+
+def test_a_run_in_the_place_of_another_is_looked_into_anew(
+    county: dict[str, Any], tmp_path: Path
+) -> None:
+    grid = MapGrid(UTM, placed(0, 0, 16), 60, 50)
+    found = {}
+    for first, then in (("2010-all", "2016-all"), ("2016-all", "2016-all")):
+        for name in (first, then):
+            shutil.rmtree(tmp_path / "run", ignore_errors=True)
+            shutil.copytree(county[name], tmp_path / "run")
+            own = RunDirectory.open(str(tmp_path / "run"))
+            labels = Dated(own, ("map.tif",)).labels(grid)
+            told = TileScores(own, NLCD6, 0.99, Rates.assumed(6, 0.85)).on(grid, labels)
+        found[first] = told(np.flatnonzero(labels < 6))
+    np.testing.assert_array_equal(found["2010-all"], found["2016-all"])
 
 
 def test_probabilities_are_those_of_the_tile_in_which_a_centre_lies(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,16 @@ def test_probabilities_are_averaged_across_the_borders_of_scenes(tmp_path: Path)
     run = landcover.open_run(probable_run(tmp_path / "run", NLCD6, scenes, 16).path)
     made = run.smooth(tmp_path / "made", rule="probability")
     np.testing.assert_array_equal(made.map().to_numpy()[:24, :31], averaged(whole, 3, 1))
+
+
+def test_a_run_in_the_place_of_another_is_looked_into_anew(tmp_path: Path) -> None:
+    for seed, left in ((1, 5e5), (2, 6e5)):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        values = probabilities(seed, 20, 30)
+        placed = tuple(from_origin(left, 4.5e6, 1, 1))[:6]
+        run = probable_run(tmp_path / "run", NLCD6, [(values, UTM, placed)], 16)
+        made = landcover.open_run(run.path).smooth(tmp_path / f"{seed}", rule="probability")
+        np.testing.assert_array_equal(made.map().to_numpy(), averaged(values, 3, 1))
 
 
 def test_probabilities_that_nobody_kept_are_asked_for(tmp_path: Path) -> None:

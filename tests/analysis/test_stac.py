@@ -17,7 +17,7 @@ from support.finished import pixel_run
 import landcover
 from landcover.analysis.stac_model import model_item
 from landcover.classes import classes_of, scheme
-from landcover.errors import ConfigError
+from landcover.errors import ConfigError, OutputError
 
 NLCD6 = scheme("nlcd6")
 # As run.json has it of a network that takes scaled RGB.
@@ -122,6 +122,29 @@ def test_classes_are_told_with_the_pixels_that_they_have(tmp_path: Path) -> None
     found = {one["value"]: (one["count"], one["percentage"]) for one in classes if one["count"]}
     assert found == {40: (97_960, 97.96), 80: (2000, 2.0), 255: (40, 0.04)}
     assert rows == [(2048, 2500), (2500, 2500)]
+
+
+_MOON = (
+    'PROJCS["m",GEOGCS["m",DATUM["D_Moon",SPHEROID["Moon",1737400,0]],PRIMEM["Reference_Meridian",0],'
+    'UNIT["Degree",0.0174532925199433]],PROJECTION["Equirectangular"],PARAMETER["standard_parallel_1",0],'
+    'PARAMETER["central_meridian",0],UNIT["Meter",1]]'
+)
+_NOWHERE = (
+    'PROJCS["x",GEOGCS["NAD83",DATUM["North_American_Datum_1983",SPHEROID["GRS 1980",6378137,298.2572]],'
+    'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],'
+    'PARAMETER["scale_factor",0],UNIT["metre",1]]'
+)
+
+
+@pytest.mark.parametrize("crs", [_MOON, _NOWHERE, 'LOCAL_CS["site",UNIT["metre",1]]'])
+def test_a_map_that_lies_nowhere_on_the_earth_is_no_part_of_a_catalogue(
+    tmp_path: Path, crs: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    placed = tuple(from_origin(5e5, 4.5e6, 1, 1))[:6]
+    run = pixel_run(tmp_path / "run", NLCD6, [(np.full((40, 50), 40, np.uint8), crs, placed)])
+    with pytest.raises(OutputError, match="does not lead to degrees on the earth"):
+        landcover.open_run(run.path).stac()
+    assert not (tmp_path / "run" / "stac").exists() and capfd.readouterr().err == ""
 
 
 def test_a_picture_that_was_removed_is_no_part_of_a_catalogue(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rasterio.env import get_gdal_config
 from support.azurite import ACCOUNT, KEY, Azurite
-from support.colours import blobs, write_scene
+from support.colours import blobs, mask, write_scene
 
 import landcover
 from landcover.errors import LandcoverError, SourceError, StoreError
@@ -58,6 +58,25 @@ def test_imagery_network_and_run_may_all_lie_in_azure(
     for name in ("run.json", *(f"tiles/{part}" for part in run.names("tiles"))):
         assert secret[-20:].encode() not in run.read(name), name
     assert ".lock" not in run.names()
+
+
+def test_a_scene_that_was_replaced_is_read_anew_and_so_is_what_came_to_lie_beside_it(
+    emulator: Azurite, credentials: Callable[..., None], tmp_path: Path, tile_model: Path
+) -> None:
+    credentials(CONNECTION_STRING=emulator.connection)
+    told = {"rasters": "az://data/replaced/*.tif", "model": tile_model, "output": tmp_path / "run"}
+    path = tmp_path / "scene.tif"
+    for seed in (1, 2):
+        emulator.upload("replaced/a.tif", write_scene(path, blobs(seed, 64, 64), compress=None))
+        here = landcover.score(rasters=str(path), model=tile_model, output=tmp_path / str(seed))
+        there = landcover.score(**told)
+        assert there.tiles()["score"].tolist() == here.tiles()["score"].tolist()
+    told["output"] = tmp_path / "masked"
+    for rows in (32, 64):  # a mask that is new, and one that was replaced
+        emulator.upload("replaced/a.tif.msk", mask(tmp_path / "scene.tif.msk", rows))
+        found = landcover.score(**told)
+        assert found.summary["tiles"]["skipped"] == rows // 32 * 2
+    assert found.summary["changed_inputs"] == {"tasks": 1, "first": "a"}
 
 
 def _wrong_key(emulator: Azurite) -> dict[str, str]:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
-import numpy as np
 import pytest
 import rasterio
 from rasterio.shutil import copy
-from support.colours import blobs, write_scene
+from support.colours import blobs, mask, write_scene
 from support.web import serving
 
 import landcover
@@ -147,9 +146,9 @@ def test_a_mask_and_the_files_of_a_vrt_count_and_what_viewers_write_does_not(
     assert again(tmp_path / "run", told) == ({0}, {"tasks": 1, "first": "scene"})
 
     masked = {"rasters": str(scenes / "0.tif"), "model": pixel_model}
-    _mask(scenes / "0.tif", 10)
+    mask(scenes / "0.tif.msk", 10)
     landcover.score(**masked, output=tmp_path / "masked")
-    _mask(scenes / "0.tif", 20)
+    mask(scenes / "0.tif.msk", 20)
     new, changed = again(tmp_path / "masked", masked)
     assert new == {0} and changed["tasks"] == 1
 
@@ -170,16 +169,6 @@ def _notes(scene: Path, of_a_band: str) -> None:
     """Write what GDAL keeps beside a raster, the same for each of its bands."""
     bands = "".join(f'<PAMRasterBand band="{n}">{of_a_band}</PAMRasterBand>' for n in (1, 2, 3))
     Path(f"{scene}.aux.xml").write_text(f"<PAMDataset>{bands}</PAMDataset>")
-
-
-def _mask(scene: Path, rows: int) -> None:
-    """Take the first rows of a scene for unseen, in a file beside it."""
-    seen = np.full((64, 64), 255, np.uint8)
-    seen[:rows] = 0
-    shape = {"count": 1, "height": 64, "width": 64, "dtype": "uint8"}
-    with rasterio.open(f"{scene}.msk", "w", driver="GTiff", **shape) as file:
-        file.write(seen, 1)
-        file.update_tags(INTERNAL_MASK_FLAGS_1="2")
 
 
 @pytest.fixture
@@ -225,6 +214,29 @@ def test_images_at_addresses_are_asked_for_their_state(
         image(images / "0.tif", 100)
         os.utime(images / "0.tif", (1e9, 1e9))
         assert again(tmp_path / "run", told) == ({0}, {"tasks": 1, "first": "0.tif"})
+
+
+def test_a_scene_at_an_address_that_was_replaced_is_read_anew_in_the_same_process(
+    tile_model: Path, tmp_path: Path
+) -> None:
+    """GDAL remembers remote files as long as a process lives, and asks no more."""
+    folder = tmp_path / "web"
+    folder.mkdir()
+    with serving(folder) as server:
+        told = {"rasters": f"{server.url}/scene.tif", "model": tile_model}
+        for seed in (1, 2):
+            write_scene(folder / "scene.tif", blobs(seed, 64, 64), compress=None)
+            os.utime(folder / "scene.tif", (1e9 + seed, 1e9 + seed))
+            here = landcover.score(
+                rasters=str(folder / "scene.tif"),
+                model=tile_model,
+                output=tmp_path / f"here-{seed}",
+            )
+            there = landcover.score(**told, output=tmp_path / "there")
+            assert there.tiles()["score"].tolist() == here.tiles()["score"].tolist()
+        mask(folder / "scene.tif.msk", 32)
+        masked = landcover.score(**told, output=tmp_path / "masked")
+        assert masked.summary["tiles"]["skipped"] == 2
 
 
 def test_the_state_of_a_file_that_is_not_there_is_not_known(tmp_path: Path) -> None:

@@ -43,7 +43,12 @@ SIDECAR = "classes: [water, trees, field, town]\nmean: 100\nscale: 0.02\n"
 
 
 def write_scene(
-    path: Path, pixels: np.ndarray, *, left: float = 500_000.0, nodata: int | None = None
+    path: Path,
+    pixels: np.ndarray,
+    *,
+    left: float = 500_000.0,
+    nodata: int | None = None,
+    compress: str | None = "deflate",
 ) -> Path:
     """Write pixels (band, y, x) as a tiled scene of 1 m in UTM zone 18."""
     count, height, width = pixels.shape
@@ -59,10 +64,21 @@ def write_scene(
         "tiled": True,
         "blockxsize": 64,
         "blockysize": 64,
-        "compress": "deflate",
+        "compress": compress,
     }
     with rasterio.open(path, "w", **profile) as file:
         file.write(pixels)
+    return path
+
+
+def mask(path: Path, rows: int) -> Path:
+    """Write a mask of 64 x 64 pixels for a scene beside it, of which the first rows were not seen."""
+    seen = np.full((64, 64), 255, np.uint8)
+    seen[:rows] = 0
+    shape = {"count": 1, "height": 64, "width": 64, "dtype": "uint8"}
+    with rasterio.open(path, "w", driver="GTiff", **shape) as file:
+        file.write(seen, 1)
+        file.update_tags(INTERNAL_MASK_FLAGS_1="2")
     return path
 
 

@@ -86,7 +86,7 @@ class TileScores:
         """The probabilities of the tile in which each centre lies."""
         size = len(self.scheme)
         found = np.full((grid.height, grid.width, size + 1), np.nan, np.float32)
-        for scene in tiles_of(self.run):
+        for scene in tiles_of(self.run, self.run.state):
             missing = np.isnan(found[..., -1])
             if not missing.any():
                 break
@@ -164,10 +164,12 @@ class SceneTiles(NamedTuple):
 
 
 @lru_cache(8)
-def tiles_of(run: RunDirectory) -> tuple[SceneTiles, ...]:
+def tiles_of(run: RunDirectory, state: str) -> tuple[SceneTiles, ...]:
     """The tiles of a run that labels tiles, by scene, in the order in which its maps are shown.
 
-    Of its parts three small columns are read, once a process.
+    Args:
+        run: three small columns of its parts are read, once a process for each state of it.
+        state: of the run.
 
     Raises:
         OutputError: if a part cannot be read.

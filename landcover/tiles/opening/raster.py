@@ -12,7 +12,7 @@ from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 
 from landcover.stores.urls import file_of, is_remote
-from landcover.tiles.gdal import address, gdal_settings, local_path, unplaced_allowed
+from landcover.tiles.gdal import address, gdal_settings, is_bare, local_path, unplaced_allowed
 from landcover.tiles.opening.allowed import MRSID, USUAL, Allowed, Refused, is_virtual
 from landcover.tiles.opening.content import heads_of, is_tiff, is_waitless
 from landcover.tiles.opening.erdas import check_erdas
@@ -44,7 +44,8 @@ def opened_raster(file: str, allowed: Allowed = USUAL) -> Iterator[DatasetReader
     Raises:
         OSError: (one of FAILURES) it cannot be opened, or may not be.
     """
-    with gdal_settings(address(file)), open_raster(file, allowed) as dataset:
+    where = address(file)
+    with gdal_settings(where, is_bare(where)), open_raster(file, allowed) as dataset:
         yield dataset
 
 

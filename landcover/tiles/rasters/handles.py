@@ -25,7 +25,7 @@ def read_inside(scene: Scene, window: Rectangle) -> MaskedPixels:
     """
     if isinstance(scene, ArrayScene):
         return scene.read(window)
-    with gdal_settings(address(scene.files[0])):
+    with gdal_settings(address(scene.files[0]), scene.bare):
         return _read(_handles.get(scene), window)
 
 
@@ -35,7 +35,7 @@ def reopen(scene: Scene) -> None:
     Raises:
         OSError: (one of FAILURES) if that fails, too.
     """
-    with gdal_settings(address(scene.files[0]), fresh=True):
+    with gdal_settings(address(scene.files[0]), scene.bare):
         _handles.forget(scene)
         _handles.get(scene)
 

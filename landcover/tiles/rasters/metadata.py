@@ -13,7 +13,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 
 from landcover.errors import SourceError, StoreError
 from landcover.stores.urls import file_of, file_system, in_archive, is_remote
-from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings, local_path
+from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings, is_bare, local_path
 from landcover.tiles.grid import Transform
 from landcover.tiles.opening import USUAL, Allowed, open_raster
 from landcover.tiles.rasters.crs import name_of, unit_of
@@ -61,6 +61,7 @@ class Metadata:
         palette: its first band holds indices into a palette.
         tags: of the file, in the domain that needs no name.
         driver: of GDAL, that opens it.
+        bare: nothing lies beside it in its store.
     """
 
     file: str
@@ -82,6 +83,7 @@ class Metadata:
     palette: bool
     tags: Mapping[str, str]
     driver: str
+    bare: bool
 
 
 def read_metadata(file: str, allowed: Allowed = USUAL, *, colours: bool = False) -> Metadata:
@@ -97,15 +99,17 @@ def read_metadata(file: str, allowed: Allowed = USUAL, *, colours: bool = False)
             they seem, or ends before its last block.
     """
     size, state = _looked_up(file)
+    where = address(file)
+    bare = is_bare(where)
     try:
-        with gdal_settings(address(file)), open_raster(file, allowed) as dataset:
+        with gdal_settings(where, bare), open_raster(file, allowed) as dataset:
             if dataset.count == 0:
                 raise SourceError(file, _no_band(dataset))
             if size and (missing := cut_off(dataset, size)):
                 raise SourceError(file, missing)
             if reason := objection(dataset):
                 raise SourceError(file, reason)
-            told = _metadata(dataset, file, " ".join([state, *_beside(dataset, file)]))
+            told = _metadata(dataset, file, " ".join([state, *_beside(dataset, file)]), bare)
             return _of_colours(dataset, told) if colours and told.palette else told
     except FAILURES as error:
         remedy = "" if is_remote(file) else "; copy it again, or correct source.rasters"
@@ -115,7 +119,7 @@ def read_metadata(file: str, allowed: Allowed = USUAL, *, colours: bool = False)
 def _of_colours(dataset: Any, indices: Metadata) -> Metadata:
     """What a raster says of its colours that says this of its indices."""
     with coloured(dataset, indices.file) as seen:
-        found = _metadata(seen, indices.file, indices.state)
+        found = _metadata(seen, indices.file, indices.state, indices.bare)
     own = ("block", "placed_by", "tags", "driver")
     return replace(found, **{name: getattr(indices, name) for name in own})
 
@@ -128,7 +132,7 @@ def holdable(value: float | None, dtype: str) -> float | None:
     return value if info.min <= value <= info.max and value == int(value) else None
 
 
-def _metadata(dataset: Any, file: str, state: str) -> Metadata:
+def _metadata(dataset: Any, file: str, state: str, bare: bool) -> Metadata:
     flags = dataset.mask_flag_enums[0]
     unit, metres = unit_of(dataset.crs)
     return Metadata(
@@ -151,6 +155,7 @@ def _metadata(dataset: Any, file: str, state: str) -> Metadata:
         palette=has_palette(dataset),
         tags=dataset.tags(),
         driver=dataset.driver,
+        bare=bare,
     )
 
 
@@ -217,7 +222,11 @@ def _looked_up(file: str) -> tuple[int, str]:
 
 
 def _beside(dataset: Any, file: str) -> list[str]:
-    """The states of local files that pixels come from as well: those of a VRT, a mask."""
-    files = map(local_path, dataset.files)
-    beside = [one for one in files if one != file and not one.endswith(_DERIVED)]
-    return list(map(state_of, beside))
+    """The states of files that pixels come from as well: those of a VRT, a mask."""
+    own = address(file).path.rpartition("/")[0]
+    called = (
+        file.rpartition("/")[0] + one.removeprefix(own) if is_remote(file) else local_path(one)
+        for one in dataset.files
+        if not is_remote(file) or one.startswith(own)
+    )
+    return [state_of(one) for one in called if one != file and not one.endswith(_DERIVED)]

@@ -43,6 +43,7 @@ class Scene:
         finer: edge of the file's pixels in pixels of the grid: above 1 where there are more of these.
         block: (rows, columns) of a block of the file, in pixels of the grid.
         state: tells the files from others of the same names.
+        bare: nothing lies beside its files in their store, so that nothing need be looked for.
         date: when it was taken, as far as it is told; "" where nobody has asked.
     """
 
@@ -57,6 +58,7 @@ class Scene:
     finer: float
     block: tuple[int, int]
     state: str
+    bare: bool
     date: str
 
     @property
@@ -129,6 +131,7 @@ def describe(
             round(first.block[1] * own[0] / transform[0]),
         ),
         state=" ".join(metadata.state for metadata in held),
+        bare=all(metadata.bare for metadata in held),
         date="" if date is None else date.of(first),
     )
 

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from mutants.faults import planted
 
+STATES = planted(
+    "landcover/runs/directory.py",
+    "tests/analysis/test_smoothing.py tests/analysis/test_change_runs.py",
+    (
+        "a run in the place of another is that one",
+        "return hashlib.blake2b(content, digest_size=8).hexdigest()",
+        'return ""',
+    ),
+)
+
 COUNTS = planted(
     "landcover/runs/counts.py",
     "tests/runs/test_parts.py",

@@ -200,6 +200,16 @@ METADATA = planted(
     ("blue is red", 'ColorInterp.blue: "blue"', 'ColorInterp.blue: "red"'),
 )
 
+REPLACED = planted(
+    "landcover/tiles/gdal.py",
+    "tests/scoring/test_changed_inputs.py",
+    (
+        "what was replaced is as GDAL remembers it",
+        '    "CPL_VSIL_CURL_NON_CACHED": ":".join(sorted({*STORES.values(), "/vsicurl/"})),\n',
+        "",
+    ),
+)
+
 CUT_OFF = planted(
     "landcover/tiles/rasters/cut_off.py",
     "tests/tiles/rasters/test_scene.py tests/cli/test_directories.py",
