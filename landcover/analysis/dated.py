@@ -65,15 +65,16 @@ def refuse_disorder(runs: Sequence[DatedRun]) -> None:
 def names_of(runs: Sequence[DatedRun]) -> list[str]:
     """What runs are called: the last part of their paths, more of it where that is not enough, and
     their dates."""
-    parts = [PurePosixPath(printable(redacted(one.run.path))).parts for one in runs]
-    for length in range(1, max(map(len, parts), default=1) + 1):
+    paths = [PurePosixPath(printable(redacted(one.run.path))) for one in runs]
+    for length in range(1, max([1, *(len(path.parts) for path in paths)]) + 1):
+        ends = [PurePosixPath(*path.parts[-length:]) if path.parts else "run" for path in paths]
         names = [
-            ", ".join(filter(None, ("/".join(path[-length:]) or "run", one.date)))
-            for path, one in zip(parts, runs, strict=True)
+            ", ".join(filter(None, (str(end), one.date)))
+            for end, one in zip(ends, runs, strict=True)
         ]
         if len({*names}) == len(names):
             return names
-    return [f"{number}: {'/'.join(path)}" for number, path in enumerate(parts, 1)]
+    return [f"{number}: {path}" for number, path in enumerate(paths, 1)]
 
 
 def _own(run: RunDirectory) -> list[str]:

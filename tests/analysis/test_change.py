@@ -241,7 +241,7 @@ def _check_candidates(made: Any, expected: Codes, judged: Any) -> None:
 
 
 def test_candidates_come_by_the_ground_that_is_thought_to_have_changed() -> None:
-    sizes, scores = (1, 400, 30), (0.99, 0.6, 0.9)
+    sizes, scores, neighbours = (1, 400, 30), (0.99, 0.6, 0.9), (0.5, 0.25, 1.0)
     places = [
         {
             "code": 2,
@@ -249,14 +249,16 @@ def test_candidates_come_by_the_ground_that_is_thought_to_have_changed() -> None
             "pixels": pixels,
             "hectares": pixels / 100,
             "score": score * pixels,
-            "neighbours": 0.0,
+            "neighbours": share * pixels,
         }
-        for place, (pixels, score) in enumerate(zip(sizes, scores, strict=True))
+        for place, (pixels, score, share) in enumerate(zip(sizes, scores, neighbours, strict=True))
     ]
     grid = MapGrid(UTM, (10.0, 0.0, 5e5, 0.0, -10.0, 4.5e6), 100, 400)
     found = candidates(places, Legend(NLCD6), grid, "pixels")
     assert list(found["pixels"]) == [400, 30, 1] and list(found["id"]) == [1, 2, 3]
     assert list(found["score"]) == pytest.approx([0.6, 0.9, 0.99])
+    assert list(found["neighbours"]) == pytest.approx([0.25, 1.0, 0.5])
+    assert list(found["hectares"]) == [4, 0.3, 0.01]
 
 
 def test_where_maps_of_a_date_lie_over_one_another_the_first_that_has_a_class_counts(

@@ -19,7 +19,7 @@ import pytest
 import rasterio
 from PIL import Image
 from rasterio.transform import from_bounds, from_origin
-from support.finished import pixel_run, tile_run
+from support.finished import pixel_run, probable_run, tile_run
 from support.rasters import write
 
 import landcover
@@ -30,6 +30,7 @@ from landcover.analysis.change.decision import Rule, judge
 from landcover.analysis.change.evidence import Rates, TileScores
 from landcover.analysis.change.inputs import evidence_of, inputs
 from landcover.analysis.change.legend import Legend
+from landcover.analysis.map_blocks import map_names
 from landcover.classes import LandClass, Scheme, classes_of, scheme
 from landcover.cli.main import main
 from landcover.contracts import Backend
@@ -37,6 +38,7 @@ from landcover.errors import OutputError, SourceError
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.area import Area
 from landcover.runs.map_format.grid import MapGrid
+from landcover.runs.maps.maker import Overlap
 
 NLCD6 = scheme("nlcd6")
 CODES = np.array(NLCD6.codes, np.uint8)
@@ -175,6 +177,41 @@ def test_probabilities_are_those_of_the_tile_in_which_a_centre_lies(
     np.testing.assert_allclose(
         TileScores(own, other, 0.99, usual).on(grid, wrong)(places), usual.on(grid, wrong)(places)
     )
+
+
+@pytest.mark.parametrize(("overlap", "shared"), [("first", 16), ("centre", 15)])
+def test_where_scenes_overlap_probabilities_are_those_of_the_scene_that_the_map_shows(
+    tmp_path: Path, overlap: Overlap, shared: int
+) -> None:
+    """Both scenes say the same of columns 12 to 15, the second one less surely."""
+    rng = np.random.default_rng(2)
+    west = rng.dirichlet(np.full(6, 0.3), (24, 16)).astype(np.float32)
+    east = rng.dirichlet(np.full(6, 0.3), (24, 19)).astype(np.float32)
+    east[:, :4] = (west[:, 12:] + 0.05) / 1.3
+    scenes = [(west, UTM, placed()), (east, UTM, placed(12 * 16))]
+    run = probable_run(tmp_path / "run", NLCD6, scenes, 16, overlap)
+    whole = np.concatenate([west[:, :shared], east[:, shared - 12 :]], axis=1)
+    grid = MapGrid(UTM, placed(side=16), 31, 24)
+    labels = Dated(run, tuple(map_names(run))).labels(grid)
+    np.testing.assert_array_equal(labels, whole.argmax(axis=-1))
+    told = TileScores(run, NLCD6, 0.99, Rates.assumed(6, 0.85)).on(grid, labels)
+    found = told(np.arange(24 * 31)).reshape(24, 31, 6)
+    np.testing.assert_allclose(found, 0.988 * whole + 0.002, atol=1e-5)
+
+
+def test_where_a_run_kept_the_scores_of_labels_alone_the_rest_is_any_other_class(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(3)
+    index = rng.integers(0, 6, (7, 9))
+    scores = rng.uniform(0.2, 1, (7, 9)).astype(np.float32)
+    run = tile_run(tmp_path / "run", NLCD6, CODES[index], UTM, placed(), 16, scores=scores)
+    grid = MapGrid(UTM, placed(side=16), 9, 7)
+    labels = Dated(run, ("map.tif",)).labels(grid)
+    told = TileScores(run, NLCD6, 0.99, Rates.assumed(6, 0.85)).on(grid, labels)
+    expected = np.repeat((1 - scores.reshape(63, 1)) / 5, 6, axis=1)
+    expected[np.arange(63), index.ravel()] = scores.ravel()
+    np.testing.assert_allclose(told(np.arange(63)), 0.988 * expected + 0.002, atol=1e-5)
 
 
 def test_of_several_dates_what_stays_and_what_comes_back_are_told_apart(tmp_path: Path) -> None:
@@ -360,6 +397,13 @@ def test_rates_are_shares_of_each_class_whatever_the_order_of_the_file(tmp_path:
     said.write_text(json.dumps({"classes": ["b", "a"], "matrix": [[899, 100], [0, 99]]}))
     found = np.array(measured_rates(said, classes, 0.9).rates)
     assert found == pytest.approx(np.array([[99.9, 0.1], [100.1, 899.9]]) / [[100], [1000]])
+
+
+def test_a_label_speaks_for_each_class_by_how_often_that_class_gets_it() -> None:
+    rates = Rates(((0.9, 0.1, 0.0), (0.3, 0.6, 0.1), (0.2, 0.25, 0.55)))
+    labels = np.array([[0, 1], [2, 1]], np.uint16)
+    found = rates.on(MapGrid(UTM, placed(), 2, 2), labels)(np.array([2, 0, 3]))
+    assert found == pytest.approx(np.array([[0.0, 0.1, 0.55], [0.9, 0.3, 0.2], [0.1, 0.6, 0.25]]))
 
 
 def test_measured_rates_decide_in_place_of_assumed_ones(tmp_path: Path) -> None:

@@ -109,6 +109,18 @@ def test_areas_without_neighbours_stay_and_those_that_are_not_decided_are_bounde
     assert not (tmp_path / "other").exists()
 
 
+def test_areas_that_are_decided_wait_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.full((60, 20), 40, np.uint8)
+    values[2::4, ::5] = 80  # 60 of them, four at a time
+    run = landcover.open_run(pixel_run(tmp_path / "run", NLCD6, [(values, UTM, PLACED)]).path)
+    monkeypatch.setattr("landcover.analysis.minimum_area.MOST", 8)
+    monkeypatch.setattr(patches, "PIXELS", 20 * 4)
+    made = run.smooth(tmp_path / "made", rule="area", minimum_area=40)
+    assert (made.map().to_numpy() == 40).all()
+
+
 @pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf")])
 def test_a_minimum_is_a_number_of_square_metres(wrong: float) -> None:
     with pytest.raises(ConfigError, match="square metres"):

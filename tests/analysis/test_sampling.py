@@ -41,6 +41,7 @@ def test_rare_classes_get_their_least_and_the_others_share_by_size() -> None:
     assert allocated(SIZES, 200, 50) == dict.fromkeys(SIZES, 50)
     assert allocated({"a": 10, "b": 1000}, 100, 50) == {"a": 10, "b": 90}
     assert allocated({"a": 3, "b": 4}, 7, 50) == {"a": 3, "b": 4}
+    assert allocated({"a": 10, "b": 12}, 30, 2) == {"a": 10, "b": 12}  # all that there are
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,11 @@ def test_points_lie_on_pixels_of_their_class_and_know_how_they_were_drawn(
     again = draw_sample(run, size=600, fewest=50, seed=3)
     assert again.geometry.equals(found.geometry)
     assert not draw_sample(run, size=600, fewest=50, seed=4).geometry.equals(found.geometry)
-    assert found["stratum"].iloc[:50].nunique() > 2  # in random order
+    x, y = found.geometry.x, found.geometry.y
+    for place in ((x - 5e5) / 20, (4.5e6 - y) / 20):
+        assert np.allclose(place % 1, 0.5, atol=1e-6)  # in the middle of pixels
+        assert abs(np.corrcoef(place, range(600))[0, 1]) < 0.15  # in random order
+    assert found["stratum"].iloc[:50].nunique() > 2
 
 
 def test_every_pixel_of_a_class_is_as_likely_as_any(run: RunDirectory) -> None:

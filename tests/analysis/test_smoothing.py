@@ -11,6 +11,7 @@ import geopandas
 import numpy as np
 import numpy.typing as npt
 import pytest
+import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
@@ -24,6 +25,7 @@ from landcover.backends.local import LocalBackend
 from landcover.classes import scheme
 from landcover.contracts import Backend
 from landcover.errors import ConfigError, OutputError
+from landcover.runs.maps.maker import Overlap
 
 NLCD6 = scheme("nlcd6")
 UTM = "EPSG:26914"
@@ -69,6 +71,12 @@ def test_votes_are_those_of_counting_by_hand(
     values = np.kron(fields, np.ones((field, field), np.uint8))[:height, :width]
     found = Plurality(window, centre).apply(values, NLCD6)
     np.testing.assert_array_equal(found, smoothed(values, window, centre))
+
+
+def test_the_widest_window_and_a_middle_that_outvotes_all_others_are_taken() -> None:
+    values = codes(3, 25, 31)
+    np.testing.assert_array_equal(Plurality(99, 1).apply(values, NLCD6), smoothed(values, 99, 1))
+    np.testing.assert_array_equal(Plurality(99, 99**2).apply(values, NLCD6), values)
 
 
 def test_scenes_side_by_side_know_each_other(
@@ -154,6 +162,8 @@ def test_a_run_is_not_smoothed_into_itself_or_into_another_one(tmp_path: Path) -
     run = landcover.open_run(pixel_run(tmp_path / "run", NLCD6, scenes).path)
     with pytest.raises(OutputError, match="is the run that is to be smoothed"):
         run.smooth(run.path)
+    with pytest.raises(OutputError, match="is the run that is to be smoothed"):
+        run.smooth(f"{run.path}/")
     run.smooth(tmp_path / "smooth")
     with pytest.raises(OutputError, match="belongs to another run"):
         run.smooth(tmp_path / "smooth", 5)
@@ -233,6 +243,32 @@ def test_a_run_in_the_place_of_another_is_looked_into_anew(tmp_path: Path) -> No
         np.testing.assert_array_equal(made.map().to_numpy(), averaged(values, 3, 1))
 
 
+@pytest.mark.parametrize(
+    ("overlap", "dates", "shared"),
+    [
+        ("first", (), 16),
+        ("newest", ("2015", "2016-05"), 12),
+        ("newest", ("2016-05", "2015"), 16),
+        ("centre", (), 15),
+    ],
+)
+def test_where_scenes_overlap_the_tiles_that_the_map_shows_are_averaged(
+    tmp_path: Path, overlap: Overlap, dates: tuple[str, ...], shared: int
+) -> None:
+    """Two scenes share columns 12 to 15, of which those before ``shared`` show the first."""
+    west, east = probabilities(3, 24, 16, 0), probabilities(4, 24, 19, 0)
+    scenes = [
+        (values, UTM, tuple(from_origin(5e5 + 16 * col, 4.5e6, 1, 1))[:6])
+        for values, col in ((west, 0), (east, 12))
+    ]
+    whole = np.concatenate([west[:, :shared], east[:, shared - 12 :]], axis=1)
+    run = landcover.open_run(probable_run(tmp_path / "run", NLCD6, scenes, 16, overlap, dates).path)
+    codes = np.array(NLCD6.codes)
+    np.testing.assert_array_equal(run.map().to_numpy(), codes[whole.argmax(axis=-1)])
+    made = run.smooth(tmp_path / "made", rule="probability")
+    np.testing.assert_array_equal(made.map().to_numpy(), averaged(whole, 3, 1))
+
+
 def test_probabilities_that_nobody_kept_are_asked_for(tmp_path: Path) -> None:
     placed = tuple(from_origin(5e5, 4.5e6, 1, 1))[:6]
     tiles = tile_run(tmp_path / "tiles", NLCD6, codes(1, 5, 5, 0), UTM, placed, 32)
@@ -282,6 +318,22 @@ def test_a_map_that_breaks_off_leaves_no_run(tmp_path: Path) -> None:
         with pytest.raises(OutputError, match=r"map\.tif: "):
             run.smooth(tmp_path / "made", rule=rule, minimum_area=minimum)
         assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_map_with_a_code_of_no_class_is_not_smoothed(tmp_path: Path) -> None:
+    values = codes(1, 90, 80)
+    scenes = [(values, UTM, tuple(from_origin(5e5, 4.5e6, 1, 1))[:6])]
+    run = landcover.open_run(pixel_run(tmp_path / "run", NLCD6, scenes).path)
+    path = tmp_path / "run" / "map.tif"
+    with rasterio.open(path) as file:
+        profile, tags = file.profile, file.tags()
+    values[70, 3] = 77
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(values, 1)
+        file.update_tags(**tags)
+    for rule, minimum in (("plurality", None), ("area", 10)):
+        with pytest.raises(OutputError, match="holds 77, which is no class"):
+            run.smooth(tmp_path / "made", rule=rule, minimum_area=minimum)
 
 
 def test_a_rule_and_its_numbers_are_those_that_there_are(tmp_path: Path) -> None:

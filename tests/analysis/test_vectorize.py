@@ -255,3 +255,15 @@ def test_outlines_that_no_file_can_hold_are_refused_with_what_to_do(
     run = pixel_run(tmp_path / "run", NLCD6, [(noise(6, 60, 60), UTM, PLACED)])
     with pytest.raises(OutputError, match="--rule area"):
         landcover.open_run(run.path).vectorize(tmp_path / "a.gpkg")
+
+
+def test_outlines_that_are_written_count_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.full((60, 20), 255, np.uint8)
+    values[2::4, ::5] = 80  # 60 of them, four at a time
+    monkeypatch.setattr("landcover.analysis.polygons.MOST", 40)
+    monkeypatch.setattr(patches, "PIXELS", 20 * 4)
+    run = pixel_run(tmp_path / "run", NLCD6, [(values, UTM, PLACED)])
+    told = landcover.open_run(run.path).vectorize(tmp_path / "a.gpkg")
+    assert told["polygons"].sum() == 60

@@ -37,6 +37,16 @@ from landcover.models.preprocessing.specification import Steps
             ],
             "none",
         ),
+        (  # in steps so coarse that the sums say nothing
+            [
+                helper.make_node("Exp", ["scores"], ["e"]),
+                helper.make_node("ReduceSum", ["e", "axes"], ["s"], keepdims=1),
+                helper.make_node("Div", ["e", "s"], ["p"]),
+                helper.make_node("QuantizeLinear", ["p", "coarse", "zero"], ["q"]),
+                helper.make_node("DequantizeLinear", ["q", "coarse", "zero"], ["out"]),
+            ],
+            "none",
+        ),
         (
             [
                 helper.make_node("Softmax", ["scores"], ["p"], axis=1),
@@ -51,6 +61,7 @@ def test_the_last_operations_say_what_is_left_to_do(
     tmp_path: Path, end: list[onnx.NodeProto], activation: str, scale: float
 ) -> None:
     held = {"axes": np.int64([1]), "step": np.float32(1 / 255), "zero": np.uint8(0)}
+    held |= {"coarse": np.float32(1 / 7)}
     used = {name for node in end for name in node.input}
     path = small.saved(
         tmp_path / "net.onnx",

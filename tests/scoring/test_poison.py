@@ -138,7 +138,7 @@ def test_where_memory_does_not_suffice_a_run_goes_on_with_less_of_it(
     assert run.tiles()[columns].equals(whole[columns])
 
 
-@pytest.mark.parametrize("poison", [(0,), (7,), (3, 4, 19), (12, 15)])
+@pytest.mark.parametrize("poison", [(0,), (7,), (3, 4, 19), (12, 15), (2, 18)])
 def test_of_a_task_under_which_workers_die_all_tiles_are_scored_but_those_that_end_them(
     tmp_path: Path, tile_model: Path, poison: tuple[int, ...]
 ) -> None:

@@ -14,6 +14,7 @@ from landcover.contracts import Failure, Tile
 from landcover.runs.claiming import claim
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import SceneGrid
+from landcover.runs.maps.maker import Overlap
 from landcover.runs.parts import Part, write_part
 from landcover.runs.pixels import PixelBlock
 from landcover.tiles.grid import Grid, Size
@@ -120,6 +121,8 @@ def probable_run(
     scheme: Scheme,
     scenes: Sequence[tuple[npt.NDArray[np.float32], str, tuple[float, ...]]],
     tile: int,
+    overlap: Overlap = "first",
+    dates: Sequence[str] = (),
 ) -> RunDirectory:
     """Write a run that labels tiles and keeps their probabilities.
 
@@ -129,13 +132,17 @@ def probable_run(
         scenes: of each the probabilities (dims (row, col, class); NaN for a tile that was skipped),
             CRS and transform of its pixels.
         tile: pixels along the side of one.
+        overlap: which scene is shown where several are.
+        dates: of the scenes; none: they have none.
     """
     size, grids, index = Size.of(tile), [], 0
-    with claim(str(folder), {"model": "m"}, scheme, {"model": {"output": "tile"}}) as run:
+    told = {"model": {"output": "tile"}, "config": {"output": {"overlap": overlap}}}
+    with claim(str(folder), {"model": "m"}, scheme, told) as run:
         for number, (values, crs, transform) in enumerate(scenes):
             rows, cols, _ = values.shape
             name, grid = f"scene{number}.tif", Grid(cols * tile, rows * tile, size, 0, size)
-            grids.append(SceneGrid(name, crs, tuple(transform), grid))  # type: ignore[arg-type]
+            date = dates[number] if dates else ""
+            grids.append(SceneGrid(name, crs, tuple(transform), grid, date))  # type: ignore[arg-type]
             for row in range(rows):
                 known = np.flatnonzero(~np.isnan(values[row, :, 0])).tolist()
                 tiles = [
@@ -147,11 +154,12 @@ def probable_run(
                     run,
                     Part(
                         *(index, cols, tiles, found.argmax(axis=1), found.max(axis=1), found, crs),
+                        date=date,
                         skipped=cols - len(known),
                     ),
                 )
                 index += 1
-        maps = write_maps(run, grids, "tile", "index")
+        maps = write_maps(run, grids, "tile", "index", overlap)
         run.finish({"files": list(maps.files), "tiles": {"quarantined": 0}})
     return run
 
