@@ -199,6 +199,9 @@ def test_a_map_in_blocks_is_that_of_whole_arrays(
     common = (one != 255) & (seen != 255)
     assert made.summary["overlap"]["pixels"] == common.sum()
     assert made.summary["overlap"]["hectares"] == pytest.approx(common.sum() / 1e4)
+    whole = (one != 255).sum(), (other != 255).sum() * side**2
+    shares = [common.sum() / pixels for pixels in whole]
+    assert made.summary["overlap"]["shares"] == pytest.approx(shares)
     table = made.transitions
     for (source, target), row in table.iterrows():
         codes = NLCD6.by_name[source].code, NLCD6.by_name[target].code

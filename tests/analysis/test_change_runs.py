@@ -25,6 +25,7 @@ from support.rasters import write
 import landcover
 from landcover.analysis.change.alignment import Dated
 from landcover.analysis.change.blocks import Comparison
+from landcover.analysis.change.compare import Wanted
 from landcover.analysis.change.confusion import measured_rates
 from landcover.analysis.change.decision import Rule, judge
 from landcover.analysis.change.evidence import Rates, TileScores
@@ -517,9 +518,29 @@ def test_other_directories_are_not_written_into(runs: Path, tmp_path: Path) -> N
     landcover.change(one, other, output=tmp_path / "out")
     with pytest.raises(OutputError, match="belongs to another run"):
         landcover.change(one, other, output=tmp_path / "out", threshold=0.7)
+    said = tmp_path / "said.json"
+    matrix = np.diag([100] * 6).tolist()
+    said.write_text(json.dumps({"classes": NLCD6.names, "matrix": matrix}))
+    with pytest.raises(OutputError, match="belongs to another run"):
+        landcover.change(one, other, output=tmp_path / "out", confusions=[said])
     landcover.change(one, other, output=tmp_path / "out")
     with pytest.raises(OutputError, match=r"holds no change\.json"):
         landcover.open_change(one)
+
+
+@pytest.mark.parametrize("before", [(), ("Forest", "Developed")])
+@pytest.mark.parametrize("after", [(), ("Forest",), ("Shrub", "Barren")])
+def test_candidates_are_the_transitions_between_the_classes_that_are_wanted(
+    before: tuple[str, ...], after: tuple[str, ...]
+) -> None:
+    legend = Legend(NLCD6)
+    found = Wanted(before, after).codes(legend)
+    assert {legend.scheme.by_code[code].name for code in found} == {
+        f"{one} to {other}"
+        for one in before or NLCD6.names
+        for other in after or NLCD6.names
+        if one != other
+    }
 
 
 def test_the_command_says_as_json_what_stands_in_the_file(

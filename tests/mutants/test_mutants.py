@@ -11,7 +11,7 @@ from mutants.planted import FAULTS, matching, protocol
 # Of the package, where a fault would change what users get.
 ROOMS = (
     *("backends", "tiles", "scoring", "runs", "models", "classes", "devices", "config"),
-    *("report", "change"),
+    *("report", "change", "analysis", "stores"),
 )
 
 

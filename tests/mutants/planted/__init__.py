@@ -8,6 +8,7 @@ from types import ModuleType
 
 from mutants.faults import Fault
 from mutants.planted import (
+    answers,
     backends,
     change,
     images,
@@ -19,6 +20,7 @@ from mutants.planted import (
     scenes,
     scoring,
     shared,
+    stores,
     strangers,
     tiles,
 )
@@ -37,6 +39,8 @@ _LISTS = (
     change,
     report,
     strangers,
+    stores,
+    answers,
 )
 
 
