@@ -111,7 +111,7 @@ def test_gdal_asks_a_server_that_fails_for_a_moment_again_by_itself(
     monkeypatch.setenv("GDAL_HTTP_RETRY_DELAY", "0.01")
     file = address(f"{web.url}/a.tif")
     web.fails("a.tif", status=503, times=2)
-    with gdal_settings(file, fresh=True), rasterio.open(file.path) as dataset:
+    with gdal_settings(file), rasterio.open(file.path) as dataset:
         assert np.array_equal(dataset.read(), imagery(3, 256, 256))
 
 
