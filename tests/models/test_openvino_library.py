@@ -95,6 +95,31 @@ def test_what_openvino_cannot_put_into_words_is_a_sentence_too(tmp_path: Path) -
         make_recipe(ModelSettings(path=str(tmp_path / "net.onnx"), runtime="openvino"))
 
 
+def test_a_product_of_no_numbers_is_refused_before_openvino_ends_the_process(
+    tmp_path: Path,
+) -> None:
+    model = network(pixel=False, halo=0, size=32)
+    for name, shape in {"left": (2, 3, 2), "right": (1, 2, 2, 3)}.items():
+        held = numpy_helper.from_array(np.ones(shape, np.float32), name)
+        model.graph.initializer.append(held)
+    for name, number in {"none": 0, "rows": 1, "columns": 3}.items():
+        model.graph.initializer.append(numpy_helper.from_array(np.array([number]), name))
+    model.graph.node.extend(
+        [
+            helper.make_node("Slice", ["left", "none", "none", "rows"], ["no rows"]),
+            helper.make_node("Slice", ["right", "none", "none", "columns"], ["no columns"]),
+            helper.make_node("MatMul", ["no rows", "no columns"], ["product"]),
+            helper.make_node("ReduceSum", ["product"], ["total"], keepdims=0),
+            helper.make_node("Add", ["scores", "total"], ["returned"]),
+        ]
+    )
+    model.graph.output[0].name = "returned"
+    onnx.save(model, tmp_path / "net.onnx")
+    (tmp_path / "net.yaml").write_text(SIDECAR)
+    with pytest.raises(ModelError, match=r"net\.onnx: multiplies no numbers, in MatMul "):
+        make_recipe(ModelSettings(path=str(tmp_path / "net.onnx"), runtime="openvino"))
+
+
 def _placed(nodes: list[onnx.NodeProto], held: dict[str, np.ndarray]) -> tuple[object, object]:
     """What a network of four numbers and places among them returns, in OpenVINO and in ONNX Runtime."""
     import onnxruntime

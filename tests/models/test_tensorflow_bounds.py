@@ -229,6 +229,35 @@ def test_sizes_that_are_no_list_are_refused(runtime: str, tmp_path: Path) -> Non
         opened(_changed(path, nested), runtime)
 
 
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_sizes_of_a_kind_that_no_exporter_writes_are_refused(runtime: str, tmp_path: Path) -> None:
+    """TensorFlow looks for one of two kinds, and ends the process where it finds neither."""
+
+    def small(node: Any) -> None:
+        kind, tensor = tf.int8.as_datatype_enum, node.attr["value"].tensor
+        if node.op == "Const" and [dim.size for dim in tensor.tensor_shape.dim] == [3]:
+            node.attr["dtype"].type = tensor.dtype = kind
+            tensor.tensor_content = b"\1\1\1"
+        elif node.op == "SplitV":
+            node.attr["Tlen"].type = kind
+
+    path = frozen(tmp_path / "net.pb", lambda x: tf.concat(tf.split(x, [1, 1, 1], 3), 3))
+    with pytest.raises(ModelError, match=r"splits by '\w+' in sizes that are not told, as a list"):
+        opened(_changed(path, small), runtime)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_products_of_no_numbers_are_refused(runtime: str, tmp_path: Path) -> None:
+    """OpenVINO divides by their number, and ends the process."""
+
+    def made(x: Any) -> Any:
+        product = tf.raw_ops.BatchMatMulV2(x=tf.zeros((2, 0, 2)), y=tf.zeros((1, 2, 2, 0)))
+        return x + tf.reduce_max(tf.reshape(product, [-1]), 0)
+
+    with pytest.raises(ModelError, match="multiplies no numbers, in BatchMatMulV2 '"):
+        opened(frozen(tmp_path / "net.pb", made), runtime)
+
+
 @pytest.mark.parametrize("kind", ["Split", "Unpack", "DynamicPartition"])
 def test_more_outputs_than_any_operation_has_are_refused(kind: str, tmp_path: Path) -> None:
     made: dict[str, Callable[[Any], Any]] = {

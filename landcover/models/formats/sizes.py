@@ -135,6 +135,22 @@ def check_work(multiplications: int, operation: str, name: str, shown: str) -> N
         )
 
 
+def check_factors(numbers: Iterable[int], operation: str, name: str, shown: str) -> None:
+    """Refuse a product of no numbers: OpenVINO ends the process at some.
+
+    Args:
+        numbers: of each factor.
+        operation: the product.
+        name: what the file calls it.
+        shown: the model's name in messages.
+
+    Raises:
+        ModelError: naming the operation.
+    """
+    if 0 in numbers:
+        raise ModelError(shown, f"multiplies no numbers, in {operation} {name!r}: no network does")
+
+
 def check_way(operations: int, shown: str) -> None:
     """Refuse a chain of operations that is longer than what libraries can walk.
 

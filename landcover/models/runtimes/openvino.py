@@ -403,6 +403,8 @@ class _RequestNetwork:
         native = np.ascontiguousarray(pixels, dtype.newbyteorder("="))
         try:
             return self._batches.run(self._requests(native.dtype).run, native)
+        except LandcoverError:
+            raise
         except FAILURES as error:
             if out_of_memory(error):
                 raise

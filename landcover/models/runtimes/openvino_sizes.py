@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from landcover.models.formats.sizes import check_size, check_work, most_numbers, numbers_in
+from landcover.models.formats.sizes import (
+    check_factors,
+    check_size,
+    check_work,
+    most_numbers,
+    numbers_in,
+)
 from landcover.models.openvino_library import openvino
 
 # The axes of its second input over which an operation sums up, for each number of its result.
@@ -41,6 +47,8 @@ def check_results(model: openvino.Model, shown: str) -> None:
         kind, name = operation.get_type_name(), operation.get_friendly_name()
         if kind != "Constant":
             check_size(max(made, default=0), f"the result of {kind} {name!r}", shown, most)
+        if kind in _SUMMED:
+            check_factors(map(_numbers, operation.inputs()), kind, name, shown)
         work += sum(made) * _summed(operation)
         check_work(work, kind, name, shown)
 

@@ -187,3 +187,103 @@ def _models() -> Iterator[Case]:
     for size in (2**31 - 1, 2**33):
         make = partial(behind, size)
         yield Case("models", f"CNTK 1 of {size:,} bytes", make, SCORE, ("hostile",))
+
+    def graph(write: Callable[[], bytes], ground: Ground) -> None:
+        (ground.folder / "hostile.pb").write_bytes(write())
+        (ground.folder / "hostile.yaml").write_text(SIDECAR)
+        write_config(ground.folder / "config.yaml", model="hostile.pb")
+
+    for what, write in (("sizes of bytes", _split), ("a product of nothing", _empty_product)):
+        for runtime in ("openvino", "tensorflow"):
+            told = (*SCORE, "--set", f"model.runtime={runtime}")
+            yield Case(
+                "models",
+                f"graph with {what} in {runtime}",
+                partial(graph, write),
+                told,
+                ("hostile",),
+                True,
+            )
+
+
+_FLOAT, _INT8, _INT32 = 1, 6, 3  # of TensorFlow's types.proto
+
+
+def _field(number: int, value: int | bytes) -> bytes:
+    """A field of a message of protobuf."""
+    if isinstance(value, bytes):
+        return _varint(8 * number + 2) + _varint(len(value)) + value
+    return _varint(8 * number) + _varint(value)
+
+
+def _varint(value: int) -> bytes:
+    found = []
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*found, value])
+
+
+def _node(name: str, kind: str, *inputs: str, **attributes: bytes) -> bytes:
+    """A node of a GraphDef; attributes are messages of AttrValue."""
+    read = b"".join(_field(3, one.encode()) for one in inputs)
+    told = b"".join(
+        _field(5, _field(1, key.encode()) + _field(2, value)) for key, value in attributes.items()
+    )
+    return _field(1, _field(1, name.encode()) + _field(2, kind.encode()) + read + told)
+
+
+def _type(kind: int) -> bytes:
+    return _field(6, kind)
+
+
+def _constant(name: str, kind: int, extents: tuple[int, ...], content: bytes = b"") -> bytes:
+    shape = b"".join(_field(2, _field(1, one)) for one in extents)
+    tensor = _field(1, kind) + _field(2, shape) + _field(4, content)
+    return _node(name, "Const", dtype=_type(kind), value=_field(8, tensor))
+
+
+def _network(name: str, *nodes: bytes) -> bytes:
+    """A graph whose scores are the mean of an image and the largest number of a tensor."""
+    sides = b"".join(_field(2, _field(1, one)) for one in (1, 32, 32, 3))
+    axes = b"".join(one.to_bytes(4, "little") for one in (1, 2))
+    reduced = {"T": _type(_FLOAT), "Tidx": _type(_INT32)}
+    return b"".join(
+        (
+            _node("image", "Placeholder", dtype=_type(_FLOAT), shape=_field(7, sides)),
+            _constant("axes", _INT32, (2,), axes),
+            _constant("first", _INT32, (1,), bytes(4)),
+            _constant("flat", _INT32, (1,), b"\xff" * 4),
+            *nodes,
+            _node("one", "Reshape", name, "flat", T=_type(_FLOAT), Tshape=_type(_INT32)),
+            _node("most", "Max", "one", "first", **reduced),
+            _node("mean", "Mean", "image", "axes", **reduced),
+            _node("scores", "Add", "mean", "most", T=_type(_FLOAT)),
+        )
+    )
+
+
+def _split() -> bytes:
+    """TensorFlow takes sizes of two kinds and lets files say a third, at which it ends the process."""
+    return _network(
+        "parts",
+        _constant("whole", _FLOAT, (3,), bytes(12)),
+        _constant("sizes", _INT8, (2,), b"\1\2"),
+        _constant("axis", _INT32, (), bytes(4)),
+        _node(
+            *("parts", "SplitV", "whole", "sizes", "axis"),
+            T=_type(_FLOAT),
+            Tlen=_type(_INT8),
+            num_split=_field(3, 2),
+        ),
+    )
+
+
+def _empty_product() -> bytes:
+    """OpenVINO divides by nought."""
+    return _network(
+        "product",
+        _constant("left", _FLOAT, (2, 0, 2)),
+        _constant("right", _FLOAT, (1, 2, 2, 0)),
+        _node("product", "BatchMatMulV2", "left", "right", T=_type(_FLOAT)),
+    )

@@ -14,6 +14,7 @@ from landcover.errors import ModelError
 from landcover.models.formats.sizes import (
     MOST_NUMBERS,
     check_count,
+    check_factors,
     check_size,
     check_way,
     check_work,
@@ -49,6 +50,10 @@ _CALLING: Final = (
     *("PartitionedCall", "StatefulPartitionedCall", "If", "StatelessIf", "Case", "StatelessCase"),
     *("While", "StatelessWhile", "For"),
 )
+_WHOLE: Final = (
+    3,
+    9,
+)  # DT_INT32 and DT_INT64: of what else TensorFlow allows as sizes, none is looked for
 _MOST_ENDS: Final = 10_000  # inputs or outputs of a node
 # Functions that call functions; a network of networks has a few.
 _DEEPEST: Final = 50
@@ -113,7 +118,10 @@ def _check_arguments(node: Any, nodes: Mapping[str, Any], shown: str) -> None:
 
 
 def _is_list(node: Any) -> bool:
-    return node.op == "Const" and len(node.attr["value"].tensor.tensor_shape.dim) == 1
+    if node.op != "Const":
+        return False
+    tensor = node.attr["value"].tensor
+    return tensor.dtype in _WHOLE and len(tensor.tensor_shape.dim) == 1
 
 
 def check_graph(graph: Any, read: int, shown: str, only: Iterable[str] | None = None) -> None:
@@ -145,6 +153,9 @@ def check_graph(graph: Any, read: int, shown: str, only: Iterable[str] | None = 
         made = [_numbers(tensor) for tensor in operation.outputs]
         if operation.type not in _HELD:
             check_size(max(made, default=0), label, shown, most)
+        if operation.type in _SUMMED:
+            factors = map(_numbers, operation.inputs)
+            check_factors(factors, operation.type, operation.name, shown)
         work += sum(made) * _summed(operation)
         check_work(work, operation.type, operation.name, shown)
 
