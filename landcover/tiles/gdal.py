@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 import rasterio
-from rasterio._err import CPLE_BaseError, CPLE_OutOfMemoryError
+from rasterio._err import CPLE_BaseError, CPLE_HttpResponseError, CPLE_OutOfMemoryError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from landcover.errors import SourceError
@@ -143,7 +143,7 @@ def gdal_settings(file: Address, bare: bool = False) -> AbstractContextManager[A
 
     Args:
         file: which.
-        bare: nothing lies beside it, as :func:`is_bare` tells: nothing is looked for.
+        bare: nothing lies beside it, so that nothing is looked for.
     """
     options: dict[str, Any] = dict(_ALWAYS)
     encoded = file.path.startswith(_ENCODED)
@@ -199,6 +199,16 @@ def short_of_memory(error: BaseException) -> bool:
         if isinstance(seen, CPLE_OutOfMemoryError):
             return True
         seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def broke_off(error: BaseException) -> bool:
+    """Whether a request over a network ended without an answer, or with one that is none."""
+    last: BaseException | None = error
+    while last is not None:
+        if isinstance(last, CPLE_HttpResponseError):
+            return True
+        last = last.__cause__ or last.__context__
     return False
 
 

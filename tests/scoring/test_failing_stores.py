@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from support.colours import blobs, write_scene
+from support.colours import blobs, mask, write_scene
 from support.web import FolderServer, serving
 
 import landcover
@@ -75,6 +75,36 @@ def test_with_one_request_in_five_failing_a_run_ends_as_without(
         assert ill.tiles()[labels].equals(well.tiles()[labels])
     failed = [line for line in server.requests() if line.endswith(("503", "429", "reset"))]
     assert len(failed) > 5
+
+
+@pytest.mark.parametrize("rule", [{"status": 503}, {"kind": "reset"}])
+@pytest.mark.parametrize("beside", [".msk", ".aux.xml"])
+def test_what_tells_pixels_without_data_is_not_taken_for_absent_where_the_store_fails(
+    server: FolderServer, tile_model: Path, tmp_path: Path, beside: str, rule: dict[str, Any]
+) -> None:
+    pixels = blobs(1, 64, 64)
+    pixels[:, :32] = 7
+    scene = write_scene(server.folder / "masked.tif", pixels)
+    if beside == ".msk":
+        mask(server.folder / "masked.tif.msk", 32)
+    else:
+        bands = "".join(
+            f'<PAMRasterBand band="{n}"><NoDataValue>7</NoDataValue></PAMRasterBand>'
+            for n in (1, 2, 3)
+        )
+        Path(f"{scene}{beside}").write_text(f"<PAMDataset>{bands}</PAMDataset>")
+    told = {"rasters": f"{server.url}/masked.tif", "model": tile_model, "output": tmp_path / "run"}
+    with (
+        Then(lambda: server.fails(beside, **rule)) as backend,
+        pytest.raises(TooManyFailures),
+    ):
+        landcover.score(**told, backend=backend, overrides={"failures.patience": 0})
+    failures = landcover.open_run(tmp_path / "run").failures()
+    assert failures["retryable"].all()
+    assert failures["reason"].str.contains("what told its pixels without data").all()
+    server.works()
+    found = landcover.score(**told, overrides={"failures.patience": 0}).summary["tiles"]
+    assert found == {"planned": 4, "scored": 2, "quarantined": 0, "skipped": 2}
 
 
 def test_what_failed_is_told_by_its_status_and_not_by_words_in_a_path(

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from rasterio.enums import MaskFlags
 
+from landcover.tiles.rasters.metadata import has_mask
 from landcover.tiles.rasters.reader import differs
 
 Pixels = npt.NDArray[Any]
@@ -26,8 +26,7 @@ def gaps_of_tiff(dataset: Any, bands: Pixels) -> str:
         dataset: of rasterio.
         bands: all it holds, dims (band, y, x).
     """
-    flags = dataset.mask_flag_enums[0]
-    if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
+    if has_mask(dataset):
         whole = bool(dataset.read_masks(1).all())
         return (
             "" if whole else "has a mask that leaves pixels out; fill them, or leave the image out"

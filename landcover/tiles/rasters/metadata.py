@@ -13,7 +13,15 @@ from rasterio.enums import ColorInterp, MaskFlags
 
 from landcover.errors import SourceError, StoreError
 from landcover.stores.urls import file_of, file_system, in_archive, is_remote
-from landcover.tiles.gdal import FAILURES, address, cause, gdal_settings, is_bare, local_path
+from landcover.tiles.gdal import (
+    FAILURES,
+    address,
+    broke_off,
+    cause,
+    gdal_settings,
+    is_bare,
+    local_path,
+)
 from landcover.tiles.grid import Transform
 from landcover.tiles.opening import USUAL, Allowed, open_raster
 from landcover.tiles.rasters.crs import name_of, unit_of
@@ -33,6 +41,9 @@ _COLOURS = {
 
 # Beside a raster lies what viewers work out of it: it changes without its pixels.
 _DERIVED = (".aux.xml", ".ovr")
+
+# How often a file is opened whose store breaks a request off: GDAL asks again only where it answers.
+_TRIES = 5
 
 _INFRARED = re.compile(r"\bnir\d*\b|infra-?\s?red", re.IGNORECASE)
 
@@ -61,7 +72,7 @@ class Metadata:
         palette: its first band holds indices into a palette.
         tags: of the file, in the domain that needs no name.
         driver: of GDAL, that opens it.
-        bare: nothing lies beside it in its store.
+        bare: it is remote, and GDAL has found nothing beside it.
     """
 
     file: str
@@ -99,29 +110,44 @@ def read_metadata(file: str, allowed: Allowed = USUAL, *, colours: bool = False)
             they seem, or ends before its last block.
     """
     size, state = _looked_up(file)
+    tries = 0
+    while True:
+        try:
+            return _read(file, size, state, allowed, colours)
+        except FAILURES as error:
+            tries += 1
+            if tries < _TRIES and broke_off(error):
+                continue
+            remedy = "" if is_remote(file) else "; copy it again, or correct source.rasters"
+            reason = f"cannot be read as a raster: {cause(error)}{remedy}"
+            raise SourceError(file, reason) from error
+
+
+def _read(file: str, size: int, state: str, allowed: Allowed, colours: bool) -> Metadata:
     where = address(file)
-    bare = is_bare(where)
-    try:
-        with gdal_settings(where, bare), open_raster(file, allowed) as dataset:
-            if dataset.count == 0:
-                raise SourceError(file, _no_band(dataset))
-            if size and (missing := cut_off(dataset, size)):
-                raise SourceError(file, missing)
-            if reason := objection(dataset):
-                raise SourceError(file, reason)
-            told = _metadata(dataset, file, " ".join([state, *_beside(dataset, file)]), bare)
-            return _of_colours(dataset, told) if colours and told.palette else told
-    except FAILURES as error:
-        remedy = "" if is_remote(file) else "; copy it again, or correct source.rasters"
-        raise SourceError(file, f"cannot be read as a raster: {cause(error)}{remedy}") from error
+    with gdal_settings(where, is_bare(where)), open_raster(file, allowed) as dataset:
+        if dataset.count == 0:
+            raise SourceError(file, _no_band(dataset))
+        if size and (missing := cut_off(dataset, size)):
+            raise SourceError(file, missing)
+        if reason := objection(dataset):
+            raise SourceError(file, reason)
+        told = _metadata(dataset, file, " ".join([state, *_beside(dataset, file)]))
+        return _of_colours(dataset, told) if colours and told.palette else told
 
 
 def _of_colours(dataset: Any, indices: Metadata) -> Metadata:
     """What a raster says of its colours that says this of its indices."""
     with coloured(dataset, indices.file) as seen:
-        found = _metadata(seen, indices.file, indices.state, indices.bare)
-    own = ("block", "placed_by", "tags", "driver")
+        found = _metadata(seen, indices.file, indices.state)
+    own = ("block", "placed_by", "tags", "driver", "bare")
     return replace(found, **{name: getattr(indices, name) for name in own})
+
+
+def has_mask(dataset: Any) -> bool:
+    """Whether a raster has a mask of its own, inside or beside it, which is not one of its bands."""
+    flags = dataset.mask_flag_enums[0]
+    return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
 
 
 def holdable(value: float | None, dtype: str) -> float | None:
@@ -132,8 +158,7 @@ def holdable(value: float | None, dtype: str) -> float | None:
     return value if info.min <= value <= info.max and value == int(value) else None
 
 
-def _metadata(dataset: Any, file: str, state: str, bare: bool) -> Metadata:
-    flags = dataset.mask_flag_enums[0]
+def _metadata(dataset: Any, file: str, state: str) -> Metadata:
     unit, metres = unit_of(dataset.crs)
     return Metadata(
         file=file,
@@ -146,7 +171,7 @@ def _metadata(dataset: Any, file: str, state: str, bare: bool) -> Metadata:
         unit=unit,
         metres=metres,
         nodata=tuple(holdable(*pair) for pair in zip(dataset.nodatavals, dataset.dtypes)),  # noqa: B905
-        masked=MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
+        masked=has_mask(dataset),
         alpha=_alpha(dataset),
         band_names=_names(dataset),
         block=dataset.block_shapes[0],
@@ -155,7 +180,7 @@ def _metadata(dataset: Any, file: str, state: str, bare: bool) -> Metadata:
         palette=has_palette(dataset),
         tags=dataset.tags(),
         driver=dataset.driver,
-        bare=bare,
+        bare=is_remote(file) and len(dataset.files) == 1,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from rasterio.windows import Window
 
+from landcover.errors import ReadFailed
 from landcover.stores.urls import is_remote
 from landcover.tiles import buffers
 from landcover.tiles.opening import reopen_raster
-from landcover.tiles.rasters.metadata import holdable
+from landcover.tiles.rasters.metadata import has_mask, holdable
 from landcover.tiles.rasters.palettes import coloured
 from landcover.tiles.rasters.scene import Scene
 from landcover.tiles.reach import readable
@@ -43,6 +44,19 @@ class SceneReader:
     def size(self) -> tuple[int, int]:
         """(rows, columns) of the files, in their own pixels."""
         return self.datasets[0].height, self.datasets[0].width
+
+    @property
+    def tells_validity(self) -> bool:
+        """Whether the mask or the declared values are there by which pixels without data are told.
+
+        GDAL takes what lies beside a file for absent where its store does not answer.
+        """
+        match self.scene.bands.validity:
+            case "mask":
+                return all(has_mask(dataset) for dataset in self.datasets)
+            case "value":
+                return all(None not in dataset.nodatavals for dataset in self.datasets)
+        return True
 
     def read(self, ys: tuple[int, int], xs: tuple[int, int]) -> MaskedPixels:
         """Read a rectangle in the pixels of the files.
@@ -137,12 +151,18 @@ def open_scene(scene: Scene) -> SceneReader:
 
     Raises:
         OSError: (rasterio's, too) if that fails.
+        ReadFailed: what tells its pixels without data cannot be had.
     """
     for file in scene.files:
         if not is_remote(file):
             readable(file)
     pairs = zip(scene.files, scene.drivers, strict=True)
-    opened = (reopen_raster(file, driver) for file, driver in pairs)
-    if not scene.bands.colours:
-        return SceneReader(scene, tuple(opened))
-    return SceneReader(scene, tuple(map(coloured, opened, scene.files)))
+    opened: Iterable[Any] = (reopen_raster(file, driver) for file, driver in pairs)
+    if scene.bands.colours:
+        opened = map(coloured, opened, scene.files)
+    reader = SceneReader(scene, tuple(opened))
+    if not reader.tells_validity:
+        reader.close()
+        reason = "what told its pixels without data when the run was planned cannot be had now"
+        raise ReadFailed(scene.files[0], reason, retryable=True)
+    return reader

@@ -43,7 +43,7 @@ class Scene:
         finer: edge of the file's pixels in pixels of the grid: above 1 where there are more of these.
         block: (rows, columns) of a block of the file, in pixels of the grid.
         state: tells the files from others of the same names.
-        bare: nothing lies beside its files in their store, so that nothing need be looked for.
+        bare: they are remote, and nothing lies beside them, so that nothing need be looked for.
         date: when it was taken, as far as it is told; "" where nobody has asked.
     """
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from landcover.contracts import Failure, Strip, Tile
+from landcover.errors import ReadFailed
 from landcover.tiles import buffers
 from landcover.tiles.gdal import FAILURES, cause, short_of_memory
 from landcover.tiles.grid import Block, Size
@@ -128,7 +129,7 @@ class TileReader:
             except FAILURES as error:
                 if found := trouble(self._files):
                     return found
-                last = Trouble(cause(error), passing=False)
+                last = _told(error)
             else:
                 return None
         return last
@@ -140,7 +141,7 @@ class TileReader:
         try:
             self._read(block)
         except FAILURES as error:
-            return trouble(self._files) or Trouble(cause(error), passing=False)
+            return trouble(self._files) or _told(error)
         return None
 
     @property
@@ -154,6 +155,13 @@ class TileReader:
         self._failures += [
             Failure(tile, reason, found.passing, unreached) for tile in tiles_of(self._scene, block)
         ]
+
+
+def _told(error: BaseException) -> Trouble:
+    """What kept a file from being read, all of whose files answer."""
+    if isinstance(error, ReadFailed):
+        return Trouble(error.reason, error.retryable)
+    return Trouble(cause(error), passing=False)
 
 
 def _both(one: Mask | None, other: Mask | None) -> Mask | None:

@@ -210,6 +210,27 @@ REPLACED = planted(
     ),
 )
 
+ABSENT = planted(
+    "landcover/tiles/rasters/reader.py",
+    "tests/scoring/test_failing_stores.py",
+    (
+        "a mask that cannot be had is none",
+        "return all(has_mask(dataset) for dataset in self.datasets)",
+        "return True",
+    ),
+    (
+        "declared values that cannot be had are none",
+        "return all(None not in dataset.nodatavals for dataset in self.datasets)",
+        "return True",
+    ),
+)
+
+BROKEN_OFF = planted(
+    "landcover/tiles/rasters/metadata.py",
+    "tests/scoring/test_failing_stores.py",
+    ("a scene is opened once", "if tries < _TRIES and broke_off(error):", "if False:"),
+)
+
 CUT_OFF = planted(
     "landcover/tiles/rasters/cut_off.py",
     "tests/tiles/rasters/test_scene.py tests/cli/test_directories.py",
