@@ -228,9 +228,9 @@ class Storage:
         with self._writing(folder):
             if self.local is not None:
                 remove_tree(self.local / folder)
-            elif names := self.names(folder):
+            elif self.names(folder):
                 self._check_held()
-                self._filesystem.rm([self._key(f"{folder}/{name}") for name in names])
+                self._filesystem.rm(sorted(self._filesystem.find(self._key(folder))))
 
     def clear(self) -> None:
         """Remove everything but the lock: the root is held, and nothing there is anybody else's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import geopandas
@@ -101,3 +102,53 @@ def test_where_scenes_overlap_that_one_is_seen_which_the_map_shows(
         Image.open(io.BytesIO(one or b"")) for one in chips(run, points, 4.0, points.buffer(1))
     ]
     assert [one.getpixel((192, 192))[0] for one in drawn] == expected.tolist()
+
+
+def test_scenes_are_closed_and_opened_again_and_one_that_is_gone_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("landcover.analysis.chips._OPEN", 1)
+    shades = [200, 100, 50]
+    for number, shade in enumerate(shades):
+        pixels = np.full((3, 40, 40), shade, np.uint8)
+        write_scene(tmp_path / f"{number}.tif", pixels, left=5e5 + 40 * number)
+    onnx.save(network(pixel=False, halo=0, size=10), tmp_path / "colours.onnx")
+    (tmp_path / "colours.yaml").write_text(SIDECAR)
+    run = landcover.score(
+        rasters=str(tmp_path / "?.tif"),
+        model=tmp_path / "colours.onnx",
+        output=tmp_path / "run",
+    ).directory
+    places = [0, 1, 2, 0, 2, 1, 0]
+    middles = [shapely.Point(5e5 + 40 * place + 20, 4.5e6 - 20) for place in places]
+    points = geopandas.GeoSeries(middles, crs="EPSG:26918")
+
+    def seen(missing: Callable[[SourceError], None] | None = None) -> list[int | None]:
+        drawn = chips(run, points, 4.0, points.buffer(1), missing)
+        return [
+            None if one is None else Image.open(io.BytesIO(one)).getpixel((192, 192))[0]
+            for one in drawn
+        ]
+
+    assert seen() == [shades[place] for place in places]
+    (tmp_path / "1.tif").unlink()
+    told: list[SourceError] = []
+    assert seen(told.append) == [None if place == 1 else shades[place] for place in places]
+    assert [str(one).partition(":")[0] for one in told] == ["1"]
+
+
+def test_there_is_no_picture_of_a_place_whose_middle_has_no_data(tmp_path: Path) -> None:
+    pixels = np.full((3, 40, 40), 200, np.uint8)
+    pixels[:, 10:30, 10:30] = 0
+    write_scene(tmp_path / "scene.tif", pixels, nodata=0)
+    onnx.save(network(pixel=False, halo=0, size=10), tmp_path / "colours.onnx")
+    (tmp_path / "colours.yaml").write_text(SIDECAR)
+    run = landcover.score(
+        rasters=str(tmp_path / "scene.tif"),
+        model=tmp_path / "colours.onnx",
+        output=tmp_path / "run",
+    ).directory
+    middles = [shapely.Point(5e5 + x, 4.5e6 - 20) for x in (5, 20)]
+    points = geopandas.GeoSeries(middles, crs="EPSG:26918")
+    found = list(chips(run, points, 30.0, points.buffer(1)))
+    assert [one is None for one in found] == [False, True]

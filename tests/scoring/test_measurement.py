@@ -25,16 +25,23 @@ def test_speed_of_few_points_counts_the_start_as_part_of_them() -> None:
     assert speed_of([Progress(2.0, 10), Progress(4.0, 20)]) == (0.0, 5.0)
 
 
+def test_a_run_that_was_faster_at_first_has_no_start_below_nothing() -> None:
+    found = speed_of([Progress(1.0 + tiles, 10 + 2 * tiles) for tiles in range(6)])
+    assert found == (0.0, pytest.approx(2))
+
+
 def test_a_measurement_ends_with_the_task_that_reaches_the_tiles(
     tile_model: Path, scene: Path, tmp_path: Path
 ) -> None:
     config = {"source": {"rasters": str(scene), "task": 5}, "model": {"path": str(tile_model)}}
     whole = {**config, "backend": {"name": "local", "workers": 1}}
     found = measure(whole, tmp_path / "run", tiles=10)
-    assert 10 <= found.tiles < 35
+    assert 10 <= found.tiles < 15
     assert found.run.summary["reason"].startswith("stopped after")
     assert found.run.summary["tiles"]["scored"] == found.tiles
     assert len(list((tmp_path / "run" / "tiles").iterdir())) >= 2
+    one = measure(whole, tmp_path / "one", tiles=1).tiles
+    assert measure(whole, tmp_path / "enough", tiles=one).tiles == one
 
 
 def test_tasks_of_a_measurement_are_no_shorter_where_there_are_more_cores_than_workers(

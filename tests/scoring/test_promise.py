@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from support.colours import blobs, write_scene
 
 import landcover
-from landcover.errors import LandcoverError, ModelError
+from landcover.errors import LandcoverError, ModelError, OutputError
 from landcover.models.cache import cache_folder
 from landcover.run import Run
 from landcover.scoring.totals import Tiles
@@ -169,6 +169,29 @@ def test_a_network_that_was_changed_in_the_run_is_not_used(
         file.seek(-100, 2)
         file.write(b"other")
     with pytest.raises(ModelError, match="not the quantized network that the run was planned with"):
+        _score(small, ground, tmp_path / "run")
+
+
+def test_a_network_that_is_gone_from_the_run_is_made_again(
+    small: Path, ground: Path, tmp_path: Path
+) -> None:
+    def stop(tiles: Tiles) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _score(small, ground, tmp_path / "run", progress=stop)
+    network = tmp_path / "run" / "network.i8"
+    content = network.read_bytes()
+    network.unlink()
+    run = _score(small, ground, tmp_path / "run")
+    assert run.summary["status"] == "done" and network.read_bytes() == content
+
+
+def test_a_run_in_f32_is_not_gone_on_with_where_8_bits_are_asked_for(
+    small: Path, ground: Path, tmp_path: Path
+) -> None:
+    _score(small, ground, tmp_path / "run", "f32")
+    with pytest.raises(OutputError, match="precision"):
         _score(small, ground, tmp_path / "run")
 
 

@@ -232,3 +232,19 @@ COMPARE = planted(
         "",
     ),
 )
+
+CHIPS = planted(
+    "landcover/analysis/chips.py",
+    "tests/analysis/test_chips.py",
+    (
+        "files that were closed are read",
+        "                self._opened.clear()\n",
+        "                pass\n",
+    ),
+    ("a scene that is gone is told each time", "                del self._files[name]\n", ""),
+    (
+        "any pixel of a picture is enough",
+        "if not known[_PIXELS // 2, _PIXELS // 2]:",
+        "if not known.any():",
+    ),
+)

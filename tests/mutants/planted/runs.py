@@ -548,3 +548,26 @@ LENT_BY_TENSORFLOW = planted(
         "    for name in _BEFORE[:0]:\n",
     ),
 )
+
+REARRANGING = planted(
+    "landcover/runs/rearranging.py",
+    "tests/runs/test_rearranging.py",
+    ("pixels stay where they were", '("quarantine", "pixels")\n', '("quarantine",)\n'),
+    ("the table comes first", "return [*names, name]", "return [name, *names]"),
+    (
+        "what stood in the way stays",
+        "gone = {*moves, *moves.values()} & found.keys()",
+        "gone = {*moves.values()} & found.keys()",
+    ),
+    ("what was set aside stays", "    run.storage.remove_folder(_FOLDER)\n", ""),
+)
+
+FOLDERS = planted(
+    "landcover/runs/storage.py",
+    "tests/runs/test_rearranging.py",
+    (
+        "folders in folders stay in stores",
+        "self._filesystem.rm(sorted(self._filesystem.find(self._key(folder))))",
+        'self._filesystem.rm([self._key(f"{folder}/{name}") for name in self.names(folder)])',
+    ),
+)

@@ -972,3 +972,81 @@ FORECAST = planted(
     ),
     ("tasks are those of the measurement", "return max(1, short), each,", "return each, short,"),
 )
+
+READERS = planted(
+    "landcover/scoring/readers.py",
+    "tests/scoring/test_readers.py tests/scoring/test_pipeline.py",
+    (
+        "waiting counts as reading",
+        "under = Under[R]()",
+        "under = Under[R](begun=time.monotonic())",
+    ),
+    (
+        "whoever was replaced goes on",
+        "            if under.given_up:\n                return\n",
+        "",
+    ),
+    (
+        "a read that times out by itself is waited for",
+        "                    return self.future.result()\n",
+        "                    pass\n",
+    ),
+    (
+        "a read that hangs keeps the process",
+        'name="landcover-read", daemon=True',
+        'name="landcover-read", daemon=False',
+    ),
+)
+
+COSTS = planted(
+    "landcover/scoring/costs.py",
+    "tests/scoring/test_costs.py",
+    (
+        "another backend has the same plan",
+        '("source", "model", "backend", "output", "plan")',
+        '("source", "model", "output", "plan")',
+    ),
+    (
+        "a price is for all workers",
+        "hours = self.workers * self.seconds / 3600",
+        "hours = self.seconds / 3600",
+    ),
+)
+
+UNDER_WAY = planted(
+    "landcover/scoring/under_way.py",
+    "tests/scoring/test_under_way.py",
+    ("a third death is needed", "if deaths >= (1 if _crashed", "if deaths > (1 if _crashed"),
+    (
+        "a crash that is known counts as any",
+        "(1 if _crashed else _DEATHS)",
+        "_DEATHS",
+    ),
+    ("a link leads elsewhere", "os.O_CREAT | os.O_NOFOLLOW", "os.O_CREAT"),
+)
+
+MEASUREMENT = planted(
+    "landcover/scoring/measurement.py",
+    "tests/scoring/test_measurement.py",
+    ("a tile more is needed", "so_far.done >= tiles:", "so_far.done > tiles:"),
+    (
+        "a start may be below nothing",
+        "Speed(max(0.0, last.seconds - last.tiles / slope), slope)",
+        "Speed(last.seconds - last.tiles / slope, slope)",
+    ),
+)
+
+RECORDED = planted(
+    "landcover/scoring/settled.py",
+    "tests/scoring/test_promise.py",
+    (
+        "a network that is gone is there",
+        "        or (digest and not run.storage.exists(NETWORK))\n",
+        "",
+    ),
+    (
+        "another precision's network is the one",
+        '    if recipe.precision == "i8" != precision:\n        return Settled(recipe)\n',
+        "",
+    ),
+)
