@@ -18,10 +18,13 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from landcover.errors import ConfigError
-from landcover.redaction import printable
+from landcover.redaction import printable, shortened
+
+LONGEST_NAME: Final = 500
+"""Characters of what a class, a zone or a stratum is called: it is printed, drawn and written down."""
 
 _COLOR = re.compile(r"#[0-9a-f]{6}")
 
@@ -85,6 +88,11 @@ class Scheme:
             f"the name {name!r} holds control characters"
             for name in self.names
             if printable(name) != name or "\n" in name or "\t" in name
+        ]
+        mistakes += [
+            f"the name {shortened(repr(name), 50)} has {len(name):,} characters; the most is {LONGEST_NAME}"
+            for name in self.names
+            if len(name) > LONGEST_NAME
         ]
         if not self.classes:
             mistakes.append("there are no classes")

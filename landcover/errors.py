@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from landcover.redaction import printable, redacted
+from landcover.redaction import printable, redacted, shortened
+
+# Characters of a sentence; names in files, which sentences quote, may be of any length.
+_LONGEST = 4_000
+_MOST_MISTAKES = 50  # that are told at once
 
 
 def _sentence(text: str) -> str:
     """A text in one line, without secrets and control characters: libraries complain in several."""
-    return printable(redacted(" ".join(map(str.strip, text.splitlines()))).strip())
+    told = printable(redacted(" ".join(map(str.strip, text.splitlines()))).strip())
+    return shortened(told, _LONGEST)
 
 
 class LandcoverError(Exception):
@@ -42,7 +47,9 @@ class ConfigError(LandcoverError, ValueError):
         super().__init__(self.mistakes, self.origin)
 
     def __str__(self) -> str:
-        return f"{self.origin}: " + "; ".join(self.mistakes)
+        more = len(self.mistakes) - _MOST_MISTAKES
+        told = [*self.mistakes[:_MOST_MISTAKES], *([f"and {more:,} more"] if more > 0 else [])]
+        return f"{self.origin}: " + "; ".join(told)
 
 
 class PluginNotFound(LandcoverError, LookupError):

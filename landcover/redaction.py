@@ -68,6 +68,12 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many characters, and how many there were more."""
+    more = len(text) - most
+    return text if more <= 0 else f"{text[:most]}... ({more:,} more characters)"
+
+
 def redacted_values(value: Any, name: str = "") -> Any:
     """Plain JSON values without the secrets in their texts, and without those under such names.
 

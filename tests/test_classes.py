@@ -141,6 +141,10 @@ def test_all_mistakes_in_names_are_reported_at_once() -> None:
         classes_of(["a", "b", "a"])
     with pytest.raises(ConfigError, match="no classes"):
         classes_of([])
+    with pytest.raises(
+        ConfigError, match=r"the name 'b{49}\.\.\. \(453 more .* 501 char.* is 500$"
+    ):
+        classes_of(["a" * 500, "b" * 501])
 
 
 def test_schemes_survive_pickling_and_json() -> None:

@@ -94,6 +94,14 @@ def test_a_name_does_nothing_to_a_terminal(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
+def test_sentences_have_an_end_whatever_they_quote() -> None:
+    assert str(ModelError("net.onnx", "x" * 4_000)) == f"net.onnx: {'x' * 4_000}"
+    told = str(ModelError("net.onnx", "x" * 8_000_000))
+    assert told == f"net.onnx: {'x' * 4_000}... (7,996,000 more characters)"
+    told = str(ConfigError([f"{at}: no such key" for at in range(100_000)], "a.yaml"))
+    assert told.endswith("; 49: no such key; and 99,950 more")
+
+
 def test_an_error_about_a_file_with_a_line_end_in_its_name_is_one_line() -> None:
     assert str(ModelError("net\nlandcover: all is well.onnx", "is torn")).count("\n") == 0
 

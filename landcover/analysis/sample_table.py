@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from landcover.classes import LONGEST_NAME
 from landcover.errors import ConfigError
 
 Numbers = npt.NDArray[np.intp]
@@ -184,6 +185,10 @@ def _mistakes_of_labels(columns: list[_Column]) -> list[str]:
         if missing:
             told = f"{missing} of {points} points have no label in column {column.name!r}"
             mistakes.append(f"{told}: every point that was drawn needs one")
+        longest = max((len(str(label)) for label in column.labels), default=0)
+        if longest > LONGEST_NAME:
+            told = f"column {column.name!r} has names of {longest:,} characters"
+            mistakes.append(f"{told}; the most is {LONGEST_NAME}")
     numeric, named = (
         [column.name for column in columns[1:] if column.is_numeric is kind]
         for kind in (True, False)

@@ -18,6 +18,7 @@ from rasterio.features import rasterize
 
 from landcover.analysis.map_blocks import Block
 from landcover.analysis.sample_table import class_order
+from landcover.classes import LONGEST_NAME
 from landcover.errors import MissingExtra, SourceError
 from landcover.runs.map_format.grid import MapGrid
 from landcover.small_files import load_json
@@ -163,7 +164,8 @@ def named_column(
         what: what it names, for messages.
 
     Raises:
-        SourceError: if there is no such column, or it has gaps.
+        SourceError: if there is no such column, or it has gaps, or names longer than
+            :data:`~landcover.classes.LONGEST_NAME`.
     """
     columns = [str(name) for name in frame.columns if name != frame.geometry.name]
     if field is None:
@@ -174,6 +176,10 @@ def named_column(
         raise SourceError(str(path), f"has no column {field!r} to name {what}: there is {listed}")
     if field is not None and frame[field].isna().any():
         raise SourceError(str(path), f"has gaps in column {field!r}, which names {what}")
+    longest = 0 if field is None else max(len(str(name)) for name in frame[field])
+    if longest > LONGEST_NAME:
+        reason = f"names {what} by {longest:,} characters in column {field!r}; the most is {LONGEST_NAME}"
+        raise SourceError(str(path), f"{reason}: name another column")
     return field
 
 

@@ -7,11 +7,12 @@ import json
 import click
 
 from landcover.cli.model_head import head_option
-from landcover.cli.saying import say
+from landcover.cli.saying import LONGEST, say
 from landcover.cli.tables import new_table, show
 from landcover.models.graph_analysis.onnx_layers import Layer
 from landcover.models.inspection.description import Port
 from landcover.models.inspection.inspection import Inspection, inspect_model
+from landcover.redaction import shortened
 
 
 @click.command()
@@ -33,14 +34,14 @@ def inspect(file: str, head: str | int | None, window: int, as_json: bool) -> No
     """
     found = inspect_model(file, head, window)
     if as_json:
-        _say(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+        say(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
         return
     _tell(found)
 
 
 def _say(text: str) -> None:
-    """Print what may hold names from the file."""
-    say(text)
+    """Print what may hold names from the file, which are of any length."""
+    say("\n".join(shortened(line, LONGEST) for line in text.split("\n")))
 
 
 def _tell(found: Inspection) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from landcover.redaction import printable
+
+LONGEST: Final = 4_096
+"""Characters of a line or a cell about names in files, which may be of any length; paths of Linux have no more."""
 
 
 def say(text: object = "", err: bool = False) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from landcover.redaction import printable
+from landcover.cli.saying import LONGEST
+from landcover.redaction import printable, shortened
 
 # Where there is no terminal, lines are not folded at 80 characters: other programs read them.
 _WIDTH_ELSEWHERE = 200
@@ -18,7 +19,8 @@ class _Table(Table):
     """Cells are often names from files."""
 
     def add_row(self, *cells: RenderableType | None, **how: Any) -> None:
-        super().add_row(*(printable(x) if isinstance(x, str) else x for x in cells), **how)
+        told = (shortened(printable(x), LONGEST) if isinstance(x, str) else x for x in cells)
+        super().add_row(*told, **how)
 
 
 def new_table(left: tuple[str, ...], right: tuple[str, ...]) -> Table:

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from landcover.errors import ConfigError
-from landcover.redaction import redacted_values
+from landcover.redaction import redacted_values, shortened
 
 _LONGEST = 200  # characters of a value that is told
 _OPTIONAL = ("failures", "precision_check")  # sections that hardly anyone needs
@@ -107,10 +107,5 @@ def sentence(error: Any, kind: type[BaseModel]) -> str:
         message = "is not UTF-8, as all that a configuration holds: rename it, or name its folder or a pattern"
     if "input" in error and not isinstance(error["input"], Mapping):
         found = redacted_values(error["input"], shown[-1] if shown else "")
-        message += f" (found {_short(repr(found))})"
+        message += f" (found {shortened(repr(found), _LONGEST)})"
     return f"{where}: {message}" if where else message
-
-
-def _short(text: str) -> str:
-    """The beginning of a text that is too long for a sentence."""
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

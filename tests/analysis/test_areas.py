@@ -269,6 +269,20 @@ def test_zones_that_make_no_sense_are_refused(
         areas(run, path, field)
 
 
+@pytest.mark.parametrize("letter", ["x", "7"])
+def test_names_of_zones_have_an_end(letter: str, tmp_path: Path) -> None:
+    run = pixel_run(tmp_path / "run", NLCD6, [scene(1, 20, 20, 5e5, 4.5e6)])
+    boxes = [
+        shapely.box(5e5, 4.5e6 - 20, 5e5 + 10, 4.5e6),
+        shapely.box(5e5, 4.5e6 - 9, 5e5 + 20, 4.5e6),
+    ]
+    path = zones_file(tmp_path / "zones.gpkg", boxes, [letter * 500, "a"])
+    assert {*areas(run, path).index.get_level_values("zone")} == {letter * 500, "a"}
+    path = zones_file(tmp_path / "more.gpkg", boxes, [letter * 5_000, "a"])
+    with pytest.raises(SourceError, match=r"by 5,000 characters in column 'Name'; the most is 500"):
+        areas(run, path)
+
+
 def test_runs_without_a_whole_map_are_refused(tmp_path: Path) -> None:
     with claim(str(tmp_path / "unfinished"), {}, NLCD6, {}) as unfinished:
         pass

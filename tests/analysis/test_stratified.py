@@ -263,6 +263,11 @@ GOOD: dict[str, list[Any]] = {
         ({}, {"x": -1, "y": 1}, "stratum 'x' needs a size above 0"),
         ({}, {"x": float("nan"), "y": 0}, "stratum 'x', 'y' needs a size above 0"),
         ({}, {"x": "12", "y": 1}, "stratum 'x' needs a size above 0"),
+        (
+            {"mapped": ["a", "b", "a", "9" * 501]},
+            {"x": 1, "y": 1},
+            "of 501 characters; the most is",
+        ),
         ({"mapped": [1, 2, 1, 2]}, {"x": 1, "y": 1}, "'mapped' has numbers"),
     ],
 )

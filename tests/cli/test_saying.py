@@ -14,6 +14,7 @@ from landcover.cli.bench import bench
 from landcover.cli.main import main
 from landcover.cli.numbers import Finite
 from landcover.cli.saying import say
+from landcover.cli.tables import new_table, show
 from landcover.local_files import write_whole
 
 
@@ -21,6 +22,14 @@ def test_what_is_printed_does_nothing_to_a_terminal(capsys: pytest.CaptureFixtur
     say("run\x1b[2J\u202e\udcff.tif")
     say("two\nlines", err=True)
     assert capsys.readouterr() == ("run\\u001b[2J\\u202e\\udcff.tif\n", "two\nlines\n")
+
+
+def test_a_cell_of_a_table_has_an_end(capsys: pytest.CaptureFixture[str]) -> None:
+    table = new_table(("name",), ())
+    table.add_row("x" * 8_000_000)
+    show(table)
+    told = capsys.readouterr().out
+    assert told.count("x") == 4_096 and "(7,995,904 more characters)" in told.replace("\n", "")
 
 
 def test_commands_print_nothing_by_themselves() -> None:

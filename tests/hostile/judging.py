@@ -22,6 +22,7 @@ SECONDS = 20
 CLOCK = 3 * SECONDS
 BYTES = 2**30
 _LARGEST_PAGE = 2**26  # files of many gigabytes are inputs
+_MOST_SAID = 100_000  # characters: sentences about names of any length have an end
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,8 @@ def _ended(case: Case, answer: dict[str, object], usual: int) -> str:
         return f"took {more / 2**20:.0f} MiB more than a good run"
     if any(ord(letter) < 32 and letter not in "\n\t\r" for letter in err) or "\u202e" in err:
         return "sent control characters"
+    if len(err) > _MOST_SAID:
+        return f"said {len(err):,} characters"
     if "Traceback" in err or "defect of landcover" in err:
         return "called itself a defect"
     if code == 0:

@@ -32,6 +32,7 @@ def cases() -> Iterator[Case]:
     yield from _geoparquet()
     yield from _runs()
     yield from _models()
+    yield from _names()
 
 
 def _vectors(name: str, change: Callable[[Path], None], ground: Ground) -> None:
@@ -126,6 +127,74 @@ def _runs() -> Iterator[Case]:
         where = "run" if command[0] == "stac" else "out"
         make = partial(locked, where)
         yield Case("runs", f"lock of two names {command[0]}", make, command, _NAMES)
+
+
+def _names() -> Iterator[Case]:
+    """Names in files that are printed, drawn and written down, and may be of any length."""
+
+    def zones(key: str, name: str, ground: Ground) -> None:
+        put_run(ground)
+        frame = geopandas.GeoDataFrame({key: [name]}, geometry=[_SQUARE], crs="EPSG:26918")
+        frame.to_file(ground.folder / "hostile.geojson")
+
+    def sample(column: str, name: str, ground: Ground) -> None:
+        put_run(ground)
+        told = {"mapped": "water", "stratum": "water", "reference": "water", column: name}
+        sizes = {"stratum_hectares": 0.2, "stratum_points": 2, "map_hectares": 0.4}
+        places = [shapely.Point(500_010, 4_499_990), shapely.Point(500_020, 4_499_980)]
+        frame = geopandas.GeoDataFrame([told | sizes] * 2, geometry=places, crs="EPSG:26918")
+        frame.to_file(ground.folder / "hostile.gpkg")
+
+    def sidecar(name: str, ground: Ground) -> None:
+        text = SIDECAR.replace("water", json.dumps(name))
+        (ground.folder / "colours.yaml").write_text(text)
+
+    def keys(count: int, ground: Ground) -> None:
+        (ground.folder / "colours.yaml").write_text("".join(f"a{n}: 1\n" for n in range(count)))
+
+    def ends(name: str, ground: Ground) -> None:
+        model = onnx.load(ground.folder / "colours.onnx")
+        model.producer_name = name
+        for old in (model.graph.input[0].name, model.graph.output[0].name):
+            for node in model.graph.node:
+                node.input[:] = [f"{one}{name}" if one == old else one for one in node.input]
+                node.output[:] = [f"{one}{name}" if one == old else one for one in node.output]
+        for end in (model.graph.input[0], model.graph.output[0]):
+            end.name += name
+        onnx.save(model, ground.folder / "hostile.onnx")
+
+    inspect = ("model", "inspect", "hostile.onnx")
+    yield Case(
+        "models", "ends of a million letters", partial(ends, "x" * 1_000_000), inspect, _NAMES
+    )
+    for what, name in (("letters", "x" * 8_000_000), ("digits", "9" * 5_000)):
+        for key in ("name", name):
+            make = partial(zones, key, name)
+            which = "called" if key == "name" else "in a column called"
+            yield Case(
+                "references",
+                f"zone {which} {what}",
+                make,
+                (*_ZONES[:-1], "hostile.geojson"),
+                _NAMES,
+            )
+        field = (*_ZONES[:-1], "hostile.geojson", "--field", "none")
+        yield Case(
+            "references", f"zone of {what}, no column", partial(zones, name, "a"), field, _NAMES
+        )
+        for column in ("mapped", "stratum", "reference"):
+            made = ("accuracy", "run", "--sample", "hostile.gpkg")
+            yield Case(
+                "samples", f"{column} of {what}", partial(sample, column, name), made, _NAMES
+            )
+    yield Case(
+        "sidecars",
+        "class of a million letters",
+        partial(sidecar, "x" * 1_000_000),
+        SCORE,
+        ("colours",),
+    )
+    yield Case("sidecars", "90,000 keys", partial(keys, 90_000), SCORE, ("colours",))
 
 
 def _models() -> Iterator[Case]:
