@@ -7,12 +7,11 @@ import json
 import click
 
 from landcover.cli.model_head import head_option
-from landcover.cli.saying import LONGEST, say
+from landcover.cli.saying import say, say_lines
 from landcover.cli.tables import new_table, show
 from landcover.models.graph_analysis.onnx_layers import Layer
 from landcover.models.inspection.description import Port
 from landcover.models.inspection.inspection import Inspection, inspect_model
-from landcover.redaction import shortened
 
 
 @click.command()
@@ -39,27 +38,22 @@ def inspect(file: str, head: str | int | None, window: int, as_json: bool) -> No
     _tell(found)
 
 
-def _say(text: str) -> None:
-    """Print what may hold names from the file, which are of any length."""
-    say("\n".join(shortened(line, LONGEST) for line in text.split("\n")))
-
-
 def _tell(found: Inspection) -> None:
     network = found.network
-    _say(f"file      {found.path}, {found.size:,} bytes, SHA-256 {found.digest[:12]}...")
-    _say(f"format    {found.written_by} ({found.format})")
+    say_lines(f"file      {found.path}, {found.size:,} bytes, SHA-256 {found.digest[:12]}...")
+    say_lines(f"format    {found.written_by} ({found.format})")
     for port in network.inputs:
-        _say(f"input     {_port(port)}")
+        say_lines(f"input     {_port(port)}")
     for port in network.outputs:
-        _say(f"output    {_port(port)}{_field(port, network.window)}")
+        say_lines(f"output    {_port(port)}{_field(port, network.window)}")
     for note in network.notes:
-        _say(f"note      {note}")
+        say_lines(f"note      {note}")
     for name, count in network.not_numbers.items():
-        _say(f"NaN       {name!r} holds {count:,} NaN: the training diverged")
+        say_lines(f"NaN       {name!r} holds {count:,} NaN: the training diverged")
     if network.layers:
         _tell_layers(found)
     if network.refusal:
-        _say(f"\nThis network cannot be run: {network.refusal}")
+        say_lines(f"\nThis network cannot be run: {network.refusal}")
     _tell_sidecar(found)
 
 
@@ -87,7 +81,7 @@ def _tell_layers(found: Inspection) -> None:
     window = _shape(found.network.window)
     total = _count(found.multiply_adds)
     table.add_row(f"{len(found.network.layers)} layers", "", "", f"{found.parameters:,}", total)
-    _say(f"\nlayers for an input of {window}:")
+    say_lines(f"\nlayers for an input of {window}:")
     show(table)
 
 
@@ -106,11 +100,11 @@ def _tell_sidecar(found: Inspection) -> None:
     if proposal is None:
         return
     if proposal.refusal:
-        _say(f"\nIt cannot be tried yet: {proposal.refusal}")
+        say_lines(f"\nIt cannot be tried yet: {proposal.refusal}")
     if proposal.exists:
-        _say(f"\nsidecar   {proposal.path}, which with what was found means:")
+        say_lines(f"\nsidecar   {proposal.path}, which with what was found means:")
     else:
         unknown = f"only you can tell: {', '.join(proposal.missing)}"
         told = unknown if proposal.missing else "the file itself tells what it has to"
-        _say(f"\nno sidecar yet; {told}. Save as {proposal.path}:")
-    _say(f"\n{proposal.text.rstrip()}")
+        say_lines(f"\nno sidecar yet; {told}. Save as {proposal.path}:")
+    say_lines(f"\n{proposal.text.rstrip()}")

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from landcover.redaction import printable
+from landcover.redaction import printable, shortened
 
 LONGEST: Final = 4_096
 """Characters of a line or a cell about names in files, which may be of any length; paths of Linux have no more."""
@@ -20,6 +20,11 @@ def say(text: object = "", err: bool = False) -> None:
         err: to standard error, in place of standard output.
     """
     click.echo(printable(str(text)), err=err)
+
+
+def say_lines(text: str) -> None:
+    """Print lines in which names from files may stand, each as far as :data:`LONGEST`."""
+    say("\n".join(shortened(line, LONGEST) for line in text.split("\n")))
 
 
 def say_over(text: str) -> None:

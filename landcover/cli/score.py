@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from landcover.cli.figures import duration, figure_lines
-from landcover.cli.saying import say
+from landcover.cli.saying import say, say_lines
 from landcover.cli.signals import GOES_ON, interruptible
 from landcover.cli.supervision import note_progress
 from landcover.config import parse_override
@@ -163,13 +163,13 @@ def _tell(run: Run) -> None:
         told = "pixels have no class, since the network returned no probabilities for them"
         say(f"{said['undefined_pixels']:,} {told}")
     if said.get("advice"):
-        say(said["advice"])
+        say_lines(said["advice"])
     if said.get("precision_check"):
         say(_precision(said["precision_check"]))
     if said.get("accuracy"):
-        say(said["accuracy"]["text"])
+        say_lines(said["accuracy"]["text"])
     for name in said.get("files", []):
-        say(f"{run.path}/{name}")
+        say_lines(f"{run.path}/{name}")
 
 
 def _precision(check: Mapping[str, Any]) -> str:

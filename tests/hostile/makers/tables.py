@@ -163,6 +163,12 @@ def _names() -> Iterator[Case]:
             end.name += name
         onnx.save(model, ground.folder / "hostile.onnx")
 
+    def noted(key: str, value: Any, ground: Ground) -> None:
+        path = put_run(ground) / "run.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+
+    for key, value in {"advice": "x" * 1_000_000, "files": ["x" * 1_000_000]}.items():
+        yield Case("runs", f"{key} of a million letters", partial(noted, key, value), SCORE, _NAMES)
     inspect = ("model", "inspect", "hostile.onnx")
     yield Case(
         "models", "ends of a million letters", partial(ends, "x" * 1_000_000), inspect, _NAMES
