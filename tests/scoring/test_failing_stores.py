@@ -15,7 +15,7 @@ from support.web import FolderServer, serving
 
 import landcover
 from landcover.backends.local import LocalBackend
-from landcover.errors import StoreDown, StoreError, TooManyFailures
+from landcover.errors import SourceError, StoreDown, StoreError, TooManyFailures
 from landcover.stores import asking
 
 # Words that a path may hold without saying what failed there.
@@ -77,34 +77,53 @@ def test_with_one_request_in_five_failing_a_run_ends_as_without(
     assert len(failed) > 5
 
 
+def _half_seen(server: FolderServer, beside: str) -> str:
+    """A scene of 2 x 2 tiles; the upper two hold no data by a file beside it."""
+    pixels = blobs(1, 64, 64)
+    pixels[:, :32] = 7
+    scene = write_scene(server.folder / "half.tif", pixels)
+    if beside == ".msk":
+        mask(server.folder / "half.tif.msk", 32)
+    else:
+        value = "<NoDataValue>7</NoDataValue>"
+        bands = "".join(f'<PAMRasterBand band="{n}">{value}</PAMRasterBand>' for n in (1, 2, 3))
+        Path(f"{scene}{beside}").write_text(f"<PAMDataset>{bands}</PAMDataset>")
+    return f"{server.url}/half.tif"
+
+
+_HALF = {"planned": 4, "scored": 2, "quarantined": 0, "skipped": 2}
+
+
 @pytest.mark.parametrize("rule", [{"status": 503}, {"kind": "reset"}])
 @pytest.mark.parametrize("beside", [".msk", ".aux.xml"])
 def test_what_tells_pixels_without_data_is_not_taken_for_absent_where_the_store_fails(
     server: FolderServer, tile_model: Path, tmp_path: Path, beside: str, rule: dict[str, Any]
 ) -> None:
-    pixels = blobs(1, 64, 64)
-    pixels[:, :32] = 7
-    scene = write_scene(server.folder / "masked.tif", pixels)
-    if beside == ".msk":
-        mask(server.folder / "masked.tif.msk", 32)
-    else:
-        bands = "".join(
-            f'<PAMRasterBand band="{n}"><NoDataValue>7</NoDataValue></PAMRasterBand>'
-            for n in (1, 2, 3)
-        )
-        Path(f"{scene}{beside}").write_text(f"<PAMDataset>{bands}</PAMDataset>")
-    told = {"rasters": f"{server.url}/masked.tif", "model": tile_model, "output": tmp_path / "run"}
+    told = {"rasters": _half_seen(server, beside), "model": tile_model, "output": tmp_path / "run"}
+    told["overrides"] = {"failures.patience": 0}
+    server.fails(beside, **rule)
+    with pytest.raises(SourceError, match="cannot be read as a raster"):
+        landcover.score(**told)
+    server.works()
     with (
         Then(lambda: server.fails(beside, **rule)) as backend,
         pytest.raises(TooManyFailures),
     ):
-        landcover.score(**told, backend=backend, overrides={"failures.patience": 0})
+        landcover.score(**told, backend=backend)
     failures = landcover.open_run(tmp_path / "run").failures()
     assert failures["retryable"].all()
     assert failures["reason"].str.contains("what told its pixels without data").all()
     server.works()
-    found = landcover.score(**told, overrides={"failures.patience": 0}).summary["tiles"]
-    assert found == {"planned": 4, "scored": 2, "quarantined": 0, "skipped": 2}
+    assert landcover.score(**told).summary["tiles"] == _HALF
+
+
+def test_nor_where_it_answers_at_first_and_then_fails_for_a_moment(
+    server: FolderServer, tile_model: Path, tmp_path: Path
+) -> None:
+    told = {"rasters": _half_seen(server, ".aux.xml"), "model": tile_model}
+    server.fails(".aux.xml", kind="reset", after=1, times=6)
+    assert landcover.score(**told, output=tmp_path / "run").summary["tiles"] == _HALF
+    assert sum(line.endswith("reset") for line in server.requests()) == 5
 
 
 def test_what_failed_is_told_by_its_status_and_not_by_words_in_a_path(

@@ -6,6 +6,7 @@ from landcover.tiles.opening.allowed import Refused as Refused
 from landcover.tiles.opening.allowed import below as below
 from landcover.tiles.opening.content import is_tiff as is_tiff
 from landcover.tiles.opening.content import text_of as text_of
+from landcover.tiles.opening.heeded import heeded as heeded
 from landcover.tiles.opening.raster import open_raster as open_raster
 from landcover.tiles.opening.raster import opened_raster as opened_raster
 from landcover.tiles.opening.raster import reopen_raster as reopen_raster

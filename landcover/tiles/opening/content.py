@@ -58,7 +58,7 @@ def heads_of(files: list[str]) -> Iterator[tuple[str, bytes | None]]:
             yield file, head_of(file)
     with ThreadPoolExecutor(_REQUESTS) as pool:
         remote = [file for file in files if is_remote(file)]
-        yield from zip(remote, pool.map(_remote_head, remote), strict=True)
+        yield from zip(remote, pool.map(head_of_remote, remote), strict=True)
 
 
 def text_of(file: str, most: int) -> bytes:
@@ -107,7 +107,12 @@ def head_of(file: str) -> bytes | None:
         return opened.read(HEAD)
 
 
-def _remote_head(file: str) -> bytes | None:
+def head_of_remote(file: str) -> bytes | None:
+    """The first bytes of a file behind a URL; None where there is none.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     system, path = file_system(file)
     try:
         return system.head(path, HEAD)

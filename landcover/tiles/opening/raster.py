@@ -22,6 +22,8 @@ from landcover.tiles.opening.virtual import check_virtual
 _UNKNOWN = "not recognized as being in a supported file format"
 # Masks and overviews, which GDAL opens with whatever driver takes them, by names of its own making.
 _BESIDE = (".msk", ".ovr", ".MSK", ".OVR", ".msk.ovr", ".ovr.msk", ".msk.msk", ".ovr.ovr")
+# What says of a raster where it lies, and which values stand for no data.
+NOTES = ".aux.xml"
 # What else lies beside a raster, for one driver or another.
 _TEXTS = (
     *(".aux.xml", ".aux", ".xml", ".tfw", ".tifw", ".wld", ".hdr", ".prj", ".tab", ".TAB", ".rsc"),
@@ -118,9 +120,12 @@ def _opens(file: str, allowed: Allowed) -> bool:
 
 
 def _check_beside(file: str) -> None:
-    """Check that masks and overviews beside a file are TIFFs, and no pipes lie there."""
+    """Check that masks and overviews beside a file are TIFFs, and no pipes lie there.
+
+    GDAL takes for absent what cannot be read.
+    """
     file, *archive = file_of(file).split("::", 1)  # zip://INSIDE.tif::ARCHIVE.zip
-    names = ["::".join((file + suffix, *archive)) for suffix in _BESIDE]
+    names = ["::".join((file + suffix, *archive)) for suffix in (*_BESIDE, NOTES)]
     there = names if is_remote(file) else list(filter(os.path.exists, names))
     if not is_remote(file):
         stem = os.path.splitext(file)[0]  # noqa: PTH122  (as text)
@@ -128,5 +133,5 @@ def _check_beside(file: str) -> None:
             if not is_waitless(name):
                 raise Refused(f"is read with {name}, which is no regular file")
     for name, head in heads_of(there):
-        if head is not None and not is_tiff(head):
+        if head is not None and not is_tiff(head) and NOTES not in name:
             raise Refused(f"is read with {name}, which is no TIFF")

@@ -23,7 +23,7 @@ from landcover.tiles.gdal import (
     local_path,
 )
 from landcover.tiles.grid import Transform
-from landcover.tiles.opening import USUAL, Allowed, open_raster
+from landcover.tiles.opening import USUAL, Allowed, heeded, open_raster
 from landcover.tiles.rasters.crs import name_of, unit_of
 from landcover.tiles.rasters.cut_off import cut_off
 from landcover.tiles.rasters.palettes import coloured, has_palette
@@ -72,7 +72,7 @@ class Metadata:
         palette: its first band holds indices into a palette.
         tags: of the file, in the domain that needs no name.
         driver: of GDAL, that opens it.
-        bare: it is remote, and GDAL has found nothing beside it.
+        bare: it is remote, and nothing lies beside it.
     """
 
     file: str
@@ -112,10 +112,12 @@ def read_metadata(file: str, allowed: Allowed = USUAL, *, colours: bool = False)
     size, state = _looked_up(file)
     tries = 0
     while True:
+        tries += 1
         try:
-            return _read(file, size, state, allowed, colours)
+            told, whole = _read(file, size, state, allowed, colours)
+            if whole or tries == _TRIES:
+                return told
         except FAILURES as error:
-            tries += 1
             if tries < _TRIES and broke_off(error):
                 continue
             remedy = "" if is_remote(file) else "; copy it again, or correct source.rasters"
@@ -123,24 +125,29 @@ def read_metadata(file: str, allowed: Allowed = USUAL, *, colours: bool = False)
             raise SourceError(file, reason) from error
 
 
-def _read(file: str, size: int, state: str, allowed: Allowed, colours: bool) -> Metadata:
+def _read(
+    file: str, size: int, state: str, allowed: Allowed, colours: bool
+) -> tuple[Metadata, bool]:
+    """What a file says of itself, and whether with all that lies beside it."""
     where = address(file)
-    with gdal_settings(where, is_bare(where)), open_raster(file, allowed) as dataset:
+    bare = is_bare(where)
+    with gdal_settings(where, bare), open_raster(file, allowed) as dataset:
         if dataset.count == 0:
             raise SourceError(file, _no_band(dataset))
         if size and (missing := cut_off(dataset, size)):
             raise SourceError(file, missing)
         if reason := objection(dataset):
             raise SourceError(file, reason)
-        told = _metadata(dataset, file, " ".join([state, *_beside(dataset, file)]))
-        return _of_colours(dataset, told) if colours and told.palette else told
+        told = _metadata(dataset, file, " ".join([state, *_beside(dataset, file)]), bare)
+        whole = bare or heeded(dataset, file)
+        return (_of_colours(dataset, told) if colours and told.palette else told), whole
 
 
 def _of_colours(dataset: Any, indices: Metadata) -> Metadata:
     """What a raster says of its colours that says this of its indices."""
     with coloured(dataset, indices.file) as seen:
-        found = _metadata(seen, indices.file, indices.state)
-    own = ("block", "placed_by", "tags", "driver", "bare")
+        found = _metadata(seen, indices.file, indices.state, indices.bare)
+    own = ("block", "placed_by", "tags", "driver")
     return replace(found, **{name: getattr(indices, name) for name in own})
 
 
@@ -158,7 +165,7 @@ def holdable(value: float | None, dtype: str) -> float | None:
     return value if info.min <= value <= info.max and value == int(value) else None
 
 
-def _metadata(dataset: Any, file: str, state: str) -> Metadata:
+def _metadata(dataset: Any, file: str, state: str, bare: bool) -> Metadata:
     unit, metres = unit_of(dataset.crs)
     return Metadata(
         file=file,
@@ -180,7 +187,7 @@ def _metadata(dataset: Any, file: str, state: str) -> Metadata:
         palette=has_palette(dataset),
         tags=dataset.tags(),
         driver=dataset.driver,
-        bare=is_remote(file) and len(dataset.files) == 1,
+        bare=bare or (is_remote(file) and len(dataset.files) == 1),
     )
 
 

@@ -225,6 +225,31 @@ ABSENT = planted(
     ),
 )
 
+HEEDED = planted(
+    "landcover/tiles/opening/heeded.py",
+    "tests/tiles/test_heeded.py",
+    (
+        "a mask that GDAL did not get is none",
+        "if head_of_remote(mask) is not None and PurePosixPath(mask).name not in names:",
+        "if False:",
+    ),
+    (
+        "declared values that GDAL did not get are none",
+        'if b"<NoDataValue" in notes and set(dataset.nodatavals) == {None}:',
+        "if False:",
+    ),
+    (
+        "a CRS that GDAL did not get is none",
+        'if b"<SRS" in notes and not (dataset.crs or dataset.gcps[1]):',
+        "if False:",
+    ),
+    (
+        "a place that GDAL did not get is none",
+        "return place is None or _is(dataset.get_transform(), place[1])",
+        "return True",
+    ),
+)
+
 BROKEN_OFF = planted(
     "landcover/tiles/rasters/metadata.py",
     "tests/scoring/test_failing_stores.py",
