@@ -50,3 +50,11 @@ def test_a_softmax_that_saturates_does_not_look_like_agreement() -> None:
 def test_what_is_no_probability_is_compared_as_it_is() -> None:
     logits = np.array([[40.0, 0.0, -3.0]])
     assert before_softmax([logits], [logits], 1) == ([logits], [logits])
+    shares = np.array([[0.7, 0.3], [0.5, 0.45]])  # sums that no rounding explains
+    assert before_softmax([shares], [shares], 1) == ([shares], [shares])
+
+
+def test_what_differs_from_nothing_but_zeros_does_not_agree() -> None:
+    nothing = np.zeros((1, 3))
+    assert agreement([nothing], [nothing]).relative == 0
+    assert agreement([np.array([[0.0, 1e-3, 0.0]])], [nothing]).relative == 1

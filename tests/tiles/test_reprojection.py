@@ -32,6 +32,15 @@ def test_a_crs_that_leads_to_no_other_is_told(own: str, target: str) -> None:
     assert len(str(told.value).splitlines()) == 1
 
 
+def test_bounds_hold_what_bends_beyond_the_corners() -> None:
+    """The southern side of a box in degrees is an arc in Albers, lowest on its central meridian."""
+    west, south, east, north = bounds_in(DEGREES, "EPSG:5070", (-120.0, 30.0, -70.0, 50.0))
+    to_albers = transformer_between(DEGREES, "EPSG:5070")
+    lowest, corner = (to_albers.transform(lon, 30.0)[1] for lon in (-96.0, -120.0))
+    assert south == pytest.approx(lowest, abs=2_000)
+    assert south < corner - 100_000 and west < east and south < north
+
+
 def test_within_a_crs_of_its_own_places_stay() -> None:
     assert transformer_between(BUILDING, BUILDING).transform(1, 2) == (1, 2)
     shapes = geopandas.GeoSeries([shapely.Point(1, 2)], crs=BUILDING)

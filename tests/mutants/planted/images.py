@@ -234,3 +234,17 @@ TURNING = planted(
         'order = "<"',
     ),
 )
+
+PLAIN = planted(
+    "landcover/tiles/images/plain.py",
+    "tests/tiles/images/test_plain.py",
+    ("interlaced rows are in order", "or any(methods):", "or any(methods[:2]):"),
+    (
+        "a transparent colour changes nothing",
+        'b"tIME", b"tEXt")',
+        'b"tIME", b"tEXt", b"tRNS")',
+    ),
+    ("EXIF changes nothing", "0xDD, 0xE0,", "0xDD, 0xE0, 0xE1,"),
+    ("12 bits are 8", "data[0] != 8 or", ""),
+    ("what was cut off is whole", ' if kind == b"IEND" else None', ""),
+)

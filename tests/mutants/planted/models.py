@@ -914,3 +914,22 @@ ORIENTATION = planted(
     ),
     ("any answer is clear", "_CLEARLY: Final = 3", "_CLEARLY: Final = 1e9"),
 )
+
+SIGHT = planted(
+    "landcover/models/sight.py",
+    "tests/models/test_sight.py",
+    (
+        "one axis is enough",
+        "max(reach for reach in found if reach is not None)",
+        "min(reach for reach in found if reach is not None)",
+    ),
+    ("outputs begin at the corner", " + (edge - count) // 2", ""),
+    ("a label at the edge does", "low.min() <= 0 or", "low.min() < 0 or"),
+)
+
+AGREEMENT = planted(
+    "landcover/models/comparison/agreement.py",
+    "tests/models/test_agreement.py",
+    ("what differs from nothing agrees", "else float(difference > 0)", "else 0.0"),
+    ("a sum a little off is one", ".max() < _ROUNDING)", ".max() < 0.5)"),
+)

@@ -692,3 +692,21 @@ STATES = planted(
     ("times to a second", "{found.st_mtime_ns}", "{int(found.st_mtime)}"),
     ("the last stamp counts", "stamp = next(stamps, None)", "stamp = None"),
 )
+
+REPROJECTION = planted(
+    "landcover/tiles/reprojection.py",
+    "tests/tiles/test_reprojection.py",
+    ("sides are straight everywhere", "_STEPS = 21", "_STEPS = 2"),
+)
+
+REGION_READING = planted(
+    "landcover/tiles/regions/reading.py",
+    "tests/tiles/regions/test_reading.py",
+    ("empty polygons are ground", "    found = found[~shapely.is_empty(found)]\n", ""),
+    ("heights are kept", "force_2d=True", "force_2d=False"),
+    (
+        "GeoParquet without a CRS has none",
+        'column.get("crs", "OGC:CRS84")',
+        'column.get("crs")',
+    ),
+)

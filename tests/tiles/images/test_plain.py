@@ -16,7 +16,7 @@ from PIL import Image
 from landcover.tiles.grid import Size
 from landcover.tiles.images import decoding
 from landcover.tiles.images.decoding import Expected, Unusable, Wanted, decode
-from landcover.tiles.images.plain import plain
+from landcover.tiles.images.plain import Plain, plain
 
 # How many files are generated: 10,000 in the long form.
 FILES = int(os.environ.get("LANDCOVER_IMAGES", "240"))
@@ -169,3 +169,18 @@ def test_without_a_fast_decoder_the_pixels_are_the_same(monkeypatch: pytest.Monk
     monkeypatch.setattr("landcover.tiles.codecs._decoder", lambda: None)
     monkeypatch.setattr("landcover.tiles.codecs._png_decoder", lambda: None)
     assert all(_same(_outcome(c, None), b) for c, b in zip(some, before, strict=True))
+
+
+def test_whatever_is_not_plain_is_left_to_the_careful_decoders() -> None:
+    """By one byte: what a fast decoder might read otherwise, or read in spite of all."""
+    png = _saved(Image.new("RGB", (5, 3), (9, 8, 7)), "PNG")
+    assert plain(png) == Plain("PNG", 3, 5, 3)
+    assert png[24:29] == bytes((8, 2, 0, 0, 0))  # bits, colours, compression, filter, interlace
+    for at, value in ((24, 16), (24, 4), (25, 3), (26, 1), (27, 1), (28, 1)):
+        assert plain(png[:at] + bytes((value,)) + png[at + 1 :]) is None
+    assert plain(png[:-12]) is None  # without its end
+    jpeg = _saved(Image.new("RGB", (5, 3), (9, 8, 7)), "JPEG")
+    frame = jpeg.index(b"\xff\xc0")
+    assert plain(jpeg) == Plain("JPEG", 3, 5, 3)
+    for value in (12, 16):
+        assert plain(jpeg[: frame + 4] + bytes((value,)) + jpeg[frame + 5 :]) is None

@@ -133,6 +133,28 @@ def test_a_file_that_is_not_there_and_one_without_features_are_refused(tmp_path:
         read_region(str(tmp_path / "b.gpkg"))
 
 
+def test_heights_and_empty_polygons_are_no_ground(tmp_path: Path) -> None:
+    high = shapely.force_3d(shapely.MultiPolygon([HOLE, FAR]), 12.0)
+    file = write_vectors(tmp_path / "a.gpkg", shapely.Polygon(), high)
+    region = read_region(file)
+    assert len(region.polygons) == 2 and not shapely.has_z(region.polygons).any()
+    assert same(region, HOLE, FAR)
+    with pytest.raises(SourceError, match="holds no polygon"):
+        read_region(write_vectors(tmp_path / "b.gpkg", shapely.Polygon()))
+
+
+def test_geoparquet_that_does_not_say_its_crs_is_in_longitude_and_latitude(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    gpd.GeoDataFrame(geometry=[shapely.box(-98, 36, -97, 37)], crs="EPSG:4326").to_parquet(file)
+    table = pq.read_table(file)
+    geo = json.loads(table.schema.metadata[b"geo"])
+    del geo["columns"]["geometry"]["crs"]
+    pq.write_table(table.replace_schema_metadata({"geo": json.dumps(geo)}), file)
+    region = read_region(str(file))
+    assert region.crs.name == "WGS 84 (CRS84)"
+    assert region.polygons[0].bounds == (-98, 36, -97, 37)
+
+
 def test_a_region_written_down_is_the_same_region(tmp_path: Path) -> None:
     file = write_vectors(tmp_path / "a.gpkg", shapely.MultiPolygon([HOLE, FAR]), crs="EPSG:5070")
     region = read_region(file)
