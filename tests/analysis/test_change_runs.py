@@ -32,6 +32,7 @@ from landcover.analysis.change.evidence import Rates, TileScores
 from landcover.analysis.change.inputs import evidence_of, inputs
 from landcover.analysis.change.legend import Legend
 from landcover.analysis.map_blocks import map_names
+from landcover.backends.local import LocalBackend
 from landcover.classes import LandClass, Scheme, classes_of, scheme
 from landcover.cli.main import main
 from landcover.contracts import Backend
@@ -526,6 +527,23 @@ def test_other_directories_are_not_written_into(runs: Path, tmp_path: Path) -> N
     landcover.change(one, other, output=tmp_path / "out")
     with pytest.raises(OutputError, match=r"holds no change\.json"):
         landcover.open_change(one)
+
+
+def test_figures_of_an_earlier_comparison_do_not_outlive_one_that_fails(
+    runs: Path, tmp_path: Path
+) -> None:
+    class Failing(LocalBackend):
+        def map(self, function: Any, items: Any) -> Any:
+            raise OutputError("a worker", "is gone")
+
+    told = str(runs / "a"), str(runs / "b")
+    landcover.change(*told, output=tmp_path / "out")
+    with Failing() as backend, pytest.raises(OutputError, match="is gone"):
+        landcover.change(*told, output=tmp_path / "out", backend=backend)
+    with pytest.raises(OutputError, match=r"holds no change\.json"):
+        landcover.open_change(tmp_path / "out")
+    landcover.change(*told, output=tmp_path / "out")
+    assert landcover.open_change(tmp_path / "out").summary["status"] == "done"
 
 
 @pytest.mark.parametrize("before", [(), ("Forest", "Developed")])

@@ -18,11 +18,13 @@ from support.finished import pixel_run, tile_run
 import landcover
 from landcover.analysis import map_blocks, reference_raster
 from landcover.analysis.reference import compare
+from landcover.analysis.reference_raster import places_across
 from landcover.classes import classes_of, scheme
 from landcover.contracts import Tile
 from landcover.errors import ConfigError, OutputError, SourceError
 from landcover.runs.claiming import claim
 from landcover.runs.directory import RunDirectory
+from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.parts import Part, write_part
 
 NLCD, NLCD6 = scheme("nlcd"), scheme("nlcd6")
@@ -277,3 +279,26 @@ def test_folders_of_images_are_a_reference_also_if_the_run_did_not_read_them(
     assert found["nlcd3"].overall == 1
     with pytest.raises(OutputError, match="no folder of its images is called like a class"):
         compare(image_run(tmp_path / "flat", ["a.png", "b.png"], [0, 1]), "folders")
+
+
+@pytest.mark.parametrize(
+    ("tile", "pixel", "places"),
+    [
+        (224 * 0.6, (0.6, 0.6), 224),  # which is 224.0000001 of them at these coordinates
+        (30.0, (30.0, 30.0), 1),
+        (100.0, (30.0, 10.0), 10),
+        (100.0, (10.0, 30.0), 10),
+        (70.0, (30.0, 30.0), 3),
+        (0.5, (30.0, 30.0), 1),
+    ],
+)
+def test_a_tile_is_looked_at_as_finely_as_the_finer_side_of_the_pixels_of_a_raster(
+    tmp_path: Path, tile: float, pixel: tuple[float, float], places: int
+) -> None:
+    codes = np.full((40, 40), 42, np.uint8)
+    placed = from_origin(512_345.7, 4_498_765.1, *pixel)
+    path = raster(tmp_path / "reference.tif", codes, UTM, placed)
+    for left in (512_345.7, 512_400.3, 733_333.1):
+        grid = MapGrid(UTM, (tile, 0.0, left, 0.0, -tile, 4_498_765.1), 9, 7)
+        with rasterio.open(path) as file:
+            assert places_across(file, grid) == places

@@ -231,6 +231,11 @@ COMPARE = planted(
         '            "evidence": hashlib.sha256(repr(evidence).encode()).hexdigest(),\n',
         "",
     ),
+    (
+        "figures of an earlier attempt stay",
+        "        self.made.storage.remove(SAID)\n",
+        "",
+    ),
 )
 
 CHIPS = planted(
@@ -246,5 +251,16 @@ CHIPS = planted(
         "any pixel of a picture is enough",
         "if not known[_PIXELS // 2, _PIXELS // 2]:",
         "if not known.any():",
+    ),
+)
+
+REFERENCE_RASTER = planted(
+    "landcover/analysis/reference_raster.py",
+    "tests/analysis/test_reference.py",
+    ("rounding makes a step more", "math.ceil(longest - 1e-3)", "math.ceil(longest)"),
+    (
+        "tiles are looked at by the coarser side of pixels",
+        "longest = max(across, down)",
+        "longest = min(across, down)",
     ),
 )
