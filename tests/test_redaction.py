@@ -22,6 +22,7 @@ PLANTED = "p1anted/Secret+w0rd=="
         (f"no 'https://me:a/b?'{'token12345'}@host/x' there", "no 'https://host/x' there"),
         (f"http:/me:{'token12345'}@host/x.csv?sig={PLANTED}: no folder", "http:/host/x.csv"),
         (f"abfs://box@lake.dfs.core.windows.net/m?sig={PLANTED}", None),
+        (f"abfs://me:{'token12345' * 30}@lake.dfs.core.windows.net/m", "abfs://lake.dfs"),
         (f"sc://host:443/;token={PLANTED};use_ssl=true", "sc://host:443/"),
         (f"HTTP 403 of '/vsicurl/https://host/a.tif?sig={PLANTED}'", None),
         (f"AccountName=x;AccountKey={PLANTED};EndpointSuffix=y", "AccountName=x;AccountKey=***"),

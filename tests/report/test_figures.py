@@ -90,7 +90,8 @@ def test_a_large_map_is_drawn_no_larger_than_a_small_one(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("width", "length"), [(40, 10), (2000, 500), (7999, 1000), (8000, 2000), (99_999, 20_000)]
+    ("width", "length"),
+    [(40, 10), (2000, 500), (7999, 1000), (8000, 2000), (19_999, 2000), (99_999, 20_000)],
 )
 def test_the_scale_bar_has_a_round_length_of_at_most_a_quarter(width: float, length: float) -> None:
     assert bar_length(width) == length

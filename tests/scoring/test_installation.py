@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -43,6 +46,25 @@ def test_workers_with_other_code_of_the_same_version_stop_the_run(
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
     assert not list((tmp_path / "run" / "tiles").iterdir())
     assert landcover.score(**told).summary["tiles"]["scored"] == 35
+
+
+def test_the_code_of_backends_counts_too(tmp_path: Path) -> None:
+    told = set()
+    for name, change in (("same", ""), ("equal", ""), ("other", "\n# changed\n")):
+        place = _copy(tmp_path / name)
+        with (place / "landcover" / "backends" / "local.py").open("a") as module:
+            module.write(change)
+        asked = [sys.executable, "-c", "from landcover.versions import own_code as o; print(o())"]
+        said = subprocess.run(
+            asked,
+            cwd=place,
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(place)},
+        )
+        told.add(said.stdout)
+    assert len(told) == 2
 
 
 def test_workers_with_the_same_code_at_another_place_are_welcome(
