@@ -15,6 +15,14 @@ def test_speed_tells_the_start_from_the_steady_state() -> None:
     assert found.tiles_per_second == pytest.approx(10)
 
 
+def test_the_first_quarter_of_the_tiles_is_no_part_of_the_steady_state() -> None:
+    slow = [Progress(10.0 * tile, tile) for tile in range(1, 6)]
+    steady = [Progress(50.0 + step, 5 + 10 * step) for step in range(1, 11)]
+    found = speed_of([*slow, *steady])
+    assert found.tiles_per_second == pytest.approx(10)
+    assert found.startup == pytest.approx(60 - 105 / 10)
+
+
 def test_speed_is_not_misled_by_results_that_arrive_in_pairs() -> None:
     """Two workers in step: both tasks of a pair arrive at once, 20 tiles a second."""
     events = [Progress(3 + (task // 2 + 1), 10 * (task + 1)) for task in range(32)]

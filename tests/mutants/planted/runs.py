@@ -16,7 +16,13 @@ STATES = planted(
 
 COUNTS = planted(
     "landcover/runs/counts.py",
-    "tests/runs/test_parts.py",
+    "tests/runs/test_parts.py tests/runs/test_counts.py",
+    ("True is a count", "type(number) is not int", "not isinstance(number, int)"),
+    (
+        "a store that fails has damaged the part",
+        "    except StoreError:\n        raise  #",
+        "    except ZeroDivisionError:\n        raise  #",
+    ),
     (
         "a damaged part counts as done",
         '"%s is damaged, its task is done again: %s", name, error)\n        return None\n',

@@ -1029,6 +1029,7 @@ MEASUREMENT = planted(
     "landcover/scoring/measurement.py",
     "tests/scoring/test_measurement.py",
     ("a tile more is needed", "so_far.done >= tiles:", "so_far.done > tiles:"),
+    ("the start is part of the steady state", "_START = 0.25", "_START = 0.0"),
     (
         "a start may be below nothing",
         "Speed(max(0.0, last.seconds - last.tiles / slope), slope)",
