@@ -16,8 +16,22 @@ from pathlib import Path
 TEMPORARY = ".writing-"
 _CHUNK = 2**22
 
+_ROOM = "make room there, then give the same command again"
+_REMEDIES = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EIO: "mend the disk, or name another place, then give the same command again",
+    errno.EROFS: "name another place, or let it be written to",
+}
+
 # What file systems without hard links say: FAT, FUSE (blobfuse), some shares.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+
+
+def with_remedy(error: OSError) -> str:
+    """What a disk says, and what helps, where that is known."""
+    said, remedy = error.strerror or str(error), _REMEDIES.get(error.errno or 0)
+    return f"{said}: {remedy}" if remedy else said
 
 
 @contextmanager

@@ -25,8 +25,7 @@ from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import geo_metadata
 from landcover.runs.map_format.qgis import polygon_style, style_geopackage
 from landcover.runs.storage import Storage
-from landcover.runs.vector_files import Rows, publish, read_back
-from landcover.runs.vector_files import written as meaning
+from landcover.runs.vector_files import Rows, publish, read_back, written
 from landcover.tiles.reprojection import transformer_between
 
 _HECTARE = 10_000.0  # square metres
@@ -91,49 +90,49 @@ def vectorize(
     with map_views(run) as views:
         if not path.parent.is_dir():
             raise OutputError(str(path.parent), "is no folder: make it first")
-        with scratch(path.parent, TEMPORARY) as folder:
-            written = _Written(views, minimum, progress, pool)
-            beside = _write(run, views, written, folder / path.name)
+        polygons_of = _Written(views, minimum, progress, pool)
+        with scratch(path.parent, TEMPORARY) as folder, written(str(path)):
+            beside = _write(run, views, polygons_of, folder / path.name)
             for name, content in beside.items():
                 Storage(str(path.parent)).put(name, content)
             publish(folder / path.name, path)
-    return written.table()
+    return polygons_of.table()
 
 
 def _write(
-    run: RunDirectory, views: list[MapView], written: _Written, path: Path
+    run: RunDirectory, views: list[MapView], polygons_of: _Written, path: Path
 ) -> dict[str, bytes]:
     """Write the polygons; return what belongs beside the file, by name."""
     driver, style = _DRIVERS[path.suffix.lower()], polygon_style(run.scheme)
-    with meaning(path.name):
-        try:
-            if driver is None:
-                _write_parquet(views, written, path)
-            else:
-                _write_layer(views, written, path, driver)
-        except Exception:
-            if written.error is not None:  # else in the words of a library
-                raise written.error from None
-            raise
-        read_back(path, written.rows)
-        if driver == "GPKG":
-            style_geopackage(path, path.stem, style)
-            return {}
+    try:
+        if driver is None:
+            _write_parquet(views, polygons_of, path)
+        else:
+            _write_layer(views, polygons_of, path, driver)
+    except Exception:
+        if polygons_of.error is not None:  # else in the words of a library
+            raise polygons_of.error from None
+        raise
+    read_back(path, polygons_of.rows)
+    if driver == "GPKG":
+        style_geopackage(path, path.stem, style)
+        return {}
     return {f"{path.stem}.qml": style}
 
 
-def _write_parquet(views: list[MapView], written: _Written, path: Path) -> None:
+def _write_parquet(views: list[MapView], polygons_of: _Written, path: Path) -> None:
     crs = views[0].grid.crs
     bounds = np.array([view.grid.bounds for view in views if view.grid.crs == crs])
     schema = _SCHEMA.with_metadata({b"geo": geo_metadata(crs, bounds)})
-    with pq.ParquetWriter(path, schema, compression="zstd") as file:
-        for batch in written.batches():
+    # Through a file of Python's, as Arrow's own say in a second line that closing them failed, too.
+    with path.open("wb") as whole, pq.ParquetWriter(whole, schema, compression="zstd") as file:
+        for batch in polygons_of.batches():
             file.write_batch(batch.replace_schema_metadata(schema.metadata))
 
 
-def _write_layer(views: list[MapView], written: _Written, path: Path, driver: str) -> None:
+def _write_layer(views: list[MapView], polygons_of: _Written, path: Path, driver: str) -> None:
     pyogrio.write_arrow(
-        pa.RecordBatchReader.from_batches(_SCHEMA, written.caught()),
+        pa.RecordBatchReader.from_batches(_SCHEMA, polygons_of.caught()),
         path,
         layer=path.stem,
         driver=driver,

@@ -15,6 +15,7 @@ import click
 from landcover.cli.saying import say
 from landcover.cli.supervision import watched_over
 from landcover.errors import LandcoverError
+from landcover.local_files import with_remedy
 from landcover.redaction import printable, redacted
 
 _OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
@@ -127,10 +128,9 @@ def _told(error: Exception) -> str:
         return f"{reason}; ask for less, or take a larger machine"
     if isinstance(error, OSError) and error.strerror:
         if error.filename is not None:
-            return f"{_line(os.fsdecode(error.filename))}: {error.strerror}"
+            return f"{_line(os.fsdecode(error.filename))}: {with_remedy(error)}"
         if error.errno in _OF_DISKS:  # of a handle, which knows no name
-            reason = f"a file could not be written or read: {error.strerror}"
-            return f"{reason}: mend the disk or make room, then give the same command again"
+            return f"a file could not be written or read: {with_remedy(error)}"
     said = _line(f"{type(error).__name__}: {error}")
     more = "this is a defect of landcover: 'landcover --debug ...' shows where it comes from"
     return f"{said}; {more}"

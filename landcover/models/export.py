@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError, OutputError
-from landcover.local_files import write_whole
+from landcover.local_files import with_remedy, write_whole
 from landcover.models.fetch import local_path, shown
 from landcover.models.formats.detection import ModelFile, detect
 from landcover.models.formats.onnx_file import read_onnx, valid_onnx
@@ -108,7 +108,7 @@ def save_onnx(model: onnx.ModelProto, path: Path, force: bool = False) -> None:
         if new:  # it may be whole, but the disk has not said that it keeps its name
             with suppress(OSError):
                 path.unlink(missing_ok=True)
-        raise OutputError(str(path), f"cannot be written: {error.strerror or error}") from error
+        raise OutputError(str(path), f"cannot be written: {with_remedy(error)}") from error
 
 
 def pruned(model: onnx.ModelProto, output: str) -> onnx.ModelProto:

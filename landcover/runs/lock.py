@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from landcover.errors import OutputError, StoreError
-from landcover.local_files import write_checked
+from landcover.local_files import with_remedy, write_checked
 from landcover.runs.storage import HOLDER, LOCK, Storage
 from landcover.small_files import open_lock
 
@@ -76,7 +76,7 @@ def _system_lock(path: Path) -> Iterator[None]:
     try:
         handle = open_lock(path, 0o666)
     except OSError as error:
-        raise OutputError(str(path.parent), f"cannot be written: {error.strerror}") from error
+        raise OutputError(str(path.parent), f"cannot be written: {with_remedy(error)}") from error
     with os.fdopen(handle, "r") as file:
         try:
             # lockf, not flock: forked workers that outlive the run must not go on holding it.

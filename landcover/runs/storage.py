@@ -19,6 +19,7 @@ from landcover.local_files import (
     linked,
     neighbour,
     remove_tree,
+    with_remedy,
     write_checked,
     write_whole,
 )
@@ -280,8 +281,7 @@ class Storage:
         except OutputError:
             raise
         except OSError as error:
-            reason = f"cannot be written: {error.strerror or error}{_remedy(error)}"
-            raise OutputError(self.where(name), reason) from error
+            raise OutputError(self.where(name), f"cannot be written: {_told(error)}") from error
 
     def _check_held(self) -> None:
         """Write nothing where another run has taken the directory over."""
@@ -345,12 +345,10 @@ def _filesystem_of(root: str) -> tuple[Store, str]:
     return filesystem, key.rstrip("/")
 
 
-def _remedy(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ": make room there, then give the same command again"
-    if error.errno == errno.ENOENT:
-        return (
-            ": its folder is gone, perhaps removed while the run was writing to it; the same command "
-            "begins it anew"
-        )
-    return ""
+def _told(error: OSError) -> str:
+    if error.errno != errno.ENOENT:
+        return with_remedy(error)
+    return (
+        f"{error.strerror or error}: its folder is gone, perhaps removed while the run was writing to "
+        "it; the same command begins it anew"
+    )

@@ -19,7 +19,9 @@ import pyogrio
 import shapely
 
 from landcover.errors import LandcoverError, OutputError
-from landcover.local_files import flush_folder
+from landcover.local_files import flush_folder, with_remedy
+
+_LOOK = "look whether there is room and the disk is well, then give the same command again"
 
 
 @dataclass(eq=False)
@@ -49,7 +51,7 @@ def read_back(path: Path, meant: Rows) -> None:
     for shapes in _shapes(path):
         found.add(shapes)
     if (found.count, found.total) != (meant.count, meant.total):
-        raise OSError(errno.EIO, "what is read back is not what was written")
+        raise OSError("what is read back is not what was written")
     if path.suffix.lower() == ".gpkg":
         _check_beside_rows(path, meant.count)
 
@@ -63,13 +65,13 @@ def _check_beside_rows(path: Path, rows: int) -> None:
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
         if _has_all_beside_rows(file, rows):
             return
-    reason = "what is read back has lost its index, its extent, its count or its triggers"
     if "tensorflow" in takewhile(lambda name: name != "pyogrio", sys.modules):
         reason = (
             "TensorFlow was imported before GDAL, which then works with its SQLite, and that knows "
             "no index of places: import pyogrio before tensorflow"
         )
-    raise OSError(errno.EIO, reason)
+        raise OSError(errno.ENOTSUP, reason)
+    raise OSError("what is read back has lost its index, its extent, its count or its triggers")
 
 
 def _has_all_beside_rows(file: sqlite3.Connection, rows: int) -> bool:
@@ -114,7 +116,8 @@ def write_frame(frame: Any, path: Path, where: str) -> None:
     meant.add(shapely.to_wkb(frame.geometry.to_numpy(), byte_order=1))
     with written(where):
         if path.suffix == ".parquet":
-            frame.to_parquet(path, compression="zstd")
+            with path.open("wb") as file:
+                frame.to_parquet(file, compression="zstd")
         else:
             frame.to_file(path, driver="GPKG", layer=Path(where).stem)
         read_back(path, meant)
@@ -125,10 +128,13 @@ def written(where: str) -> Iterator[None]:
     """Turn what any of several libraries raises into an error that says which file it is about."""
     try:
         yield
-    except LandcoverError:
+    except (LandcoverError, MemoryError):
         raise
     except Exception as error:
-        said = " ".join(str(error).split())
+        if isinstance(error, OSError) and error.errno:
+            said = with_remedy(error)
+        else:  # libraries tell a full disk in words of their own
+            said = f"{' '.join(str(error).split())}: {_LOOK}"
         raise OutputError(where, f"cannot be written: {said}") from error
 
 
@@ -140,7 +146,7 @@ def _shapes(path: Path) -> Iterator[Iterable[bytes]]:
         return
     with pyogrio.open_arrow(path, columns=[], use_pyarrow=True) as (meta, reader):
         if not meta["crs"]:  # GDAL does not say where it could not write that
-            raise OSError(errno.EIO, "what is read back has lost its CRS")
+            raise OSError("what is read back has lost its CRS")
         name = meta["geometry_name"] or "wkb_geometry"
         for batch in reader:
             yield batch.column(batch.schema.names.index(name)).to_pylist()

@@ -58,11 +58,16 @@ class Commands:
             command, env=environment, stdin=pipe, stdout=pipe, text=True, bufsize=1
         )
 
-    def run(self, arguments: Sequence[str], place: int = NEVER, error: int = 0) -> Ended:
-        """Run ``landcover ARGUMENTS``; its n-th call that writes fails with an error number."""
+    def run(
+        self, arguments: Sequence[str], place: int = NEVER, error: int = 0, lasting: bool = False
+    ) -> Ended:
+        """Run ``landcover ARGUMENTS``; its n-th call that writes fails with an error number.
+
+        Where the error lasts, so do all that follow (but for removals on a disk that is full).
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([list(arguments), place, error]) + "\n")
+        self._process.stdin.write(json.dumps([list(arguments), place, error, lasting]) + "\n")
         return Ended(*json.loads(self._process.stdout.readline()))
 
     def close(self) -> None:
@@ -84,7 +89,7 @@ def _serve(folder: Path) -> None:
     library = ctypes.CDLL(os.environ["FAILING_CALLS"])
     del os.environ["LD_PRELOAD"]
     for line in sys.stdin:
-        arguments, place, error = json.loads(line)
+        arguments, place, error, lasting = json.loads(line)
         said, counted = folder / "said", folder / "calls"
         for path in (said, counted):
             path.unlink(missing_ok=True)
@@ -93,7 +98,7 @@ def _serve(folder: Path) -> None:
             output = os.open(said, os.O_WRONLY | os.O_CREAT)
             os.dup2(output, 1)
             os.dup2(output, 2)
-            library.failing_calls_arm(place, error)
+            library.failing_calls_arm(place, error, lasting)
             code = landcover.cli.main._run(arguments)
             counted.write_text(str(library.failing_calls_count()))
             sys.stderr.flush()

@@ -214,7 +214,7 @@ STORAGE = planted(
     ("secrets in the URL of the output are taken", "        refuse_secrets(root)\n", ""),
     (
         "errors of the disk come as they are",
-        "            raise OutputError(self.where(name), reason) from error",
+        '            raise OutputError(self.where(name), f"cannot be written: {_told(error)}") from error',
         "            raise",
     ),
     (
