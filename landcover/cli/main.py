@@ -7,6 +7,7 @@ import importlib
 import logging
 import os
 import sys
+import tempfile
 import warnings
 from typing import Any
 
@@ -130,7 +131,8 @@ def _told(error: Exception) -> str:
         if error.filename is not None:
             return f"{_line(os.fsdecode(error.filename))}: {with_remedy(error)}"
         if error.errno in _OF_DISKS:  # of a handle, which knows no name
-            return f"a file could not be written or read: {with_remedy(error)}"
+            where = f"what is printed, or work in progress in {tempfile.gettempdir()},"
+            return f"{where} could not be written or read: {with_remedy(error)}"
     said = _line(f"{type(error).__name__}: {error}")
     more = "this is a defect of landcover: 'landcover --debug ...' shows where it comes from"
     return f"{said}; {more}"

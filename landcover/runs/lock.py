@@ -77,7 +77,8 @@ def _system_lock(path: Path) -> Iterator[None]:
         handle = open_lock(path, 0o666)
     except OSError as error:
         raise OutputError(str(path.parent), f"cannot be written: {with_remedy(error)}") from error
-    with os.fdopen(handle, "r") as file:
+    file = os.fdopen(handle, "r")
+    try:
         try:
             # lockf, not flock: forked workers that outlive the run must not go on holding it.
             fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,6 +100,9 @@ def _system_lock(path: Path) -> Iterator[None]:
         finally:
             with suppress(OSError):  # one that is left over holds nobody up
                 path.unlink(missing_ok=True)
+    finally:
+        with suppress(OSError):  # nothing of a lock could be lost
+            file.close()
 
 
 @contextmanager

@@ -133,8 +133,8 @@ def written(where: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno:
             said = with_remedy(error)
-        else:  # libraries tell a full disk in words of their own
-            said = f"{' '.join(str(error).split())}: {_LOOK}"
+        else:  # libraries tell a full disk in words of their own, behind what they asked SQLite for
+            said = f"{' '.join(str(error).split()).rpartition(' failed: ')[2]}: {_LOOK}"
         raise OutputError(where, f"cannot be written: {said}") from error
 
 

@@ -358,7 +358,8 @@ def test_what_is_printed_onto_a_full_disk_is_missed_in_a_sentence() -> None:
     with Path("/dev/full").open("wb") as full:
         code, said = _printing_to(full.fileno())
     assert (code, said.count("\n")) == (1, 1)
-    assert said.startswith("landcover: a file could not be written or read: No space left")
+    assert said.startswith("landcover: what is printed, or work in progress in ")
+    assert "could not be written or read: No space left on device: make room there" in said
 
 
 def test_a_reader_that_has_seen_enough_is_no_defect() -> None:

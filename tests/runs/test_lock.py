@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import os
 import threading
 import uuid
@@ -67,6 +68,23 @@ def test_a_lock_that_cannot_be_removed_holds_nobody_up(
     with only_run(Storage(str(tmp_path))) as token:
         assert (tmp_path / HOLDER).read_text() == token
     assert not (tmp_path / LOCK).exists()
+
+
+def test_a_lock_that_cannot_be_closed_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing(io.FileIO):
+        def close(self) -> None:
+            if not self.closed:
+                super().close()
+                raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    monkeypatch.setattr(os, "fdopen", Refusing)
+    with only_run(Storage(str(tmp_path))):
+        pass
+    monkeypatch.undo()
+    with only_run(Storage(str(tmp_path))):
+        pass
 
 
 @dataclass(frozen=True)

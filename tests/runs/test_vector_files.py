@@ -9,10 +9,13 @@ from contextlib import closing
 from pathlib import Path
 
 import geopandas
+import pyogrio
 import pytest
 import shapely
 
+from landcover.errors import OutputError
 from landcover.runs.vector_files import Rows, read_back, write_frame
+from landcover.runs.vector_files import written as telling
 
 POINTS = [shapely.Point(500_000 + at, 4_000_000) for at in range(5)]
 
@@ -28,6 +31,19 @@ def _meant() -> Rows:
     meant = Rows()
     meant.add(shapely.to_wkb(POINTS, byte_order=1))
     return meant
+
+
+def test_what_sqlite_says_of_a_full_disk_is_told_without_what_was_asked_of_it() -> None:
+    said = "sqlite3_exec(CREATE TABLE x) failed: database or disk is full"
+    with pytest.raises(OutputError) as caught, telling("made.gpkg"):
+        raise pyogrio.errors.DataSourceError(said)
+    begins = "made.gpkg: cannot be written: database or disk is full: look whether there is room"
+    assert str(caught.value).startswith(begins)
+
+
+def test_memory_that_does_not_suffice_is_no_matter_of_the_disk() -> None:
+    with pytest.raises(MemoryError), telling("made.gpkg"):
+        raise MemoryError
 
 
 @pytest.mark.parametrize(

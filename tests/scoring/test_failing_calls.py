@@ -43,14 +43,16 @@ def _config(folder: Path, model: Path) -> Path:
     return path
 
 
-def _check(commands: Commands, config: Path, places: range, calls: int) -> None:
+def _check(
+    commands: Commands, config: Path, places: range, calls: int, lasting: bool = False
+) -> None:
     run = config.parent / "run"
     whole = _content(run)
     for place in places:
         for error in ERRORS if len(places) == calls else [ERRORS[place % 3]]:
             shutil.rmtree(run)
             what = f"call {place} of {calls}: {os.strerror(error)}"
-            ended = commands.run(["score", str(config), "--quiet"], place, error)
+            ended = commands.run(["score", str(config), "--quiet"], place, error, lasting)
             assert "defect" not in ended.said, f"{what}: {ended.said}"
             assert ended.code in (0, 1), f"{what}: {ended.said}"
             if ended.code:
@@ -66,21 +68,23 @@ def _check(commands: Commands, config: Path, places: range, calls: int) -> None:
                 assert _content(run) == whole, what
 
 
+@pytest.mark.parametrize(("lasting", "tries"), [(False, 8), (True, 5)])
 def test_calls_that_write_fail_here_and_there_and_no_run_is_wrong(
-    commands: Commands, tmp_path: Path, pixel_model: Path
+    commands: Commands, tmp_path: Path, pixel_model: Path, lasting: bool, tries: int
 ) -> None:
     config = _config(tmp_path, pixel_model)
     calls = commands.run(["score", str(config), "--quiet"]).calls
     assert calls > 50
-    _check(commands, config, range(1, calls + 1, max(2, calls // 8)), calls)
+    _check(commands, config, range(1, calls + 1, max(2, calls // tries)), calls, lasting)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(3600)  # some hundred calls, each with three errors
+@pytest.mark.parametrize("lasting", [False, True])
 @pytest.mark.parametrize("network", ["tile_model", "pixel_model"])
-def test_each_call_that_writes_fails_once_and_no_run_is_wrong(
-    commands: Commands, tmp_path: Path, network: str, request: pytest.FixtureRequest
+def test_each_call_that_writes_fails_and_no_run_is_wrong(
+    commands: Commands, tmp_path: Path, network: str, lasting: bool, request: pytest.FixtureRequest
 ) -> None:
     config = _config(tmp_path, request.getfixturevalue(network))
     calls = commands.run(["score", str(config), "--quiet"]).calls
-    _check(commands, config, range(1, calls + 1), calls)
+    _check(commands, config, range(1, calls + 1), calls, lasting)

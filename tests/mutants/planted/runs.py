@@ -338,8 +338,8 @@ LOCK = planted(
     ),
     (
         "the lock stays when the run has ended",
-        "                path.unlink(missing_ok=True)\n\n\n@contextmanager",
-        "                pass\n\n\n@contextmanager",
+        "                path.unlink(missing_ok=True)\n    finally:\n",
+        "                pass\n    finally:\n",
     ),
     ("the holder is not named", "_holder().encode(), 0)", "b'', 0)"),
     (
