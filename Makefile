@@ -10,6 +10,7 @@ SEEDS ?= 10000
 CHANGED ?= 5000
 SEED ?= 0
 COUNT ?= 200
+WHAT ?= score
 ON ?= local
 ONLY ?=
 JOBS ?= 2
@@ -43,8 +44,8 @@ half-of-networks-and-clusters half-of-the-rest:
 faults: $(VENV)/.dev java ## run the long forms of all that fails: clusters, stores, disks, kills; write docs/reliability.md
 	$(VENV)/bin/python -m pytest -m faults $(ARGS)
 
-kills: $(VENV)/.dev java ## kill runs at random moments, go on, and compare (COUNT=200 ON=local|dask|spark SEED=0)
-	@PYTHONPATH=tests $(VENV)/bin/python -m reliability --count $(COUNT) --backend $(ON) --seed $(SEED)
+kills: $(VENV)/.dev java ## kill commands at random moments, go on, and compare (WHAT=score|prepare|probe|network COUNT=200 ON=local|dask|spark SEED=0)
+	@PYTHONPATH=tests $(VENV)/bin/python -m reliability --what $(WHAT) --count $(COUNT) --backend $(ON) --seed $(SEED)
 
 # What needs a cluster, TensorFlow, or more than some seconds is left out.
 SLOW := tests/analysis/test_change_runs.py tests/analysis/test_minimum_area.py tests/analysis/test_smoothing.py \

@@ -23,6 +23,8 @@ from landcover.tiles.listing import IMAGES
 from landcover.tiles.opening import opened_raster
 
 SPLITS = ("train", "validation", "test")
+# What others call the split in which "validation" stands here.
+_VALIDATION = ("val", "valid", "dev")
 _AT_A_TIME = 64
 
 
@@ -130,6 +132,8 @@ def _split_folders(home: Path) -> dict[str, Path]:
     if "train" not in there:
         reason = f"holds {' and '.join(there)}, but no folder 'train' to learn from"
         raise SourceError(str(home), reason)
+    if alike := [name for name in _VALIDATION if (home / name).is_dir()]:
+        raise SourceError(str(home / alike[0]), "is a split that is called 'validation': rename it")
     return {name: home / name for name in there}
 
 
@@ -163,10 +167,17 @@ def _names(
 ) -> tuple[str, ...]:
     """The classes in their order, after a look at whether the folders fit them."""
     folders = sorted({name for files in found.values() for name in files})
+    if alike := _alike(folders):
+        reason = f"has folders {alike[0]!r} and {alike[1]!r}, which differ in case only"
+        raise SourceError(str(home), f"{reason}: put the images of a class into one")
     if classes is None:
         names = tuple(folders)
     else:
         names = scheme(classes).names if isinstance(classes, str) else tuple(classes)
+        if alike := _alike(names):
+            raise SourceError(
+                str(home), f"classes {alike[0]!r} and {alike[1]!r} are one: name it once"
+            )
         known = {name.casefold() for name in names}
         if strange := [name for name in folders if name.casefold() not in known]:
             reason = f"folder {strange[0]!r} is none of the classes ({', '.join(names)})"
@@ -183,6 +194,15 @@ def _names(
         reason = f"holds one class only ({names[0]}): there is nothing to tell apart"
         raise SourceError(str(home), reason)
     return names
+
+
+def _alike(names: Sequence[str]) -> tuple[str, str] | None:
+    """The first two names that are one, whatever their case."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if (other := seen.setdefault(name.casefold(), name)) is not name:
+            return other, name
+    return None
 
 
 def _expected(path: Path, bands: Sequence[int] | None) -> Expected:
@@ -223,6 +243,19 @@ def _one(path: Path, expected: Expected) -> npt.NDArray[Any]:
         raise SourceError(str(path), f"{reason} of {expected.dtype}: all must be alike") from None
 
 
+def check_several(images: LabelledImages) -> None:
+    """Refuse images from which none of a class can be left out.
+
+    Raises:
+        SourceError: a class has a single image.
+    """
+    for label, count in Counter(images.labels.tolist()).items():
+        if count < 2:
+            [place] = np.flatnonzero(images.labels == label)
+            reason = "is the only image of its class: a class needs 2, one to measure with"
+            raise SourceError(str(images.paths[place]), reason)
+
+
 def drawn_split(
     images: LabelledImages, share: float, generator: np.random.Generator
 ) -> tuple[LabelledImages, LabelledImages]:
@@ -234,12 +267,9 @@ def drawn_split(
     Raises:
         SourceError: a class has a single image.
     """
+    check_several(images)
     drawn = np.zeros(len(images), bool)
-    for label, count in Counter(images.labels.tolist()).items():
-        if count < 2:
-            [place] = np.flatnonzero(images.labels == label)
-            reason = "is the only image of its class: a class needs 2, one to measure with"
-            raise SourceError(str(images.paths[place]), reason)
+    for label in np.unique(images.labels):
         own = generator.permutation(np.flatnonzero(images.labels == label))
-        drawn[own[: max(1, round(share * count))]] = True
+        drawn[own[: max(1, round(share * len(own)))]] = True
     return images.chosen(~drawn), images.chosen(drawn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -129,7 +130,11 @@ def _load_weights(base: Any, settings: Base, bands: int) -> None:
     if bands != 3 and not is_file(settings):
         source = _from_applications(settings.base, base.input.shape[1], 3)
     try:
-        source.load_weights(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # a hundred, of each layer that is missed: then it raises
+            source.load_weights(path)
     except Exception as error:  # Keras raises whatever h5py and its layers raise
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelError(

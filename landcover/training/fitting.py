@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +22,8 @@ from landcover.training.steps import computing_in, trainer_of
 
 Floats = npt.NDArray[np.floating[Any]]
 Row = dict[str, float]
+
+_STATE = re.compile(r"checkpoint-\d+\.npz")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +68,14 @@ class Checkpoint:
         """The name of the file."""
         return f"checkpoint-{self.part}.npz"
 
+    def all(self) -> list[str]:
+        """The names of the files of all parts."""
+        return [name for name in self.home.names() if _STATE.fullmatch(name)]
+
     def clear(self) -> None:
         """Remove all states, when the training is done."""
-        for name in self.home.names():
-            if name.startswith("checkpoint-") and name.endswith(".npz"):
-                self.home.remove(name)
+        for name in self.all():
+            self.home.remove(name)
 
     def load(self) -> State | None:
         """The state after the last epoch that was done; None where there is none of use."""

@@ -8,7 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from landcover.classes import scheme, scheme_names
-from landcover.datasets.folders import LabelledFolder, LabelledImages, drawn_split, read_folder
+from landcover.datasets.folders import (
+    LabelledFolder,
+    LabelledImages,
+    check_several,
+    drawn_split,
+    read_folder,
+)
 from landcover.errors import ConfigError, SourceError
 from landcover.training.masks import drawn_whole, with_masks
 from landcover.training.prepared import Cut, as_cut
@@ -28,6 +34,17 @@ def read_tiles(
         SourceError: the tiles are not as they must be.
         ConfigError: the settings do not fit them.
     """
+    told, folder = _read(wanted, progress)
+    bands = folder.splits["train"].pixels.shape[1]
+    if told.bands is not None and len(told.bands) != bands:
+        reason = f"bands: {len(told.bands)} are named, and the tiles have {bands}"
+        raise ConfigError([reason], "the training")
+    return told, folder
+
+
+def _read(
+    wanted: TrainSettings, progress: Callable[[int, int], None]
+) -> tuple[TrainSettings, LabelledFolder]:
     cut = as_cut(wanted.data)
     if isinstance(wanted.method, UnetSettings):
         return _read_masks(wanted, cut, progress)
@@ -74,7 +91,10 @@ def parts_of(
         SourceError: there are too few to draw the latter.
     """
     train, validation = folder.splits["train"], folder.splits.get("validation")
-    if validation is not None or isinstance(wanted.method, ProbeSettings):
+    if isinstance(wanted.method, ProbeSettings):
+        check_several(train)
+        return train, validation
+    if validation is not None:
         return train, validation
     draw = drawn_whole if isinstance(wanted.method, UnetSettings) else drawn_split
     return draw(train, wanted.validation, np.random.default_rng(wanted.seed))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from landcover.classes import scheme
 from landcover.config import load_settings, told_of
 from landcover.datasets.folders import LabelledFolder, LabelledImages
-from landcover.errors import ConfigError
+from landcover.errors import ConfigError, OutputError
 from landcover.runs.lock import only_run
 from landcover.runs.storage import Storage
 from landcover.training.calibration import best_temperature
@@ -67,15 +68,26 @@ def train(
         wanted, folder = read_tiles(
             wanted, lambda done, total: say(Step(done, total, "images read"))
         )
-        if not restart and (found := finished(wanted, folder)):
-            return found
         home = Storage(wanted.output)
+        if not restart and (found := finished(wanted, folder)):
+            _forget_left_over(home)
+            return found
         home.prepare()
         with only_run(home) as token:
+            held = replace(home, fence=token)
+            held.sweep("")
             # Another command may have come between.
             if not restart and (found := finished(wanted, folder)):
                 return found
-            return _trained(wanted, folder, replace(home, fence=token), say)
+            return _trained(wanted, folder, held, say)
+
+
+def _forget_left_over(home: Storage) -> None:
+    """Remove the states of a training that is done, where its command could not; it holds nobody up."""
+    with suppress(OutputError):
+        if Checkpoint(home, "").all():
+            with only_run(home) as token:
+                Checkpoint(replace(home, fence=token), "").clear()
 
 
 def _trained(

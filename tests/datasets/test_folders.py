@@ -90,6 +90,18 @@ def _no_train(home: Path) -> None:
     _write(home, "test/a/1.png")
 
 
+def _other_case(home: Path) -> None:
+    _write(home, "A/1.png")
+
+
+def _other_case_in_test(home: Path) -> None:
+    _write(home, "train/a/1.png", "train/b/1.png", "test/A/2.png", "test/b/3.png")
+
+
+def _val(home: Path) -> None:
+    _write(home, "train/a/1.png", "train/b/1.png", "val/a/2.png", "val/b/3.png")
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -102,6 +114,9 @@ def _no_train(home: Path) -> None:
         (_one_class, r"holds one class only \(a\)"),
         (_missing_in_train, r"split 'train' has no image of 'b'"),
         (_no_train, r"holds test, but no folder 'train'"),
+        (_other_case, r"has folders 'A' and 'a', which differ in case only"),
+        (_other_case_in_test, r"has folders 'A' and 'a', which differ in case only"),
+        (_val, r"val: is a split that is called 'validation': rename it"),
     ],
 )
 def test_what_is_wrong_with_a_folder_is_said_with_its_place(
@@ -119,6 +134,8 @@ def test_folders_that_are_none_of_the_classes_are_refused(tmp_path: Path) -> Non
         read_folder(tmp_path, ["a", "c"])
     with pytest.raises(SourceError, match="has no image of 'c'"):
         read_folder(tmp_path, ["a", "b", "c"])
+    with pytest.raises(SourceError, match="classes 'b' and 'B' are one"):
+        read_folder(tmp_path, ["a", "b", "B"])
 
 
 def test_a_split_is_drawn_from_each_class_and_leaves_some(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -154,6 +155,10 @@ def test_a_finished_training_is_given_back_and_another_is_not_overwritten(
     )
     assert again.summary == probe.summary
     assert {step.unit for step in steps} == {"images read"}
+    left = Path(probe.path, "checkpoint-0.npz")
+    left.write_bytes(b"of a command that was killed as it removed this")
+    lc.train(data=tiles, output=probe.path, resolution=1.0, method=method)
+    assert not left.exists()
     with pytest.raises(OutputError, match=r"holds another training .* --restart"):
         lc.train(data=tiles, output=probe.path, resolution=1.0, method=method, seed=1)
 
@@ -231,12 +236,14 @@ def test_a_training_that_was_killed_goes_on_and_ends_in_the_same_history(
     given = {"data": tiles, "output": tmp_path / "out", "method": NETWORK, "validation": 0.25}
     with pytest.raises(Killed):
         lc.train(**given, progress=_killed_after(2))
+    (tmp_path / "out" / ".writing-1").write_bytes(b"half of a network")
     steps: list[Step] = []
     again = lc.train(**given, progress=steps.append)
     assert [step.done for step in steps if step.unit == "epochs"] == [3, 4, 5]
     history = (tmp_path / "out" / "history.csv").read_text()
     assert history == (Path(network.path) / "history.csv").read_text()
     assert again.summary["judged"] == network.summary["judged"]
+    assert not (tmp_path / "out" / ".writing-1").exists()
 
 
 def test_a_network_of_ones_own_is_cut_and_goes_on_with_another_last_layer(
@@ -331,10 +338,26 @@ def test_weights_of_three_bands_serve_four_and_those_of_another_network_do_not(
     assert first[1].sum(2) == pytest.approx(first[0].sum(2), abs=1e-6)
     assert np.array_equal(np.asarray(four.weights[9]), np.asarray(three.weights[9]))
     other = TransferSettings(name="transfer", base="MobileNetV2", weights=settings.weights)
-    with pytest.raises(ModelError, match="are not the weights of MobileNetV2"):
+    with (
+        warnings.catch_warnings(action="error"),
+        pytest.raises(ModelError, match="are not the weights of MobileNetV2"),
+    ):
         base_of(other, 32, 3)
     with pytest.raises(ModelError, match="is no network of keras"):
         base_of(TransferSettings(name="transfer", base="MobileNet9"), 32, 3)
+
+
+def test_what_no_network_can_learn_from_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        Image.new("RGB", (16, 16)).save(tmp_path / "data" / name / "1.png")
+    given = {"data": tmp_path / "data", "output": tmp_path / "out"}
+    with pytest.raises(ConfigError, match="bands: 2 are named, and the tiles have 3"):
+        lc.train(**given, bands=[1, 2])
+    for method in ("probe", "network"):
+        with pytest.raises(SourceError, match=r"1\.png: is the only image of its class"):
+            lc.train(**given, method=method)
+    assert not list((tmp_path / "out").glob("[!.]*"))
 
 
 def test_all_mistakes_in_a_configuration_are_named(tmp_path: Path, landcover: Command) -> None:
