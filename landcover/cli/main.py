@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from landcover.cli.saying import say
+from landcover.cli.signals import AGAIN, interruptible
 from landcover.cli.supervision import watched_over
 from landcover.errors import LandcoverError
 from landcover.local_files import with_remedy
@@ -76,7 +77,9 @@ def main(arguments: list[str] | None = None) -> None:
         arguments = sys.argv[1:]
         if "score" in arguments[:2]:  # behind --debug, perhaps
             watched_over()
-    sys.exit(_run(arguments))
+    with interruptible():
+        code = _run(arguments)
+    sys.exit(code)
 
 
 def _run(arguments: list[str]) -> int:
@@ -89,8 +92,9 @@ def _run(arguments: list[str]) -> int:
     except click.ClickException as error:
         _say(f"Error: {_line(error.format_message())}")
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        say("interrupted", err=True)
+    except (click.Abort, KeyboardInterrupt) as error:
+        answered = isinstance(error, click.Abort) and error.__cause__ is None  # with no
+        say("interrupted" if answered else AGAIN, err=True)
         return 1
     except LandcoverError as error:
         if "--debug" in arguments:

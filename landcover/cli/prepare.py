@@ -74,7 +74,7 @@ def prepare(
     if restart and not yes:
         click.confirm("Remove what was written there before, and begin anew?", abort=True)
     try:
-        with interruptible(), _stages() as progress:
+        with interruptible(GOES_ON), _stages() as progress:
             made = run_prepare(
                 config,
                 backend=backend,

@@ -66,7 +66,7 @@ def score(
     elif restart:
         click.confirm("Remove what an earlier run has written there, and begin anew?", abort=True)
     try:
-        with interruptible(), _progress(quiet) as progress:
+        with interruptible(GOES_ON), _progress(quiet) as progress:
             run = run_score(
                 config,
                 backend=backend,

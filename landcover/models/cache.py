@@ -13,8 +13,8 @@ import shutil
 import stat
 import tempfile
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from landcover.errors import OutputError
@@ -42,19 +42,23 @@ def own_folder(name: str) -> Path:
         name: relative to the cache's folder.
 
     Raises:
-        OutputError: it is another user's, or a link, or others may write into the cache.
+        OutputError: it is another user's, or a link, or others may write into the cache, or this
+            user may not.
     """
     folder = cache_folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    held = folder.stat()  # the cache itself may be a link of the user's
+    with _told(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = folder.stat()  # the cache itself may be a link of the user's
     _check_own(folder, held)
     if held.st_mode & 0o022:
         reason = f"others may write into this cache (its mode is {stat.S_IMODE(held.st_mode):o})"
         raise OutputError(str(folder), f"{reason}: chmod go-w, or name another in LANDCOVER_CACHE")
     for part in PurePosixPath(name).parts:
         folder /= part
-        folder.mkdir(mode=0o700, exist_ok=True)
-        _check_own(folder, folder.lstat())
+        with _told(folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            held = folder.lstat()
+        _check_own(folder, held)
     return folder
 
 
@@ -69,12 +73,14 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
         make: writes the file or folder at the path that it is given, which does not exist yet.
 
     Raises:
-        OutputError: what is there is another user's, or a link.
+        OutputError: what is there is another user's, or a link, or the cache cannot be written to.
     """
     path = own_folder(str(PurePosixPath(name).parent)) / PurePosixPath(name).name
     if _is_there(path):
         return path
-    with os.fdopen(open_lock(path.with_name(f".{path.name}.lock")), "w") as lock:
+    with _told(path):
+        handle = open_lock(path.with_name(f".{path.name}.lock"))
+    with os.fdopen(handle, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_there(path):
             _make_whole(path, make)
@@ -101,6 +107,16 @@ def noted(path: Path, text: str) -> None:
             scratch.unlink()
 
 
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say what helps where the cache takes nothing."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"this cache cannot be used ({error.strerror or error})"
+        raise OutputError(str(path), f"{reason}: name another one in LANDCOVER_CACHE") from error
+
+
 def _is_there(path: Path) -> bool:
     try:
         _check_own(path, path.lstat())
@@ -119,7 +135,8 @@ def _check_own(path: Path, held: os.stat_result) -> None:
 
 
 def _make_whole(path: Path, make: Callable[[Path], None]) -> None:
-    scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=path.parent))
+    with _told(path):
+        scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=path.parent))
     try:
         made = scratch / path.name
         make(made)

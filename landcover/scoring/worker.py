@@ -6,8 +6,8 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from landcover.contracts import Failure, Task
@@ -134,7 +134,9 @@ class Job:
 
     def _done(self, task: Task, here: Installation) -> Report:
         started = time.time()
-        with open_models().use(self.recipe, self.threads) as opened:
+        with ExitStack() as in_use:
+            with self._else_left_to_others():
+                opened = in_use.enter_context(open_models().use(self.recipe, self.threads))
             done = self._waited(task, opened)
         classes = len(self.run.scheme.classes)
         part = part_of(task, done, self.recipe, classes, self.probabilities)
@@ -211,8 +213,14 @@ class Job:
         self.limits.stop.ask()
 
     def _written(self, part: Part) -> Counts:
-        try:
+        with self._else_left_to_others():
             return write_part(self.run, part)
+
+    @contextmanager
+    def _else_left_to_others(self) -> Iterator[None]:
+        """Where this host cannot write (a part, the cache that models are opened from), others may."""
+        try:
+            yield
         except (OutputError, StoreError) as error:
             if self.alone or isinstance(error, RunReplaced):
                 raise

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import math
+import signal
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ from support.finished import pixel_run, tile_run
 from landcover.classes import scheme
 from landcover.cli import progress, sample
 from landcover.cli.main import main
+from landcover.cli.signals import AGAIN
 
 UTM = "EPSG:26914"
 NLCD6 = scheme("nlcd6")
@@ -232,6 +235,39 @@ def test_a_sample_whose_points_cannot_get_their_name_leaves_nothing(
     assert said.code == 1 and "a.gpkg: cannot be written" in said.err
     assert sorted(tmp_path.rglob("*")) == before
     assert landcover(*drawn).code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("command", "place"),
+    [
+        (["vectorize", "-o", "made.gpkg"], "landcover.analysis.vectorize publish"),
+        (
+            ["sample", "--no-chips", "--size", 60, "--minimum", 20, "-o", "made.gpkg"],
+            "landcover.cli.sample publish",
+        ),
+        (["smooth", "-o", "made"], "landcover.analysis.smoothing MapMaker"),
+    ],
+)
+def test_what_a_command_began_is_put_away_where_a_signal_ends_it(
+    landcover: Command,
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    place: str,
+    number: signal.Signals,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    module, function = place.split()
+    before = sorted(tmp_path.rglob("*"))
+    with monkeypatch.context() as ended:
+        there = import_module(module)
+        ended.setattr(there, function, lambda *_, **__: signal.raise_signal(number))
+        said = landcover(*command, run)
+    assert (said.code, said.err.splitlines()[-1]) == (1, AGAIN)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert landcover(*command, run).code == 0
 
 
 def test_a_smoothed_run_is_a_run_that_other_commands_take(

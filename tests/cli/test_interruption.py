@@ -24,9 +24,9 @@ from landcover.scoring.worker import Job
 COMMAND = [sys.executable, "-m", "landcover.cli.main", "score"]
 _TWICE = """
 import signal
-from landcover.cli.signals import interruptible
+from landcover.cli.signals import GOES_ON, interruptible
 
-with interruptible():
+with interruptible(GOES_ON):
     try:
         print("ready", flush=True)
         signal.pause()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from landcover.errors import OutputError
+from landcover.models import cache as models_cache
 from landcover.models.cache import cache_folder, cached, noted, own_folder
 from landcover.scoring.tuning import Tuning, _alone
 
@@ -30,6 +34,10 @@ def _write(path: Path) -> None:
     path.write_text("made")
 
 
+def _refuse(*_: object, **__: object) -> NoReturn:
+    raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+
 def test_what_is_made_is_nobody_elses(cache: Path) -> None:
     cached("a/b.txt", _write)
     for folder in (cache, cache / "a"):
@@ -43,6 +51,23 @@ def test_a_cache_that_others_may_write_into_is_refused(cache: Path, mode: int) -
     with pytest.raises(OutputError, match=rf"cache: others may write .* {mode:o}.*LANDCOVER_CACHE"):
         cached("a/b.txt", _write)
     assert stat.S_IMODE(cache.stat().st_mode) == mode  # it may be a folder for all
+
+
+def test_where_the_cache_cannot_be_made_it_is_said_how_another_one_is_named(
+    cache: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begins = r"this cache cannot be used \((Not a directory|Disk quota exceeded)\): name another"
+    monkeypatch.setenv("LANDCOVER_CACHE", str(outside / "cache"))
+    with pytest.raises(OutputError, match=begins):
+        cached("a/b.txt", _write)
+    monkeypatch.setenv("LANDCOVER_CACHE", str(cache))
+    for call in ("open_lock", "mkdtemp"):
+        with monkeypatch.context() as disk:
+            target = tempfile if call == "mkdtemp" else models_cache
+            disk.setattr(target, call, _refuse)
+            with pytest.raises(OutputError, match=begins):
+                cached("a/b.txt", _write)
+    assert cached("a/b.txt", _write).read_text() == "made"
 
 
 def test_one_that_others_may_read_and_one_that_is_a_link_are_the_users_own_choice(

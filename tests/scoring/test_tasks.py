@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from PIL import Image
@@ -19,6 +19,7 @@ from landcover.backends.local import LocalBackend
 from landcover.contracts import Backend, Failure, Lost, Task, Tile
 from landcover.errors import OutputError, RunIncomplete, TooManyFailures, WorkerUnfit
 from landcover.runs.counts import Counts
+from landcover.scoring import worker
 from landcover.scoring.totals import Totals
 from landcover.scoring.worker import Report, _check_reach
 
@@ -261,6 +262,25 @@ def test_a_host_that_cannot_write_leaves_its_tasks_to_another(
     run = landcover.score(**images, backend=backend)
     assert run.summary["tiles"]["scored"] == 11
     assert len(backend.refused) == 4 and "cannot be written" in backend.refused[0].reason
+
+
+def test_a_host_whose_cache_cannot_be_used_leaves_its_tasks_to_another(
+    images: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_worker = worker.open_models
+
+    def refuse() -> NoReturn:
+        raise OutputError(
+            "/home/a/.cache/landcover", "this cache cannot be used (Disk quota exceeded)"
+        )
+
+    def enter(host: int) -> None:
+        monkeypatch.setattr(worker, "open_models", of_worker if host else refuse)
+
+    backend = _TwoHosts(enter)
+    run = landcover.score(**images, backend=backend)
+    assert run.summary["tiles"]["scored"] == 11
+    assert len(backend.refused) == 4 and "cache cannot be used" in backend.refused[0].reason
 
 
 def test_an_output_that_no_host_can_write_ends_the_run(
