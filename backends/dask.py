@@ -25,6 +25,8 @@ from landcover.machine import usable_cpus
 T = TypeVar("T")
 R = TypeVar("R")
 
+logger = logging.getLogger(__name__)
+
 _ADDRESS = re.compile(r"([a-z]+://)?(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):\d{1,5}/?")
 
 # Seconds until a scheduler that does not answer counts as unreachable.
@@ -151,8 +153,16 @@ class DaskBackend(EngineBackend[Client]):
                 f"the worker processes of an own cluster did not start ({error}); in a script the "
                 "call must stand below 'if __name__ == \"__main__\":', as workers import the script",
             ) from error
-        self._owned.enter_context(cluster)
+        self._owned.callback(_closed, cluster)
         return self._owned.enter_context(Client(cluster, set_as_default=False))
+
+
+def _closed(cluster: LocalCluster) -> None:
+    """End an own cluster; what was done stays done where the host is too busy to end it in time."""
+    try:
+        cluster.close()
+    except TimeoutError:  # of distributed: workers were killed, and not seen to end
+        logger.warning("Dask did not see its workers end in time")
 
 
 def _check_cluster(address: str | None, client: Client | None) -> None:

@@ -292,6 +292,23 @@ def test_leaving_the_block_ends_an_own_cluster() -> None:
     assert len(_children() - before) <= 1  # Python's own tracker of shared resources
 
 
+def test_an_own_cluster_that_is_slow_to_end_takes_no_result_with_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from distributed import LocalCluster
+
+    close = LocalCluster.close
+
+    def slow(cluster: LocalCluster) -> None:
+        close(cluster)
+        raise TimeoutError
+
+    monkeypatch.setattr(LocalCluster, "close", slow)
+    with load_backend("dask", workers=1) as backend:
+        assert list(backend.map(abs, [-1])) == [1]
+    assert "did not see its workers end in time" in caplog.text
+
+
 def test_threads_that_use_a_backend_first_share_one_cluster() -> None:
     together = Barrier(4)
     with load_backend("dask", workers=1) as backend, ThreadPoolExecutor(4) as threads:

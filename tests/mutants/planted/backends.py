@@ -187,7 +187,12 @@ DASK_BACKEND = planted(
         "        if self._given is not None:\n            return self._given\n",
         "        if self._given is not None:\n            return self._owned.enter_context(self._given)\n",
     ),
-    ("an own cluster lives on", "        self._owned.enter_context(cluster)\n", ""),
+    ("an own cluster lives on", "        self._owned.callback(_closed, cluster)\n", ""),
+    (
+        "a cluster that is slow to end takes what was done with it",
+        "    except TimeoutError:  # of distributed",
+        "    except ValueError:  # of distributed",
+    ),
     (
         "two threads a worker",
         "threads_per_worker=1,",
