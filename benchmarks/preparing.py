@@ -4,15 +4,17 @@
 
 Two questions. Planning: ``--across`` kilometres of imagery each way, 1 m a pixel, in scenes of 50 km of which no
 pixel is there to be read; all tasks of 224 m tiles are listed, and the most memory counts that the process had
-resident. Writing: so many tiles of a generated landscape are written by ``lc.prepare`` on the local backend, and
+resident. Writing: so many tiles of generated scenes are written by ``lc.prepare`` on the local backend, and
 the same number of such tiles is read and encoded as PNG in memory by as many processes, with nothing else done;
-the share is what the command reaches of that speed. Results go to ``benchmarks/results/preparing.json``.
+the share is what the command reaches of that speed. The scenes are one landscape laid side by side, as making so
+much ground would take longer than preparing it. Results go to ``benchmarks/results/preparing.json``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
 from rasterio.transform import from_origin
 from rasterio.windows import Window
@@ -35,6 +38,7 @@ from landcover.labelling.settings import PrepareConfig
 from landcover.machine import usable_cpus
 
 _SCENE = 50  # km
+_SIDE = 6  # scenes each way that tiles are written of
 _SPARSE = {"driver": "GTiff", "crs": "EPSG:32614", "tiled": True, "sparse_ok": True}
 
 
@@ -85,11 +89,11 @@ def planned(home: Path, across: int) -> dict[str, Any]:
 def written(home: Path, tiles: int, tile: int) -> dict[str, Any]:
     """Tiles a second by ``lc.prepare``, and by reading and encoding alone."""
     # A tenth of a landscape's rim has no data, and some tiles are of no single class.
-    across = ceil(sqrt(tiles / 0.6)) * tile
-    scene = write_landscape(home / f"landscape-{across}", across)
+    edge = ceil(sqrt(tiles / 0.6) / _SIDE) * tile
+    scenes, reference = _side_by_side(home / f"landscape-{edge}", edge)
     asked = {
-        "source": {"rasters": str(scene.imagery), "tile": tile, "bands": [1, 2, 3]},
-        "reference": {"path": str(scene.reference), "scheme": "nlcd6"},
+        "source": {"rasters": [str(one) for one in scenes], "tile": tile, "bands": [1, 2, 3]},
+        "reference": {"path": str(reference), "scheme": "nlcd6"},
         "labels": {"rule": "centre"},
         "split": {"shares": {"train": 1.0}},
         "draw": {"balance": "none"},
@@ -99,7 +103,7 @@ def written(home: Path, tiles: int, tile: int) -> dict[str, Any]:
         made = lc.prepare({**asked, "output": f"{output}/tiles"})
         seconds = time.perf_counter() - started
     count = int(made.counts.to_numpy().sum())
-    alone = _alone(scene.imagery, tile, count)
+    alone = _alone(scenes, tile, count)
     return {
         "written": count,
         "tile": tile,
@@ -110,30 +114,50 @@ def written(home: Path, tiles: int, tile: int) -> dict[str, Any]:
     }
 
 
-def _alone(imagery: Path, tile: int, count: int) -> float:
+def _side_by_side(home: Path, edge: int) -> tuple[list[Path], Path]:
+    """Scenes of one landscape with places of their own, and a reference of all of them."""
+    first = write_landscape(home, edge)
+    with rasterio.open(first.reference) as file:
+        codes, profile, where = file.read(1), file.profile, file.transform
+    reference = home / "references.tif"
+    whole = {"width": _SIDE * edge, "height": _SIDE * edge}
+    with rasterio.open(reference, "w", **{**profile, **whole}) as file:
+        for row in range(_SIDE):
+            for col in range(_SIDE):
+                file.write(codes, 1, window=Window(col * edge, row * edge, edge, edge))
+    scenes = []
+    for row in range(_SIDE):
+        for col in range(_SIDE):
+            scenes.append(home / f"scene-{row}-{col}.tif")
+            shutil.copyfile(first.imagery, scenes[-1])
+            with rasterio.open(scenes[-1], "r+") as file:
+                file.transform = where @ where.translation(col * edge, row * edge)
+    return scenes, reference
+
+
+def _alone(scenes: list[Path], tile: int, count: int) -> float:
     """Seconds in which all processors read and encode so many tiles, and do nothing else."""
     with ProcessPoolExecutor(usable_cpus()) as pool:
         pool.submit(int).result()
         started = time.perf_counter()
-        list(pool.map(_strip, *zip(*_strips(imagery, tile, count), strict=True)))
-        return time.perf_counter() - started
+        ended = sum(pool.map(_strip, *zip(*_strips(scenes, tile), strict=True)))
+        return (time.perf_counter() - started) * count / ended
 
 
-def _strips(imagery: Path, tile: int, count: int) -> Iterator[tuple[Path, int, int, int]]:
-    with rasterio.open(imagery) as file:
-        across = file.width // tile
-    for row in range(ceil(count / across)):
-        yield imagery, tile, row, min(across, count - row * across)
+def _strips(scenes: list[Path], tile: int) -> Iterator[tuple[Path, int, int, int]]:
+    for scene in scenes:
+        with rasterio.open(scene) as file:
+            across, down = file.width // tile, file.height // tile
+        for row in range(down):
+            yield scene, tile, row, across
 
 
 def _strip(imagery: Path, tile: int, row: int, tiles: int) -> int:
-    """Read a row of tiles, and encode each as PNG: bytes that were made."""
-    made = 0
+    """Read a row of tiles, and encode those without nodata as PNG: how many these are."""
     with rasterio.open(imagery) as file:
         pixels = file.read([1, 2, 3], window=Window(0, row * tile, tiles * tile, tile))
-        for col in range(tiles):
-            made += len(png(pixels[..., col * tile : (col + 1) * tile]))
-    return made
+    whole = [one for one in np.split(pixels, tiles, axis=2) if one.all()]
+    return len([png(one) for one in whole])
 
 
 def _empty(path: Path, edge: int, pixel: float, bands: int, place: tuple[int, int]) -> None:

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from landcover.classes import LandClass, Scheme
-from landcover.errors import OutputError, StoreError
+from landcover.errors import ConfigError, OutputError, SourceError, StoreError
 from landcover.labelling.checking import MASKS, SIZE, Stage, counts_in, manifest_in, table_in
 from landcover.labelling.settings import SPLITS, Split
 from landcover.plain_parquet import UNREADABLE, told
@@ -221,6 +221,21 @@ class Prepared:
     def forget_parts(self) -> None:
         """Remove what only a run that is not done needs."""
         self.storage.remove_folder(PARTS)
+
+    @contextmanager
+    def forgotten_where_refused(self, labelled: bool = False) -> Iterator[None]:
+        """Leave nothing where another configuration, or other inputs, are needed before any tile is written.
+
+        Args:
+            labelled: all tasks have found their labels; else those of some may be gone on with, and stay.
+        """
+        try:
+            yield
+        except (ConfigError, SourceError):
+            if labelled or not self.storage.names(f"{PARTS}/labels"):
+                self.forget_parts()
+                self.storage.remove(MANIFEST)
+            raise
 
     def forget_left_over(self) -> None:
         """The same of tiles that are done, where the command that made them could not; it holds nobody up."""

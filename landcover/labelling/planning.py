@@ -13,13 +13,13 @@ import shapely
 from rasterio.crs import CRS
 
 from landcover.analysis.reference_raster import ReferenceRaster
-from landcover.classes import Scheme, scheme
+from landcover.classes import LandClass, Scheme, scheme
 from landcover.config import RegionSettings
 from landcover.errors import ConfigError, SourceError
 from landcover.labelling.chance import key_of
 from landcover.labelling.dealing import dealt_scenes
 from landcover.labelling.finding import Item
-from landcover.labelling.folder import PARTS, Prepared
+from landcover.labelling.folder import PARTS, Prepared, folder_name
 from landcover.labelling.plane import outlines_of, plane_of, scene_outline
 from landcover.labelling.reference import RasterReference, Reference
 from landcover.labelling.rules import Asked, Legend, legend_of
@@ -174,6 +174,24 @@ class Plan:
         settings = self.config.reference
         return read_shapes(settings.path, settings.field, self.references)
 
+    def check_alike(self) -> None:
+        """Refuse scenes whose tiles no network could learn from together.
+
+        Raises:
+            SourceError: if one differs from the first in dtype or in how many bands are read.
+        """
+        kinds = [(len(scene.bands.read), scene.bands.dtype) for scene in self.scenes]
+        for scene, (bands, dtype) in zip(self.scenes, kinds, strict=True):
+            if (bands, dtype) != kinds[0]:
+                count, first = kinds[0]
+                reason = (
+                    f"holds {bands} band(s) of {dtype}, {self.scenes[0].name} {count} of {first}"
+                )
+                raise SourceError(
+                    scene.files[0],
+                    f"{reason}: tiles must be alike, prepare them one kind at a time",
+                )
+
     def check_reference(self) -> None:
         """Look at the reference, before anything is written.
 
@@ -283,4 +301,15 @@ def make_plan(config: PrepareConfig) -> Plan:
         task_tiles=settings.task or _TASK,
     )
     source.count()  # says so where no tile lies in the region
-    return Plan(config, source, legend_of(config.labels, scheme(config.reference.scheme)))
+    legend = legend_of(config.labels, scheme(config.reference.scheme))
+    _check_folders(legend.scheme)
+    return Plan(config, source, legend)
+
+
+def _check_folders(classes: Scheme) -> None:
+    """Refuse classes whose tiles would lie in one folder, also where case does not count."""
+    seen: dict[str, LandClass] = {}
+    for item in classes:
+        if (other := seen.setdefault(folder_name(item).casefold(), item)) is not item:
+            reason = f"tiles of {other.name!r} and of {item.name!r} would lie in one folder"
+            raise ConfigError([f"{reason}: call one of them otherwise"], "labels.groups")

@@ -99,6 +99,7 @@ class _Work:
     def done_in(self, folder: Prepared) -> TileSet:
         """Do all that is not done yet."""
         plan = self._plan
+        plan.check_alike()
         plan.check_reference()
         bands = plan.scenes[0].bands
         check_exports(plan.config.output, len(bands.read), bands.dtype)
@@ -107,11 +108,13 @@ class _Work:
         with folder.claimed(plan.fingerprint(), scheme, outcome.asked()) as (held, said):
             if said["status"] == "done":
                 return TileSet(folder, said)
-            reference = plan.reference(held)
-            finder = Finder(held, reference, plan.splitting(held), plan.plane)
-            found = self._all(held, "labels", finder, plan.source.count())
+            with held.forgotten_where_refused():
+                reference = plan.reference(held)
+                finder = Finder(held, reference, plan.splitting(held), plan.plane)
+                found = self._all(held, "labels", finder, plan.source.count())
             cells, left_out = _added(found.values())
-            check_found(plan, cells, left_out)
+            with held.forgotten_where_refused(labelled=True):
+                check_found(plan, cells, left_out)
             drawn = sizes_of(cells, plan.config.draw)
             masks = reference if plan.config.output.pixels else None
             draw = self._draw(held, cells, drawn)

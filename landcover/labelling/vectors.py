@@ -84,6 +84,8 @@ def read_shapes(path: str, field: str | None, references: Scheme) -> Shapes:
     if not (kinds <= _POINTS or kinds <= _POLYGONS):
         reason = f"has {', '.join(sorted(kinds))}: a reference is made of points, or of polygons"
         raise SourceError(path, reason)
+    if not np.isfinite(shapely.get_coordinates(frame.geometry)).all():
+        raise SourceError(path, "has coordinates that are no numbers: remove their rows first")
     if not frame.geometry.is_valid.all():
         raise SourceError(
             path, "has polygons that cross themselves: mend them (in QGIS: Fix geometries)"
@@ -125,7 +127,7 @@ class VectorReference:
     """Points or polygons with a class each, in any CRS.
 
     A tile has the class of the points in it, if all are of one. Polygons are looked at at places in
-    the tile, as a raster is; where several lie over one another, the first of the file counts.
+    the tile, as a raster is; a place in polygons of several classes is of none.
 
     Args:
         storage: of the folder that holds them.
@@ -170,11 +172,13 @@ class _OpenShapes:
         """The classes of polygons at places."""
         to_shapes = transformer_between(scene.crs, self.shapes.crs)
         points = shapely.points(*to_shapes.transform(x.ravel(), y.ravel()))
-        found = np.full(points.shape, len(self.reference.legend.recoded) - 1, np.intp)
+        legend = self.reference.legend
+        found = np.full(points.shape, len(legend.scheme) + 1, np.intp)
         place, polygon = self.tree.query(points, predicate="intersects")
-        order = np.argsort(-polygon, kind="stable")  # the first of the file is written last
-        found[place[order]] = self.shapes.classes[polygon[order]]
-        return self.reference.legend.of(found).reshape(x.shape)
+        known = legend.of(self.shapes.classes[polygon].astype(np.intp))
+        found[place] = known
+        found[place[found[place] != known]] = len(legend.scheme)
+        return found.reshape(x.shape)
 
     def _by_points(self, scene: Scene, block: Block) -> Labels:
         """The labels of tiles by the points that lie in them."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from landcover.errors import ConfigError
-from landcover.training.fitting import Checkpoint
+from landcover.small_files import load_json
+from landcover.training.fitting import ROWS, Checkpoint
 from landcover.training.judging import logits_of
 from landcover.training.learned import Prepared, Progress, Step
 from landcover.training.methods import learn
@@ -34,7 +36,8 @@ def learning_curve(
 ) -> tuple[Row, ...]:
     """Train with few labels and with more, each time with others, and see how often labels are right.
 
-    Methods that need tiles to tell when to end take them from those that are drawn.
+    Methods that need tiles to tell when to end take them from those that are drawn. A training whose
+    row was kept is not done again.
 
     Args:
         tiles: to draw from.
@@ -50,9 +53,10 @@ def learning_curve(
         ConfigError: a class has fewer labels than are asked for.
     """
     assert wanted.curve is not None
-    rows: list[Row] = []
+    done = _Done(kept)
+    rows = done.load()
     cases = [(n, s) for n in _numbers(tiles, wanted.curve) for s in range(wanted.curve.seeds)]
-    for place, (labels, seed) in enumerate(cases):
+    for place, (labels, seed) in list(enumerate(cases))[len(rows) :]:
         load_keras().utils.set_random_seed(seed)
         drawn = _drawn(tiles, labels, seed, wanted)
         state = replace(kept, part=kept.part + _PARTS * (place + 1))
@@ -60,9 +64,32 @@ def learning_curve(
         logits, truth = logits_of(learned.network, *measured)
         accuracy = float((logits.argmax(1) == truth).mean())
         rows.append({"labels": labels, "seed": seed, "accuracy": accuracy})
+        done.save(rows)
         told = f"{accuracy:.1%} right with {labels:,} labels a class"
         say(Step(place + 1, len(cases), "trainings", told))
     return tuple(rows)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """The rows of a curve so far, kept beside the states of trainings."""
+
+    kept: Checkpoint
+
+    def load(self) -> list[Row]:
+        """The rows of this curve; none where there are none of use."""
+        if not self.kept.home.exists(ROWS):
+            return []
+        try:
+            found = load_json(self.kept.home.read(ROWS))
+            return list(found["rows"]) if found["key"] == self.kept.key else []
+        except (OSError, ValueError, LookupError, TypeError):
+            return []  # of another version, or damaged: the curve begins anew
+
+    def save(self, rows: list[Row]) -> None:
+        """Keep the rows in place of the last ones: whole or not at all."""
+        content = json.dumps({"key": self.kept.key, "rows": rows})
+        self.kept.home.put(ROWS, content.encode())
 
 
 def _numbers(tiles: Prepared, asked: CurveSettings) -> list[int]:

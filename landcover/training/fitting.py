@@ -23,7 +23,9 @@ from landcover.training.steps import computing_in, trainer_of
 Floats = npt.NDArray[np.floating[Any]]
 Row = dict[str, float]
 
-_STATE = re.compile(r"checkpoint-\d+\.npz")
+ROWS = "checkpoint-curve.json"
+"""The file of the rows of a learning curve that is under way."""
+_STATE = re.compile(rf"checkpoint-\d+\.npz|{re.escape(ROWS)}")
 
 
 @dataclass(frozen=True, eq=False)

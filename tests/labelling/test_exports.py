@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,28 @@ def test_a_map_file_names_each_image_with_its_class(tiles: Any) -> None:
         assert len({path for path, _ in lines}) == tiles.counts[split].sum()
         for path, label in lines:
             assert Path(path).is_file() and Path(path).parent.name == names[label]
+
+
+@pytest.mark.skipif(
+    "LANDCOVER_CNTK_PYTHON" not in os.environ,
+    reason="LANDCOVER_CNTK_PYTHON names no Python 3.6 with the package cntk 2.7",
+)
+def test_the_genuine_reader_finds_the_pixels_and_classes_of_a_map_file(
+    tiles: Any, tmp_path: Path
+) -> None:
+    for split in ("train", "test"):
+        table = Path(tiles.path, "cntk", split, "map.txt")
+        lines = [line.split("\t") for line in table.read_text().splitlines()]
+        count = len(Path(table.parent, "labels.txt").read_text().splitlines())
+        reader, out = Path(__file__).parents[1] / "support/cntk_reader.py", tmp_path / "out.npz"
+        python = os.environ["LANDCOVER_CNTK_PYTHON"]
+        subprocess.run([python, reader, table, "20", str(count), out], check=True)
+        with np.load(out) as found:
+            assert found["labels"].tolist() == [int(label) for _, label in lines]
+            for pixels, (path, _) in zip(found["pixels"], lines, strict=True):
+                with Image.open(path) as image:
+                    blue_first = np.asarray(image)[..., ::-1]
+                np.testing.assert_array_equal(np.moveaxis(pixels, 0, -1), blue_first)
 
 
 def test_a_mask_holds_the_code_of_the_ground_at_each_pixel(tiles: Any) -> None:

@@ -324,8 +324,39 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "mrsid": ({"source.rasters": "scene.sid"}, "is MrSID.*mrsidgeodecode"),
     "mrsid folder": ({"source.rasters": "sids"}, "MrSID.*mrsidgeodecode"),
     "key": ({"labels": {"rules": "centre"}}, "labels.rules: no such key; did you mean 'rule'"),
+    "groups": (
+        {"labels": {"groups": {"a": [21, 999], "b": [21, 41]}}},
+        "a: 999 is no code of scheme 'nlcd'.*b: 21 is in another group as well",
+    ),
+    "one folder": (
+        {"labels": {"groups": {"oak/elm": [41], "Oak-Elm": [21]}}},
+        "tiles of 'oak/elm' and of 'Oak-Elm' would lie in one folder",
+    ),
     "crosswalk": ({"labels": {"scheme": "cdl"}}, "no crosswalk from 'nlcd' to 'cdl'"),
 }
+
+
+def test_scenes_of_another_dtype_or_band_count_are_refused_together(
+    ground: Path, tmp_path: Path
+) -> None:
+    for number, (bands, dtype) in enumerate([(3, "uint8"), (3, "uint16"), (4, "uint8")]):
+        made = write(tmp_path / f"{number}.tif", imagery(bands, 500, 500, dtype), alpha="no")
+        if number:
+            pair = {"rasters": [str(tmp_path / "0.tif"), made], "tile": 16}
+            with pytest.raises(
+                LandcoverError, match=rf"{bands} band\(s\) of {dtype}, 0 3 of uint8"
+            ):
+                lc.prepare(settings(ground, tmp_path / "out", source=pair))
+    assert not (tmp_path / "out").exists()
+
+
+def test_groups_of_codes_are_classes_of_their_own(ground: Path, tmp_path: Path) -> None:
+    groups = {"wood": [41], "town": [21, 24]}
+    tiles = lc.prepare(settings(ground, tmp_path / "out", labels={"groups": groups})).tiles()
+    assert {*tiles["class"]} == {*groups} and {*tiles["code"]} == {0, 1}
+    middle = tiles.geometry.centroid
+    codes, _ = codes_at(str(ground / "codes.tif"), middle.x, middle.y, "EPSG:26914")
+    assert all(code in groups[name] for code, name in zip(codes, tiles["class"], strict=True))
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -346,4 +377,4 @@ def test_bad_input_is_told_in_a_sentence(ground: Path, tmp_path: Path, name: str
     with pytest.raises(LandcoverError, match=sentence) as told:
         lc.prepare(asked, overrides=dotted)
     assert "\n" not in str(told.value)
-    assert not list((tmp_path / "out").glob("t*/*/*.png"))
+    assert not list((tmp_path / "out").glob("[!.]*"))

@@ -58,7 +58,7 @@ def test_a_tile_has_the_class_of_the_polygons_under_it(
     path = write_vectors(tmp_path / "land.gpkg", forest, town, label=["40", "20"])
     tiles = lc.prepare(_asked(tmp_path, path, rule=rule, share=share or 1)).tiles()
     assert {*tiles["class"]} == {"Forest", "Developed"}
-    shapes = {"Forest": forest, "Developed": town - forest}
+    shapes = {"Forest": forest - town, "Developed": town - forest}
     for tile in tiles.itertuples():
         shown = shapes[tile._2]
         covered = tile.geometry.intersection(shown).area / tile.geometry.area
@@ -66,6 +66,20 @@ def test_a_tile_has_the_class_of_the_polygons_under_it(
         assert rule != "centre" or shown.buffer(1e-6).contains(tile.geometry.centroid)
     whole = [name for name, shape in shapes.items() for _ in _inside(shape)]
     assert len(tiles) >= len(whole)
+
+
+def test_ground_of_two_classes_is_of_none_and_of_two_of_one_group_is_of_that(
+    tmp_path: Path,
+) -> None:
+    west, east = (
+        shapely.box(WEST + 400 * a, NORTH - 400, WEST + 400 * b, NORTH)
+        for a, b in ((0, 0.6), (0.4, 1))
+    )
+    path = write_vectors(tmp_path / "land.gpkg", west, west, east, label=["41", "42", "21"])
+    asked = _asked(tmp_path, path, rule="centre")
+    found = lc.prepare({**asked, "reference": path})
+    assert found.counts["train"].to_dict() == {"Forest": 160, "Developed": 160}
+    assert found.summary["left_out"]["no class"] == 80
 
 
 def _inside(shape: Any) -> list[Any]:
@@ -89,6 +103,7 @@ BAD = {
         "has no column 'reference'",
     ),
     "class": (shapely.Point(WEST + 9, NORTH - 9), {"label": ["Wood"]}, "'wood', which is no class"),
+    "infinite": (shapely.Point(np.inf, NORTH), {"label": ["Forest"]}, "that are no numbers"),
     "far": (shapely.Point(WEST - 9000, NORTH), {"label": ["Forest"]}, "does not meet the imagery"),
 }
 

@@ -198,9 +198,9 @@ class Killed(Exception):
     """What ends a training in the middle."""
 
 
-def _killed_after(epoch: int) -> Callable[[Step], None]:
+def _killed_after(count: int, unit: str = "epochs") -> Callable[[Step], None]:
     def say(step: Step) -> None:
-        if step.unit == "epochs" and step.done == epoch:
+        if step.unit == unit and step.done == count:
             raise Killed
 
     return say
@@ -293,11 +293,18 @@ def test_accuracy_by_the_number_of_labels_is_measured_on_ground_apart(
     given = {"data": tiles, "method": {"name": "probe", "filters": 8, "copies": 0}}
     steps: list[Step] = []
     curve = {"labels": [3, 12], "seeds": 2}
+    with pytest.raises(Killed):
+        lc.train(
+            **given, output=tmp_path / "c", curve=curve, progress=_killed_after(2, "trainings")
+        )
     found = lc.train(**given, output=tmp_path / "out", curve=curve, progress=steps.append)
     rows = found.summary["curve"]
     assert [(row["labels"], row["seed"]) for row in rows] == [(3, 0), (3, 1), (12, 0), (12, 1)]
     assert rows[0]["accuracy"] != rows[1]["accuracy"] or rows[0]["accuracy"] == 1
     assert [step.done for step in steps if step.unit == "trainings"] == [1, 2, 3, 4]
+    again = lc.train(**given, output=tmp_path / "c", curve=curve, progress=steps.append)
+    assert [step.done for step in steps if step.unit == "trainings"] == [1, 2, 3, 4, 3, 4]
+    assert again.summary["curve"] == rows and not list((tmp_path / "c").glob("checkpoint*"))
     assert (tmp_path / "out" / "curve.png").stat().st_size > 1000
     assert (tmp_path / "out" / "curve.csv").read_text().count("\n") == 5
     assert "| labels a class | mean | lowest | highest |" in (tmp_path / "out/CARD.md").read_text()
