@@ -162,3 +162,38 @@ def test_a_folder_that_cannot_be_flushed_is_an_error_unless_its_file_system_know
     expected = pytest.raises(OutputError, match="cannot be written") if fails else nullcontext()
     with expected:
         Storage(str(tmp_path)).put("a.tif", b"content")
+
+
+def test_many_small_files_are_whole_or_not_there_and_are_waited_for_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, waited = Storage(str(tmp_path)), []
+    storage.put_quickly("a.txt", b"before")
+    with no_file_above(3), pytest.raises(OutputError, match="cannot be written"):
+        storage.put_quickly("a.txt", b"later")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.txt", b"before")]
+    monkeypatch.setattr(os, "sync", lambda: waited.append("all"))
+    storage.settle()
+    assert waited == ["all"]
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "make room there, then give the same command again"),
+        (errno.EDQUOT, "make room there, then give the same command again"),
+        (errno.EIO, "mend the disk, or name another place, then give the same command again"),
+        (errno.EROFS, "name another place, or let it be written to"),
+        (errno.ENOENT, "its folder is gone, perhaps removed"),
+    ],
+)
+def test_what_helps_is_told_where_a_disk_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
+    def refused(handle: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refused)
+    with pytest.raises(OutputError, match=f"written: {os.strerror(number)}: {remedy}"):
+        Storage(str(tmp_path)).put("a.txt", b"1")
+    assert list(tmp_path.iterdir()) == []

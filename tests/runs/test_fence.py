@@ -62,17 +62,55 @@ def test_the_lock_is_renewed_after_errors_of_any_kind(url: str) -> None:
 def test_who_has_been_replaced_writes_nothing_more(url: str) -> None:
     with claim(url, {"model": "m"}, scheme("nlcd6"), {}, BEAT) as run:
         run.storage.put("before.txt", b"1")
+        run.storage.put("tiles/before.txt", b"1")
         Storage(url).put(LOCK, OTHER)
         for write in (
             lambda: run.storage.put("after.txt", b"2"),
             lambda: run.storage.put_new("after.txt", b"2"),
+            lambda: run.storage.put_chunks("after.txt", [b"2"]),
             lambda: run.storage.remove("before.txt"),
+            lambda: run.storage.remove_folder("tiles"),
+            lambda: run.storage.clear(),
             lambda: run.finish({}),
         ):
             with pytest.raises(RunReplaced, match="taken this directory over"):
                 write()
-    assert Storage(url).names() == [LOCK, "before.txt", "run.json"]
+    assert Storage(url).names() == [LOCK, "before.txt", "run.json", "tiles"]
+    assert Storage(url).names("tiles") == ["before.txt"]
     assert Storage(url).read(LOCK) == OTHER
+
+
+def test_behind_a_url_a_lock_that_is_gone_is_nobodys(url: str) -> None:
+    with claim(url, {"model": "m"}, scheme("nlcd6"), {}, BEAT) as run:
+        Storage(url).remove(LOCK)
+        with pytest.raises(RunReplaced, match="taken this directory over, or removed it"):
+            run.storage.put("after.txt", b"2")
+
+
+def test_who_removes_everything_goes_on_holding_the_directory(url: str) -> None:
+    with claim(url, {"model": "m"}, scheme("nlcd6"), {}, BEAT) as run:
+        run.storage.put("tiles/a.txt", b"1")
+        run.storage.clear()
+        assert run.storage.names() == [LOCK]
+        run.storage.put("b.txt", b"2")
+
+
+def test_who_erases_a_run_and_is_replaced_meanwhile_removes_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = str(tmp_path / "run")
+    with claim(where, {"model": "m"}, scheme("nlcd6"), {}) as run:
+        run.storage.put("map.tif", b"a map")
+    remove_folder = Storage.remove_folder
+
+    def late(storage: Storage, folder: str) -> None:
+        (tmp_path / "run" / HOLDER).write_text("another")
+        remove_folder(storage, folder)
+
+    monkeypatch.setattr(Storage, "remove_folder", late)
+    with pytest.raises(RunReplaced, match="taken this directory over"):
+        erase(where)
+    assert run.storage.read("map.tif") == b"a map"
 
 
 def test_workers_whose_driver_is_gone_write_nothing_into_the_run_of_another_one(
@@ -154,6 +192,21 @@ def test_of_a_write_whose_answer_was_lost_the_content_tells_that_it_was_made(
     assert len(calls) == 2
     assert not Storage(url).put_new("a.txt", b"theirs")
     assert Storage(url).read("a.txt") == b"ours"
+
+
+def test_a_removal_whose_answer_was_lost_is_one(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "_WAITS", (0.0, 0.0))
+    remove, calls = MemoryFileSystem.rm_file, []
+
+    def lost(self: MemoryFileSystem, path: str) -> None:
+        calls.append(path)
+        remove(self, path)
+        raise ConnectionResetError("the answer is lost")
+
+    Storage(url).put("a.txt", b"ours")
+    monkeypatch.setattr(MemoryFileSystem, "rm_file", lost)
+    Storage(url).remove("a.txt")
+    assert len(calls) == 2 and Storage(url).names() == []
 
 
 def test_a_store_that_keeps_less_than_it_was_sent_has_not_written(

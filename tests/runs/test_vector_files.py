@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import subprocess
 import sys
 from contextlib import closing
@@ -14,7 +16,7 @@ import pytest
 import shapely
 
 from landcover.errors import OutputError
-from landcover.runs.vector_files import Rows, read_back, write_frame
+from landcover.runs.vector_files import Rows, publish, read_back, write_frame
 from landcover.runs.vector_files import written as telling
 
 POINTS = [shapely.Point(500_000 + at, 4_000_000) for at in range(5)]
@@ -31,6 +33,37 @@ def _meant() -> Rows:
     meant = Rows()
     meant.add(shapely.to_wkb(POINTS, byte_order=1))
     return meant
+
+
+@pytest.mark.parametrize("change", ["fewer", "others"])
+def test_rows_that_are_not_those_that_were_meant_are_noticed(written: Path, change: str) -> None:
+    meant = Rows()
+    shapes = POINTS[1:] if change == "fewer" else [*POINTS[1:], shapely.Point(0, 0)]
+    meant.add(shapely.to_wkb(shapes, byte_order=1))
+    with pytest.raises(OSError, match="what is read back is not what was written"):
+        read_back(written, meant)
+
+
+def test_a_file_that_has_lost_its_crs_is_not_whole(tmp_path: Path) -> None:
+    geopandas.GeoDataFrame(geometry=POINTS).to_file(tmp_path / "made.fgb")
+    with pytest.raises(OSError, match="has lost its CRS"):
+        read_back(tmp_path / "made.fgb", _meant())
+
+
+def test_a_file_has_its_name_once_the_disk_holds_it_and_then_the_name_is_made_to_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    temporary, path = tmp_path / "temporary", tmp_path / "made.fgb"
+    temporary.touch()
+
+    def flushed(handle: int) -> None:
+        name = "folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file"
+        done.append(f"{name}, {'with' if path.exists() else 'without'} its name")
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    publish(temporary, path)
+    assert done == ["file, without its name", "folder, with its name"]
 
 
 def test_what_sqlite_says_of_a_full_disk_is_told_without_what_was_asked_of_it() -> None:

@@ -145,3 +145,190 @@ EXECUTION = planted(
         "        totals.drop(index)\n",
     ),
 )
+
+# What was never planted before: of each the tests that are nearest.
+TAKING_OVER = planted(
+    "landcover/runs/claiming.py",
+    "tests/runs/test_fence.py",
+    (
+        "a run is claimed without its lock's token",
+        "        run = replace(run, token=token)\n",
+        '        run = replace(run, token="")\n',
+    ),
+    (
+        "a run is erased without its lock's token",
+        "        storage = Storage(path, token)\n",
+        "        storage = Storage(path)\n",
+    ),
+)
+
+ERASING = planted(
+    "landcover/runs/claiming.py",
+    "tests/runs/test_directory.py tests/runs/test_failing_writes.py",
+    (
+        "an erased run says so before its parts are gone",
+        '        for folder in (*SUFFIX, "maps"):\n',
+        '        left = {"status": _ERASED, "classes": found["classes"]}\n        storage.put(MANIFEST, json.dumps(left).encode())\n        for folder in (*SUFFIX, "maps"):\n',
+    ),
+    (
+        "what was half-written is not swept at the start",
+        '            run.storage.sweep("", "tiles", "quarantine", "pixels", "maps")\n',
+        "",
+    ),
+    (
+        "names of before are not waited for",
+        '            run.storage.settle_names("", "tiles", "quarantine", "pixels")\n',
+        "",
+        "run.json is flushed with its folder just before, and journals keep the order of names",
+    ),
+)
+
+BEHIND_URLS = planted(
+    "landcover/runs/storage.py",
+    "tests/runs/test_fence.py",
+    (
+        "a lock that is gone is held",
+        "            held = self.local is not None  #",
+        "            held = True  #",
+    ),
+    (
+        "who was replaced removes files",
+        "            elif self.exists(name):\n                self._check_held()\n",
+        "            elif self.exists(name):\n",
+    ),
+    (
+        "who was replaced removes folders",
+        "            elif self.names(folder):\n                self._check_held()\n",
+        "            elif self.names(folder):\n",
+    ),
+    (
+        "who was replaced removes everything",
+        '        with self._writing(""):\n            self._check_held()\n',
+        '        with self._writing(""):\n',
+    ),
+    (
+        "who was replaced sends new parts",
+        "        self._check_held()\n        try:\n",
+        "        try:\n",
+    ),
+    (
+        "who was replaced sends maps",
+        "            size = file.tell()\n            self._check_held()\n",
+        "            size = file.tell()\n",
+    ),
+    ("everything is removed, and the lock too", "- {self._key(LOCK)}\n", "- set()\n"),
+    (
+        "of a large file nobody looks what arrived",
+        "            self._filesystem.put_file(file.name, self._key(name))\n        self._check_size(name, size)\n",
+        "            self._filesystem.put_file(file.name, self._key(name))\n",
+    ),
+    (
+        "of a new file nobody looks what arrived",
+        "            return self.read(name) == content\n        self._check_size(name, len(content))\n",
+        "            return self.read(name) == content\n",
+    ),
+    (
+        "of a file nobody looks what arrived",
+        "            self._filesystem.pipe_file(self._key(name), content)\n            self._check_size(name, len(content))\n",
+        "            self._filesystem.pipe_file(self._key(name), content)\n",
+    ),
+    (
+        "a removal whose answer was lost has failed",
+        "                with suppress(FileNotFoundError):  # the answer",
+        "                with suppress(ZeroDivisionError):  # the answer",
+    ),
+)
+
+SMALL_FILES = planted(
+    "landcover/runs/storage.py",
+    "tests/runs/test_failing_writes.py",
+    ("many small files are not waited for", "            os.sync()\n", "            pass\n"),
+    (
+        "small files are written in place",
+        "                temporary.write_bytes(content)\n                temporary.replace(path)\n",
+        "                path.write_bytes(content)\n",
+    ),
+)
+
+WRITING_PARTS = planted(
+    "landcover/runs/parts.py",
+    f"tests/runs/test_parts.py {_SIMULATION}",
+    (
+        "a late copy removes what the first one set aside",
+        "            if first.mark != counts.mark:\n",
+        "            if first.mark:\n",
+    ),
+    (
+        "a table that is damaged stays",
+        "        run.storage.put(name, table)  # what is there is damaged, or of other inputs\n",
+        "",
+    ),
+    (
+        "what lies beside goes before the table",
+        '    run.storage.remove(run.part("tiles", index))  # without its tiles, the task is not done\n    if counts is not None:\n        _remove_beside(run, index, counts.mark)\n',
+        '    if counts is not None:\n        _remove_beside(run, index, counts.mark)\n    run.storage.remove(run.part("tiles", index))\n',
+    ),
+    (
+        "a table does not say what belongs to it",
+        "    counts = replace(part.counts, mark=_mark(beside))\n",
+        "    counts = part.counts\n",
+    ),
+)
+
+DRIVER = planted(
+    "landcover/scoring/driver.py",
+    _SIMULATION,
+    (
+        "what was seen before the lock is believed",
+        '    how: dict[str, Any] = {"extended": extended, "looked": looked}',
+        '    how: dict[str, Any] = {"extended": extended, "looked": None}',
+    ),
+)
+
+LINKS = planted(
+    "landcover/local_files.py",
+    "tests/runs/test_parts.py tests/runs/test_failing_writes.py tests/runs/test_storage.py",
+    (
+        "without hard links the last of two copies wins",
+        "        if path.exists():\n            return False\n        temporary.replace(path)\n",
+        "        temporary.replace(path)\n",
+    ),
+    (
+        "a file system without hard links is refused",
+        "        if error.errno not in _NO_LINKS:\n            raise\n",
+        "        raise\n",
+    ),
+    ("a quota that is used up has no remedy", "    errno.EDQUOT: _ROOM,\n", ""),
+)
+
+HOLDING = planted(
+    "landcover/runs/lock.py",
+    "tests/runs/test_lock.py tests/runs/test_fence.py",
+    (
+        "a lock that cannot be closed ends the run",
+        "        with suppress(OSError):  # nothing of a lock could be lost\n            file.close()\n",
+        "        file.close()\n",
+    ),
+    (
+        "the next one's token is that of the last",
+        "    token = uuid.uuid4().hex\n    try:\n        path.unlink",
+        "    token = str(path)\n    try:\n        path.unlink",
+    ),
+)
+
+PUBLISHING = planted(
+    "landcover/runs/vector_files.py",
+    "tests/runs/test_vector_files.py",
+    (
+        "a file has its name before the disk holds it",
+        "        os.fsync(handle)\n",
+        "        pass\n",
+    ),
+    ("the name of a file is not flushed", "    flush_folder(path.parent)\n", ""),
+    (
+        "polygons are counted alone",
+        "(found.count, found.total) != (meant.count, meant.total)",
+        "found.count != meant.count",
+    ),
+    ("a file that has lost its CRS is whole", '        if not meta["crs"]:', "        if False:"),
+)
