@@ -171,8 +171,8 @@ def classes_named(path: str | os.PathLike[str], values: list[Any], references: S
         SourceError: if one is no class of the scheme.
     """
     known = named(references)
-    keys = [_key(value) for value in values]
-    strange = list(dict.fromkeys(key for key in keys if key not in known))
+    spelled = [_spelled(value) for value in values]
+    strange = list(dict.fromkeys(one for one in spelled if one.casefold() not in known))
     if strange:
         listed = ", ".join(repr(one[:_LONGEST]) for one in strange[:_SHOWN])
         listed += ", ..." if strange[_SHOWN:] else ""
@@ -180,12 +180,12 @@ def classes_named(path: str | os.PathLike[str], values: list[Any], references: S
         raise SourceError(
             str(path), f"has {listed}, which is no class of scheme {references.name!r} ({names})"
         )
-    return [known[key] for key in keys]
+    return [known[one.casefold()] for one in spelled]
 
 
-def _key(value: Any) -> str:
+def _spelled(value: Any) -> str:
     whole = isinstance(value, float) and value.is_integer()  # a column of codes with a gap is float
-    return str(int(value) if whole else value).strip().casefold()
+    return str(int(value) if whole else value).strip()
 
 
 def _at_all(pairs: Pairs, at: list[Level], unit: str) -> Comparison:

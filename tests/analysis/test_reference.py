@@ -224,7 +224,7 @@ def test_points_are_held_against_the_pixel_that_they_lie_in(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("labels", "scheme_name", "field", "sentence"),
     [
-        (["forrest"], None, None, "has 'forrest', which is no class of scheme 'nlcd6'"),
+        (["Forrest"], None, None, "has 'Forrest', which is no class of scheme 'nlcd6'"),
         ([7.5], "nlcd", None, "has '7.5', which is no class of scheme 'nlcd'"),
         (["Forest"], None, "klass", "has no column 'klass'"),
         ([None], None, None, "has gaps in column 'Label'"),
