@@ -102,7 +102,7 @@ BAD = {
         {"kind": ["Forest"]},
         "has no column 'reference'",
     ),
-    "class": (shapely.Point(WEST + 9, NORTH - 9), {"label": ["Wood"]}, "'wood', which is no class"),
+    "class": (shapely.Point(WEST + 9, NORTH - 9), {"label": ["Wood"]}, "'Wood', which is no class"),
     "infinite": (shapely.Point(np.inf, NORTH), {"label": ["Forest"]}, "that are no numbers"),
     "far": (shapely.Point(WEST - 9000, NORTH), {"label": ["Forest"]}, "does not meet the imagery"),
 }
