@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark import SparkConf, SparkContext
@@ -23,6 +24,8 @@ from landcover.errors import BackendUnavailable, MissingExtra
 
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession as ConnectSession
+
+_log = logging.getLogger(__name__)
 
 AnySession: TypeAlias = "SparkSession | ConnectSession"
 S = TypeVar("S")
@@ -208,7 +211,14 @@ def _started(master: str, demands: Mapping[str, str], opened: ExitStack) -> Spar
             sockets = opened.enter_context(_private_sockets())
             conf.setAll([*_LOCAL_CONF.items(), *sockets.items()])
         java = opened.enter_context(java_gateway(conf))
-        return _answer(master, lambda: SparkSession(SparkContext(conf=conf, gateway=java)))
+        session = _answer(master, lambda: SparkSession(SparkContext(conf=conf, gateway=java)))
+        session.sparkContext._accumulatorServer.handle_error = _note  # type: ignore[method-assign]
+        return session
+
+
+def _note(request: Any, client_address: Any) -> None:
+    """What PySpark's server of accumulators prints by itself, as where its Java VM dies: that is told once."""
+    _log.debug("Spark's accumulators are served no longer", exc_info=True)
 
 
 @contextmanager

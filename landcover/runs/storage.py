@@ -104,10 +104,11 @@ class Storage:
             OutputError: if it cannot be written; nothing is left behind then.
         """
         with self._writing(name):
+            held = self._held_to_the_end(chunks)
             if self.local is None:
-                self._send(name, chunks)
-                return
-            write_whole(self.local / name, chunks)
+                self._send(name, held)
+            else:
+                write_whole(self.local / name, held)
 
     def put_quickly(self, name: str, content: bytes) -> None:
         """Write a file as :meth:`put` does, but without waiting until the disk holds it.
@@ -298,13 +299,17 @@ class Storage:
             )
             raise RunReplaced(self.root, reason)
 
+    def _held_to_the_end(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The directory may be taken over while a large file is made, too."""
+        yield from chunks
+        self._check_held()
+
     def _send(self, name: str, chunks: Iterable[bytes]) -> None:
         with tempfile.NamedTemporaryFile(prefix=TEMPORARY) as file:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()
             size = file.tell()
-            self._check_held()
             self._filesystem.put_file(file.name, self._key(name))
         self._check_size(name, size)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from landcover.classes import Scheme, classes_of
 from landcover.config import Config
 from landcover.contracts import Backend
+from landcover.errors import LandcoverError
 from landcover.models.recipe import Recipe
 from landcover.plugins import load_backend
 from landcover.redaction import printable
@@ -110,7 +111,8 @@ def explained(directory: RunDirectory, summary: Callable[[], Mapping[str, Any]])
         yield
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        directory.finish({**summary(), "reason": printable(str(error))}, status)
+        with suppress(LandcoverError):  # the first error is what people must know of
+            directory.finish({**summary(), "reason": printable(str(error))}, status)
         raise
 
 

@@ -121,7 +121,9 @@ def test_threads_that_use_a_backend_first_share_one_session() -> None:
         assert list(threads.map(results, range(3))) == [[1, 2, 3]] * 3
 
 
-def test_a_java_vm_that_dies_ends_the_run_and_not_the_next_whose_own_ends_with_its_block() -> None:
+def test_a_java_vm_that_dies_ends_the_run_and_not_the_next_whose_own_ends_with_its_block(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     before = _javas()
     with load_backend("spark", workers=2) as backend:
         results = backend.map(abs, count())
@@ -130,6 +132,7 @@ def test_a_java_vm_that_dies_ends_the_run_and_not_the_next_whose_own_ends_with_i
             os.kill(java, signal.SIGKILL)
         with pytest.raises(BackendUnavailable, match="Java VM of its driver is gone"):
             list(results)
+    assert "Traceback" not in capfd.readouterr().err
     before = _javas()
     with load_backend("spark", workers=2, threads=2) as backend:
         assert (backend.slots, backend.threads) == (2, 2)

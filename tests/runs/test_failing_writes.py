@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import shutil
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,13 @@ from support.maps import gdal_map, write_maps
 
 from landcover.classes import scheme
 from landcover.errors import OutputError
-from landcover.runs.claiming import claim, erase
+from landcover.runs.claiming import claim, ended_run, erase
 from landcover.runs.directory import RunDirectory
+from landcover.runs.lock import only_run
 from landcover.runs.map_format.grid import SceneGrid
 from landcover.runs.parts import Part, finished, write_part
 from landcover.runs.pixels import PixelBlock
-from landcover.runs.storage import Storage
+from landcover.runs.storage import HOLDER, Storage
 
 MakePart = Callable[..., Part]
 
@@ -125,6 +127,24 @@ def test_content_is_on_the_disk_before_its_name_and_the_name_before_it_is_done(
     assert done == ["file, 12 bytes", "renamed to a.tif", "folder"]
 
 
+def test_a_run_is_believed_to_be_done_once_the_disk_holds_that_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who said so may have been killed before its name was flushed."""
+    what, flushed = (str(tmp_path / "run"), {"model": "a"}, scheme("nlcd6")), []
+    with claim(*what, {}) as run:
+        run.finish({})
+    monkeypatch.setattr("landcover.runs.storage.flush_folder", flushed.append)
+    assert ended_run(*what) == run and flushed == [tmp_path / "run"]
+
+    def fails(folder: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("landcover.runs.storage.flush_folder", fails)
+    with pytest.raises(OutputError, match="cannot be written: Input/output error"):
+        ended_run(*what)
+
+
 @pytest.mark.parametrize("place", [5, 2**22 + 5])
 def test_what_is_read_back_is_looked_at_as_a_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
@@ -164,6 +184,16 @@ def test_a_folder_that_cannot_be_flushed_is_an_error_unless_its_file_system_know
         Storage(str(tmp_path)).put("a.tif", b"content")
 
 
+def test_a_run_whose_token_found_no_room_goes_on_once_there_is_some(tmp_path: Path) -> None:
+    """What is there of the token is another one, and nobody has taken the directory over."""
+    with ExitStack() as held:
+        with no_file_above(3):
+            token = held.enter_context(only_run(Storage(str(tmp_path))))
+        Storage(str(tmp_path), token).put("a.txt", b"content")
+        assert (tmp_path / HOLDER).read_bytes() != token.encode()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
 def test_many_small_files_are_whole_or_not_there_and_are_waited_for_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +205,28 @@ def test_many_small_files_are_whole_or_not_there_and_are_waited_for_together(
     monkeypatch.setattr(os, "sync", lambda: waited.append("all"))
     storage.settle()
     assert waited == ["all"]
+
+
+@pytest.mark.parametrize(
+    ("number", "times", "goes"),
+    [(errno.ENOTEMPTY, 3, True), (errno.ENOENT, 3, True), (errno.ENOTEMPTY, 99, False)],
+)
+def test_a_folder_goes_though_others_write_to_it_or_remove_it_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, times: int, goes: bool
+) -> None:
+    (tmp_path / "maps" / "deep").mkdir(parents=True)
+    rmtree, tried = shutil.rmtree, []
+
+    def hindered(path: Path) -> None:
+        tried.append(path)
+        if len(tried) <= times:
+            raise OSError(number, os.strerror(number))
+        rmtree(path)
+
+    monkeypatch.setattr("landcover.local_files.shutil.rmtree", hindered)
+    with nullcontext() if goes else pytest.raises(OutputError, match=os.strerror(number)):
+        Storage(str(tmp_path)).remove_folder("maps")
+    assert (tmp_path / "maps").exists() is not goes
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import errno
 import os
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from landcover.classes import scheme
 from landcover.errors import OutputError, RunReplaced
+from landcover.local_files import TEMPORARY
 from landcover.runs.claiming import claim, erase
 from landcover.runs.lock import only_run
 from landcover.runs.parts import Part, finished, write_part
@@ -57,6 +58,21 @@ def test_the_lock_is_renewed_after_errors_of_any_kind(url: str) -> None:
         assert storage.beats.acquire(timeout=60)
         assert storage.left == []
         assert storage.read(LOCK).startswith(token.encode())
+
+
+def test_who_is_replaced_while_a_map_is_made_does_not_write_it(place: str) -> None:
+    with claim(place, {"model": "m"}, scheme("nlcd6"), {}, BEAT) as run:
+        holder = LOCK if run.storage.local is None else HOLDER
+
+        def made() -> Iterator[bytes]:
+            yield b"the first half"
+            Storage(place).put(holder, OTHER)
+            yield b"the second"
+
+        with pytest.raises(RunReplaced, match="taken this directory over"):
+            run.storage.put_chunks("map.tif", made())
+        assert not Storage(place).exists("map.tif")
+        assert not [name for name in Storage(place).names() if name.startswith(TEMPORARY)]
 
 
 def test_who_has_been_replaced_writes_nothing_more(url: str) -> None:

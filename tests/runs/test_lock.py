@@ -53,6 +53,19 @@ def test_a_lock_on_a_file_that_is_there_no_more_is_none(
     assert not (tmp_path / LOCK).exists()
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EIO])
+def test_where_files_cannot_be_locked_no_run_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refused(file: object, flags: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("landcover.runs.lock.fcntl.lockf", refused)
+    told = rf"files cannot be locked there \({os.strerror(number)}\).*another file system"
+    with pytest.raises(OutputError, match=told), only_run(Storage(str(tmp_path))):
+        pytest.fail("two runs might mix")
+
+
 def test_a_lock_that_cannot_be_removed_holds_nobody_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +188,19 @@ def test_the_lock_of_another_is_neither_written_over_nor_removed(url: str) -> No
         for _ in range(4):
             assert storage.beats.acquire(timeout=60)
     assert plain.read(LOCK) == OTHER + b"7"
+
+
+def test_a_lock_is_not_written_over_where_a_store_knows_no_new_files(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its holder would take the directory for lost, though it beats."""
+    plain = Storage(url)
+    plain.put(LOCK, OTHER + b"0")
+    monkeypatch.setattr(threading.Event, "wait", lambda *_: plain.put(LOCK, OTHER + b"1"))
+    storage = Watched(url)
+    with pytest.raises(OutputError, match="is being written by process 1"), only_run(storage, BEAT):
+        pytest.fail("its holder is alive")
+    assert storage.written == []
 
 
 def test_a_lock_whose_beat_comes_late_is_left_alone(

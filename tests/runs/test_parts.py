@@ -20,6 +20,7 @@ import rasterio
 from landcover.classes import classes_of, scheme
 from landcover.contracts import Failure, Tile
 from landcover.errors import OutputError
+from landcover.local_files import TEMPORARY
 from landcover.runs.counts import Counts
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import (
@@ -183,6 +184,27 @@ def test_what_an_attempt_left_that_was_killed_does_not_stay(
     assert run.parts("quarantine") == []
 
 
+def test_a_run_that_is_done_and_has_lost_a_table_is_not_read(
+    run: RunDirectory, make_part: MakePart
+) -> None:
+    write_part(run, make_part(0))
+    write_part(run, make_part(1))
+    run.finish({"tiles": {"scored": 8}})
+    assert sum(len(table) for table in read_parts(run)) == 8
+    run.storage.remove(run.part("tiles", 1))
+    with pytest.raises(OutputError, match="has tables of 4 tiles, and 8 were scored"):
+        list(read_parts(run))
+
+
+@pytest.mark.parametrize("kind", ["tiles", "quarantine", "pixels"])
+def test_what_a_worker_left_half_written_goes_with_the_strays(tmp_path: Path, kind: str) -> None:
+    run = RunDirectory(str(tmp_path), scheme("nlcd6"))
+    run.storage.prepare("tiles", "quarantine", "pixels")
+    (tmp_path / kind / f"{TEMPORARY}0").write_bytes(b"half of")
+    remove_strays(run)
+    assert run.storage.names(kind) == []
+
+
 def test_all_that_a_task_has_written_goes_and_its_tiles_go_first(
     tmp_path: Path, make_part: MakePart, make_tile: MakeTile
 ) -> None:
@@ -215,14 +237,33 @@ def test_what_a_task_set_aside_counts_once_the_task_is_done(
     assert found == ["timeout of 2", "timeout of 1000000"]
 
 
-def test_other_pixels_lie_under_another_name(run: RunDirectory, make_part: MakePart) -> None:
+@pytest.mark.parametrize("failed", [0, 1])
+def test_other_pixels_lie_under_another_name(
+    run: RunDirectory, make_part: MakePart, make_tile: MakeTile, failed: int
+) -> None:
     placed = (1.0, 0.0, 400_000.0, 0.0, -1.0, 5_200_000.0)
+    failures = [Failure(make_tile(0, 9), "timeout", True)] * failed
     marks = set()
     for index, code in enumerate((40, 80)):
         values = np.full((3, 4), code, np.uint8)
         block = PixelBlock("a.tif", values, 0, 0, placed, "EPSG:26914")
-        marks.add(write_part(run, make_part(index, pixels=block)).mark)
+        marks.add(write_part(run, make_part(index, pixels=block, failures=failures)).mark)
     assert len(marks) == 2 and all(marks)
+
+
+def test_of_two_copies_only_those_pixels_stay_that_the_table_names(
+    run: RunDirectory, make_part: MakePart
+) -> None:
+    placed = (1.0, 0.0, 400_000.0, 0.0, -1.0, 5_200_000.0)
+    for code in (40, 80):
+        values = np.full((3, 4), code, np.uint8)
+        block = PixelBlock("a.tif", values, 0, 0, placed, "EPSG:26914")
+        counts = write_part(run, make_part(0, pixels=block))
+        if code == 40:  # the first copy was killed before its table was there
+            run.storage.remove(run.part("tiles", 0))
+    assert len(run.marked_parts("pixels")) == 2
+    remove_strays(run)
+    assert run.marked_parts("pixels") == [(0, counts.mark)]
 
 
 def test_tiles_may_lie_in_rows_beyond_32767(run: RunDirectory, make_part: MakePart) -> None:

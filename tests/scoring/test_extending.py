@@ -52,6 +52,28 @@ def test_a_run_with_scenes_added_is_that_over_all_and_scores_only_these(
     assert again.summary == extended.summary
 
 
+@pytest.mark.parametrize("names", ["a b c", "a_20160915 b_20160915 c_20180804"])
+@pytest.mark.parametrize("left", [1, 2])
+def test_of_inputs_that_are_gone_a_run_keeps_nothing(
+    tmp_path: Path, tile_model: Path, names: str, left: int
+) -> None:
+    """Those of the last tasks, whose places no others take."""
+    told: dict[str, Any] = {"rasters": str(tmp_path / "*.tif"), "model": tile_model}
+    if "_" in names:
+        told["overrides"] = {"source.date": "auto"}
+    for place, name in enumerate(names.split()):
+        write_scene(tmp_path / f"{name}.tif", blobs(place, 100, 100), left=5e5 + 99 * place)
+    landcover.score(**told, output=tmp_path / "run")
+    for name in names.split()[left:]:
+        (tmp_path / f"{name}.tif").unlink()
+    summary = landcover.score(**told, output=tmp_path / "run", extend=True).summary
+    whole = landcover.score(**told, output=tmp_path / "whole").summary
+    assert _files(tmp_path / "run") == _files(tmp_path / "whole")
+    assert [summary[key] for key in ("tiles", "files")] == [
+        whole[key] for key in ("tiles", "files")
+    ]
+
+
 def test_what_is_no_input_must_stay_as_it_was(tmp_path: Path, tile_model: Path) -> None:
     _scenes(tmp_path / "scenes", "a")
     told = {"rasters": str(tmp_path / "scenes/*.tif"), "model": tile_model}

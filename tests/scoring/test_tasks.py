@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -18,10 +19,11 @@ import landcover
 from landcover.backends.local import LocalBackend
 from landcover.contracts import Backend, Failure, Lost, Task, Tile
 from landcover.errors import OutputError, RunIncomplete, TooManyFailures, WorkerUnfit
+from landcover.local_files import TEMPORARY
 from landcover.runs.counts import Counts
 from landcover.scoring import worker
 from landcover.scoring.totals import Totals
-from landcover.scoring.worker import Report, _check_reach
+from landcover.scoring.worker import Job, Report, _check_reach
 
 
 class _LosesAnItem(LocalBackend):
@@ -71,6 +73,17 @@ class _DropsAPart(LocalBackend):
             if result.index == 3:
                 (Path(function.run.path) / function.run.part("tiles", 3)).unlink()
             yield result
+
+
+class _LeavesFiles(LocalBackend):
+    """One of its workers was killed while it wrote: the failures of a task are there, no table says so."""
+
+    def map(self, function: Any, items: Iterable[Any]) -> Any:
+        if isinstance(function, Job):
+            run = Path(function.run.path)
+            (run / function.run.part("quarantine", 3, "00ff00ff")).write_bytes(b"of a copy")
+            (run / "tiles" / f"{TEMPORARY}0").write_bytes(b"half of")
+        return super().map(function, items)
 
 
 class _LosesTheFirst(LocalBackend):
@@ -153,6 +166,34 @@ def test_a_task_that_comes_home_twice_counts_once(told: dict[str, Any]) -> None:
         run = landcover.score(**told, backend=backend)
     assert run.summary["tiles"] == {"planned": 35, "scored": 35, "quarantined": 0, "skipped": 0}
     assert run.summary["tasks"] == 9
+
+
+def test_a_run_that_is_done_holds_nothing_that_belongs_to_no_table(
+    told: dict[str, Any], tmp_path: Path
+) -> None:
+    with _LeavesFiles() as backend:
+        landcover.score(**told, backend=backend)
+    assert not list((tmp_path / "run" / "quarantine").iterdir())
+    assert not list(tmp_path.rglob(f"{TEMPORARY}*"))
+
+
+class _GoneInTheMiddle(LocalBackend):
+    """Somebody removes the run while its tasks are done."""
+
+    def map(self, function: Any, items: Iterable[Any]) -> Any:
+        for result in super().map(function, items):
+            shutil.rmtree(function.run.path, ignore_errors=True)
+            yield result
+
+
+def test_a_run_that_is_removed_in_the_middle_says_so_and_the_same_command_begins_it_anew(
+    told: dict[str, Any], tmp_path: Path
+) -> None:
+    gone = "its folder is gone, perhaps removed while the run was writing"
+    with _GoneInTheMiddle() as backend, pytest.raises(OutputError, match=gone):
+        landcover.score(**told, backend=backend)
+    assert not (tmp_path / "run").exists()
+    assert landcover.score(**told).summary["tiles"]["scored"] == 35
 
 
 def test_what_a_run_misses_survives_pickling() -> None:

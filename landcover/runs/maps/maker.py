@@ -24,7 +24,7 @@ from landcover.runs.maps.pieces import Assemble, Assembly, CountPiece, MakePiece
 MAP, INDEX = "map.tif", "map.vrt"
 CHANGE = "change.tif"
 """The map of a comparison of several runs, whose classes are transitions."""
-_FORMS = ("tif", "vrt")  # of the map of several scenes: a raster of its own, or an index
+_FORMS = (".tif", ".vrt")  # of the map of several scenes: a raster of its own, or an index
 Form = Literal["index", "cog"]
 Overlap = Literal["first", "centre", "newest"]
 T = TypeVar("T")
@@ -135,15 +135,15 @@ class MapMaker:
         return Maps(tuple(item.name for item in items), note, counts)
 
     def _tidy(self, maps: Maps) -> None:
-        """Remove what an earlier attempt with another mosaic has left."""
-        if not any(name.endswith(".vrt") for name in maps.files):
-            views = [name for name in self.run.storage.names("maps") if name.endswith(".vrt")]
-            for view in views:
-                self.run.storage.remove(f"maps/{view}")
-        wholes = {MAP, INDEX} | {f"maps/{date}.{form}" for date in maps.dates for form in _FORMS}
-        for name in sorted(wholes - set(maps.files)):
-            self.run.storage.remove(name)
-            self.run.storage.remove(f"{name}.aux.xml")
+        """Remove the maps, with their pictures, that an earlier attempt made of other inputs or as another mosaic."""
+        storage, kept = self.run.storage, {*maps.files}
+        if any(name.endswith(".vrt") for name in kept):  # through which it sees maps of other grids
+            kept |= {f"{name[:-4]}.vrt" for name in maps.files}
+        there = {*storage.names()} & {MAP, INDEX}
+        there |= {f"maps/{name}" for name in storage.names("maps") if name.endswith(_FORMS)}
+        for name in sorted(there - kept):
+            for one in (name, f"{name}.aux.xml", f"{name[:-4]}.png"):
+                storage.remove(one)
 
     def _of_dates(
         self, maps: Maps, items: Sequence[Assembly], scenes: Sequence[SceneGrid], form: Form
@@ -169,7 +169,7 @@ class MapMaker:
         date: str = "",
     ) -> Maps:
         """One map of several scenes, or of those of a date."""
-        target, shown = (f"maps/{date}.{end}" if date else f"map.{end}" for end in _FORMS)
+        target, shown = (f"maps/{date}{end}" if date else f"map{end}" for end in _FORMS)
         try:
             places, whole = placed([item.grid for item in items], scenes, target)
         except SourceError as error:

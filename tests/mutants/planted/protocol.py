@@ -212,9 +212,9 @@ BEHIND_URLS = planted(
         "        try:\n",
     ),
     (
-        "who was replaced sends maps",
-        "            size = file.tell()\n            self._check_held()\n",
-        "            size = file.tell()\n",
+        "who was replaced while a map was made writes it",
+        "        yield from chunks\n        self._check_held()\n",
+        "        yield from chunks\n",
     ),
     ("everything is removed, and the lock too", "- {self._key(LOCK)}\n", "- set()\n"),
     (
@@ -332,3 +332,211 @@ PUBLISHING = planted(
     ),
     ("a file that has lost its CRS is whole", '        if not meta["crs"]:', "        if False:"),
 )
+
+# What is left where tasks, copies and inputs are gone.
+LEFT_OVER = [
+    *planted(
+        "landcover/scoring/execution.py",
+        "tests/scoring/test_extending.py tests/scoring/test_tasks.py",
+        (
+            "parts of no task stay",
+            "    for index in tasks.no_more():\n        withdraw(index)\n",
+            "    tasks.no_more()\n",
+        ),
+        (
+            "parts of no task are not counted, and stay",
+            "    for index in tasks.no_more():\n        withdraw(index)\n",
+            "    for index in tasks.no_more():\n        totals.drop(index)\n",
+        ),
+        ("what belongs to no table stays", "    remove_strays(job.run)\n", ""),
+        (
+            "what comes home twice counts twice",
+            "        elif tasks.came_home(result.index):\n",
+            "        elif tasks.came_home(result.index) or True:\n",
+        ),
+    ),
+    *planted(
+        "landcover/runs/parts.py",
+        "tests/runs/test_parts.py",
+        ("what copies left half-written stays", '    run.storage.sweep("tiles", *_BESIDE)\n', ""),
+        (
+            "failures of a copy stay where no table names any",
+            'if kind == "quarantine" or often[index] > 1:',
+            "if often[index] > 1:",
+        ),
+        (
+            "pixels of a copy stay",
+            'if kind == "quarantine" or often[index] > 1:',
+            'if kind == "quarantine":',
+        ),
+        (
+            "the name of pixels is that of the failures beside them",
+            'hashlib.blake2b(b"".join(beside.values()), digest_size=4)',
+            "hashlib.blake2b(next(iter(beside.values())), digest_size=4)",
+        ),
+        (
+            "a run that has lost a table is read",
+            "    if found != scored:\n",
+            "    if found is None:\n",
+        ),
+    ),
+    *planted(
+        "landcover/runs/maps/maker.py",
+        "tests/runs/maps/test_mosaic.py tests/scoring/test_extending.py tests/scoring/test_dates.py",
+        (
+            "pieces of maps stay",
+            "        storage.remove_folder(FOLDER)\n        storage.sweep",
+            "        storage.sweep",
+        ),
+        (
+            "what workers left half-written of maps stays",
+            '        storage.sweep("", "maps")  # of workers that were killed meanwhile\n',
+            "",
+        ),
+        (
+            "maps of inputs that are gone stay",
+            '        there |= {f"maps/{name}" for name in storage.names("maps") if name.endswith(_FORMS)}\n',
+            "",
+        ),
+        (
+            "the map of more inputs stays",
+            "        there = {*storage.names()} & {MAP, INDEX}\n",
+            "        there = set[str]()\n",
+        ),
+        (
+            "pictures of maps that are gone stay",
+            'for one in (name, f"{name}.aux.xml", f"{name[:-4]}.png"):',
+            'for one in (name, f"{name}.aux.xml"):',
+        ),
+        (
+            "what an index sees maps of other grids through is removed",
+            '            kept |= {f"{name[:-4]}.vrt" for name in maps.files}\n',
+            "            pass\n",
+        ),
+        (
+            "what an index saw maps through stays without it",
+            '        if any(name.endswith(".vrt") for name in kept):',
+            "        if kept:",
+        ),
+    ),
+    *planted(
+        "landcover/runs/rearranging.py",
+        "tests/runs/test_rearranging.py tests/scoring/test_extending.py",
+        (
+            "what lies beside is not moved",
+            "    for kind in _BESIDE:\n        if (old, counts.mark)",
+            "    for kind in ():\n        if (old, counts.mark)",
+        ),
+        (
+            "a moved part says its former place",
+            ", **counts.metadata(new)}",
+            ", **counts.metadata(old)}",
+        ),
+    ),
+    *planted(
+        "landcover/local_files.py",
+        "tests/runs/test_failing_writes.py",
+        (
+            "a folder that others write to is not removed",
+            "    for last in (*[False] * 9, True):\n",
+            "    for last in (True,):\n",
+        ),
+    ),
+]
+
+# What people are told of a run that ends early.
+TOLD = [
+    *planted(
+        "landcover/scoring/ended.py",
+        "tests/scoring/test_tasks.py",
+        (
+            "what cannot be noted hides why a run has ended",
+            "        with suppress(LandcoverError):  # the first",
+            "        with suppress(ZeroDivisionError):  # the first",
+        ),
+    ),
+    *planted(
+        "landcover/backends/spark_sessions.py",
+        "tests/backends/test_spark.py::test_a_java_vm_that_dies_ends_the_run_and_not_the_next_whose_own_ends_with_its_block",
+        (
+            "PySpark prints a trace of its own",
+            "        session.sparkContext._accumulatorServer.handle_error = _note  # type: ignore[method-assign]\n",
+            "",
+        ),
+    ),
+]
+
+# Whose a directory is, and what it is believed to be.
+BELIEVED = [
+    *planted(
+        "landcover/runs/claiming.py",
+        "tests/runs/test_failing_writes.py tests/runs/test_directory.py tests/scoring/test_extending.py",
+        (
+            "a done run is believed before the disk holds it",
+            '    run.storage.settle_names("")  # else a run that says so may not be done after a power cut\n',
+            "",
+        ),
+        (
+            "an erased run goes on",
+            '    if found.get("status") == _ERASED:\n        return None\n',
+            "",
+        ),
+        (
+            "whoever wrote run.json chooses what is removed",
+            "if _A_MAP.fullmatch(name)]",
+            "]",
+        ),
+    ),
+    *planted(
+        "landcover/scoring/driver.py",
+        _SIMULATION,
+        (
+            "a run is done before its maps are there",
+            "                summary |= write_outcome(",
+            "                directory.finish(summary)\n                summary |= write_outcome(",
+        ),
+        (
+            "another command's end is an error",
+            "        with suppress(Overtaken):  # what",
+            "        with suppress(ZeroDivisionError):  # what",
+        ),
+    ),
+    *planted(
+        "landcover/runs/lock.py",
+        "tests/runs/test_lock.py tests/runs/test_failing_writes.py",
+        (
+            "where a store knows no new files the lock of another is written over",
+            "    if _content(storage) or not storage.put_new(LOCK, first):\n",
+            "    if not storage.put_new(LOCK, first):\n",
+        ),
+        (
+            "a token that found no room is another's",
+            '    except OSError:\n        token = ""\n',
+            "    except OSError:\n        pass\n",
+        ),
+        (
+            "a file system without locks is one on which another run writes",
+            "        except (BlockingIOError, PermissionError):\n",
+            "        except OSError:\n",
+        ),
+        (
+            "the token stays",
+            "        with suppress(OSError):\n            path.unlink(missing_ok=True)\n\n\n@contextmanager\ndef _heartbeat",
+            "        pass\n\n\n@contextmanager\ndef _heartbeat",
+        ),
+    ),
+    *planted(
+        "landcover/runs/storage.py",
+        "tests/runs/test_fence.py tests/runs/test_directory.py",
+        (
+            "a token that begins as another's is it",
+            ".startswith(self.fence.encode())",
+            ".startswith(self.fence.encode()[:1])",
+        ),
+        (
+            "a folder that is a link is emptied",
+            "            self._refuse_link(folder)\n            with self._writing(folder):",
+            "            with self._writing(folder):",
+        ),
+    ),
+]

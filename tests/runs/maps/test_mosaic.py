@@ -19,9 +19,11 @@ from support.maps import write_maps
 
 from landcover.classes import classes_of, scheme
 from landcover.contracts import Tile
+from landcover.local_files import TEMPORARY
 from landcover.runs.directory import RunDirectory
 from landcover.runs.map_format.grid import SceneGrid, file_names
 from landcover.runs.map_format.vrt import category_names
+from landcover.runs.maps.layout import FOLDER
 from landcover.runs.maps.maker import Form, Maps
 from landcover.runs.parts import Part, write_part
 from landcover.runs.pixels import PixelBlock
@@ -326,6 +328,23 @@ def test_maps_of_a_run_behind_a_url_are_put_there(run: RunDirectory, make_part: 
     with rasterio.MemoryFile(run.storage.read("map.tif")) as memory, memory.open() as file:
         assert file.read(1).tolist() == [[30, 40]]
     assert b"<Category>Forest</Category>" in run.storage.read("map.tif.aux.xml")
+    assert run.storage.names(FOLDER) == []
+
+
+def test_what_workers_left_half_written_of_maps_is_gone_once_they_are_there(
+    here: RunDirectory, make_part: MakePart
+) -> None:
+    """Those that were killed while they put one together."""
+    grid = square_grid(448, 224, 224, 0, 224)
+    scenes = [scene_at(0, 0, grid, "a"), scene_at(448, 0, grid, "b")]
+    for index, scene in enumerate(scenes):
+        write_tiles(here, make_part, scene, np.array([[0, 1]]), index)
+    left = [Path(here.path, folder, f"{TEMPORARY}0") for folder in ("", "maps")]
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half of a map")
+    write_maps(here, scenes, "tile")
+    assert not [path for path in left if path.exists()]
 
 
 def test_scenes_of_one_name_get_files_of_different_names() -> None:
