@@ -97,7 +97,8 @@ class DaskBackend(EngineBackend[Client]):
         self, function: Callable[[T], R], items: Iterable[T]
     ) -> Generator[R | Lost[T], None, None]:
         limit = None if self._own else self._workers  # an own cluster has no others
-        tasks: Tasks[T, R] = Tasks(self._engine(), function, limit, self._patience)
+        kept = self._shape()[0] if self._own else 0
+        tasks: Tasks[T, R] = Tasks(self._engine(), function, limit, self._patience, kept)
         yield from tasks.results(items)
 
     def _shape(self) -> tuple[int, int]:

@@ -30,7 +30,7 @@ from distributed.client import ClosedClientError
 from distributed.scheduler import KilledWorker
 from tornado.ioloop import IOLoop
 
-from landcover.backends.dask_workers import LOOK, Room, Workers, where
+from landcover.backends.dask_workers import AGAIN, LOOK, Room, Workers, where
 from landcover.backends.serialization import Serializer, without_landcover
 from landcover.contracts import Lost
 from landcover.errors import BackendUnavailable, WorkerUnfit
@@ -64,6 +64,7 @@ class Tasks(Generic[T, R]):
         function: what is applied to the items.
         limit: most workers to use; None for all of them.
         patience: seconds that the cluster may be without workers of use; None: as Dask says.
+        kept: how many workers it keeps, and starts again where they die; 0 where nobody knows.
     """
 
     def __init__(
@@ -72,9 +73,10 @@ class Tasks(Generic[T, R]):
         function: Callable[[T], R],
         limit: int | None,
         patience: float | None = None,
+        kept: int = 0,
     ) -> None:
         self._client = client
-        self._workers = Workers(client, limit, patience)
+        self._workers = Workers(client, limit, patience, kept)
         self._serializer = Serializer("cloudpickle")
         self._function = self._serializer.pack(function)
         self._keys = map(f"landcover-{uuid4().hex}-{{}}".format, count())
@@ -214,7 +216,7 @@ class Tasks(Generic[T, R]):
     def _give_up(self, error: BaseException) -> NoReturn:
         reason = without_landcover(str(error)) or f"the run cannot go on: {error}"
         if isinstance(error, CancelledError | asyncio.CancelledError):
-            reason = "the scheduler went away, or cancelled what it was asked to do"
+            reason = f"the scheduler went away, or cancelled what it was asked to do: {AGAIN}"
         raise BackendUnavailable(where(self._client), reason) from error
 
 

@@ -19,13 +19,16 @@ from landcover.errors import BackendUnavailable
 
 logger = logging.getLogger(__name__)
 
+# What helps where a cluster is gone.
+AGAIN = "once one answers there, the same command goes on with the run"
+
 # Tasks under way: two a worker, and some more from which a small cluster may grow.
 _A_WORKER, _MORE = 2, 8
 
 # Seconds between two looks at which workers have joined or left.
 LOOK = 1.0
 
-# Seconds in which a worker that died is replaced.
+# Seconds in which a worker that died is replaced, where nobody knows whether it will be.
 _SOON = 10.0
 
 # Seconds until a scheduler that does not answer is given up.
@@ -56,13 +59,16 @@ class Workers:
         client: a client of the cluster.
         limit: the most of them; None for all.
         patience: seconds without any of use; None: as Dask's own setting says.
+        kept: how many a cluster keeps, which starts those again that die; 0 where nobody knows.
 
     Raises:
         BackendUnavailable: the scheduler is gone.
     """
 
-    def __init__(self, client: Client, limit: int | None, patience: float | None = None) -> None:
-        self._client, self._limit = client, limit
+    def __init__(
+        self, client: Client, limit: int | None, patience: float | None = None, kept: int = 0
+    ) -> None:
+        self._client, self._limit, self._kept = client, limit, kept
         self._patience = _without_workers() if patience is None else patience
         self._used: dict[str, None] = {}  # in the order of their first result
         self._unfit: dict[str, str] = {}  # and what they lack
@@ -104,8 +110,9 @@ class Workers:
         return not self._alive or not set(self._alive).isdisjoint(workers)
 
     def change(self) -> bool:
-        """Whether workers have joined or left lately, so that others may soon be there."""
-        return time.monotonic() - self._changed < _SOON
+        """Whether others may soon be there: workers have joined or left lately, or will be started again."""
+        returning = len(self._alive) < self._kept
+        return time.monotonic() - self._changed < (self._patience if returning else _SOON)
 
     def room(self, under_way: int, searching: int) -> Room:
         """How many items more may be sent, and to which workers.
@@ -162,7 +169,7 @@ def addresses(client: Client) -> list[str]:
         return sorted(client.sync(ask, callback_timeout=_PATIENCE))
     except (OSError, RuntimeError, AttributeError) as error:
         raise BackendUnavailable(
-            where(client), f"the scheduler does not answer: {error}"
+            where(client), f"the scheduler does not answer ({error}): {AGAIN}"
         ) from error
 
 

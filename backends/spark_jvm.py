@@ -52,7 +52,7 @@ def java_gateway(conf: SparkConf) -> Iterator[Any]:
     Thread(target=_listen, args=(reading, said), daemon=True).start()
     try:
         gateway = launch_gateway(conf, {"stdout": writing, "stderr": writing})
-    except PySparkRuntimeError as error:
+    except (PySparkRuntimeError, Py4JError, OSError) as error:
         raise BackendUnavailable(
             "Java", f"ended at once, saying: {' / '.join(said) or error}; {_ADVICE}"
         ) from error

@@ -14,7 +14,7 @@ from py4j.protocol import Py4JNetworkError
 
 from landcover.backends.serialization import Serializer, without_landcover
 from landcover.backends.spark_jobs import MOST_JOBS, Ended, Jobs
-from landcover.backends.spark_sessions import Cluster, gist, unanswered, why_gone
+from landcover.backends.spark_sessions import Cluster, gist, probe_master, unanswered, why_gone
 from landcover.backends.spark_worker import Outcome
 from landcover.contracts import Lost
 from landcover.errors import BackendUnavailable, WorkerUnfit
@@ -157,6 +157,7 @@ class SparkMap(Generic[T, R]):
         if self._cluster.has_workers():
             self._there = now
         elif now - self._there > self._cluster.patience:
+            probe_master(self._cluster.where)  # it may have ended meanwhile
             raise BackendUnavailable(
                 self._cluster.where,
                 f"answers, but has given this run no worker for {now - self._there:.0f} s: none has "

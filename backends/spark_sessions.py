@@ -200,8 +200,7 @@ def connect_session(url: str) -> Iterator[ConnectSession]:
 
 def _started(master: str, demands: Mapping[str, str], opened: ExitStack) -> SparkSession:
     """A session in a Java VM that ends with the stack."""
-    if master.startswith("spark://"):
-        _probe(master, master.removeprefix("spark://").split(","), "master: start-master.sh")
+    probe_master(master)
     _hush()
     opened.enter_context(no_java_vm())
     with _worker_python():
@@ -265,6 +264,16 @@ def _stop(session: SparkSession) -> None:
     session.sparkContext.stop()
 
 
+def probe_master(master: str) -> None:
+    """Find out quickly whether a standalone master is there; of others nothing is asked.
+
+    Raises:
+        BackendUnavailable: nothing listens there.
+    """
+    if master.startswith("spark://"):
+        _probe(master, master.removeprefix("spark://").split(","), "master: start-master.sh")
+
+
 def _probe(address: str, servers: Sequence[str], remedy: str) -> None:
     """Find out quickly that nothing listens: Spark itself would try for minutes."""
     for server in servers:
@@ -306,8 +315,9 @@ def _answer(address: str, ask: Callable[[], S]) -> S:
             "answers nobody without its spark.authenticate.secret",
         ) from answer
     if isinstance(answer, Exception):
+        reason = f"no Spark that speaks with this one answers here: {gist(str(answer))}"
         raise BackendUnavailable(
-            address, f"no Spark that speaks with this one answers here: {gist(str(answer))}"
+            address, why_gone(answer) if _vm_gone(answer) else reason
         ) from answer
     return answer
 
@@ -332,12 +342,16 @@ def _hush() -> None:
 
 def why_gone(error: Exception) -> str:
     """What an error says of a session that cannot be used any more."""
-    if isinstance(error, (Py4JNetworkError, ConnectionError, EOFError)) or unanswered(error):
+    if _vm_gone(error):
         return (
             "the Java VM of its driver is gone (ended by somebody, or for want of memory?): the same "
             "command goes on with the run"
         )
     return f"does not answer: {gist(str(error))}"
+
+
+def _vm_gone(error: Exception) -> bool:
+    return isinstance(error, (Py4JNetworkError, ConnectionError, EOFError)) or unanswered(error)
 
 
 def unanswered(error: Exception) -> bool:

@@ -250,6 +250,34 @@ def test_a_worker_that_fails_what_others_can_do_gets_no_more_items(
     assert len((tmp_path / "refused").read_text()) < 50
 
 
+def test_what_one_worker_refuses_waits_for_another_of_an_own_cluster_that_has_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes to come back: a busy host may need a minute."""
+    monkeypatch.setattr("landcover.backends.dask_workers._SOON", 0.0)
+    with load_backend("dask", workers=2) as backend:
+        done = set(map(str, backend.map(partial(_refused_but_by_the_next, tmp_path), range(4))))
+    assert done == set("0123")
+
+
+@pytest.mark.parametrize(
+    ("kept", "patience", "soon"), [(0, 600, False), (1, 600, False), (2, 600, True), (2, 0, False)]
+)
+def test_a_worker_that_died_is_waited_for_where_its_cluster_starts_it_again(
+    monkeypatch: pytest.MonkeyPatch, kept: int, patience: float, soon: bool
+) -> None:
+    from distributed import Client, LocalCluster
+
+    from landcover.backends.dask_workers import Workers
+
+    monkeypatch.setattr("landcover.backends.dask_workers._SOON", 0.0)
+    with (
+        LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        assert Workers(client, None, patience, kept).change() is soon
+
+
 def test_no_more_workers_are_used_where_one_is_left_out(tmp_path: Path) -> None:
     from distributed import Client, LocalCluster
 
@@ -396,11 +424,13 @@ def test_workers_without_landcover_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_scheduler_that_goes_away_ends_the_run(tmp_path: Path) -> None:
+    """What helps is told."""
     with clusters.dask_cluster(tmp_path) as address:
         backend = load_backend("dask", address=address)
         results = backend.map(abs, count())
         assert next(results) >= 0
-    with pytest.raises(BackendUnavailable, match=address):
+    said = f"{address}: .*: once one answers there, the same command goes on with the run"
+    with pytest.raises(BackendUnavailable, match=said):
         list(results)
     backend.__exit__(None, None, None)
 
@@ -468,6 +498,24 @@ def _unfit_in_one_process(folder: Path, item: int, told: Callable[[int], int] = 
             file.write(".")
         raise WorkerUnfit(f"host:{os.getpid()}", "no mount")
     return told(item)
+
+
+def _refused_but_by_the_next(folder: Path, item: int) -> int:
+    """Of two workers one dies, and the other refuses everything: left is the one that is started then."""
+    for name in ("first", "second"):
+        with suppress(FileExistsError):
+            if not [path for path in folder.iterdir() if path.readlink() == Path(str(os.getpid()))]:
+                (folder / name).symlink_to(str(os.getpid()))
+    first, second = folder / "first", folder / "second"
+    if first.readlink() == Path(str(os.getpid())):
+        while not second.is_symlink():
+            time.sleep(0.01)
+        os._exit(1)
+    if second.readlink() == Path(str(os.getpid())):
+        while Path("/proc", first.readlink()).exists():
+            time.sleep(0.01)
+        raise WorkerUnfit(f"host:{os.getpid()}", "no mount")
+    return item
 
 
 def _refused_once_at_30(folder: Path, item: int) -> tuple[int, int]:

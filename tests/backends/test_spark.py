@@ -12,6 +12,7 @@ from threading import Barrier
 
 import psutil
 import pytest
+from py4j.protocol import Py4JNetworkError
 from support import clusters
 
 from landcover.contracts import Backend
@@ -143,6 +144,34 @@ def test_a_java_vm_that_dies_ends_the_run_and_not_the_next_whose_own_ends_with_i
         assert {"-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"} <= {*psutil.Process(java).cmdline()}
     assert java not in _javas()
     assert "PYSPARK_PYTHON" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("starting", "said"),
+    [
+        ("spark_jvm.launch_gateway", "Java: ended at once"),
+        (
+            "spark_sessions.SparkContext",
+            "Java VM of its driver is gone .*: the same command goes on",
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", [ConnectionRefusedError, Py4JNetworkError])
+def test_a_java_vm_that_dies_while_its_session_begins_is_told(
+    monkeypatch: pytest.MonkeyPatch, starting: str, said: str, kind: type[Exception]
+) -> None:
+    class Dead:
+        _active_spark_context = _gateway = _jvm = None
+
+        def __init__(self, *_: object, **__: object) -> None:
+            raise kind("Error while sending or receiving")
+
+    monkeypatch.setattr(f"landcover.backends.{starting}", Dead)
+    with (
+        load_backend("spark", workers=1) as backend,
+        pytest.raises(BackendUnavailable, match=said),
+    ):
+        list(backend.map(abs, [1]))
 
 
 def test_a_folder_for_temporary_files_may_have_any_name(

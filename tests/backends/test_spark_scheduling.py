@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -301,6 +301,13 @@ def test_a_master_that_gives_no_worker_is_told_from_one_that_is_down(tmp_path: P
         pytest.raises(BackendUnavailable, match=r"answers, but has given this run no worker for"),
     ):
         next(iter(backend.map(abs, [1])))
+    with ExitStack() as there:
+        master = there.enter_context(clusters.spark_master(tmp_path))
+        with SparkBackend(address=master, patience=3) as backend:
+            assert backend.slots  # its session has begun
+            there.close()
+            with pytest.raises(BackendUnavailable, match="nothing answers here"):
+                next(iter(backend.map(abs, [1])))
     with (
         SparkBackend(address=master) as backend,
         pytest.raises(BackendUnavailable, match="nothing answers here"),

@@ -298,6 +298,57 @@ DASK_OTHERS = planted(
     ("anybody may connect", "                    security=Security.temporary(),\n", ""),
 )
 
+DASK_RETURNING = planted(
+    "backends/dask_workers.py",
+    "tests/backends/test_dask.py::test_a_worker_that_died_is_waited_for_where_its_cluster_starts_it_again",
+    (
+        "a worker that is started again is not waited for",
+        "        returning = len(self._alive) < self._kept\n",
+        "        returning = False\n",
+    ),
+    (
+        "workers that nobody starts again are waited for",
+        "        returning = len(self._alive) < self._kept\n",
+        "        returning = True\n",
+    ),
+    (
+        "a worker that does not come back is waited for without end",
+        "(self._patience if returning else _SOON)",
+        '(float("inf") if returning else _SOON)',
+    ),
+)
+
+DASK_OWN = planted(
+    "backends/dask.py",
+    "tests/backends/test_dask.py::test_what_one_worker_refuses_waits_for_another_of_an_own_cluster_that_has_died",
+    (
+        "nobody knows how many workers an own cluster keeps",
+        "        kept = self._shape()[0] if self._own else 0\n",
+        "        kept = 0\n",
+    ),
+)
+
+SPARK_BEGINNING = [
+    *planted(
+        "backends/spark_jvm.py",
+        "tests/backends/test_spark.py::test_a_java_vm_that_dies_while_its_session_begins_is_told",
+        (
+            "a Java VM that dies as it starts is a defect",
+            "    except (PySparkRuntimeError, Py4JError, OSError) as error:\n",
+            "    except PySparkRuntimeError as error:\n",
+        ),
+    ),
+    *planted(
+        "backends/spark_sessions.py",
+        "tests/backends/test_spark.py::test_a_java_vm_that_dies_while_its_session_begins_is_told",
+        (
+            "a Java VM that dies in between is another Spark",
+            "why_gone(answer) if _vm_gone(answer) else reason",
+            "reason",
+        ),
+    ),
+]
+
 DASK_REFUSALS = planted(
     "backends/dask_workers.py",
     "tests/backends/test_dask.py::test_a_worker_that_fails_what_others_can_do_gets_no_more_items",
