@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from landcover.cli.saying import say
-from landcover.cli.signals import AGAIN, interruptible
+from landcover.cli.signals import AGAIN, end_at_once, interruptible
 from landcover.cli.supervision import watched_over
 from landcover.errors import LandcoverError
 from landcover.local_files import with_remedy
@@ -73,12 +73,15 @@ def main(arguments: list[str] | None = None) -> None:
 
     0: done; 1: an operational error, or more failures than allowed; 2: the request itself is wrong.
     """
+    own = arguments is None
     if arguments is None:
         arguments = sys.argv[1:]
         if "score" in arguments[:2]:  # behind --debug, perhaps
             watched_over()
     with interruptible():
         code = _run(arguments)
+    if own:
+        end_at_once(code)
     sys.exit(code)
 
 

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from support.web import serving
 
 import landcover
 from landcover.backends.local import LocalBackend
+from landcover.cli.signals import GOES_ON, interruptible
 from landcover.scoring.worker import Job
 
 COMMAND = [sys.executable, "-m", "landcover.cli.main", "score"]
@@ -34,6 +37,34 @@ with interruptible(GOES_ON):
         print("once", flush=True)
         while True:
             signal.pause()
+"""
+
+_NESTED = """
+import signal
+from landcover.cli.signals import GOES_ON, interruptible
+
+with interruptible():
+    try:
+        with interruptible(GOES_ON):
+            print("ready", flush=True)
+            signal.pause()
+    except KeyboardInterrupt:
+        print("once", flush=True)
+        while True:
+            signal.pause()
+"""
+_ENDING = """
+import atexit, signal, sys
+from landcover.cli.main import main
+
+@atexit.register
+def late():
+    print("ready", flush=True)
+    while True:
+        signal.pause()
+
+sys.argv[0] = "landcover"
+main()
 """
 
 
@@ -67,9 +98,10 @@ def test_a_read_that_hangs_does_not_keep_a_run_from_ending(folder: Path) -> None
     assert json.loads((folder / "run" / "run.json").read_text())["status"] == "interrupted"
 
 
-def test_a_second_signal_ends_the_process_at_once() -> None:
+@pytest.mark.parametrize("script", [_TWICE, _NESTED])
+def test_a_second_signal_ends_the_process_at_once(script: str) -> None:
     pipe: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-c", _TWICE], **pipe) as process:
+    with subprocess.Popen([sys.executable, "-c", script], **pipe) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGTERM)
@@ -77,6 +109,33 @@ def test_a_second_signal_ends_the_process_at_once() -> None:
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60)[1]
     assert (process.returncode, said.count("the same command goes on")) == (1, 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_other_code_does_at_signals_is_as_before_after_the_first_one(number: int) -> None:
+    """As in a notebook, which lives on."""
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    for within in (nullcontext, partial(interruptible, GOES_ON)):
+        with pytest.raises(KeyboardInterrupt), interruptible(), within():
+            signal.raise_signal(number)
+        assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("nothing", 2)])
+def test_a_signal_after_the_last_word_changes_nothing_of_how_a_command_ends(
+    number: int, argument: str, code: int
+) -> None:
+    """Libraries may take seconds to end."""
+    pipe: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", _ENDING, argument], **pipe) as process:
+        assert process.stdout is not None
+        while process.stdout.readline() != "ready\n":
+            assert process.poll() is None
+        process.send_signal(number)
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == code
+    assert "Traceback" not in said
 
 
 def test_a_run_that_is_interrupted_while_its_maps_are_made_says_so(folder: Path) -> None:

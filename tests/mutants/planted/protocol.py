@@ -447,6 +447,29 @@ LEFT_OVER = [
 # What people are told of a run that ends early.
 TOLD = [
     *planted(
+        "landcover/cli/main.py",
+        "tests/cli/test_interruption.py",
+        (
+            "a signal after the last word ends a command otherwise",
+            "    if own:\n        end_at_once(code)\n",
+            "",
+        ),
+    ),
+    *planted(
+        "landcover/cli/signals.py",
+        "tests/cli/test_interruption.py",
+        (
+            "a second signal is a first one outside of the block",
+            "            if not (first.came and isinstance(handler, _First)):\n",
+            "            if True:\n",
+        ),
+        (
+            "a block leaves its handlers behind",
+            "            if not (first.came and isinstance(handler, _First)):\n",
+            "            if not (first.came or isinstance(handler, _First)):\n",
+        ),
+    ),
+    *planted(
         "landcover/scoring/ended.py",
         "tests/scoring/test_tasks.py",
         (
