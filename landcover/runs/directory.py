@@ -102,6 +102,21 @@ class RunDirectory:
         """
         return read_manifest(self.storage)
 
+    def check_there(self) -> None:
+        """Look whether somebody has removed the directory of a run that goes on, or a part of it.
+
+        Behind URLs that shows by the lock.
+
+        Raises:
+            OutputError: it has no ``run.json`` any more.
+        """
+        if self.storage.local is not None and not self.storage.exists(MANIFEST):
+            reason = (
+                f"its {MANIFEST} is gone, so somebody has removed this directory, or a part of it, while "
+                "the run was writing to it: remove what is left, then the same command begins it anew"
+            )
+            raise OutputError(self.path, reason)
+
     def finish(self, summary: Mapping[str, Any], status: str = "done") -> None:
         """Add to ``run.json`` what came out.
 
@@ -112,6 +127,7 @@ class RunDirectory:
         Raises:
             OutputError: if it cannot be written.
         """
+        self.check_there()
         self.write({**self.manifest(), **summary, "status": status, "finished": now()})
 
     def write(self, values: Mapping[str, Any]) -> None:

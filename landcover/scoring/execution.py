@@ -63,6 +63,7 @@ def score_tasks(
 
     tasks, lost = Tasks(source, done, withdraw), list[Lost[Task]]()
     for result in pool.map(job, tasks):
+        job.run.check_there()
         if isinstance(result, Lost):
             if result.died and (job.alone or result.item.tiles > 1):
                 lost.append(result)

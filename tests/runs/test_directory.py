@@ -165,6 +165,14 @@ def test_one_that_is_refused_leaves_what_another_command_is_writing(place: str) 
         assert {"run.json", "map.tif"} <= {*Storage(place).names()}
 
 
+def test_a_run_that_is_gone_when_it_ends_is_not_called_none(tmp_path: Path) -> None:
+    with claim(str(tmp_path / "run"), MINE, CLASSES, {}) as run:
+        (tmp_path / "run" / MANIFEST).unlink()
+        with pytest.raises(OutputError, match=r"its run\.json is gone.*remove what is left"):
+            run.finish({})
+    assert not (tmp_path / "run" / MANIFEST).exists()
+
+
 def test_a_run_that_ended_with_failures_may_go_on(place: str) -> None:
     with claim(place, MINE, CLASSES, {}) as run:
         run.finish({}, status="failed")

@@ -178,21 +178,28 @@ def test_a_run_that_is_done_holds_nothing_that_belongs_to_no_table(
 
 
 class _GoneInTheMiddle(LocalBackend):
-    """Somebody removes the run while its tasks are done."""
+    """Somebody removes the run, or some of it, while its tasks are done."""
+
+    def __init__(self, gone: str) -> None:
+        super().__init__()
+        self.gone, self.home = gone, 0
 
     def map(self, function: Any, items: Iterable[Any]) -> Any:
         for result in super().map(function, items):
-            shutil.rmtree(function.run.path, ignore_errors=True)
+            for path in Path(function.run.path).glob(self.gone):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+            self.home += 1
             yield result
 
 
-def test_a_run_that_is_removed_in_the_middle_says_so_and_the_same_command_begins_it_anew(
-    told: dict[str, Any], tmp_path: Path
+@pytest.mark.parametrize("gone", ["../run", "*", "run.json", "tiles"])
+def test_a_run_that_is_removed_in_the_middle_says_so_and_begins_anew(
+    told: dict[str, Any], tmp_path: Path, gone: str
 ) -> None:
-    gone = "its folder is gone, perhaps removed while the run was writing"
-    with _GoneInTheMiddle() as backend, pytest.raises(OutputError, match=gone):
+    with _GoneInTheMiddle(gone) as backend, pytest.raises(OutputError, match=r"is gone.*begins it"):
         landcover.score(**told, backend=backend)
-    assert not (tmp_path / "run").exists()
+    assert backend.home == 1 or gone == "tiles"
+    shutil.rmtree(tmp_path / "run", ignore_errors=True)
     assert landcover.score(**told).summary["tiles"]["scored"] == 35
 
 

@@ -68,7 +68,7 @@ STORAGE = planted(
 
 PARTS = planted(
     "landcover/runs/parts.py",
-    _SIMULATION,
+    f"tests/runs/test_parts.py {_SIMULATION}",
     (
         "the table comes before what lies beside it",
         _BESIDE + _TABLE + "    if not run.storage.put_new(name, table):\n",
@@ -446,6 +446,20 @@ LEFT_OVER = [
 
 # What people are told of a run that ends early.
 TOLD = [
+    *planted(
+        "landcover/runs/directory.py",
+        "tests/runs/test_directory.py",
+        (
+            "a run that is gone is no run",
+            "        self.check_there()\n        self.write(",
+            "        self.write(",
+        ),
+    ),
+    *planted(
+        "landcover/scoring/execution.py",
+        "tests/scoring/test_tasks.py",
+        ("a run goes on where it is gone", "        job.run.check_there()\n", ""),
+    ),
     *planted(
         "landcover/cli/main.py",
         "tests/cli/test_interruption.py",
