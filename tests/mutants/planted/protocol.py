@@ -15,7 +15,7 @@ _TABLE = """\
 
 FILES = planted(
     "landcover/local_files.py",
-    _SIMULATION,
+    f"tests/runs/test_directory.py {_SIMULATION}",
     (
         "the rename is left out",
         "        write_checked(temporary, chunks)\n        temporary.replace(path)\n",
@@ -287,7 +287,7 @@ DRIVER = planted(
 
 LINKS = planted(
     "landcover/local_files.py",
-    "tests/runs/test_parts.py tests/runs/test_failing_writes.py tests/runs/test_storage.py",
+    "tests/runs/test_directory.py tests/runs/test_failing_writes.py",
     (
         "without hard links the last of two copies wins",
         "        if path.exists():\n            return False\n        temporary.replace(path)\n",
