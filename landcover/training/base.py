@@ -131,9 +131,8 @@ def _load_weights(base: Any, settings: Base, bands: int) -> None:
         source = _from_applications(settings.base, base.input.shape[1], 3)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # a hundred, of each layer that is missed: then it raises
+            # A hundred, one of each layer that is missed: then it raises.
+            warnings.simplefilter("ignore")
             source.load_weights(path)
     except Exception as error:  # Keras raises whatever h5py and its layers raise
         reason = next(iter(str(error).splitlines()), type(error).__name__)

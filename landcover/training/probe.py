@@ -15,7 +15,9 @@ from landcover.training.calibration import best_temperature, softmax
 Floats = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
 
-_STRENGTHS = (30.0, 300.0, 3000.0)
+_STRENGTHS = (30.0, 100.0, 300.0)
+# How much brightness and contrast count beside the rest.
+_LIGHT = (0.03, 0.3)
 _FOLDS = 4
 # Of so many tiles the first fold alone tells the strengths apart.
 _MANY = 1000
@@ -29,6 +31,8 @@ class Probe(NamedTuple):
         bias: dims (class,).
         strength: the inverse of the regularisation that was chosen, of standardised features whose
             squares add up to 1.
+        light: how much brightness and contrast counted, a part of what all else did; 1 where no
+            features are of them alone.
         apart: dims (tile, class), logits of tiles by probes that were fitted without them.
         truth: dims (tile,), their labels.
     """
@@ -36,44 +40,75 @@ class Probe(NamedTuple):
     weights: Floats
     bias: Floats
     strength: float
+    light: float
     apart: Floats
     truth: Labels
 
 
-def fit_probe(shown: Floats, labels: Labels, classes: int, seed: int) -> Probe:
+class _Tried(NamedTuple):
+    """What came of one way to fit: its logits of tiles that were left out, and how wrong they are."""
+
+    light: float
+    strength: float
+    apart: Floats
+    surprise: float
+    error: float
+
+
+def fit_probe(shown: Floats, labels: Labels, classes: int, seed: int, light: int = 0) -> Probe:
     """Fit a probe, of the strength that predicts best what it was not fitted with.
 
     The strength is chosen by cross-validation: tiles are left out with all of their copies, and
     what is held against the truth is how probable it is for them and for their copies, so that what
-    holds in other light counts too.
+    holds in other light counts too. Brightness and contrast count as little as does not cost more than
+    chance may (one standard error): they are what differs most between flights.
 
     Args:
         shown: dims (copy, tile, feature); the first copy is of tiles as they are.
         labels: dims (tile,), indices of classes.
         classes: how many there are.
         seed: makes chance repeatable.
+        light: how many features, the last ones, tell brightness and contrast alone.
 
     Raises:
         MissingExtra: scikit-learn is not installed.
     """
-    mean, scale = _standard(shown)
-    ready = (shown - mean) * scale
     folds = list(_folds(labels, seed))
     if len(labels) > _MANY:
         folds = folds[:1]
     truth = labels[np.concatenate([outside for _, outside in folds])]
-    tried = {strength: _apart(ready, labels, classes, strength, folds) for strength in _STRENGTHS}
-    strength = min(tried, key=lambda one: _surprise(tried[one], truth))
-    weights, bias = _fitted(ready, labels, classes, strength)
+    tried = []
+    for counted in _LIGHT if light else (1.0,):
+        mean, scale = _standard(shown, light, counted)
+        ready = (shown - mean) * scale
+        for strength in _STRENGTHS:
+            apart = _apart(ready, labels, classes, strength, folds)
+            tried.append(_Tried(counted, strength, apart, *_surprise(apart, truth)))
+    best = _chosen(tried)
+    mean, scale = _standard(shown, light, best.light)
+    weights, bias = _fitted((shown - mean) * scale, labels, classes, best.strength)
     weights = weights * scale[:, None]
-    return Probe(weights, bias - mean @ weights, strength, tried[strength][0], truth)
+    bias = bias - mean @ weights
+    return Probe(weights, bias, best.strength, best.light, best.apart[0], truth)
 
 
-def _standard(shown: Floats) -> tuple[Floats, Floats]:
-    """Mean of each feature, and what makes the squares of all add up to 1."""
+def _standard(shown: Floats, light: int, counted: float) -> tuple[Floats, Floats]:
+    """Mean of each feature, and what makes the squares of all add up to 1.
+
+    Those of the last ``light`` features add up to the square of ``counted`` instead.
+    """
     flat = shown.reshape(-1, shown.shape[-1])
-    deviation = np.maximum(flat.std(0), 1e-6)
-    return flat.mean(0), 1 / (deviation * np.sqrt(flat.shape[1]))
+    others = flat.shape[1] - light
+    parts = np.repeat((1 / np.sqrt(others), counted / np.sqrt(max(1, light))), (others, light))
+    return flat.mean(0), (parts / np.maximum(flat.std(0), 1e-6)).astype(shown.dtype)
+
+
+def _chosen(tried: list[_Tried]) -> _Tried:
+    """The best of those in which light counts least, if it is as good as any but for chance."""
+    least = min(tried, key=lambda one: one.surprise)
+    within = [one for one in tried if one.surprise <= least.surprise + least.error]
+    lightest = min(one.light for one in within)
+    return min((one for one in within if one.light == lightest), key=lambda one: one.surprise)
 
 
 def _folds(labels: Labels, seed: int) -> Iterator[tuple[Labels, Labels]]:
@@ -126,8 +161,12 @@ def _fitted(ready: Floats, labels: Labels, classes: int, strength: float) -> tup
     return weights, bias
 
 
-def _surprise(logits: Floats, labels: Labels) -> float:
-    """Mean negative log probability of the truth, at the best temperature, over all copies."""
+def _surprise(logits: Floats, labels: Labels) -> tuple[float, float]:
+    """Mean negative log probability of the truth, at the best temperature, over all copies.
+
+    And the standard error of that mean, over tiles.
+    """
     flat, truth = logits.reshape(-1, logits.shape[-1]), np.tile(labels, len(logits))
-    chances = softmax(flat / best_temperature(flat, truth))
-    return float(-np.log(np.maximum(chances[np.arange(len(truth)), truth], 1e-12)).mean())
+    chances = softmax(flat / best_temperature(flat, truth))[np.arange(len(truth)), truth]
+    tiles = -np.log(np.maximum(chances, 1e-12)).reshape(len(logits), -1).mean(0)
+    return float(tiles.mean()), float(tiles.std() / np.sqrt(len(tiles)))

@@ -13,7 +13,7 @@ from landcover.training.judging import judged_of
 from landcover.training.learned import Learned, Prepared, Progress, Step
 from landcover.training.network import load_keras
 from landcover.training.probe import fit_probe
-from landcover.training.random_features import draw_filters, feature_network
+from landcover.training.random_features import draw_filters, feature_network, light_features
 from landcover.training.settings import ProbeSettings
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -33,10 +33,10 @@ def train_probe(tiles: Prepared, settings: ProbeSettings, seed: int, progress: P
     Raises:
         ModelError: the network whose features are wanted is not as it must be.
     """
-    features, told = _features(tiles.pixels, settings, seed)
+    features, told, light = _features(tiles.pixels, settings, seed)
     seeds = load_keras().random.SeedGenerator(seed)
     shown = _shown(features, tiles.pixels, settings, seeds, progress)
-    probe = fit_probe(shown, tiles.labels, tiles.classes, seed)
+    probe = fit_probe(shown, tiles.labels, tiles.classes, seed, light)
     keras = load_keras()
     head = keras.layers.Dense(tiles.classes, name="probe")
     network = keras.Model(features.input, head(features.output))
@@ -48,21 +48,26 @@ def train_probe(tiles: Prepared, settings: ProbeSettings, seed: int, progress: P
         apart = network.predict(tiles.apart, batch_size=_AT_A_TIME, verbose=0)
         truth = tiles.apart_labels
     method = f"logistic regression on {features.output.shape[-1]:,} {told}"
-    chosen = {"strength": probe.strength, "features": int(features.output.shape[-1])}
+    count = int(features.output.shape[-1])
+    chosen = {"strength": probe.strength, "light": probe.light, "features": count}
     return Learned(network, method, apart, truth, judged, chosen=chosen)
 
 
-def _features(pixels: Floats, settings: ProbeSettings, seed: int) -> tuple[Any, str]:
-    """A Keras model from normalized pixels to features, dims (tile, feature), and what they are."""
+def _features(pixels: Floats, settings: ProbeSettings, seed: int) -> tuple[Any, str, int]:
+    """A Keras model from normalized pixels to features, dims (tile, feature), and what they are.
+
+    And how many of them, the last ones, tell brightness and contrast alone.
+    """
     edge, bands = pixels.shape[1], pixels.shape[-1]
     if settings.features is None:
         drawn = draw_filters(pixels, settings.filters, np.random.default_rng(seed))
-        return feature_network(edge, bands, drawn), "mean answers of filters drawn from the tiles"
+        network = feature_network(edge, bands, drawn)
+        return network, "mean answers of filters drawn from the tiles", light_features(bands)
     base = base_of(settings.features, edge, bands)
     base.trainable = False
     network = load_keras().Model(base.input, features_of(base))
     cut = "the last layer but one" if settings.features.cut is None else settings.features.cut
-    return network, f"answers of {cut} of {told_of(settings.features)}"
+    return network, f"answers of {cut} of {told_of(settings.features)}", 0
 
 
 def _shown(

@@ -43,7 +43,7 @@ class ProbeSettings(Section):
     name: Literal["probe"] = "probe"
     features: Base | None = None
     filters: int = Field(128, ge=1, le=10_000)
-    copies: int = Field(4, ge=0, le=100)
+    copies: int = Field(8, ge=0, le=100)
     variation: float = Field(0.3, ge=0, le=2)
 
 
