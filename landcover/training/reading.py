@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -61,7 +62,8 @@ def _read_masks(
 ) -> tuple[TrainSettings, LabelledFolder]:
     """Tiles with the classes of their pixels, which the manifest of ``landcover prepare`` tells."""
     if cut is None:
-        reason = "holds no tiles of 'landcover prepare --pixels', from which a U-Net learns"
+        there = "holds no" if Path(wanted.data).exists() else "is not there: give"
+        reason = f"{there} tiles of 'landcover prepare --pixels', from which a U-Net learns"
         raise SourceError(wanted.data, reason)
     if wanted.classes is not None:
         reason = "classes: those of a U-Net are the classes of the pixels: leave it out"

@@ -141,5 +141,9 @@ def test_what_a_unet_cannot_learn_from_is_told(county: Path, tmp_path: Path) -> 
     with pytest.raises(SourceError, match=r"holds no masks/: .* 'landcover prepare --pixels'"):
         lc.train(data=tiles, **out)
     (tiles / "prepare.json").unlink()
-    with pytest.raises(SourceError, match="holds no tiles of 'landcover prepare --pixels'"):
-        lc.train(data=tiles, **out)
+    for folder, sentence in (
+        (tiles, "holds no tiles of"),
+        (tiles / "gone", "is not there: give tiles of"),
+    ):
+        with pytest.raises(SourceError, match=f"{sentence} 'landcover prepare --pixels'"):
+            lc.train(data=folder, **out)
