@@ -55,7 +55,7 @@ class _Tried(NamedTuple):
     error: float
 
 
-def fit_probe(shown: Floats, labels: Labels, classes: int, seed: int, light: int = 0) -> Probe:
+def fit_probe(shown: Floats, labels: Labels, classes: int, seed: int, of_light: int = 0) -> Probe:
     """Fit a probe, of the strength that predicts best what it was not fitted with.
 
     The strength is chosen by cross-validation: tiles are left out with all of their copies, and
@@ -68,7 +68,7 @@ def fit_probe(shown: Floats, labels: Labels, classes: int, seed: int, light: int
         labels: dims (tile,), indices of classes.
         classes: how many there are.
         seed: makes chance repeatable.
-        light: how many features, the last ones, tell brightness and contrast alone.
+        of_light: how many features, the last ones, tell brightness and contrast alone.
 
     Raises:
         MissingExtra: scikit-learn is not installed.
@@ -78,28 +78,29 @@ def fit_probe(shown: Floats, labels: Labels, classes: int, seed: int, light: int
         folds = folds[:1]
     truth = labels[np.concatenate([outside for _, outside in folds])]
     tried = []
-    for counted in _LIGHT if light else (1.0,):
-        mean, scale = _standard(shown, light, counted)
+    for counted in _LIGHT if of_light else (1.0,):
+        mean, scale = _standard(shown, of_light, counted)
         ready = (shown - mean) * scale
         for strength in _STRENGTHS:
             apart = _apart(ready, labels, classes, strength, folds)
             tried.append(_Tried(counted, strength, apart, *_surprise(apart, truth)))
     best = _chosen(tried)
-    mean, scale = _standard(shown, light, best.light)
+    mean, scale = _standard(shown, of_light, best.light)
     weights, bias = _fitted((shown - mean) * scale, labels, classes, best.strength)
     weights = weights * scale[:, None]
     bias = bias - mean @ weights
     return Probe(weights, bias, best.strength, best.light, best.apart[0], truth)
 
 
-def _standard(shown: Floats, light: int, counted: float) -> tuple[Floats, Floats]:
+def _standard(shown: Floats, of_light: int, counted: float) -> tuple[Floats, Floats]:
     """Mean of each feature, and what makes the squares of all add up to 1.
 
-    Those of the last ``light`` features add up to the square of ``counted`` instead.
+    Those of the last ``of_light`` features add up to the square of ``counted`` instead.
     """
     flat = shown.reshape(-1, shown.shape[-1])
-    others = flat.shape[1] - light
-    parts = np.repeat((1 / np.sqrt(others), counted / np.sqrt(max(1, light))), (others, light))
+    others = flat.shape[1] - of_light
+    each = 1 / np.sqrt(others), counted / np.sqrt(max(1, of_light))
+    parts = np.repeat(each, (others, of_light))
     return flat.mean(0), (parts / np.maximum(flat.std(0), 1e-6)).astype(shown.dtype)
 
 

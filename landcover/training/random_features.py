@@ -22,10 +22,9 @@ SCALES = (1, 2, 4)  # pixels of a tile that are one pixel to the filters
 _EDGE = 6  # of a filter; a tile is at least twice as wide at each scale
 _PATCHES = 20_000  # of which covariances are told, and filters drawn
 _ABOVE_ZERO = 1e-6  # where a root has a slope
-_FAINT = (
-    0.1  # is added to a patch's variance, of the imagery's, else noise of even ground is blown up
-)
-_LEAST = 0.1  # of the mean variance is added to each direction's, for the same reason
+# Of the imagery's variance is added to a patch's, and of the mean variance to that of each direction:
+# else the noise of even ground is blown up.
+_FAINT, _LEAST = 0.1, 0.1
 
 
 class Filters(NamedTuple):

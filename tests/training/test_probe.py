@@ -65,7 +65,7 @@ def test_light_counts_where_nothing_else_tells_the_classes(told_by: str) -> None
     shown = generator.normal(0, 1, (3, 80, 62)).astype(np.float32)
     columns = slice(0, 60) if told_by == "texture" else slice(60, 62)
     shown[:, :, columns] += 3 * labels[:, None]
-    probe = fit_probe(shown, labels, 2, 0, light=2)
+    probe = fit_probe(shown, labels, 2, 0, of_light=2)
     found = (shown[0] @ probe.weights + probe.bias).argmax(1)
     assert (found == labels).mean() > 0.95
     assert probe.light == {"texture": 0.03, "light": 0.3}[told_by]
