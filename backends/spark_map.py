@@ -78,6 +78,7 @@ class SparkMap(Generic[T, R]):
         self._jobs = Jobs(cluster.session, self._serializer, packed)
         self._pulled = 0
         self._under_way = 0
+        self._most_slots = 0  # seen in this map: of workers that die, others take the place
         self._running: dict[int, dict[int, _Item[T]]] = {}  # by number of job and place in it
         self._refused: list[_Item[T]] = []
         self._offers = 0
@@ -116,9 +117,10 @@ class SparkMap(Generic[T, R]):
 
     def _shape(self) -> tuple[int, int]:
         """How many items a job has, and how many may be under way in all."""
+        slots = self._cluster.slots()
+        self._most_slots = max(self._most_slots, slots)
         if self._most is not None:
             return 1, self._most  # Spark would give more of them to workers that are free
-        slots = self._cluster.slots()
         if self._jobs.classic:
             return min(_LARGEST_JOB, 2 * slots + 4), 4 * slots + 8
         return 1, min(MOST_JOBS, slots + max(2, slots // 4))
@@ -173,7 +175,7 @@ class SparkMap(Generic[T, R]):
             result = cast(R, self._serializer.unpack(outcome.packed))
         except WorkerUnfit as unfit:
             one.refused[outcome.worker] = unfit.reason
-            if len(one.refused) >= min(ATTEMPTS, self._most or ATTEMPTS, self._cluster.slots()):
+            if len(one.refused) >= min(ATTEMPTS, self._most or ATTEMPTS, self._most_slots):
                 yield _unfit(one)
             else:
                 self._refused.append(one)

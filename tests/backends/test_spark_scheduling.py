@@ -127,6 +127,18 @@ class TestUnlikeExecutors:
                 done.append(item)
         assert sorted(done) == list(range(60))
 
+    def test_items_wait_for_an_executor_that_is_killed_where_the_others_cannot_do_them(
+        self, master: str
+    ) -> None:
+        with SparkBackend(address=master) as backend:
+            done: list[object] = []
+            for result in backend.map(_with_executor_where_mounted, range(60)):
+                if len(done) == 10:
+                    assert isinstance(result, tuple), result
+                    os.kill(result[1], signal.SIGKILL)
+                done.append(result[0] if isinstance(result, tuple) else result)
+        assert sorted(done, key=str) == sorted(range(60), key=str)
+
 
 @pytest.mark.faults
 def test_executors_come_for_a_run_and_go_after_it(tmp_path: Path) -> None:
@@ -239,6 +251,12 @@ def _with_executor(item: int) -> tuple[int, int]:
     """The item, and the executor whose daemon has forked this worker."""
     time.sleep(0.02)
     return item, psutil.Process(os.getppid()).ppid()
+
+
+def _with_executor_where_mounted(item: int) -> tuple[int, int]:
+    if "MOUNTED" not in os.environ:
+        raise WorkerUnfit(f"{socket.gethostname()}:{os.getpid()}", "no mount")
+    return _with_executor(item)
 
 
 def _executor_of_a_moment(item: int) -> int:
