@@ -156,12 +156,12 @@ def _killed(killed: Killed, moment: Moment, dice: random.Random) -> str:
         process.wait(moment.seconds)
         return _ENDED
     stage = killed.stage()
-    victims = killed.victims(process, dice)
-    for pid in victims:
-        try:
+    try:
+        victims = killed.victims(process, dice)
+        for pid in victims:
             psutil.Process(pid).send_signal(signal.SIGKILL)
-        except psutil.NoSuchProcess:
-            return _ENDED
+    except psutil.NoSuchProcess:
+        return _ENDED
     itself = process.pid in victims
     try:
         process.wait(0.5 if itself else dice.uniform(0, 3))
