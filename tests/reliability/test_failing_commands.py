@@ -189,7 +189,7 @@ def test_calls_that_write_fail_here_and_there_while_a_network_learns(
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(3600)  # some hundred calls, each with three errors
+@pytest.mark.timeout(7200)  # some hundred calls, each with three errors
 @pytest.mark.parametrize("lasting", [False, True])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_call_that_writes_fails_and_no_file_is_wrong(

@@ -79,7 +79,7 @@ def test_calls_that_write_fail_here_and_there_and_no_run_is_wrong(
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(3600)  # some hundred calls, each with three errors
+@pytest.mark.timeout(7200)  # some hundred calls, each with three errors
 @pytest.mark.parametrize("lasting", [False, True])
 @pytest.mark.parametrize("network", ["tile_model", "pixel_model"])
 def test_each_call_that_writes_fails_and_no_run_is_wrong(
