@@ -29,6 +29,9 @@ _ADVICE = (
     "Spark needs Java 17 or newer: 'apt-get install openjdk-17-jre-headless' (Debian, Ubuntu), or "
     "set JAVA_HOME to the folder of one"
 )
+_KILLED = (
+    "where the kernel killed it for want of memory, the same command goes on when there is more"
+)
 
 # Spark's own words while a job waits for a worker: the one thing a user must hear of.
 _NO_ROOM = "Initial job has not accepted any resources"
@@ -53,8 +56,9 @@ def java_gateway(conf: SparkConf) -> Iterator[Any]:
     try:
         gateway = launch_gateway(conf, {"stdout": writing, "stderr": writing})
     except (PySparkRuntimeError, Py4JError, OSError) as error:
+        told = " / ".join(said) or error
         raise BackendUnavailable(
-            "Java", f"ended at once, saying: {' / '.join(said) or error}; {_ADVICE}"
+            "Java", f"ended at once, saying: {told}; {_ADVICE}; {_KILLED}"
         ) from error
     finally:
         os.close(writing)

@@ -149,7 +149,7 @@ def test_a_java_vm_that_dies_ends_the_run_and_not_the_next_whose_own_ends_with_i
 @pytest.mark.parametrize(
     ("starting", "said"),
     [
-        ("spark_jvm.launch_gateway", "Java: ended at once"),
+        ("spark_jvm.launch_gateway", "Java: ended at once, .*Java 17.*where the kernel killed it"),
         (
             "spark_sessions.SparkContext",
             "Java VM of its driver is gone .*: the same command goes on",
