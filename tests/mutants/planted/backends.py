@@ -227,7 +227,7 @@ SPARK_MAP = planted(
     ),
     (
         "a refusal ends the item",
-        "if len(one.refused) >= min(ATTEMPTS, self._most or ATTEMPTS, self._cluster.slots()):",
+        "if len(one.refused) >= min(ATTEMPTS, self._most or ATTEMPTS, self._most_slots):",
         "if True:",
     ),
     (
