@@ -230,10 +230,10 @@ def _private_sockets() -> Iterator[dict[str, str]]:
     Raises:
         BackendUnavailable: there is no room for a folder.
     """
-    base = tempfile.gettempdir()
-    if len(base) > _BASE_OF_SOCKETS or not base.isascii():
-        base = "/tmp"
     try:
+        base = tempfile.gettempdir()
+        if len(base) > _BASE_OF_SOCKETS or not base.isascii():
+            base = "/tmp"
         made = tempfile.TemporaryDirectory(
             prefix="landcover-", dir=base, ignore_cleanup_errors=True
         )

@@ -12,6 +12,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
+
+from landcover.errors import OutputError
 
 TEMPORARY = ".writing-"
 _CHUNK = 2**22
@@ -23,6 +26,9 @@ _REMEDIES = {
     errno.EIO: "mend the disk, or name another place, then give the same command again",
     errno.EROFS: "name another place, or let it be written to",
 }
+
+OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""What disks say that are full, or fail."""
 
 # What file systems without hard links say: FAT, FUSE (blobfuse), some shares.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
@@ -62,11 +68,36 @@ def scratch(beside: Path | None = None, prefix: str = "landcover-") -> Iterator[
     Args:
         beside: the folder that it is in; None: that of the system for such things.
         prefix: of its name.
+
+    Raises:
+        OutputError: it cannot be made.
     """
-    with tempfile.TemporaryDirectory(
-        prefix=prefix, dir=beside, ignore_cleanup_errors=True
-    ) as folder:
+    try:
+        made = tempfile.TemporaryDirectory(prefix=prefix, dir=beside, ignore_cleanup_errors=True)
+    except OSError as error:
+        if beside is not None:
+            raise OutputError(str(beside), f"cannot be written: {with_remedy(error)}") from error
+        raise OutputError("work in progress", without_room(error)) from error
+    with made as folder:
         yield Path(folder)
+
+
+@contextmanager
+def scratch_file() -> Iterator[IO[bytes]]:
+    """A file for work in progress, which is gone at the end.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    with scratch() as folder, (folder / "file").open("w+b") as file:
+        yield file
+
+
+def without_room(error: Exception) -> str:
+    """What is said where a system's folder of temporary files takes nothing."""
+    said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    helps = "make room there, or name another folder in TMPDIR; then give the same command again"
+    return f"cannot be kept ({said}): {helps}"
 
 
 def linked(temporary: Path, path: Path) -> bool:

@@ -16,11 +16,11 @@ ORDERS = {
     "landcover": [
         *(
             "redaction",
+            "errors",
             "small_files",
             "local_files",
             "hdf5",
             "plain_parquet",
-            "errors",
             "machine",
             "devices",
             "versions",

@@ -17,10 +17,8 @@ from landcover.cli.saying import say
 from landcover.cli.signals import AGAIN, end_at_once, interruptible
 from landcover.cli.supervision import watched_over
 from landcover.errors import LandcoverError
-from landcover.local_files import with_remedy
+from landcover.local_files import OF_DISKS, with_remedy, without_room
 from landcover.redaction import printable, redacted
-
-_OF_DISKS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 COMMANDS = {
     "score": ("landcover.cli.score", "Score imagery with a model, as a config file says."),
@@ -137,12 +135,22 @@ def _told(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         if error.filename is not None:
             return f"{_line(os.fsdecode(error.filename))}: {with_remedy(error)}"
-        if error.errno in _OF_DISKS:  # of a handle, which knows no name
-            where = f"what is printed, or work in progress in {tempfile.gettempdir()},"
+        if not _makes_temporary_files():
+            return f"work in progress: {without_room(error)}"
+        if error.errno in OF_DISKS:  # of a handle, which knows no name
+            where = "what is printed, or work in progress in the folder that TMPDIR names,"
             return f"{where} could not be written or read: {with_remedy(error)}"
     said = _line(f"{type(error).__name__}: {error}")
     more = "this is a defect of landcover: 'landcover --debug ...' shows where it comes from"
     return f"{said}; {more}"
+
+
+def _makes_temporary_files() -> bool:
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _say(sentence: str) -> None:

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from landcover.cli.saying import say, say_over
 from landcover.cli.tables import new_table, show
 from landcover.config import ModelSettings, checked, load_config
 from landcover.errors import ModelError
+from landcover.local_files import scratch_file
 from landcover.models.comparison.comparison import Comparison, Conditions, Result, check_conditions
 from landcover.models.comparison.comparison import compare as compare_model
 from landcover.models.fetch import local_path, shown
@@ -107,7 +107,7 @@ def _compared(
         pixels = images_of(patterns) if patterns else None
         try:
             # C++ libraries print past Python, warnings of CNTK above all.
-            with tempfile.TemporaryFile() as said, stderr_to(said):
+            with scratch_file() as said, stderr_to(said):
                 kinds = operations_of(detect(local_path(settings.path), shown(settings.path)))
                 found = compare_model(settings, conditions, pixels)
             values = {"operations": dict(kinds), **dataclasses.asdict(found), "refusal": None}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import IO
 
@@ -15,6 +14,7 @@ from landcover.classes import Scheme
 from landcover.errors import OutputError
 from landcover.labelling.checking import SIZE, lines_in
 from landcover.labelling.folder import TABLE, Prepared
+from landcover.local_files import scratch_file
 from landcover.plain_parquet import UNREADABLE, told
 from landcover.runs.geoparquet import check_polygons, geo_metadata
 
@@ -35,7 +35,7 @@ def write_table(folder: Prepared, indices: Iterable[int], crs: str, scheme: Sche
     Raises:
         OutputError: if a part cannot be read, or the manifest cannot be written.
     """
-    with tempfile.TemporaryFile() as file:
+    with scratch_file() as file:
         parts = (folder.part("tiles", index, scheme) for index in indices)
         _collect(parts, crs, file)
         file.seek(0)

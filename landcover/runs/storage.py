@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,14 +11,16 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
-from landcover.errors import OutputError, RunReplaced, SourceError
+from landcover.errors import LandcoverError, OutputError, RunReplaced, SourceError
 from landcover.local_files import (
     TEMPORARY,
     flush_folder,
     linked,
     neighbour,
     remove_tree,
+    scratch,
     with_remedy,
+    without_room,
     write_checked,
     write_whole,
 )
@@ -32,6 +33,11 @@ HOLDER = ".holder"
 """Beside the lock of a local directory: the token of the run that holds it."""
 MOST_BYTES = 2**30
 """Of a file that is read as a whole: a part, its pixels, a picture."""
+GONE = (
+    "its folder is gone, perhaps removed while the run was writing to it; "
+    "the same command begins it anew"
+)
+"""What is said of a file that a run under way does not find, or finds no place for."""
 
 
 @dataclass(frozen=True)
@@ -305,12 +311,16 @@ class Storage:
         self._check_held()
 
     def _send(self, name: str, chunks: Iterable[bytes]) -> None:
-        with tempfile.NamedTemporaryFile(prefix=TEMPORARY) as file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            size = file.tell()
-            self._filesystem.put_file(file.name, self._key(name))
+        with scratch() as folder:
+            path = folder / "file"
+            try:
+                write_checked(path, chunks)
+            except LandcoverError:
+                raise
+            except OSError as error:
+                raise OutputError("work in progress", without_room(error)) from error
+            size = path.stat().st_size
+            self._filesystem.put_file(str(path), self._key(name))
         self._check_size(name, size)
 
     def _send_new(self, name: str, content: bytes) -> bool:
@@ -353,7 +363,4 @@ def _filesystem_of(root: str) -> tuple[Store, str]:
 def _told(error: OSError) -> str:
     if error.errno != errno.ENOENT:
         return with_remedy(error)
-    return (
-        f"{error.strerror or error}: its folder is gone, perhaps removed while the run was writing to "
-        "it; the same command begins it anew"
-    )
+    return f"{error.strerror or error}: {GONE}"

@@ -106,10 +106,16 @@ def explained(directory: RunDirectory, summary: Callable[[], Mapping[str, Any]])
     Args:
         directory: of the run, which is ours.
         summary: what else is to be said then.
+
+    Raises:
+        OutputError: somebody has removed the run meanwhile: what could not be read or written any
+            more says less.
     """
     try:
         yield
     except BaseException as error:
+        if isinstance(error, LandcoverError):
+            directory.check_there()
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         with suppress(LandcoverError):  # the first error is what people must know of
             directory.finish({**summary(), "reason": printable(str(error))}, status)

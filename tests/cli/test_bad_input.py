@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ from support import clusters
 from support.colours import blobs, network, write_scene
 
 from landcover.cli.main import main
+from landcover.errors import OutputError
+from landcover.local_files import scratch
 
 DATA = Path(__file__).parent.parent / "data" / "cntk"
 
@@ -360,6 +363,31 @@ def test_what_is_printed_onto_a_full_disk_is_missed_in_a_sentence() -> None:
     assert (code, said.count("\n")) == (1, 1)
     assert said.startswith("landcover: what is printed, or work in progress in ")
     assert "could not be written or read: No space left on device: make room there" in said
+
+
+def test_no_room_for_work_in_progress_is_a_sentence_that_names_another_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def libraries_ask(*_: object, **__: object) -> None:
+        tempfile.mkdtemp()
+
+    with monkeypatch.context() as full:
+        full.setattr(tempfile, "tempdir", None)
+        full.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/dev/null"])
+        with pytest.raises(
+            OutputError, match=r"^work in progress: cannot be kept .No usable .* folder in TMPDIR"
+        ):
+            scratch().__enter__()
+        with pytest.raises(OutputError, match=r"^/nowhere: cannot be written: No such"):
+            scratch(Path("/nowhere")).__enter__()
+        full.setattr("landcover.cli.main.cli.main", libraries_ask)
+        with pytest.raises(SystemExit):
+            main(["doctor"])
+    said = capsys.readouterr().err
+    assert (
+        said.startswith("landcover: work in progress: cannot be kept (No usable")
+        and "in TMPDIR" in said
+    )
 
 
 def test_a_reader_that_has_seen_enough_is_no_defect() -> None:

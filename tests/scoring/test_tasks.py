@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
+from unittest.mock import Mock
 
 import pytest
 from PIL import Image
@@ -18,9 +19,10 @@ from support.colours import blobs
 import landcover
 from landcover.backends.local import LocalBackend
 from landcover.contracts import Backend, Failure, Lost, Task, Tile
-from landcover.errors import OutputError, RunIncomplete, TooManyFailures, WorkerUnfit
+from landcover.errors import OutputError, RunIncomplete, SourceError, TooManyFailures, WorkerUnfit
 from landcover.local_files import TEMPORARY
 from landcover.runs.counts import Counts
+from landcover.runs.directory import RunDirectory
 from landcover.scoring import worker
 from landcover.scoring.totals import Totals
 from landcover.scoring.worker import Job, Report, _check_reach
@@ -178,17 +180,18 @@ def test_a_run_that_is_done_holds_nothing_that_belongs_to_no_table(
 
 
 class _GoneInTheMiddle(LocalBackend):
-    """Somebody removes the run, or some of it, while its tasks are done."""
+    """Somebody removes the run, or some of it, while its tasks are done, or its maps are made."""
 
-    def __init__(self, gone: str) -> None:
+    def __init__(self, run: Path, gone: str, stage: str = "tasks") -> None:
         super().__init__()
-        self.gone, self.home = gone, 0
+        self.run, self.gone, self.stage, self.home = run, gone, stage, 0
 
     def map(self, function: Any, items: Iterable[Any]) -> Any:
         for result in super().map(function, items):
-            for path in Path(function.run.path).glob(self.gone):
-                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
-            self.home += 1
+            if isinstance(function, Job) == (self.stage == "tasks"):
+                for path in self.run.glob(self.gone):
+                    shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+                self.home += 1
             yield result
 
 
@@ -196,11 +199,41 @@ class _GoneInTheMiddle(LocalBackend):
 def test_a_run_that_is_removed_in_the_middle_says_so_and_begins_anew(
     told: dict[str, Any], tmp_path: Path, gone: str
 ) -> None:
-    with _GoneInTheMiddle(gone) as backend, pytest.raises(OutputError, match=r"is gone.*begins it"):
+    with (
+        _GoneInTheMiddle(tmp_path / "run", gone) as backend,
+        pytest.raises(OutputError, match=r"is gone.*begins it"),
+    ):
         landcover.score(**told, backend=backend)
     assert backend.home == 1 or gone == "tiles"
     shutil.rmtree(tmp_path / "run", ignore_errors=True)
     assert landcover.score(**told).summary["tiles"]["scored"] == 35
+
+
+@pytest.mark.parametrize("gone", ["../run", "*", "run.json", ".writing-maps"])
+def test_a_run_that_is_removed_while_its_maps_are_made_says_so_and_begins_anew(
+    told: dict[str, Any], tmp_path: Path, gone: str
+) -> None:
+    with (
+        _GoneInTheMiddle(tmp_path / "run", gone, "maps") as backend,
+        pytest.raises(OutputError, match=r"is gone.*begins it anew"),
+    ):
+        landcover.score(**told, backend=backend)
+    shutil.rmtree(tmp_path / "run", ignore_errors=True)
+    assert landcover.score(**told).summary["status"] == "done"
+
+
+@pytest.mark.parametrize("first", [KeyboardInterrupt(), SourceError("scene.tif", "is gone")])
+def test_why_a_run_has_ended_is_told_where_it_cannot_be_noted(
+    told: dict[str, Any], monkeypatch: pytest.MonkeyPatch, first: BaseException
+) -> None:
+    class Ends(LocalBackend):
+        def map(self, function: Any, items: Iterable[Any]) -> Any:
+            full = OutputError("run.json", "cannot be written: No space left on device")
+            monkeypatch.setattr(RunDirectory, "write", Mock(side_effect=full))
+            raise first
+
+    with Ends() as backend, pytest.raises(type(first)):
+        landcover.score(**told, backend=backend)
 
 
 def test_what_a_run_misses_survives_pickling() -> None:

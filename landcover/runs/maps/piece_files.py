@@ -15,7 +15,7 @@ import numpy.typing as npt
 from landcover.errors import OutputError
 from landcover.runs.map_format.area import Area
 from landcover.runs.map_format.cog import FRAME, framed
-from landcover.runs.storage import Storage
+from landcover.runs.storage import GONE, Storage
 
 _HEAD = "<I"
 
@@ -74,6 +74,8 @@ def open_piece(storage: Storage, name: str) -> Iterator[tuple[IO[bytes], dict[in
     try:
         with storage.open(name) as file:
             yield file, dict(_stored_blocks(file))
+    except FileNotFoundError as error:
+        raise OutputError(storage.where(name), f"{error.strerror or error}: {GONE}") from error
     except (OSError, ValueError, KeyError, struct.error) as error:
         raise OutputError(storage.where(name), f"cannot be read: {error}") from error
 

@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 
 from landcover.devices import Gpu
 from landcover.errors import ModelError
+from landcover.local_files import scratch_file
 from landcover.models.runtimes.environment import stderr_to, unless_set
 from landcover.models.runtimes.keras.start import KERAS_BACKEND
 
@@ -113,7 +113,7 @@ def first_import() -> Iterator[None]:
         return
     for name in _BEFORE:
         import_module(name)
-    with tempfile.TemporaryFile() as said:
+    with scratch_file() as said:
         try:
             with stderr_to(said):
                 yield
