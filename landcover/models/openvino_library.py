@@ -6,6 +6,7 @@ events to a server, unless the user has opted out. Where the package is missing,
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,30 @@ FAILURES = (
 """What OpenVINO raises where it cannot read, change or compile a network; they have no root in common.
 
 The first are what pybind11 makes of the errors of C++ (``map::at``)."""
+
+
+class _Stack(ctypes.Structure):
+    """``stack_t`` of Linux."""
+
+    _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+@contextmanager
+def same_signal_stack() -> Iterator[None]:
+    """Leave the stack that this thread's signals are handled on as it is.
+
+    The first use of the CPU by a ``Core`` gives the thread one of its own, and takes it away when the
+    core goes: of two that go in the order in which they came, the second puts back that of the first,
+    which is gone, and the next Ctrl-C ends the process with a segmentation fault.
+    """
+    library, before = ctypes.CDLL(None), _Stack()
+    if sys.platform != "linux" or library.sigaltstack(None, ctypes.byref(before)):
+        yield
+        return
+    try:
+        yield
+    finally:
+        library.sigaltstack(ctypes.byref(before), None)
 
 
 def named_alike(network: openvino.Model) -> openvino.Model:

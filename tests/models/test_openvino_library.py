@@ -44,6 +44,39 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
 
+_INTERRUPTED = """
+import gc, signal, sys
+import numpy as np
+from landcover.config import ModelSettings
+from landcover.models.model import open_model
+from landcover.models.recipe import make_recipe
+recipe = make_recipe(ModelSettings(path=sys.argv[1], runtime="openvino"), threads=1)
+held = [open_model(recipe), open_model(recipe)]
+for one in held:
+    one.network.run(np.zeros((1, 3, 32, 32), np.uint8))
+while held:
+    one = held.pop(0)
+    del one
+    gc.collect()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_a_signal_finds_its_stack_when_networks_have_come_and_gone(tmp_path: Path) -> None:
+    """It was a segmentation fault."""
+    onnx.save(network(pixel=False, halo=0, size=32), tmp_path / "net.onnx")
+    (tmp_path / "net.yaml").write_text(SIDECAR)
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED, str(tmp_path / "net.onnx")],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "interrupted"), done
+
 
 def test_importing_the_runtime_starts_no_process_and_asks_no_server() -> None:
     done = subprocess.run(

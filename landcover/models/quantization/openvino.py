@@ -13,7 +13,7 @@ import numpy.typing as npt
 from landcover.errors import ModelError
 from landcover.local_files import scratch
 from landcover.models.formats.quantized_file import packed
-from landcover.models.openvino_library import FAILURES, named_alike, openvino
+from landcover.models.openvino_library import FAILURES, named_alike, openvino, same_signal_stack
 from landcover.models.quantization.layers import Group, groups_of, layers_of, with_f32
 from landcover.models.quantization.nncf_library import nncf, quiet
 from landcover.models.quantization.quantized import Quantized
@@ -60,7 +60,7 @@ class OpenvinoQuantizer:
         self._network, self._inputs, self._labels, self._shown = network, inputs, labels, shown
         self._exact = [labels(found) for found in _returned(network, inputs)]
         self._shares: dict[int, float] = {}
-        with _told(shown), quiet():
+        with _told(shown), quiet(), same_signal_stack():
             self._quantized = nncf.quantize(
                 network,
                 nncf.Dataset(list(inputs)),
@@ -134,7 +134,8 @@ class OpenvinoQuantizer:
 def _returned(network: openvino.Model, inputs: Sequence[Array]) -> Iterator[Array]:
     """What a network returns, computed in f32 where it is not quantized."""
     keep_places_inside(network)
-    compiled = openvino.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    with same_signal_stack():
+        compiled = openvino.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return (np.array(compiled(one)[0]) for one in inputs)
 
 

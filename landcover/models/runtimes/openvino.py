@@ -28,7 +28,14 @@ from landcover.models.graph_analysis.arithmetic import Operation
 from landcover.models.graph_analysis.ending import Ending, called
 from landcover.models.graph_analysis.facts import Facts, facts_of, onnx_facts
 from landcover.models.network import CacheByDtype, Network
-from landcover.models.openvino_library import FAILURES, frontend, named_alike, openvino, operations
+from landcover.models.openvino_library import (
+    FAILURES,
+    frontend,
+    named_alike,
+    openvino,
+    operations,
+    same_signal_stack,
+)
 from landcover.models.preprocessing.onnx import Ends, find_ends, narrowed, onnx_order
 from landcover.models.preprocessing.onnx import with_steps as with_onnx_steps
 from landcover.models.preprocessing.openvino import with_steps
@@ -85,9 +92,10 @@ class OpenvinoRuntime:
     )
 
     def __init__(self, threads: int = 0, precision: str = "f32") -> None:
-        self._core = openvino.Core()
         hint, capability = _PRECISIONS[precision]
-        able = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        with same_signal_stack():
+            self._core = openvino.Core()
+            able = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if capability not in able:
             raise ModelError(
                 "runtime 'openvino'",
