@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -153,15 +154,26 @@ os.register_at_fork(after_in_child=_forget)
 
 def _locked(path: Path) -> int | None:
     """Lock a file, and keep it open; None where another process holds it."""
-    file = open_lock(path)
+    try:
+        file = open_lock(path)
+    except OSError as error:
+        raise _no_locks(path, error) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError as error:
         os.close(file)
-        return None
-    os.ftruncate(file, 0)
-    os.write(file, str(os.getpid()).encode())
+        if isinstance(error, BlockingIOError):
+            return None
+        raise _no_locks(path, error) from error
+    with suppress(OSError):  # where the disk is full, others are not told whose GPU it is
+        os.ftruncate(file, 0)
+        os.write(file, str(os.getpid()).encode())
     return file
+
+
+def _no_locks(path: Path, error: OSError) -> LandcoverError:
+    helps = "mend that, or work without GPUs (CUDA_VISIBLE_DEVICES='')"
+    return LandcoverError(f"{path}: no locks of GPUs can be kept here ({error}): {helps}")
 
 
 def _shared_folder() -> Path:
@@ -174,7 +186,7 @@ def _checked(folder: Path) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = folder.lstat().st_uid
     except OSError as error:
-        raise LandcoverError(f"{folder}: no locks of GPUs can be kept here: {error}") from error
+        raise _no_locks(folder, error) from error
     if owner != os.getuid() or folder.is_symlink():
         raise LandcoverError(
             f"{folder}: belongs to another user, so no locks of GPUs are kept here"

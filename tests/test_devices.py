@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -175,6 +177,28 @@ def test_locks_lie_only_in_a_folder_of_the_users_own(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LandcoverError, match="no locks of GPUs can be kept here"):
         hold(PAIR, tmp_path / "file")
+
+
+@pytest.mark.parametrize("call", ["open_lock", "fcntl.flock"])
+def test_where_locks_cannot_be_had_no_gpu_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def refuses(*_: object) -> int:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(f"landcover.devices.{call}", refuses)
+    with pytest.raises(LandcoverError, match="no locks of GPUs can be kept here"):
+        hold(PAIR, tmp_path)
+
+
+def test_a_gpu_is_held_where_the_disk_has_no_room_to_say_by_whom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as full:
+        full.setattr("landcover.devices.os.write", Mock(side_effect=OSError(errno.ENOSPC, "full")))
+        assert hold(PAIR, tmp_path) == PAIR[0]
+    assert hold(PAIR, tmp_path) == PAIR[0]
+    let_go()
 
 
 def test_a_folder_of_another_user_is_not_used(

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from landcover.errors import OutputError
+from landcover.local_files import OF_DISKS
 from landcover.small_files import open_lock
 
 _log = logging.getLogger(__name__)
@@ -78,13 +79,33 @@ def cached(name: str, make: Callable[[Path], None]) -> Path:
     path = own_folder(str(PurePosixPath(name).parent)) / PurePosixPath(name).name
     if _is_there(path):
         return path
-    with _told(path):
-        handle = open_lock(path.with_name(f".{path.name}.lock"))
-    with os.fdopen(handle, "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(path):
         if not _is_there(path):
             _make_whole(path, make)
     return path
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Let processes of one host that would make the same file of the cache do so one after the other.
+
+    Where files cannot be locked, as on some mounts, each of them makes it; it is whole all the same.
+
+    Args:
+        path: of the file or folder.
+
+    Raises:
+        OutputError: its folder is another user's, or a link, or the cache cannot be written to.
+    """
+    own_folder(str(path.parent.relative_to(cache_folder())))
+    with _told(path):
+        handle = open_lock(path.with_name(f".{path.name}.lock"))
+    with os.fdopen(handle, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            _log.info("%s: cannot be locked, so others may make it too: %s", path, error.strerror)
+        yield
 
 
 def noted(path: Path, text: str) -> None:
@@ -113,8 +134,12 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = f"this cache cannot be used ({error.strerror or error})"
-        raise OutputError(str(path), f"{reason}: name another one in LANDCOVER_CACHE") from error
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: OSError) -> OutputError:
+    reason = f"this cache cannot be used ({error.strerror or error})"
+    return OutputError(str(path), f"{reason}: name another one in LANDCOVER_CACHE")
 
 
 def _is_there(path: Path) -> bool:
@@ -139,7 +164,22 @@ def _make_whole(path: Path, make: Callable[[Path], None]) -> None:
         scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=path.parent))
     try:
         made = scratch / path.name
-        make(made)
-        made.rename(path)
+        try:
+            make(made)
+        except OSError as error:
+            if error.errno not in OF_DISKS:
+                raise
+            raise _unusable(path, error) from error
+        _take_place(made, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _take_place(made: Path, path: Path) -> None:
+    try:
+        made.rename(path)
+    except (
+        OSError
+    ) as error:  # a folder takes no other's place: where none could wait, one was first
+        if not _is_there(path):
+            raise _unusable(path, error) from error

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import platform
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from landcover.devices import Gpu
-from landcover.models.cache import cache_folder, noted, own_folder
+from landcover.models.cache import alone, cache_folder, noted
 from landcover.models.model import ScoringModel
 from landcover.models.recipe import Recipe
 from landcover.models.runtimes.memory import out_of_memory
-from landcover.small_files import load_json, open_lock, read_regular
+from landcover.small_files import load_json, read_regular
 
 _BATCHES = (1, 2, 4, 8, 16, 32, 64, 128)
 # The search ends when a batch takes longer than this, or holds more pixels than that: larger ones
@@ -72,7 +69,7 @@ def measure(model: ScoringModel, threads: int) -> Tuning:
         ModelError: not even one tile fits into memory.
     """
     path = _path(model.recipe, model.gpu, threads)
-    with _alone(path):
+    with alone(path):
         found = _remembered(path)
         if found is None:
             found = _found(model)
@@ -98,7 +95,7 @@ def remember_smaller(model: ScoringModel, threads: int) -> None:
         threads: CPU threads that it computes with.
     """
     path = _path(model.recipe, model.gpu, threads)
-    with _alone(path):
+    with alone(path):
         found = _remembered(path)
         if found is not None and found.batch > model.batch:
             noted(path, json.dumps(asdict(replace(found, batch=model.batch))))
@@ -177,10 +174,3 @@ def _processor() -> str:
     except OSError:
         return platform.processor()
     return next((line for line in lines if line.startswith("model name")), platform.processor())
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    with os.fdopen(open_lock(own_folder(path.parent.name) / f"{path.stem}.lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -13,8 +13,8 @@ import pytest
 
 from landcover.errors import OutputError
 from landcover.models import cache as models_cache
-from landcover.models.cache import cache_folder, cached, noted, own_folder
-from landcover.scoring.tuning import Tuning, _alone
+from landcover.models.cache import alone, cache_folder, cached, noted, own_folder
+from landcover.scoring.tuning import Tuning
 
 
 @pytest.fixture
@@ -127,6 +127,33 @@ def test_what_is_measured_is_locked_and_noted_in_no_folder_elsewhere(
     cache.mkdir(mode=0o700)
     (cache / "tuning").symlink_to(outside.parent)
     before = sorted(outside.parent.iterdir())
-    with pytest.raises(OutputError, match="is a link"), _alone(cache / "tuning/a.json"):
+    with pytest.raises(OutputError, match="is a link"), alone(cache / "tuning/a.json"):
         pass
     assert sorted(outside.parent.iterdir()) == before
+
+
+def test_a_cache_that_is_full_is_named_with_what_names_another(cache: Path) -> None:
+    with pytest.raises(OutputError, match=f"{cache}.*Disk quota exceeded.*in LANDCOVER_CACHE"):
+        cached("kind/name", _refuse)
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_where_files_cannot_be_locked_each_process_makes_what_the_first_leaves_there(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, folder: bool
+) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    def make(path: Path) -> None:
+        if folder:
+            path.mkdir()
+        (path / "file" if folder else path).write_text("made")
+
+    def make_as_another_does(path: Path) -> None:
+        cached("kind/name", make)
+        make(path)
+
+    monkeypatch.setattr("landcover.models.cache.fcntl.flock", refuses)
+    found = cached("kind/name", make_as_another_does)
+    assert (found / "file" if folder else found).read_text() == "made"
+    assert not list(found.parent.glob(".making-*"))
