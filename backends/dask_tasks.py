@@ -27,6 +27,7 @@ from uuid import uuid4
 from dask._task_spec import Task
 from distributed import Client, Future, get_worker
 from distributed.client import ClosedClientError
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 from tornado.ioloop import IOLoop
 
@@ -214,8 +215,10 @@ class Tasks(Generic[T, R]):
                 self._client.cancel(dropped)
 
     def _give_up(self, error: BaseException) -> NoReturn:
-        reason = without_landcover(str(error)) or f"the run cannot go on: {error}"
-        if isinstance(error, CancelledError | asyncio.CancelledError):
+        reason = without_landcover(str(error)) or (
+            f"the run cannot go on: {error}; the same command goes on with it once that is mended"
+        )
+        if isinstance(error, CancelledError | asyncio.CancelledError | CommClosedError):
             reason = f"the scheduler went away, or cancelled what it was asked to do: {AGAIN}"
         raise BackendUnavailable(where(self._client), reason) from error
 

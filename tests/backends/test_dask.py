@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from itertools import count, islice
@@ -433,6 +433,34 @@ def test_a_scheduler_that_goes_away_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(BackendUnavailable, match=said):
         list(results)
     backend.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "helps"),
+    [
+        ("CommClosedError", "once one answers there, the same command goes on"),
+        ("FutureCancelledError", "once one answers there, the same command goes on"),
+        ("TimeoutError", "no sign; the same command goes on"),
+    ],
+)
+def test_whatever_dask_says_at_the_end_of_a_run_what_helps_is_told(
+    dask_scheduler: str, error: str, helps: str
+) -> None:
+    import distributed
+    from distributed.comm.core import CommClosedError
+
+    from landcover.backends.dask_tasks import Tasks
+
+    said = {
+        "CommClosedError": CommClosedError("Stream is closed"),
+        "FutureCancelledError": CancelledError("lost"),
+        "TimeoutError": distributed.TimeoutError("no sign"),
+    }[error]
+    with (
+        distributed.Client(dask_scheduler, set_as_default=False) as client,
+        pytest.raises(BackendUnavailable, match=f"{dask_scheduler}: .*{helps}"),
+    ):
+        Tasks(client, abs, None)._give_up(said)
 
 
 @pytest.mark.parametrize("address", ["10.0.0.5", "tcp://", "spark://host:7077/x y", 8786])
