@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,18 +38,20 @@ from landcover.analysis.mean_probability import (
 from landcover.analysis.minimum_area import MinimumArea
 from landcover.analysis.plurality import Plurality
 from landcover.analysis.points import classes_at
+from landcover.classes import Scheme
 from landcover.contracts import Backend
-from landcover.errors import ConfigError, OutputError
-from landcover.local_files import scratch
+from landcover.errors import ConfigError, LandcoverError, OutputError
+from landcover.local_files import scratch, without_room
 from landcover.runs.claiming import claim
 from landcover.runs.directory import RunDirectory
 from landcover.runs.geoparquet import crs_of
-from landcover.runs.map_format.area import Area, Size
+from landcover.runs.map_format.area import Area, Codes, Size
+from landcover.runs.map_format.grid import MapGrid
 from landcover.runs.maps.layout import FOLDER
 from landcover.runs.maps.maker import MAP, MapMaker, Maps, steps_of
 from landcover.runs.maps.origins import Known, Mosaic, Origin
 from landcover.runs.parts import all_parts, read_part, read_parts
-from landcover.tiles.gdal import address, gdal_settings
+from landcover.tiles.gdal import FAILURES, address, gdal_settings
 
 Rule = Plurality | MeanProbability | MinimumArea
 _ROWS = 1024  # of a map that are smoothed at once
@@ -188,35 +192,50 @@ def _origin(
     kept = f"{FOLDER}/smoothed-{name.replace('/', '-')}.tif"
     with opened_map(run, name) as file, scratch() as folder:
         path, view = folder / "smoothed.tif", MapView(run, (name,), file, ())
-        scheme, grid = run.scheme, view.grid
-        profile = {
-            "driver": "GTiff",
-            "count": 1,
-            "dtype": scheme.dtype,
-            "nodata": scheme.nodata,
-            "width": grid.width,
-            "height": grid.height,
-            "crs": grid.crs,
-            "tiled": True,
-            "blockxsize": 512,
-            "blockysize": 512,
-            "compress": "deflate",
-            "zlevel": 1,
-            "sparse_ok": True,
-            "bigtiff": "if_safer",
-        }
-        with (
-            gdal_settings(address(os.fspath(path))),
-            rasterio.open(path, "w", transform=Affine(*grid.transform), **profile) as drawn,
-        ):
-            top = 0
-            for rows in rule.rows(view, progress):
-                if len(rows):
-                    drawn.write(rows, 1, window=Window(0, top, grid.width, len(rows)))
-                top += len(rows)
+        try:
+            _draw(path, view.grid, run.scheme, rule.rows(view, progress))
+        except LandcoverError:
+            raise
+        except FAILURES as error:
+            raise OutputError("work in progress", without_room(error)) from error
         with path.open("rb") as content:
             made.storage.put_chunks(kept, iter(lambda: content.read(_CHUNK), b""))
     return Mosaic(kept)
+
+
+def _draw(path: Path, grid: MapGrid, scheme: Scheme, strips: Iterable[Codes]) -> None:
+    """Write a map from its top to its bottom, and read it back: of what fails at its end GDAL says nothing."""
+    profile = {
+        "driver": "GTiff",
+        "count": 1,
+        "dtype": scheme.dtype,
+        "nodata": scheme.nodata,
+        "width": grid.width,
+        "height": grid.height,
+        "crs": grid.crs,
+        "transform": Affine(*grid.transform),
+        "tiled": True,
+        "blockxsize": 512,
+        "blockysize": 512,
+        "compress": "deflate",
+        "zlevel": 1,
+        "sparse_ok": True,
+        "bigtiff": "if_safer",
+    }
+    top, meant = 0, list[tuple[Window, int]]()
+    with gdal_settings(address(os.fspath(path))):
+        with rasterio.open(path, "w", **profile) as drawn:
+            for rows in strips:
+                if len(rows):
+                    window = Window(0, top, grid.width, len(rows))
+                    drawn.write(rows, 1, window=window)
+                    meant.append((window, zlib.crc32(rows.tobytes())))
+                top += len(rows)
+        with rasterio.open(path) as drawn:
+            if any(
+                zlib.crc32(drawn.read(1, window=one).tobytes()) != known for one, known in meant
+            ):
+                raise OSError("what is read back is not what was written")
 
 
 def _of_date(run: RunDirectory, said: Mapping[str, Any]) -> dict[str, Any]:

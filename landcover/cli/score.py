@@ -168,6 +168,8 @@ def _tell(run: Run) -> None:
         say(_precision(said["precision_check"]))
     if said.get("accuracy"):
         say_lines(said["accuracy"]["text"])
+    if said.get("note"):
+        say_lines(said["note"])
     for name in said.get("files", []):
         say_lines(f"{run.path}/{name}")
 

@@ -10,7 +10,7 @@ from landcover.cli.backends import backend_of, backend_options
 from landcover.cli.dates import date_option
 from landcover.cli.numbers import Finite
 from landcover.cli.progress import progress_of
-from landcover.cli.saying import say
+from landcover.cli.saying import say, say_lines
 from landcover.run import open_run
 
 
@@ -86,5 +86,7 @@ def smooth(
     if as_json:
         say(json.dumps(made.summary, indent=2))
         return
+    if made.summary.get("note"):
+        say_lines(made.summary["note"])
     for name in made.summary["files"]:
         say(f"{made.path}/{name}")

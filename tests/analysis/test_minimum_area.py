@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
+from rasterio.windows import Window
 from scipy.ndimage import label
 from support.finished import pixel_run
 
@@ -125,3 +128,23 @@ def test_areas_that_are_decided_wait_no_more(
 def test_a_minimum_is_a_number_of_square_metres(wrong: float) -> None:
     with pytest.raises(ConfigError, match="square metres"):
         MinimumArea(wrong)
+
+
+def test_a_map_of_which_the_disk_has_lost_something_ends_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GDAL says nothing of what it cannot write when a file is closed."""
+    opened = rasterio.open
+
+    def loses(path: Path, mode: str = "r", **profile: Any) -> Any:
+        if mode == "r" and Path(path).name == "smoothed.tif":
+            with opened(path, "r+") as file:
+                file.write(np.zeros((1, 1), np.uint8), 1, window=Window(0, 0, 1, 1))
+        return opened(path, mode, **profile)
+
+    values = noise(1, 20, 30, 3)
+    run = landcover.open_run(pixel_run(tmp_path / "run", NLCD6, [(values, UTM, PLACED)]).path)
+    monkeypatch.setattr("landcover.analysis.smoothing.rasterio.open", loses)
+    with pytest.raises(OutputError, match=r"work in progress: .*what is read back is not what was"):
+        run.smooth(tmp_path / "made", rule="area", minimum_area=9)
+    assert not (tmp_path / "made").exists()
