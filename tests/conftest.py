@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from landcover.errors import MissingExtra
 from landcover.plugins import load_backend
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Shells start what runs in the background deaf to Ctrl-C, and so would be the commands that tests
+# interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test asserts a time: a busy machine is no fault of what is tested.
 settings.register_profile("landcover", deadline=None, suppress_health_check=[HealthCheck.too_slow])

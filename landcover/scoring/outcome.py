@@ -124,6 +124,9 @@ def _picture(
     except Exception as error:  # noqa: BLE001
         with suppress(OutputError):  # what an earlier attempt has drawn shows another map
             run.storage.remove(name)
-        return [f"{name}: cannot be drawn: {' '.join(str(error).split()) or type(error).__name__}"]
+        # What the disk said, without what helps there: nobody draws it again.
+        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        said = (cause.strerror if isinstance(cause, OSError) else None) or str(cause)
+        return [f"{name}: cannot be drawn: {' '.join(said.split()) or type(cause).__name__}"]
     files.append(name)
     return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ import landcover
 from landcover.backends.local import LocalBackend
 from landcover.contracts import Lost
 from landcover.errors import ConfigError, OutputError, SourceError, TooManyFailures
+from landcover.runs.storage import Storage
 from landcover.stores import asking
 
 
@@ -71,6 +73,23 @@ def test_a_picture_that_cannot_be_drawn_is_a_note_and_no_reason_to_fail(
     assert run.summary["status"] == "done" and run.summary["note"] == said
     assert run.summary["files"] == ["map.tif"] and run.map().identical(drawn.map())
     assert not (tmp_path / "run" / "map.png").exists()
+
+
+def test_a_picture_that_the_disk_refuses_is_told_by_what_the_disk_said(
+    scene: Path, tile_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = Storage.put
+
+    def refuses(storage: Storage, name: str, content: bytes) -> None:
+        if name == "map.png":
+            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise OutputError(storage.where(name), "make room there") from full
+        put(storage, name, content)
+
+    monkeypatch.setattr(Storage, "put", refuses)
+    run = landcover.score(rasters=str(scene), model=tile_model, output=tmp_path / "run")
+    assert run.summary["note"] == "map.png: cannot be drawn: No space left on device"
+    assert run.summary["status"] == "done" and run.summary["files"] == ["map.tif"]
 
 
 def test_each_pixel_of_a_scene_gets_the_label_that_the_whole_image_would_give_it(

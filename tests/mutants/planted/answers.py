@@ -99,7 +99,12 @@ SAMPLE_SIZE = planted(
 
 SMOOTHING = planted(
     "landcover/analysis/smoothing.py",
-    "tests/analysis/test_smoothing.py",
+    "tests/analysis/test_smoothing.py tests/analysis/test_minimum_area.py",
+    (
+        "what the disk has lost is on the map",
+        '                raise OSError("what is read back is not what was written")\n',
+        "                pass\n",
+    ),
     (
         "codes of no class are smoothed",
         "                class_index(found, self.source, self.name)\n",

@@ -654,13 +654,23 @@ FETCH = planted(
     ),
 )
 
+OPENVINO = planted(
+    "landcover/models/openvino_library.py",
+    "tests/models/test_openvino_library.py",
+    (
+        "a network takes the stack of signals along",
+        "        library.sigaltstack(ctypes.byref(before), None)\n",
+        "        pass\n",
+    ),
+)
+
 CACHE = planted(
     "landcover/models/cache.py",
     "tests/models/test_fetch.py tests/models/test_cache.py",
     ("another user's is used", "    if held.st_uid not in (os.geteuid(), 0):", "    if False:"),
     ("others may write into it", "    if held.st_mode & 0o022:\n", "    if False:\n"),
     ("links are followed", "    if stat.S_ISLNK(held.st_mode):\n", "    if False:\n"),
-    ("all who ask make it", "        fcntl.flock(lock, fcntl.LOCK_EX)\n", ""),
+    ("all who ask make it", "            fcntl.flock(lock, fcntl.LOCK_EX)\n", "            pass\n"),
     (
         "what was made meanwhile is made again",
         "        if not _is_there(path):\n            _make_whole",
@@ -668,8 +678,18 @@ CACHE = planted(
     ),
     (
         "half of it is there",
-        "        made = scratch / path.name\n        make(made)\n        made.rename(path)",
-        "        make(path)",
+        "        made = scratch / path.name\n",
+        "        made = path\n",
+    ),
+    (
+        "where files cannot be locked, nothing is made",
+        "        except OSError as error:\n            _log.info(",
+        "        except BlockingIOError as error:\n            _log.info(",
+    ),
+    (
+        "who comes second fails",
+        "        if not _is_there(path):\n            raise _unusable",
+        "        if True:\n            raise _unusable",
     ),
     (
         "the place of the environment is forgotten",

@@ -219,8 +219,8 @@ BEHIND_URLS = planted(
     ("everything is removed, and the lock too", "- {self._key(LOCK)}\n", "- set()\n"),
     (
         "of a large file nobody looks what arrived",
-        "            self._filesystem.put_file(file.name, self._key(name))\n        self._check_size(name, size)\n",
-        "            self._filesystem.put_file(file.name, self._key(name))\n",
+        "            self._filesystem.put_file(str(path), self._key(name))\n        self._check_size(name, size)\n",
+        "            self._filesystem.put_file(str(path), self._key(name))\n",
     ),
     (
         "of a new file nobody looks what arrived",
