@@ -62,6 +62,7 @@ def _jobs(tiles: int, pixels: int, network: str, folder: Path) -> Iterator[tuple
     colours = workloads.colour_network(folder / "planned-pixels.onnx", workloads.EDGE, pixel=True)
     images, scene = workloads.image_folder(tiles, folder), workloads.scene("deflate", tiles, folder)
     large = workloads.scene("deflate", pixels, folder)
+    os.sync()  # or what was just made is written while a plan measures
     jobs = {
         "images, a label a tile": ({"images": str(images)}, model),
         "a scene, a label a tile": ({"rasters": str(scene)}, model),

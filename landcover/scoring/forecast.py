@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from math import ceil
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,15 +25,15 @@ from landcover.models.recipe import Recipe
 from landcover.scoring.costs import Figures
 from landcover.scoring.driver import model_here, opened_here, task_tiles, works_here
 from landcover.scoring.ended import opened
+from landcover.scoring.map_speed import MapSpeed, map_speed
 from landcover.scoring.measurement import Speed, measure
 from landcover.scoring.plan import TASK_SECONDS, as_written
 from landcover.stores.urls import file_of, file_system, is_remote
 from landcover.tiles.images import ImageSource
 from landcover.tiles.rasters import RasterSource
 
-# What comes after the last tile: pictures take so many seconds, and maps of pixels so many pixels a
-# second are made (benchmarks/planning.py tells how near that is).
-_PICTURE_SECONDS, _MAP_PIXELS_PER_SECOND = 1.5, 40e6
+# What the picture of a map takes, of whatever size (benchmarks/planning.py tells how near a plan is).
+_PICTURE_SECONDS = 1.5
 # So many files are asked for their size where there may be a million.
 _SAMPLED = 1000
 # Tasks that each worker should end in the measurement.
@@ -91,11 +91,12 @@ def forecast(
     with scratch() as folder:
         # Of a small plan all is done, maps included: nothing is left to be foretold then.
         told = {**overrides, "source.task": short}
-        short_run = partial(_measured, given, folder / "run", tiles + 1, told)
-        speed, said = _as_workers_begin(short_run, seconds, config)
+        rasters = _mapped(source, recipe)
+        short_run = partial(_measured, given, folder / "run", tiles + 1, told, config, rasters)
+        speed, said, maps = _as_workers_begin(short_run, seconds, config)
     workers, each_second = max(1, len(said["workers"])), speed.tiles_per_second
     whole = said["status"] == "done"  # not only its last task
-    taken = speed.startup + tiles / each_second + _afterwards(source, recipe)
+    taken = speed.startup + tiles / each_second + _afterwards(source, maps)
     longer = _pixel_bytes(source, recipe, each) - _pixel_bytes(source, recipe, short)
     return Forecast(
         inputs=tiles if isinstance(source, ImageSource) else sum(1 for _ in source.scenes()),
@@ -112,21 +113,36 @@ def forecast(
     )
 
 
+class _Measured(NamedTuple):
+    """How fast a short run is, what it says of itself, and how fast its maps are made, if they count."""
+
+    speed: Speed
+    said: dict[str, Any]
+    maps: MapSpeed | None
+
+
 def _measured(
     given: str | Path | Mapping[str, Any],
     output: Path,
     most: int,
     overrides: Mapping[str, Any],
+    config: Config,
+    rasters: RasterSource | None,
     seconds: float,
-) -> tuple[Speed, dict[str, Any]]:
-    """How fast a short run is, and what it says of itself."""
-    found = measure(given, output, most, overrides, seconds=seconds)
-    return found.speed, found.run.summary
+) -> _Measured:
+    """Do a short run, and make the maps of what it has scored of ``rasters``."""
+    with opened(config, None) as pool:
+        found = measure(given, output, most, overrides, pool, seconds)
+        said, maps = found.run.summary, None
+        if rasters is not None and said["status"] != "done":
+            source = rasters.divided(said["plan"]["task_tiles"])
+            maps = map_speed(found.run.directory, source, pool, config.output)
+    return _Measured(found.speed, said, maps)
 
 
 def _as_workers_begin(
-    short_run: Callable[[float], tuple[Speed, dict[str, Any]]], seconds: float, config: Config
-) -> tuple[Speed, dict[str, Any]]:
+    short_run: Callable[[float], _Measured], seconds: float, config: Config
+) -> _Measured:
     """Do a short run where nothing was done before: what this process has held is not the run's.
 
     Raises:
@@ -155,9 +171,9 @@ def _tasks(config: Config, recipe: Recipe, tiles: int, seconds: float) -> tuple[
 
 def _pixel_bytes(source: RasterSource | ImageSource, recipe: Recipe, tiles: int) -> int:
     """The bytes of the labels of pixels of a task of so many tiles, by the first of them."""
-    if isinstance(source, ImageSource) or recipe.output == "tile":
+    if (rasters := _mapped(source, recipe)) is None:
         return 0
-    for task in source.divided(tiles).tasks():
+    for task in rasters.divided(tiles).tasks():
         row0, row1, col0, col1 = task.written()
         scheme = classes_of(recipe.classes, recipe.scheme)
         return (row1 - row0) * (col1 - col0) * np.dtype(scheme.dtype).itemsize
@@ -192,10 +208,18 @@ def size_of(path: str) -> int:
         return 0
 
 
-def _afterwards(source: RasterSource | ImageSource, recipe: Recipe) -> float:
+def _mapped(source: RasterSource | ImageSource, recipe: Recipe) -> RasterSource | None:
+    """The scenes whose pixels are mapped; maps of tiles are small, and images have none."""
+    if isinstance(source, RasterSource) and recipe.output == "pixel":
+        return source
+    return None
+
+
+def _afterwards(source: RasterSource | ImageSource, maps: MapSpeed | None) -> float:
     """Seconds that maps and pictures take."""
     if isinstance(source, ImageSource):
         return 0.0
-    grids: Iterable[Any] = (scene.grid for scene in source.scenes())
-    pixels = sum(grid.width * grid.height for grid in grids) if recipe.output == "pixel" else 0
-    return _PICTURE_SECONDS + pixels / _MAP_PIXELS_PER_SECOND
+    if maps is None:
+        return _PICTURE_SECONDS
+    pixels = sum(scene.grid.width * scene.grid.height for scene in source.scenes())
+    return _PICTURE_SECONDS + maps.startup + pixels / maps.pixels_per_second

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -22,7 +22,8 @@ from landcover.runs.map_format.grid import Output, SceneGrid
 from landcover.runs.maps.maker import MapMaker, Maps
 from landcover.runs.maps.origins import PartPlace
 from landcover.tiles.images import ImageSource
-from landcover.tiles.rasters import RasterSource
+from landcover.tiles.rasters import RasterSource, RasterTask
+from landcover.tiles.rasters.scene import Scene
 
 
 def write_outcome(
@@ -48,17 +49,22 @@ def write_outcome(
     """
     if isinstance(source, ImageSource):
         return _accuracy(run)
-    scenes = [SceneGrid(s.name, s.crs, s.transform, s.grid, s.date) for s in source.scenes()]
+    scenes = [scene_grid(scene) for scene in source.scenes()]
+    places = (part_place(task, recipe.output) for task in source.tasks())
     maker = MapMaker(run, pool, recipe.output, overlap=wanted.overlap)
-    maps = maker.write(scenes, _places(source, recipe.output), wanted.mosaic)
+    maps = maker.write(scenes, places, wanted.mosaic)
     return _told(run, maps, scenes, wanted.imagery)
 
 
-def _places(source: RasterSource, output: Output) -> Iterator[PartPlace]:
-    """Where on the maps of scenes the parts of all tasks lie."""
-    for task in source.tasks():
-        area = Area(*(task.written() if output == "pixel" else task.block))
-        yield PartPlace(task.scene.name, task.index, area)
+def scene_grid(scene: Scene) -> SceneGrid:
+    """A scene as its map sees it."""
+    return SceneGrid(scene.name, scene.crs, scene.transform, scene.grid, scene.date)
+
+
+def part_place(task: RasterTask, output: Output) -> PartPlace:
+    """Where on the map of its scene the part of a task lies."""
+    area = Area(*(task.written() if output == "pixel" else task.block))
+    return PartPlace(task.scene.name, task.index, area)
 
 
 def _told(run: RunDirectory, maps: Maps, scenes: list[SceneGrid], imagery: bool) -> dict[str, Any]:

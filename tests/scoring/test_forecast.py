@@ -11,6 +11,7 @@ from landcover.config import load_config
 from landcover.scoring import forecast as forecasting
 from landcover.scoring.driver import run
 from landcover.scoring.forecast import forecast
+from landcover.scoring.map_speed import MapSpeed
 from landcover.scoring.measurement import Speed
 from landcover.scoring.plan import make_source
 from landcover.scoring.window import recipe_of
@@ -19,7 +20,7 @@ MEASURED = 100_000_000
 
 
 @pytest.mark.parametrize(("network", "held"), [("tile_model", 0.0), ("pixel_model", 3.5)])
-def test_the_memory_of_labels_of_pixels_grows_with_the_tasks(
+def test_the_memory_of_labels_of_pixels_grows_with_the_tasks_and_their_maps_take_time(
     network: str,
     held: float,
     tmp_path: Path,
@@ -35,12 +36,16 @@ def test_the_memory_of_labels_of_pixels_grows_with_the_tasks(
     }
     # Of a run that was stopped, though after its last task, nothing says how long it took.
     said = {"status": "failed", "workers": ["host:1"], "peak_memory": MEASURED}
-    monkeypatch.setattr(forecasting, "_as_workers_begin", lambda *_: (Speed(0.0, 10.0), said))
+    maps = MapSpeed(2.0, 1000.0) if held else None
+    measured = forecasting._Measured(Speed(0.5, 10.0), said, maps)
+    monkeypatch.setattr(forecasting, "_as_workers_begin", lambda *_: measured)
     monkeypatch.setattr(forecasting, "_tasks", lambda *_: (2, 4, 3))
     config = load_config(told)
     recipe = recipe_of(config, here=True)
     found = forecast(told, {}, config, recipe, make_source(config.source, recipe), 1.0)
     assert found.figures.peak_memory == MEASURED + 3 * held * 2 * 32 * 32
+    mapped = 2.0 + 64 * 64 / 1000 if held else 0.0
+    assert found.figures.seconds == pytest.approx(0.5 + 4 / 10 + mapped, abs=2.0)
 
 
 def test_tasks_are_foretold_as_the_run_has_them(tmp_path: Path, pixel_model: Path) -> None:

@@ -971,6 +971,14 @@ FORECAST = planted(
         'said["status"] != "running"',
     ),
     ("tasks are those of the measurement", "return max(1, short), each,", "return each, short,"),
+    ("maps of pixels take no time", " + pixels / maps.pixels_per_second", ""),
+)
+
+MAP_SPEED = planted(
+    "landcover/scoring/map_speed.py",
+    "tests/scoring/test_map_speed.py",
+    ("the start counts as steady", "(many - few) / (took - began)", "many / took"),
+    ("scenes are mapped whole", "replace(whole.grid, height=rows)", "whole.grid"),
 )
 
 READERS = planted(
