@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -53,17 +51,13 @@ def s3(folder: Path) -> Iterator[ObjectStore]:
 
 @contextmanager
 def gcs(folder: Path) -> Iterator[ObjectStore]:
-    """fake-gcs-server: ``LANDCOVER_FAKE_GCS`` names the program; ``pip install gcsfs``."""
-    _require("gcsfs")
-    program = os.environ.get("LANDCOVER_FAKE_GCS") or shutil.which("fake-gcs-server")
-    if program is None:
-        pytest.skip("fake-gcs-server is absent: LANDCOVER_FAKE_GCS=/path/to/fake-gcs-server")
+    """An emulator that takes all writes, also those of a condition: ``pip install gcp-storage-emulator gcsfs``."""
+    _require("gcp_storage_emulator", "gcsfs")
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [program, "-scheme", "http", "-host", "127.0.0.1", "-port", str(port)]
-    command += ["-backend", "memory", "-public-host", f"127.0.0.1:{port}", "-external-url", url]
+    command = [sys.executable, "-m", "gcp_storage_emulator", "start", "--in-memory"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
     with _running(command, port, folder):
-        yield ObjectStore("gs", {"STORAGE_EMULATOR_HOST": url})
+        yield ObjectStore("gs", {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}"})
 
 
 def _require(*modules: str) -> None:
