@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Generator, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import dask
 from distributed import Client, LocalCluster
+from distributed.deploy.cluster import Cluster
 from distributed.deploy.utils import nprocesses_nthreads
 from distributed.security import Security
 
@@ -138,7 +139,7 @@ class DaskBackend(EngineBackend[Client]):
     def _started(self) -> Client:
         try:
             with dask.config.set(_OWN):
-                cluster = LocalCluster(
+                cluster = _KeptCluster(
                     n_workers=self._shape()[0],
                     threads_per_worker=1,
                     processes=True,
@@ -156,6 +157,17 @@ class DaskBackend(EngineBackend[Client]):
             ) from error
         self._owned.callback(_closed, cluster)
         return self._owned.enter_context(Client(cluster, set_as_default=False))
+
+
+class _KeptCluster(LocalCluster):
+    """Workers of this machine, each of them started again however often it dies.
+
+    Dask's own looks, 15 seconds after one has died, whether it is there, and if not gives it up for good:
+    also one that has come back, died again under the next item, and is being started at that moment.
+    """
+
+    def _update_worker_status(self, op: str, msg: Any) -> None:
+        Cluster._update_worker_status(self, op, msg)
 
 
 def _closed(cluster: LocalCluster) -> None:

@@ -260,6 +260,16 @@ def test_what_one_worker_refuses_waits_for_another_of_an_own_cluster_that_has_di
     assert done == set("0123")
 
 
+def test_a_worker_of_an_own_cluster_is_started_again_whenever_dask_looks_for_it(
+    tmp_path: Path,
+) -> None:
+    import dask
+
+    at_once = {"distributed.deploy.lost-worker-timeout": "1ms"}  # while it is being started
+    with dask.config.set(at_once), load_backend("dask", workers=1, patience=60) as backend:
+        assert sorted(backend.map(partial(_ends_its_worker_once, tmp_path), range(3))) == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("kept", "patience", "soon"), [(0, 600, False), (1, 600, False), (2, 600, True), (2, 0, False)]
 )
@@ -543,6 +553,13 @@ def _refused_but_by_the_next(folder: Path, item: int) -> int:
         while Path("/proc", first.readlink()).exists():
             time.sleep(0.01)
         raise WorkerUnfit(f"host:{os.getpid()}", "no mount")
+    return item
+
+
+def _ends_its_worker_once(folder: Path, item: int) -> int:
+    with suppress(FileExistsError):
+        (folder / "ended").touch(exist_ok=False)
+        os._exit(1)
     return item
 
 

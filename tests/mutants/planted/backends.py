@@ -189,6 +189,11 @@ DASK_BACKEND = planted(
     ),
     ("an own cluster lives on", "        self._owned.callback(_closed, cluster)\n", ""),
     (
+        "a worker that dies again is given up",
+        "                cluster = _KeptCluster(",
+        "                cluster = LocalCluster(",
+    ),
+    (
         "a cluster that is slow to end takes what was done with it",
         "    except TimeoutError:  # of distributed",
         "    except ValueError:  # of distributed",
