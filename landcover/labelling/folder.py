@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from landcover.labelling.settings import SPLITS, Split
 from landcover.plain_parquet import UNREADABLE, told
 from landcover.redaction import redacted_values
 from landcover.runs.fingerprint import check_same, digest_of, other_keys, whole_of
-from landcover.runs.lock import only_run
+from landcover.runs.lock import forget_left_over, only_run
 from landcover.runs.manifest import MOST_MANIFEST
 from landcover.runs.storage import Storage
 from landcover.runs.tables import encoded
@@ -239,10 +239,7 @@ class Prepared:
 
     def forget_left_over(self) -> None:
         """The same of tiles that are done, where the command that made them could not; it holds nobody up."""
-        with suppress(OutputError):
-            if PARTS in self.storage.names():
-                with only_run(self.storage) as token:
-                    replace(self, token=token).forget_parts()
+        forget_left_over(self.storage, *({PARTS} & {*self.storage.names()}))
 
     def erase(self) -> None:
         """Remove all that was written, and nothing else, so that another one may begin there.

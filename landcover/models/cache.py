@@ -178,8 +178,7 @@ def _make_whole(path: Path, make: Callable[[Path], None]) -> None:
 def _take_place(made: Path, path: Path) -> None:
     try:
         made.rename(path)
-    except (
-        OSError
-    ) as error:  # a folder takes no other's place: where none could wait, one was first
+    except OSError as error:
+        # A folder takes no other's place: where none could wait, one was first.
         if not _is_there(path):
             raise _unusable(path, error) from error

@@ -10,10 +10,11 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
-from landcover.errors import OutputError, StoreError
-from landcover.local_files import with_remedy, write_checked
+from landcover.errors import LandcoverError, OutputError, StoreError
+from landcover.local_files import TEMPORARY, with_remedy, write_checked
 from landcover.runs.storage import HOLDER, LOCK, Storage
 from landcover.small_files import open_lock
 
@@ -55,6 +56,33 @@ def only_run(storage: Storage, beat: float = BEAT) -> Iterator[str]:
             _told(storage.local / HOLDER) as token,
         ):
             yield token
+
+
+def forget_left_over(storage: Storage, *others: str, beat: float = BEAT) -> None:
+    """Remove what a command left that was killed after it had said that all is done.
+
+    A command that finds all done must ask for this: it needs no lock, and so would leave that of the one
+    before it. Nothing holds it up: where another one holds the directory, or it cannot be written, all
+    stays as it is.
+
+    Args:
+        storage: the directory, which exists.
+        others: names of files and folders that lie there and are to go, beside a lock and what is
+            half-written.
+        beat: seconds between signs of life behind URLs.
+    """
+    with suppress(LandcoverError, OSError):
+        if others or any(map(_is_left_over, storage.names())):
+            with only_run(storage, beat) as token:
+                held = replace(storage, fence=token)
+                held.sweep("")
+                for name in others:
+                    held.remove_folder(name)
+                    held.remove(name)
+
+
+def _is_left_over(name: str) -> bool:
+    return name in (LOCK, HOLDER) or name.startswith(TEMPORARY)
 
 
 @contextmanager

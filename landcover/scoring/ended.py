@@ -17,6 +17,7 @@ from landcover.redaction import printable
 from landcover.run import Run
 from landcover.runs.claiming import claim, ended_run
 from landcover.runs.directory import RunDirectory
+from landcover.runs.lock import forget_left_over
 from landcover.runs.parts import finished
 from landcover.scoring.execution import check_failures
 from landcover.scoring.outcome import write_outcome
@@ -83,7 +84,9 @@ def done_before(
     totals = Totals(planned)
     totals.add_earlier(parts)
     _log.warning("%s: this run is done, and nothing is left to score", config.output.path)
-    if not _shows_what_is_asked(config, directory.manifest()):
+    if _shows_what_is_asked(config, directory.manifest()):
+        forget_left_over(directory.storage)
+    else:
         _show(config, recipe, source, directory, backend, looked)
     check_failures(config, totals)
     return Run.open(config.output.path)

@@ -18,7 +18,12 @@ from landcover.tiles.rasters import RasterSource, RasterTask
 
 
 class MapSpeed(NamedTuple):
-    """The making of maps as a start and a steady state: ``seconds = startup + pixels / pixels_per_second``."""
+    """The making of maps as a start and a steady state: ``seconds = startup + pixels / pixels_per_second``.
+
+    Args:
+        startup: seconds until the first pixel.
+        pixels_per_second: of the maps, from then on.
+    """
 
     startup: float
     pixels_per_second: float

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ import numpy.typing as npt
 from landcover.classes import scheme
 from landcover.config import load_settings, told_of
 from landcover.datasets.folders import LabelledFolder, LabelledImages
-from landcover.errors import ConfigError, OutputError
-from landcover.runs.lock import only_run
+from landcover.errors import ConfigError
+from landcover.runs.lock import forget_left_over, only_run
 from landcover.runs.storage import Storage
 from landcover.training.calibration import best_temperature
 from landcover.training.curve import learning_curve
@@ -70,7 +69,7 @@ def train(
         )
         home = Storage(wanted.output)
         if not restart and (found := finished(wanted, folder)):
-            _forget_left_over(home)
+            forget_left_over(home, *Checkpoint(home, "").all())
             return found
         home.prepare()
         with only_run(home) as token:
@@ -80,14 +79,6 @@ def train(
             if not restart and (found := finished(wanted, folder)):
                 return found
             return _trained(wanted, folder, held, say)
-
-
-def _forget_left_over(home: Storage) -> None:
-    """Remove the states of a training that is done, where its command could not; it holds nobody up."""
-    with suppress(OutputError):
-        if Checkpoint(home, "").all():
-            with only_run(home) as token:
-                Checkpoint(replace(home, fence=token), "").clear()
 
 
 def _trained(

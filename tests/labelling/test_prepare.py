@@ -193,9 +193,13 @@ def test_what_could_not_be_removed_at_the_end_goes_when_the_command_is_given_aga
     part = Path(made.path, "parts", "labels", "part-000000.parquet")
     part.parent.mkdir(parents=True)
     part.write_bytes(b"left over")
+    for name in (".lock", ".holder"):
+        Path(made.path, name).write_bytes(b"by process 1 on gone")
+    assert lc.prepare(settings(ground, Path(made.path))).summary == made.summary
+    assert not Path(made.path, "parts").exists()
+    Path(made.path, ".lock").write_bytes(b"by process 1 on gone")
     assert lc.prepare(settings(ground, Path(made.path))).summary == made.summary
     assert files(Path(made.path)) == before
-    assert not Path(made.path, "parts").exists()
 
 
 def test_files_that_a_power_cut_left_empty_are_written_again(

@@ -21,9 +21,11 @@ from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 
 from landcover.classes import scheme
 from landcover.errors import OutputError
+from landcover.local_files import TEMPORARY
 from landcover.runs.claiming import Overtaken, ended_run, looked_at
 from landcover.runs.claiming import claim as claim_with
 from landcover.runs.directory import MANIFEST, RunDirectory
+from landcover.runs.lock import forget_left_over
 from landcover.runs.storage import Storage
 
 MINE = {"model": "m1", "grid": {"tile": 224}}
@@ -241,6 +243,47 @@ def test_a_lock_behind_a_url_that_no_longer_beats_is_taken_over(place: str) -> N
     Storage(place).put(".lock", b"by process 1 on gone #abc 5")
     with claim(place, MINE, CLASSES, {}) as run:
         assert run.manifest()["status"] == "running"
+
+
+def test_what_a_command_left_that_was_killed_after_its_last_word_is_removed(place: str) -> None:
+    storage = Storage(place)
+    with claim(place, MINE, CLASSES, {}) as run:
+        run.finish({})
+    whole = storage.names()
+    for name in (".lock", ".holder", f"{TEMPORARY}abc", "state"):
+        storage.put(name, b"by process 1 on gone #abc 5")
+    storage.prepare("folder")
+    storage.put("folder/file", b"x")
+    forget_left_over(storage, "state", "folder", beat=0.02)
+    # Half-written files are those of disks: stores show none.
+    kept = {name for name in storage.names() if storage.local or not name.startswith(".")}
+    assert kept == {*whole}
+    storage.put(".lock", b"by process 1 on gone #abc 5")
+    forget_left_over(storage, beat=0.02)
+    assert not storage.exists(".lock")
+
+
+def test_it_stays_where_another_command_holds_the_directory(place: str) -> None:
+    with claim(place, MINE, CLASSES, {}) as run:
+        run.storage.put("state", b"x")
+        before = run.storage.names()
+        forget_left_over(Storage(place), "state", beat=0.02)
+        assert run.storage.names() == before
+        run.finish({})  # it has not lost its lock
+
+
+def test_it_stays_where_it_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may only read a run that is done is told what came out, as ever."""
+    (tmp_path / ".lock").touch()
+
+    def refuse(path: Path, mode: int) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr("landcover.runs.lock.open_lock", refuse)
+    forget_left_over(Storage(str(tmp_path)))
+    assert (tmp_path / ".lock").exists()
 
 
 def test_a_directory_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> None:

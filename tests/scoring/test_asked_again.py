@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,38 @@ def _files(run: Path) -> dict[str, bytes]:
         for path in sorted(run.rglob("*"))
         if path.is_file() and path.name != "run.json"
     }
+
+
+# A process that is killed as soon as it has said that its run is done.
+_KILLED = """
+import os, sys
+import landcover
+from landcover.runs.directory import RunDirectory
+
+finish = RunDirectory.finish
+
+def finish_and_die(*told):
+    finish(*told)
+    os._exit(9)
+
+RunDirectory.finish = finish_and_die
+landcover.score(rasters=sys.argv[1], model=sys.argv[2], output=sys.argv[3])
+"""
+
+
+def test_a_run_that_was_killed_after_its_last_word_leaves_what_any_other_leaves(
+    tile_model: Path, scenes: str, tmp_path: Path
+) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    landcover.score(rasters=scenes, model=tile_model, output=whole)
+    told = [sys.executable, "-c", _KILLED, scenes, str(tile_model), str(killed)]
+    assert subprocess.run(told, check=False).returncode == 9
+    said = (killed / "run.json").read_bytes()
+    assert {*_files(killed)} - {*_files(whole)} == {".lock", ".holder"}
+    again = landcover.score(rasters=scenes, model=tile_model, output=killed)
+    assert again.summary["status"] == "done"
+    assert (killed / "run.json").read_bytes() == said
+    assert _files(killed) == _files(whole)
 
 
 def test_another_form_of_the_map_is_made_of_what_was_scored(

@@ -10,7 +10,7 @@ import rasterio
 from support.colours import blobs, write_scene
 
 from landcover.backends.local import LocalBackend
-from landcover.config import load_config
+from landcover.config import Config, load_config
 from landcover.run import Run
 from landcover.runs.parts import remove_part
 from landcover.scoring import map_speed as mapping
@@ -24,8 +24,8 @@ from landcover.tiles.rasters import RasterSource
 EDGE, ROW = 128, 32 * 128
 
 
-def stopped(folder: Path, model: Path, tasks: int) -> tuple[dict[str, Any], Run, RasterSource]:
-    told = {
+def stopped(folder: Path, model: Path, tasks: int) -> tuple[Config, Run, RasterSource]:
+    told: dict[str, Any] = {
         "source": {"rasters": [str(write_scene(folder / "scene.tif", blobs(1, EDGE, EDGE)))]},
         "model": str(model),
     }
@@ -36,7 +36,7 @@ def stopped(folder: Path, model: Path, tasks: int) -> tuple[dict[str, Any], Run,
     config = load_config({**told, "output": str(folder / "run")})
     source = make_source(config.source, recipe_of(config, here=True))
     assert isinstance(source, RasterSource)
-    return told, run, source.divided(4)
+    return config, run, source.divided(4)
 
 
 def seconds(monkeypatch: pytest.MonkeyPatch, *began_and_ended: float) -> None:
@@ -47,8 +47,7 @@ def seconds(monkeypatch: pytest.MonkeyPatch, *began_and_ended: float) -> None:
 def test_maps_of_the_first_part_and_of_all_make_a_straight_line(
     tmp_path: Path, pixel_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, run, source = stopped(tmp_path, pixel_model, 3)
-    config = load_config({**told, "output": str(tmp_path / "run")})
+    config, run, source = stopped(tmp_path, pixel_model, 3)
     with LocalBackend(workers=1) as pool:
         seconds(monkeypatch, 0.0, 3.0, 10.0, 15.0)  # a row in 3 s, three in 5 s
         found = map_speed(run.directory, source, pool, config.output)
@@ -61,8 +60,7 @@ def test_maps_of_the_first_part_and_of_all_make_a_straight_line(
 def test_the_map_of_a_single_part_has_no_start_of_its_own(
     tmp_path: Path, pixel_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told, run, source = stopped(tmp_path, pixel_model, 1)
-    config = load_config({**told, "output": str(tmp_path / "run")})
+    config, run, source = stopped(tmp_path, pixel_model, 1)
     with LocalBackend(workers=1) as pool:
         seconds(monkeypatch, 0.0, 3.0, 10.0, 12.0)
         found = map_speed(run.directory, source, pool, config.output)

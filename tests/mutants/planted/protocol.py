@@ -301,6 +301,37 @@ LINKS = planted(
     ("a quota that is used up has no remedy", "    errno.EDQUOT: _ROOM,\n", ""),
 )
 
+AFTERWARDS = [
+    *planted(
+        "landcover/runs/lock.py",
+        "tests/runs/test_directory.py",
+        (
+            "a lock that is left over stays",
+            "    return name in (LOCK, HOLDER) or name.startswith(TEMPORARY)\n",
+            "    return name.startswith(TEMPORARY)\n",
+        ),
+        (
+            "what is left over is removed from under another command",
+            "            with only_run(storage, beat) as token:\n                held = replace(storage, fence=token)\n",
+            "            if storage:\n                held = storage\n",
+        ),
+        (
+            "what may not be removed is an error",
+            "    with suppress(LandcoverError, OSError):\n        if others",
+            "    with suppress(ZeroDivisionError):\n        if others",
+        ),
+    ),
+    *planted(
+        "landcover/scoring/ended.py",
+        "tests/scoring/test_asked_again.py",
+        (
+            "a run that is done leaves what the one before it left",
+            "        forget_left_over(directory.storage)\n",
+            "        pass\n",
+        ),
+    ),
+]
+
 HOLDING = planted(
     "landcover/runs/lock.py",
     "tests/runs/test_lock.py tests/runs/test_fence.py",
