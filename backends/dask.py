@@ -160,7 +160,7 @@ class DaskBackend(EngineBackend[Client]):
 
 
 class _KeptCluster(LocalCluster):
-    """Workers of this machine, each of them started again however often it dies.
+    """Workers of this machine, each of them started again however often it dies at its work.
 
     Dask's own looks, 15 seconds after one has died, whether it is there, and if not gives it up for good:
     also one that has come back, died again under the next item, and is being started at that moment.

@@ -36,7 +36,7 @@ _SHOWN = 5
     default=10.0,
     show_default=True,
     type=Finite(0.1),
-    help="How long the measurement takes, after its start.",
+    help="How long scoring is measured, after its start; maps of pixels are measured after it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def plan(config: str, overrides: tuple[str, ...], seconds: float, as_json: bool) -> None:

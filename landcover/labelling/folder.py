@@ -238,8 +238,14 @@ class Prepared:
             raise
 
     def forget_left_over(self) -> None:
-        """The same of tiles that are done, where the command that made them could not; it holds nobody up."""
-        forget_left_over(self.storage, *({PARTS} & {*self.storage.names()}))
+        """Remove the parts and the lock of tiles that are done, where the command that made them could
+        not; no error holds that up.
+        """
+        forget_left_over(self.storage, self._parts_of_done)
+
+    def _parts_of_done(self) -> set[str]:
+        done = self.manifest().get("status") == "done"
+        return {PARTS} & {*self.storage.names()} if done else set()
 
     def erase(self) -> None:
         """Remove all that was written, and nothing else, so that another one may begin there.

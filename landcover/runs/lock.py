@@ -8,13 +8,13 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from landcover.errors import LandcoverError, OutputError, StoreError
-from landcover.local_files import TEMPORARY, with_remedy, write_checked
+from landcover.local_files import with_remedy, write_checked
 from landcover.runs.storage import HOLDER, LOCK, Storage
 from landcover.small_files import open_lock
 
@@ -58,31 +58,36 @@ def only_run(storage: Storage, beat: float = BEAT) -> Iterator[str]:
             yield token
 
 
-def forget_left_over(storage: Storage, *others: str, beat: float = BEAT) -> None:
+def forget_left_over(
+    storage: Storage, others: Callable[[], Iterable[str]] = lambda: (), beat: float = BEAT
+) -> None:
     """Remove what a command left that was killed after it had said that all is done.
 
     A command that finds all done must ask for this: it needs no lock, and so would leave that of the one
-    before it. Nothing holds it up: where another one holds the directory, or it cannot be written, all
-    stays as it is.
+    before it. No error holds it up: where another one holds the directory, or it cannot be read or
+    written, all stays as it is. Behind a URL it takes two beats and a half, where anything is left over,
+    to see that nobody renews the lock.
 
     Args:
         storage: the directory, which exists.
-        others: names of files and folders that lie there and are to go, beside a lock and what is
-            half-written.
+        others: the names of files and folders that are to go with the lock; asked for again once the
+            directory is held, as another command may have come between.
         beat: seconds between signs of life behind URLs.
     """
     with suppress(LandcoverError, OSError):
-        if others or any(map(_is_left_over, storage.names())):
+        if {LOCK, HOLDER} & {*storage.names()} or [*others()]:
+            if storage.local is None:
+                _log.warning(
+                    "%s: a command was killed here, or is under way: %.0f s tell which, before what "
+                    "it left is removed",
+                    storage.root,
+                    2.5 * beat,
+                )
             with only_run(storage, beat) as token:
                 held = replace(storage, fence=token)
-                held.sweep("")
-                for name in others:
+                for name in others():
                     held.remove_folder(name)
                     held.remove(name)
-
-
-def _is_left_over(name: str) -> bool:
-    return name in (LOCK, HOLDER) or name.startswith(TEMPORARY)
 
 
 @contextmanager

@@ -84,10 +84,10 @@ def done_before(
     totals = Totals(planned)
     totals.add_earlier(parts)
     _log.warning("%s: this run is done, and nothing is left to score", config.output.path)
-    if _shows_what_is_asked(config, directory.manifest()):
-        forget_left_over(directory.storage)
-    else:
+    if not _shows_what_is_asked(config, directory.manifest()):
         _show(config, recipe, source, directory, backend, looked)
+    else:
+        forget_left_over(directory.storage)
     check_failures(config, totals)
     return Run.open(config.output.path)
 

@@ -81,7 +81,8 @@ def forecast(
         config: what both make.
         recipe: the model's.
         source: its imagery.
-        seconds: how long the measurement may take, from the first tile on.
+        seconds: how long scoring may be measured, from the first tile on; maps of the pixels that were
+            scored meanwhile are made and measured after it.
 
     Raises:
         LandcoverError: whatever keeps the configuration from running.
@@ -221,5 +222,5 @@ def _afterwards(source: RasterSource | ImageSource, maps: MapSpeed | None) -> fl
         return 0.0
     if maps is None:
         return _PICTURE_SECONDS
-    pixels = sum(scene.grid.width * scene.grid.height for scene in source.scenes())
-    return _PICTURE_SECONDS + maps.startup + pixels / maps.pixels_per_second
+    sizes = ((scene.grid.height, scene.grid.width) for scene in source.scenes())
+    return _PICTURE_SECONDS + maps.seconds(sizes)

@@ -69,7 +69,7 @@ def train(
         )
         home = Storage(wanted.output)
         if not restart and (found := finished(wanted, folder)):
-            forget_left_over(home, *Checkpoint(home, "").all())
+            forget_left_over(home, Checkpoint(home, "").all)
             return found
         home.prepare()
         with only_run(home) as token:

@@ -36,7 +36,7 @@ def test_the_memory_of_labels_of_pixels_grows_with_the_tasks_and_their_maps_take
     }
     # Of a run that was stopped, though after its last task, nothing says how long it took.
     said = {"status": "failed", "workers": ["host:1"], "peak_memory": MEASURED}
-    maps = MapSpeed(2.0, 1000.0) if held else None
+    maps = MapSpeed(2.0, 1000.0, 1) if held else None
     measured = forecasting._Measured(Speed(0.5, 10.0), said, maps)
     monkeypatch.setattr(forecasting, "_as_workers_begin", lambda *_: measured)
     monkeypatch.setattr(forecasting, "_tasks", lambda *_: (2, 4, 3))

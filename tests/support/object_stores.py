@@ -51,7 +51,7 @@ def s3(folder: Path) -> Iterator[ObjectStore]:
 
 @contextmanager
 def gcs(folder: Path) -> Iterator[ObjectStore]:
-    """An emulator that takes all writes, also those of a condition: ``pip install gcp-storage-emulator gcsfs``."""
+    """An emulator, which ignores the conditions of writes: ``pip install gcp-storage-emulator gcsfs``."""
     _require("gcp_storage_emulator", "gcsfs")
     port = free_port()
     command = [sys.executable, "-m", "gcp_storage_emulator", "start", "--in-memory"]

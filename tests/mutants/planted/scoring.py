@@ -971,13 +971,24 @@ FORECAST = planted(
         'said["status"] != "running"',
     ),
     ("tasks are those of the measurement", "return max(1, short), each,", "return each, short,"),
-    ("maps of pixels take no time", " + pixels / maps.pixels_per_second", ""),
+    ("maps of pixels take no time", " + maps.seconds(sizes)", ""),
 )
 
 MAP_SPEED = planted(
     "landcover/scoring/map_speed.py",
     "tests/scoring/test_map_speed.py",
-    ("the start counts as steady", "(many - few) / (took - began)", "many / took"),
+    (
+        "the start counts as steady",
+        "    startup = min(max(startup, 0.0), took / 2)\n",
+        "    startup = 0.0\n",
+    ),
+    (
+        "what workers do once counts",
+        "_, (few, began), (many, took)",
+        "(few, began), _, (many, took)",
+    ),
+    ("two times tell an endless speed", "min(max(startup, 0.0), took / 2)", "max(startup, 0.0)"),
+    ("several workers share a piece", "max(total / workers, largest)", "total / workers"),
     ("scenes are mapped whole", "replace(whole.grid, height=rows)", "whole.grid"),
 )
 
