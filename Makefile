@@ -41,8 +41,8 @@ half-of-networks-and-clusters half-of-the-rest:
 	@temporary=$$(mktemp -d) && TMPDIR=$$temporary $(VENV)/bin/python -m pytest -q -p no:cacheprovider -m "not faults" $(PART) $(ARGS) \
 		&& rm -rf $$temporary
 
-faults: $(VENV)/.dev java ## run the long forms of all that fails: clusters, stores, disks, kills; write docs/reliability.md
-	$(VENV)/bin/python -m pytest -m faults $(ARGS)
+faults: $(VENV)/.dev java ## run the long forms of all that fails: clusters, stores, disks, kills; write docs/reliability.md (EVERY=1: each call of every command that writes)
+	LANDCOVER_FAULTS_EVERY=$(or $(EVERY),5) $(VENV)/bin/python -m pytest -m faults $(ARGS)
 
 kills: $(VENV)/.dev java ## kill commands at random moments, go on, and compare (WHAT=score|prepare|probe|network COUNT=200 ON=local|dask|spark SEED=0)
 	@PYTHONPATH=tests $(VENV)/bin/python -m reliability --what $(WHAT) --count $(COUNT) --backend $(ON) --seed $(SEED)
