@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -148,6 +150,9 @@ def _start_over(home: Path, backend: str) -> Path:
 def _tell(home: Path, config: Path) -> None:
     say(f"the report, to be opened in a browser: {home}/report.html")
     say(f"the map: {home}/run/map.png, beside the imagery: {home}/overview.png")
+    activate = Path(sys.executable).parent / "activate"
+    if shutil.which("landcover") is None and activate.exists():
+        say(f"that a shell finds the commands: source {os.path.relpath(activate)}")
     say("what to try next:")
     say(f"  landcover areas {home}/run")
     say(f"  landcover change {home}/run {home}/run-later -o {home}/all-changes")

@@ -64,16 +64,17 @@ def plan(config: str, overrides: tuple[str, ...], seconds: float, as_json: bool)
     if settings.plan.price is not None:
         price = f"{settings.plan.price:g} {settings.plan.currency}".strip()
         say(f"priced   {price} an hour and worker (plan.price)")
-    _tell_tasks(source.divided(-(-found.tiles // found.tasks)), found.tasks)
+    _tell_tasks(source.divided(-(-found.tiles // found.tasks)))
 
 
 def _took(settings: Config) -> Mapping[str, Any]:
-    """What the run took, where it is done; else nothing."""
+    """What the run took, where it was done in one go; else nothing."""
     try:
         said = RunDirectory.open(settings.output.path).manifest()
     except OutputError:
         return {}
-    figures: Mapping[str, Any] = said.get("figures", {}) if said.get("status") == "done" else {}
+    whole = said.get("status") == "done" and not said.get("earlier_tiles")
+    figures: Mapping[str, Any] = said.get("figures", {}) if whole else {}
     return figures
 
 
@@ -92,13 +93,14 @@ def _tell(
     say(f"speed    {speed}, measured here")
 
 
-def _tell_tasks(source: RasterSource | ImageSource, tasks: int) -> None:
+def _tell_tasks(source: RasterSource | ImageSource) -> None:
     first_tasks: Iterable[Task] = source.tasks()
-    for task in islice(first_tasks, _SHOWN):
+    for task in islice(first_tasks, _SHOWN + 1):
+        if task.index == _SHOWN:
+            say("  ...")
+            break
         first = next(iter(task.planned()))
         say(f"  task {task.index}: {task.tiles} tiles from {first.tile}")
-    if tasks > _SHOWN:
-        say("  ...")
 
 
 def _resolution(settings: Config, recipe: Recipe) -> str:

@@ -52,7 +52,7 @@ def _pairs(
 @click.option(
     "--se",
     "standard_error",
-    type=Finite(),
+    type=Finite(min=0, min_open=True),
     metavar="SHARE",
     help="In its place: the standard error that the overall accuracy shall have, such as 0.01.",
 )

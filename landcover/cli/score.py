@@ -149,13 +149,16 @@ def _tell(run: Run) -> None:
     tiles = Counter(said.get("tiles", {}))
     parts = [f"{tiles['scored']:,} tiles scored"]
     parts += [f"{tiles[key]:,} {key}" for key in ("skipped", "quarantined") if tiles[key]]
-    say(f"{', '.join(parts)} in {said.get('seconds', 0):.1f} s")
+    took = f" in {said.get('seconds', 0):.1f} s"
+    if earlier := said.get("earlier_tiles"):  # else the speed of all would be told by that of some
+        took = f"; {sum(tiles.values()) - tiles['planned'] - earlier:,} tiles of them{took}, the others before"
+    say(f"{', '.join(parts)}{took}")
     if said.get("tiles_per_second"):
         speed = f"{said['tiles_per_second']:,.1f} tiles/s"
         say(f"{speed} from the first task to the last: start, end and maps are not in it")
-    took, planned = said.get("figures", {}), said.get("planned", {})
-    if planned or {"cost", "kwh"} & took.keys():
-        for line in figure_lines(planned, took):
+    figures, planned = said.get("figures", {}), said.get("planned", {})
+    if planned or {"cost", "kwh"} & figures.keys():
+        for line in figure_lines(planned, figures):
             say(line)
     if said.get("retryable"):
         say(f"the same command tries {said['retryable']:,} of the quarantined tiles again")

@@ -33,7 +33,7 @@ from landcover.run import open_run
 )
 @click.option(
     "--minimum-area",
-    type=Finite(),
+    type=Finite(min=0, min_open=True),
     metavar="M2",
     help="For --rule area: no area shall be smaller than so many square metres.",
 )

@@ -74,6 +74,13 @@ def recorded(recipe: Recipe, config: Config) -> Settled:
         or (digest and not run.storage.exists(NETWORK))
     ):
         return Settled(recipe)
+    if recipe.precision == "fastest" and "fastest" not in found:
+        _log.warning(
+            "%s: this run was begun in %s, and stays in it: model.precision 'fastest' chooses for a "
+            "new one, at another output or with --restart",
+            config.output.path,
+            precision,
+        )
     return Settled(same, {key: found[key] for key in _TOLD if key in found})
 
 

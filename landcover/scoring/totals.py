@@ -125,11 +125,14 @@ class Totals:
         the largest of the workers has held, ``retryable`` how many of the quarantined tiles may not
         fail when they are tried again, ``undefined_pixels`` the pixels of scored tiles for which the
         network returned no probabilities; ``multiply_adds`` what the network computes of a window,
-        where that is less than its file says.
+        where that is less than its file says; ``earlier_tiles`` how many were done before the run was
+        gone on with, if it was: all that tells of speed, tasks and workers is of the others.
         """
+        earlier = {"earlier_tiles": self._earlier_tiles} if self.resumed else {}
         cropped = {} if self._arithmetic is None else {"multiply_adds": asdict(self._arithmetic)}
         return {
             "tiles": {"planned": self.planned, **self.tiles},
+            **earlier,
             **cropped,
             "retryable": self.retryable,
             "undefined_pixels": self.undefined_pixels,

@@ -286,7 +286,7 @@ def test_a_smoothed_run_is_a_run_that_other_commands_take(
     for options, sentence in (
         (["--rule", "area"], "needs --minimum-area"),
         (["--minimum-area", "9"], "no meaning without --rule area"),
-        (["--rule", "area", "--minimum-area", "0"], "not 0"),
+        (["--rule", "area", "--minimum-area", "0"], "0.0 is not in the range x>0"),
         (["--rule", "probability"], "labels pixels keeps no probabilities"),
     ):
         wrong = landcover("smooth", run, "-o", tmp_path / "other", *options)

@@ -26,6 +26,7 @@ def test_the_demo_maps_a_landscape_and_starts_over_when_it_is_run_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # as in a shell after make demo
     left = Path("demo", "run", "left.txt")
     left.parent.mkdir(parents=True)
     left.touch()
@@ -43,6 +44,8 @@ def test_the_demo_maps_a_landscape_and_starts_over_when_it_is_run_again(
     config = yaml.safe_load(Path("demo", "demo.yaml").read_text())
     assert config["backend"] == "local"
     assert "landcover score demo/demo.yaml --backend dask --output demo/run-dask" in said
+    [activate] = re.findall(r"commands: source (\S+)", said)
+    assert Path(activate).resolve() == Path(sys.executable).parent.resolve() / "activate"
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(

@@ -21,6 +21,7 @@ from PIL import Image
 from support.colours import SIDECAR, blobs, write_scene
 
 import landcover
+from landcover.runs.parts import remove_part
 
 Score = Callable[..., Any]
 COMMAND = [sys.executable, "-m", "landcover.cli.main", "score"]
@@ -63,6 +64,21 @@ def test_images_that_are_torn_are_set_aside_and_the_others_scored(
     failures = landcover.open_run(folder / "run").failures()
     assert failures["tile"].tolist() == ["town/08.png", "water/07.png"]
     assert failures["reason"].str.contains("decoded").all() and not failures["retryable"].any()
+
+
+def test_of_a_run_that_was_gone_on_with_it_says_how_many_tiles_came_before(
+    folder: Path, score: Score
+) -> None:
+    """The time is that of the others, and no time of the whole that a plan could be held against."""
+    told = {"rasters": ["scene.tif"], "task": 20}
+    assert score(source=told).out.startswith("50 tiles scored in ")
+    run = landcover.open_run(folder / "run")
+    assert "earlier_tiles" not in run.summary
+    remove_part(run.directory, 1)
+    said = score(source=told)
+    assert said.out.startswith("50 tiles scored; 15 tiles of them in ")
+    assert ", the others before\n" in said.out
+    assert landcover.open_run(folder / "run").summary["earlier_tiles"] == 35
 
 
 def test_more_torn_images_than_allowed_end_in_an_error_after_all_others_are_scored(

@@ -304,6 +304,10 @@ def test_fastest_takes_what_keeps_the_labels_and_remembers_it(
         _score(small, ground, tmp_path / "other", "fastest").summary["model"]
         == (other.summary["model"])
     )
+    assert "stays in it" not in caplog.text
+    told = _score(small, ground, tmp_path / "told", "f32").summary["model"]
+    assert _score(small, ground, tmp_path / "told", "fastest").summary["model"] == told
+    assert "told: this run was begun in f32, and stays in it" in caplog.text
 
 
 def test_fastest_is_f32_where_8_bits_do_not_keep_the_labels(

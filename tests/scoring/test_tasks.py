@@ -393,6 +393,7 @@ def test_what_was_done_earlier_and_is_done_again_counts_once_and_is_no_speed() -
     totals.add_earlier({0: earlier, 1: replace(earlier, digest="b")})
     assert (totals.done, totals.resumed, totals.per_second) == (20, True, 0.0)
     assert totals.retryable == 6
+    assert totals.summary()["earlier_tiles"] == 20
     for index, began in ((0, 100.0), (2, 102.0)):
         counts = Counts(planned=10, scored=10, quarantined=0, skipped=0, digest="c")
         totals.add(Report(index, counts, "host:1", "cpu", 0, began, began + 2))
