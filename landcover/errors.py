@@ -7,7 +7,7 @@ wrong (and asking again cannot help), 1 where something failed while it was serv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from landcover.redaction import printable, redacted, shortened
@@ -21,6 +21,17 @@ def _sentence(text: str) -> str:
     """A text in one line, without secrets and control characters: libraries complain in several."""
     told = printable(redacted(" ".join(map(str.strip, text.splitlines()))).strip())
     return shortened(told, _LONGEST)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what caused it; a library may say "no such file" of a store that was down."""
+    seen: set[int] = set()
+    following: BaseException | None = error
+    while following is not None and id(following) not in seen:
+        seen.add(id(following))
+        yield following
+        hidden = following.__suppress_context__
+        following = following.__cause__ or (None if hidden else following.__context__)
 
 
 class LandcoverError(Exception):

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from landcover.errors import StoreError
+from landcover.errors import StoreError, causes
 
 # RFC 9110 and RFC 6585: too slow, too early, too many, and what servers and those before them say.
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -46,7 +45,7 @@ def as_ours(error: Exception, where: str) -> Exception:
         return error
     if isinstance(error, _OF_PATHS):
         return error
-    chain = list(_chain(error))
+    chain = list(causes(error))
     status = next((number for one in chain if (number := _status(one)) is not None), None)
     of_store = any(map(_of_library, chain))
     if isinstance(error, KeyError) and where.startswith("zip://"):  # as Python's own reader says it
@@ -99,17 +98,6 @@ def _words(error: Exception) -> str:
     return " ".join(said[0].split())[:300] if said else type(error).__name__
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and what caused it; a library may say "no such file" of a store that was down."""
-    seen: set[int] = set()
-    following: BaseException | None = error
-    while following is not None and id(following) not in seen:
-        seen.add(id(following))
-        yield following
-        hidden = following.__suppress_context__
-        following = following.__cause__ or (None if hidden else following.__context__)
-
-
 def _status(error: BaseException) -> int | None:
     """The status of HTTP that an error was made of."""
     response = getattr(error, "response", None)
@@ -125,7 +113,7 @@ def _status(error: BaseException) -> int | None:
 
 def retry_after(error: BaseException) -> float:
     """Seconds that a store asks to be left alone (RFC 9110, 10.2.3); 0 where it does not say."""
-    for one in _chain(error):
+    for one in causes(error):
         response = getattr(one, "response", None)
         headers = getattr(one, "headers", None) or getattr(response, "headers", None) or {}
         told = headers.get("Retry-After") if hasattr(headers, "get") else None

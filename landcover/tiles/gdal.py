@@ -14,7 +14,7 @@ import rasterio
 from rasterio._err import CPLE_BaseError, CPLE_HttpResponseError, CPLE_OutOfMemoryError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-from landcover.errors import SourceError
+from landcover.errors import SourceError, causes
 from landcover.stores import azure
 from landcover.stores.urls import file_system, is_remote
 
@@ -194,28 +194,16 @@ def _endpoint(path: str) -> dict[str, str]:
 
 def short_of_memory(error: BaseException) -> bool:
     """Whether GDAL had no memory to read with, which says nothing of the file."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, CPLE_OutOfMemoryError):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
+    return any(isinstance(one, CPLE_OutOfMemoryError) for one in causes(error))
 
 
 def broke_off(error: BaseException) -> bool:
     """Whether a request over a network ended without an answer, or with one that is none."""
-    last: BaseException | None = error
-    while last is not None:
-        if isinstance(last, CPLE_HttpResponseError):
-            return True
-        last = last.__cause__ or last.__context__
-    return False
+    return any(isinstance(one, CPLE_HttpResponseError) for one in causes(error))
 
 
 def cause(error: BaseException) -> str:
     """What GDAL said, of an error that may only point to "the previous exception"."""
-    last = error
-    while (following := last.__cause__ or last.__context__) is not None:
-        last = following
+    *_, last = causes(error)
     said = str(last).strip() or str(error).strip()
     return " ".join(said.split()) or type(error).__name__

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from landcover.errors import causes
+
 # What the libraries call it: MemoryError of Python and numpy, ResourceExhaustedError of TensorFlow,
 # OutOfMemoryError of PyTorch (and of cupy).
 _TYPES = {"MemoryError", "ResourceExhaustedError", "OutOfMemoryError"}
@@ -35,14 +37,13 @@ def out_of_memory(error: BaseException) -> bool:
     It is told by the names of the error's types and by its words, without importing any runtime;
     what the error was raised from counts as well.
     """
-    seen: BaseException | None = error
-    while seen is not None:
-        names = {kind.__name__ for kind in type(seen).__mro__}
-        text = str(seen).lower()
-        if names & _TYPES or any(words in text for words in _WORDS):
-            return True
-        seen = seen.__cause__
-    return False
+    return any(map(_speaks_of_memory, causes(error)))
+
+
+def _speaks_of_memory(error: BaseException) -> bool:
+    names = {kind.__name__ for kind in type(error).__mro__}
+    text = str(error).lower()
+    return bool(names & _TYPES) or any(words in text for words in _WORDS)
 
 
 class ConcurrencyLimit:

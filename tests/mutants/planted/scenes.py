@@ -497,7 +497,11 @@ GDAL = planted(
         'host, _, container = place.partition("@")',
     ),
     ("the cache of blocks in megabytes", '"GDAL_CACHEMAX": 128 * 2**20', '"GDAL_CACHEMAX": 128'),
-    ("the first cause is told, not the last", "last = following", "break"),
+    (
+        "the first cause is told, not the last",
+        "    *_, last = causes(error)\n",
+        "    last, *_ = causes(error)\n",
+    ),
     ("no retries", '"GDAL_HTTP_MAX_RETRY": "3"', '"GDAL_HTTP_MAX_RETRY": "0"'),
 )
 
