@@ -38,7 +38,7 @@ HALF := tests/analysis tests/backends tests/cli tests/datasets tests/models test
 half-of-networks-and-clusters: PART := $(HALF)
 half-of-the-rest: PART := tests $(HALF:%=--ignore=%)
 half-of-networks-and-clusters half-of-the-rest:
-	@temporary=$$(mktemp -d) && TMPDIR=$$temporary $(VENV)/bin/python -m pytest -q -p no:cacheprovider -m "not faults" $(PART) $(ARGS) \
+	@temporary=$$(mktemp -d) && TMPDIR=$$temporary $(VENV)/bin/python -m pytest -q -p no:cacheprovider -m "not faults" $(filter-out $(LEFT_OUT),$(PART)) $(LEFT_OUT:%=--ignore=%) $(ARGS) \
 		&& rm -rf $$temporary
 
 faults: $(VENV)/.dev java ## run the long forms of all that fails: clusters, stores, disks, kills; write docs/reliability.md (EVERY=1: each call of every command that writes)
@@ -49,7 +49,7 @@ kills: $(VENV)/.dev java ## kill commands at random moments, go on, and compare 
 
 # What needs a cluster, TensorFlow, or more than some seconds is left out.
 SLOW := tests/analysis/test_change_runs.py tests/analysis/test_minimum_area.py tests/analysis/test_smoothing.py \
-	tests/analysis/test_stratified.py tests/analysis/test_vectorize.py tests/analysis/test_workers.py $(wildcard tests/backends/test_[ds]*.py) tests/cli \
+	tests/analysis/test_stratified.py tests/analysis/test_vectorize.py tests/analysis/test_workers.py $(wildcard tests/backends/test_[ds]*.py) tests/backends/test_private_clusters.py tests/cli \
 	tests/hostile tests/labelling/test_everywhere.py tests/labelling/test_exports.py tests/labelling/test_prepare.py tests/models/cntk tests/models/test_keras_parts.py tests/models/test_keras_runtimes.py tests/models/test_keras_weights.py \
 	tests/models/test_advice_tensorflow.py tests/models/test_mean_image.py tests/models/test_published.py tests/models/test_runtimes.py \
 	tests/models/test_scaling.py tests/models/test_tensorflow.py tests/models/test_tensorflow_bounds.py tests/models/test_tensorflow_programs.py tests/oracle \
@@ -58,13 +58,14 @@ SLOW := tests/analysis/test_change_runs.py tests/analysis/test_minimum_area.py t
 	tests/scoring/test_dates.py tests/scoring/test_everywhere.py tests/scoring/test_extending.py \
 	tests/scoring/test_failing_calls.py tests/scoring/test_failing_stores.py tests/scoring/test_installation.py \
 	tests/scoring/test_model.py tests/scoring/test_poison.py tests/scoring/test_promise.py tests/scoring/test_real_imagery.py \
-	tests/models/test_cropping.py tests/scoring/test_runs_together.py tests/simulation tests/test_benchmarks.py tests/test_examples.py tests/training
+	tests/models/test_cropping.py tests/runs/test_vector_files.py tests/scoring/test_array.py tests/scoring/test_changed_inputs.py \
+	tests/scoring/test_window.py tests/scoring/test_region.py tests/scoring/test_runs_together.py tests/simulation tests/test_benchmarks.py tests/test_examples.py tests/training
 
 quick: $(VENV)/.dev ## the same without clusters, most of TensorFlow, and what takes long
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy -p landcover
-	$(VENV)/bin/python -m pytest -q -m "not faults" $(SLOW:%=--ignore=%) $(ARGS)
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 LEFT_OUT="$(SLOW)" half-of-networks-and-clusters half-of-the-rest
 
 mutants: $(VENV)/.dev ## plant small faults one at a time, and see that tests notice each (ONLY=list or pattern, EVERY=1 JOBS=2)
 	@PYTHONPATH=tests $(VENV)/bin/python -m mutants --jobs $(JOBS) --every $(or $(EVERY),3) --only "$(ONLY)"
