@@ -10,6 +10,7 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 
 
 @contextmanager
@@ -88,4 +89,15 @@ def named_alike(network: openvino.Model) -> openvino.Model:
     return network
 
 
-__all__ = ["FAILURES", "frontend", "missing", "named_alike", "openvino", "operations"]
+def read_network(kind: str, source: str | BytesIO) -> openvino.Model:
+    """A network, by the one reader for what its file is: no other is to guess at it.
+
+    Args:
+        kind: "onnx" or "tf".
+        source: the path of the file, or what is in it.
+    """
+    reader = frontend.FrontEndManager().load_by_framework(kind)
+    return reader.convert(reader.load(source))
+
+
+__all__ = ["FAILURES", "missing", "named_alike", "openvino", "operations", "read_network"]

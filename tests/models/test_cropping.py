@@ -189,7 +189,30 @@ def _turned(w: Writer, x: str, draw: Draw) -> str:
     return w.add("Squeeze", deep, w.constant(np.array([2], np.int64)))
 
 
-LAYERS = [_conv, _conv, _transposed, _pool, _resize, _pad, _slice, _in_place, _joined, _turned]
+def _repeated(w: Writer, x: str, draw: Draw) -> str:
+    """Each row or column several times, as TensorFlow writes it: copies side by side, then joined."""
+    shape, axis, times = list(w.shapes[x]), draw(st.integers(1, 3)), draw(st.integers(2, 3))
+    apart = w.write("Unsqueeze", x, w.constant(np.array([axis + 1], np.int64)))
+    copies = w.constant(np.array([times if at == axis + 1 else 1 for at in range(5)], np.int64))
+    shape[axis] *= times
+    joined = w.constant(np.array([-1, *shape[1:]], np.int64))
+    return w.add("Reshape", w.write("Tile", apart, copies), joined)
+
+
+def _blocks(w: Writer, x: str, draw: Draw) -> str:
+    """Rows and columns in blocks, and back: one axis becomes two, and two become one."""
+    _, channels, rows, columns = w.shapes[x]
+    wide = draw(st.sampled_from([n for n in (1, 2, 3) if columns % n == 0]))
+    split = w.constant(np.array([-1, channels, rows, columns // wide, wide], np.int64))
+    apart = w.write("Relu", w.write("Reshape", x, split))
+    joined = draw(st.sampled_from([(rows, columns), (rows * columns // wide, wide)]))
+    return w.add("Reshape", apart, w.constant(np.array([-1, channels, *joined], np.int64)))
+
+
+LAYERS = [
+    *(_conv, _conv, _transposed, _pool, _resize, _pad, _slice, _in_place, _joined, _turned),
+    *(_repeated, _blocks),
+]
 
 
 @st.composite
@@ -392,6 +415,20 @@ def test_an_extent_that_becomes_an_axis_is_not_cut() -> None:
     kept = w.write("Reshape", kept, w.write("Concat", first, rest, axis=0))
     ends = (w.constant(np.array([n], np.int64)) for n in (3, 9, 2))
     model = w.model(w.write("Slice", kept, *ends))
+    pixels = np.random.default_rng(1).normal(0, 1, (2, 3, 16, 16)).astype(np.float32)
+    _same(model, _cropped(model), pixels)
+
+
+def test_what_mixes_images_is_not_cut() -> None:
+    """Of one image its rows are the first axis, of two those of both are."""
+    w = Writer(16, 16)
+    kept = w.add("Conv", "x", w.weight(4, 3, 3, 3))
+    turned = w.write("Transpose", kept, perm=[1, 2, 0, 3])
+    mixed = w.write("Reshape", turned, w.constant(np.array([4, 14, -1], np.int64)))
+    back = w.write("Reshape", mixed, w.constant(np.array([4, 14, -1, 14], np.int64)))
+    apart = w.write("Transpose", back, perm=[2, 0, 1, 3])
+    ends = (w.constant(np.array([n], np.int64)) for n in (3, 9, 3))
+    model = w.model(w.write("Slice", apart, *ends))
     pixels = np.random.default_rng(1).normal(0, 1, (2, 3, 16, 16)).astype(np.float32)
     _same(model, _cropped(model), pixels)
 

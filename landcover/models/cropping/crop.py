@@ -101,6 +101,9 @@ def _cropped(model: onnx.ModelProto) -> Cropped:
     dims = image.type.tensor_type.shape.dim
     shape = (dims[0].dim_value or 1, *(dim.dim_value for dim in dims[1:]))
     shapes = shapes_for(light, image.name, shape)
+    if not dims[0].dim_value:
+        more = shapes_for(light, image.name, (shape[0] + 1, *shape[1:]))
+        shapes = _by_image(shapes, more)
     values = known_values(light, image.name, shape, shapes)
     plan = _Plan(light, shapes, values)
     result = _Drawing(model, plan).model()
@@ -110,6 +113,18 @@ def _cropped(model: onnx.ModelProto) -> Cropped:
         for each in (model, result)
     )
     return Cropped(result, Arithmetic(before, after))
+
+
+def _by_image(one: Mapping[str, Shape], more: Mapping[str, Shape]) -> dict[str, Shape]:
+    """Shapes of tensors that hold image after image: of one image more, the first axis alone differs.
+
+    What mixes images cannot be followed by the shapes for one of them.
+    """
+    return {
+        name: shape
+        for name, shape in one.items()
+        if name in more and len(shape) == len(more[name]) and shape[1:] == more[name][1:]
+    }
 
 
 class _Plan:
@@ -158,6 +173,9 @@ class _Plan:
         try:
             cut = rule(Node(node, self.shapes, self.values, self.opset), part)
         except Indivisible:
+            return None
+        read = zip(node.input, cut.reads, strict=True)
+        if any(part is not None and name not in self.shapes for name, part in read):
             return None
         if not holds(cut.makes, part):
             raise ValueError(f"{node.op_type} {node.name} makes {cut.makes}, needed is {part}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import lcm, prod
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,8 @@ from landcover.models.cropping.parts import (
     Node,
     Part,
     Rule,
-    same_axes,
+    Shape,
+    same_elements,
     size,
     whole,
     widened,
@@ -21,6 +23,7 @@ from landcover.models.cropping.parts import (
 
 _TO_END: Final = np.iinfo(np.int64).max
 _AXES_AS_INPUTS = 10  # of Slice
+_TIMES_AS_INPUT = 6  # of Tile
 
 
 def _transposed(node: Node, part: Part) -> Cut:
@@ -86,16 +89,12 @@ def _taken(node: Node, part: Part) -> Cut:
 
 
 def _reshaped(node: Node, part: Part) -> Cut:
-    """Another shape: axes that stay as they are may be cut, the others are needed whole."""
-    given, wanted = node.shape(0), node.result
-    made, reads = _through(given, wanted, part)
-    told = node.numbers(1)
-    if made == whole(wanted):
-        return Cut(made, (reads, None))
-    if told is None or len(told) != len(wanted) or node.attribute("allowzero", 0):
+    """Another shape: axes that hold the same elements as before may be cut, the others are needed whole."""
+    if len(node.inputs) < 2:  # of old, to numbers among its attributes
         raise Indivisible
-    extents = np.asarray([told[0], *size(made)[1:]], np.int64)
-    return Cut(made, (reads, None), numbers={1: extents})
+    made, reads = _through(node.shape(0), node.result, part)
+    # How many images there are follows from the rest, whatever the network works it out from.
+    return Cut(made, (reads, None), numbers={1: np.asarray([-1, *size(made)[1:]], np.int64)})
 
 
 def _renumbered(node: Node, part: Part) -> Cut:
@@ -107,14 +106,39 @@ def _renumbered(node: Node, part: Part) -> Cut:
     return Cut(made, (reads, *(None for _ in node.inputs[1:])))
 
 
-def _through(given: tuple[int, ...], wanted: tuple[int, ...], part: Part) -> tuple[Part, Part]:
-    """What is made of a wanted shape, and what is read for it of the given one."""
-    axes = same_axes(given, wanted)
-    axes.pop(0, None)  # how many images there are stays open
-    made = tuple(part[axis] if axis in axes else (0, n) for axis, n in enumerate(wanted))
-    places = {there: here for here, there in axes.items()}
-    reads = tuple(part[places[axis]] if axis in places else (0, n) for axis, n in enumerate(given))
-    return made, reads
+def _through(given: Shape, wanted: Shape, part: Part) -> tuple[Part, Part]:
+    """What is made of a wanted shape, and what is read for it of the given one.
+
+    Axes that hold the same elements are one group. Of a group the first axis that counts at all may be
+    cut, in steps that are whole along the others of it, which are needed whole.
+    """
+    made, reads = list(whole(wanted)), list(whole(given))
+    for before, after in same_elements(given, wanted):
+        first, inner = _leading(given, before)
+        place, within = _leading(wanted, after)
+        if 0 in after or first is None or place is None:  # how many images there are stays open
+            continue
+        low, high = part[place]
+        step = lcm(inner, within)
+        low, high = low * within // step * step, -(-high * within // step) * step
+        made[place], reads[first] = (low // within, high // within), (low // inner, high // inner)
+    return tuple(made), tuple(reads)
+
+
+def _leading(shape: Shape, axes: Sequence[int]) -> tuple[int | None, int]:
+    """The first axis that has more than one element, and how many one of its elements holds."""
+    long = [axis for axis in axes if shape[axis] > 1]
+    return (long[0], prod(shape[axis] for axis in long[1:])) if long else (None, 1)
+
+
+def _repeated(node: Node, part: Part) -> Cut:
+    """Copies beside each other: axes along which there are any are needed whole."""
+    times = node.numbers(1)
+    if times is None or node.opset < _TIMES_AS_INPUT:
+        raise Indivisible
+    axes = [axis for axis, count in enumerate(times) if count != 1]
+    made, reads = (widened(part, shape, axes) for shape in (node.result, node.shape(0)))
+    return Cut(made, (reads, None))
 
 
 def _padded(node: Node, part: Part) -> Cut:
@@ -176,6 +200,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "Gather": _taken,
     "Reshape": _reshaped,
     **dict.fromkeys(("Squeeze", "Unsqueeze"), _renumbered),
+    "Tile": _repeated,
     "Pad": _padded,
     "DepthToSpace": _to_space,
     "SpaceToDepth": _to_depth,

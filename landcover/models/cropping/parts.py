@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, TypeAlias
@@ -147,18 +147,16 @@ def widened(part: Part, shape: Shape, axes: Sequence[int]) -> Part:
     return tuple((0, n) if i in axes else part[i] for i, n in enumerate(shape))
 
 
-def same_axes(given: Shape, wanted: Shape) -> dict[int, int]:
-    """Which axes of a tensor are still there, as they were, when it takes another shape.
+def same_elements(given: Shape, wanted: Shape) -> Iterator[tuple[list[int], list[int]]]:
+    """Which axes of a tensor hold the same elements as which others, when it takes another shape.
 
-    An axis stays when it has the same extent, and as many elements before it, in both shapes.
-
-    Returns:
-        axes of the wanted shape, each with that of the given one.
+    Yields:
+        axes of the given shape and of the wanted one, as few at once as hold the same, from the first on.
     """
-    places = {(prod(given[:axis]), extent): axis for axis, extent in enumerate(given)}
-    found = {}
-    for axis, extent in enumerate(wanted):
-        place = places.get((prod(wanted[:axis]), extent))
-        if place is not None and extent > 1:
-            found[axis] = place
-    return found
+    before, after = list(range(len(given))), list(range(len(wanted)))
+    while before and after:
+        ours, theirs = [before.pop(0)], [after.pop(0)]
+        while (held := prod(given[a] for a in ours)) != (made := prod(wanted[a] for a in theirs)):
+            rest, taken = (before, ours) if held < made else (after, theirs)
+            taken.append(rest.pop(0))
+        yield ours, theirs

@@ -30,10 +30,10 @@ from landcover.models.graph_analysis.facts import Facts, facts_of, onnx_facts
 from landcover.models.network import CacheByDtype, Network
 from landcover.models.openvino_library import (
     FAILURES,
-    frontend,
     named_alike,
     openvino,
     operations,
+    read_network,
     same_signal_stack,
 )
 from landcover.models.preprocessing.onnx import Ends, find_ends, narrowed, onnx_order
@@ -48,6 +48,7 @@ from landcover.models.preprocessing.specification import (
     Steps,
 )
 from landcover.models.runtimes.batches import Batches
+from landcover.models.runtimes.frozen_onnx import onnx_of as onnx_of_frozen
 from landcover.models.runtimes.memory import out_of_memory
 from landcover.models.runtimes.openvino_places import keep_places_inside
 from landcover.models.runtimes.openvino_sizes import check_results
@@ -243,10 +244,8 @@ class OpenvinoGraph:
         model, head = (self._read(), self._head) if found is None else (found, 0)
         returned = model.outputs[head].get_node().input(0).get_source_output()
         bare = openvino.Model([operations.result(returned)], model.get_parameters(), "network")
-        rows, columns = steps.size
-        batch = self.signature.batch or -1
-        extents = {"N": batch, "H": rows, "W": columns, "C": steps.bands}
-        bare.reshape(openvino.PartialShape([extents[axis] for axis in steps.layout]))
+        shape = _at_window(self.signature, steps)
+        bare.reshape(openvino.PartialShape([-1 if extent is None else extent for extent in shape]))
         return named_alike(bare)
 
     def compiled(self, steps: Steps, dtype: np.dtype[Any]) -> _Requests:
@@ -281,27 +280,38 @@ class OpenvinoGraph:
         self, steps: Steps, made: Callable[[onnx.ModelProto, Ends], onnx.ModelProto]
     ) -> openvino.Model | None:
         """The network as it is made, without what its labels do not need; None: nothing can go."""
-        if self._kind != "onnx" or steps.output is None or not steps.output.pixel:
+        if steps.output is None or not steps.output.pixel:
             return None
         if steps.output.form == "numbers":  # NaN would pass for a class, as ONNX writes the steps
             return None
         try:
             with valid_onnx(self._shown):
-                model = self._read_onnx()
+                model = self._as_onnx(steps)
+                if model is None:
+                    return None
                 found = cropped(made(model, find_ends(model, self._head, self._shown)))
         except ModelError:  # what OpenVINO has read all the same
             return None
         if found is None:
             return None
         self.arithmetic = found.arithmetic
-        reader = frontend.FrontEndManager().load_by_framework(self._kind)
-        return named_alike(reader.convert(reader.load(BytesIO(found.model.SerializeToString()))))
+        return named_alike(read_network("onnx", BytesIO(found.model.SerializeToString())))
+
+    def _as_onnx(self, steps: Steps) -> onnx.ModelProto | None:
+        """The network as ONNX, for windows of the size that the steps have; None: there is no such form."""
+        if self._kind == "onnx":
+            return self._read_onnx()
+        if self._kind == "quantized":
+            return None
+        f32 = {**self._settings, "INFERENCE_PRECISION_HINT": "f32"}
+        shape = _at_window(self.signature, steps)
+        return onnx_of_frozen(
+            self._path, shape, lambda network: self._core.compile_model(network, "CPU", f32)
+        )
 
     def _read(self) -> openvino.Model:
-        """The network, by the one reader for what the file is: no other is to guess at it."""
         if self._kind == "quantized":
             return self._core.read_model(*unpacked(self._path, self._shown))
-        reader = frontend.FrontEndManager().load_by_framework(self._kind)
         source: str | BytesIO = str(self._path)
         if self._kind == "onnx":
             graph = onnx.load(source, load_external_data=False)
@@ -311,7 +321,7 @@ class OpenvinoGraph:
             if cut or self._path.is_symlink():
                 source = BytesIO(self._read_onnx().SerializeToString())
         try:
-            return reader.convert(reader.load(source))
+            return read_network(self._kind, source)
         except UnicodeDecodeError:  # of a complaint that quotes a name in the file
             raise ModelError(self._shown, "OpenVINO does not run it: it is damaged") from None
         except FAILURES as error:
@@ -358,9 +368,7 @@ class WindowedGraph:
         return self._for(steps).bare(steps)
 
     def _for(self, steps: Steps) -> OpenvinoGraph:
-        rows, columns = steps.size
-        extents = {"N": self.signature.batch, "H": rows, "W": columns, "C": steps.bands}
-        return self._frozen(tuple(extents[axis] for axis in steps.layout))
+        return self._frozen(_at_window(self.signature, steps))
 
 
 class _Requests:
@@ -420,6 +428,13 @@ class _RequestNetwork:
 
 
 _EXACT = ("uint8", "int8", "uint16", "int16", "float32")
+
+
+def _at_window(signature: Signature, steps: Steps) -> Shape:
+    """The shape of what a network reads, for windows of the size that the steps have."""
+    rows, columns = steps.size
+    extents = {"N": signature.batch, "H": rows, "W": columns, "C": steps.bands}
+    return tuple(extents[axis] for axis in steps.layout)
 
 
 def _frozen(file: ModelFile, head: str | int | None, shape: Shape | None = None) -> Path:

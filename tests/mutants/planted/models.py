@@ -852,10 +852,37 @@ CROPPED_MOVES = planted(
         'if any(lacking) and mode not in (b"constant", b"edge"):',
         "if False:",
     ),
+    ("what is joined begins within one", "step = lcm(inner, within)", "step = within"),
     (
         "joined parts are cut along their axis",
         "made = widened(part, node.result, [axis])",
         "made = part",
+    ),
+)
+
+CROPPED_GRAPHS = planted(
+    "landcover/models/cropping/crop.py",
+    _CROPS,
+    ("what mixes images is cut", "shapes = _by_image(shapes, more)", "shapes = {**shapes}"),
+    (
+        "parts of what is not known are read",
+        "if any(part is not None and name not in self.shapes for name, part in read):",
+        "if False:",
+    ),
+)
+
+FROZEN_AS_ONNX = planted(
+    "landcover/models/runtimes/frozen_onnx.py",
+    "tests/models/test_frozen_onnx.py",
+    (
+        "a conversion that returns something else is used",
+        'path.write_bytes(made if same else b"")',
+        "path.write_bytes(made)",
+    ),
+    (
+        "one conversion for all windows",
+        'wanted = f"{frozen.stem} {shape} ',
+        'wanted = f"{frozen.stem} ',
     ),
 )
 
