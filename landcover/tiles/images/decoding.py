@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -38,7 +40,7 @@ _MOST_BANDS, _MOST_VALUES = 4096, 2**28
 # Of a progressive JPEG, each of which goes over all pixels; as many as GDAL takes (its option
 # GDAL_JPEG_MAX_ALLOWED_SCAN_NUMBER).
 _MOST_SCANS = 100
-_SCAN = b"\xff\xda"
+_SCAN = re.compile(rb"\xff\xda")  # bytes.count takes three times as long for two bytes
 
 _OPAQUE = {"uint8": 255, "uint16": 65535}
 # Formats of images: the usual ones, and all whose decoders start no program and open no other file.
@@ -161,7 +163,7 @@ def decode(content: Content, expected: Expected) -> Pixels:
 
 def _bands(pixels: Pixels, expected: Expected, last: int) -> Pixels:
     """The bands that the network reads."""
-    if str(pixels.dtype) != expected.dtype:
+    if pixels.dtype != expected.dtype:
         raise Unusable(f"holds {pixels.dtype} pixels, the first images of the run {expected.dtype}")
     if expected.wanted.bands is not None:
         if last > len(pixels):
@@ -327,10 +329,11 @@ def _expanded(dataset: Any) -> tuple[Pixels, bool]:
 
 def _without_end(content: bytes) -> str:
     """Why an image would take far longer than its size says; "" for one that does not."""
-    scans = content.count(_SCAN) if content.startswith(b"\xff\xd8") else 0
-    if scans <= _MOST_SCANS:
+    if not content.startswith(b"\xff\xd8"):
         return ""
-    return f"is a JPEG of {scans:,} scans, more than the {_MOST_SCANS} of any picture"
+    if next(islice(_SCAN.finditer(content), _MOST_SCANS, None), None) is None:
+        return ""
+    return f"is a JPEG of more than {_MOST_SCANS} scans, as no picture is"
 
 
 def _unplaced(file: MemoryFile, driver: str) -> Any:

@@ -126,7 +126,7 @@ DECODING = planted(
         "np.moveaxis(array, 2, 0)",
         "np.moveaxis(array, 2, 0).swapaxes(1, 2)",
     ),
-    ("another dtype is cast", "if str(pixels.dtype) != expected.dtype:", "if False:"),
+    ("another dtype is cast", "if pixels.dtype != expected.dtype:", "if False:"),
     (
         "too few bands are passed over",
         "    if len(pixels) != expected.count:\n",

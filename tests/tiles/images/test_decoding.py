@@ -269,7 +269,7 @@ def test_a_jpeg_of_scans_without_end_is_refused_before_it_is_decoded() -> None:
     wanted = Expected(Wanted(Size(70, 70)), 3, "uint8")
     assert decode(whole, wanted).shape == (3, 70, 70)
     last = whole.rindex(b"\xff\xda")
-    with pytest.raises(Unusable, match=r"JPEG of 210 scans, more than the 100"):
+    with pytest.raises(Unusable, match=r"JPEG of more than 100 scans"):
         decode(whole[:-2] + whole[last:-2] * 200 + b"\xff\xd9", wanted)
 
 
