@@ -17,6 +17,8 @@ import yaml
 
 # A configuration of ten thousand scenes is under a megabyte.
 MOST_BYTES = 4_000_000
+# Read at once of a file that is longer than it was when it was opened.
+_BLOCK = 2**20
 _MOST_DEPTH = 20
 # Values and keys, each of which takes some 50 microseconds; and the characters of a number.
 _MOST_NODES, _LONGEST_NUMBER = 100_000, 1_000
@@ -38,12 +40,24 @@ def read_regular(path: str | Path, most: int = MOST_BYTES) -> bytes:
     Raises:
         OSError: it cannot be read, is no regular file, or is larger; ``strerror`` says which.
     """
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > most:
-            reason = f"has {size:,} bytes, more than the {most:,} of such a file"
-            raise OSError(errno.EFBIG, reason, str(path))
-        return file.read(most)
+    handle, size = _regular(path)
+    try:
+        _check_length(size, most, path)
+        # Room for no more than is there: a file object would take some for all that may be.
+        content = part = os.read(handle, size + 1)
+        while part and len(content) != size:
+            _check_length(len(content), most, path)
+            part = os.read(handle, _BLOCK)
+            content += part
+        return content
+    finally:
+        os.close(handle)
+
+
+def _check_length(size: int, most: int, path: str | Path) -> None:
+    if size > most:
+        reason = f"has {size:,} bytes, more than the {most:,} of such a file"
+        raise OSError(errno.EFBIG, reason, str(path))
 
 
 def open_regular(path: str | Path) -> BinaryIO:
@@ -55,12 +69,18 @@ def open_regular(path: str | Path) -> BinaryIO:
     Raises:
         OSError: it cannot be read, or is no regular file; ``strerror`` says which.
     """
+    handle, _ = _regular(path)
+    return os.fdopen(handle, "rb")
+
+
+def _regular(path: str | Path) -> tuple[int, int]:
+    """The descriptor of a regular file, and its size."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    mode = os.fstat(handle).st_mode
-    if stat.S_ISREG(mode):
-        return os.fdopen(handle, "rb")
+    state = os.fstat(handle)
+    if stat.S_ISREG(state.st_mode):
+        return handle, state.st_size
     os.close(handle)
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(state.st_mode):
         raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
     raise OSError(errno.EINVAL, "is no regular file", str(path))
 

@@ -47,6 +47,16 @@ def test_yaml_that_means_two_things_or_gigabytes_is_refused(
     assert reason.replace("line 3", "line 6").replace("line 1", "line 4") in str(caught.value)
 
 
+def test_what_is_longer_than_it_was_is_read_whole_or_refused() -> None:
+    """The kernel says of its own files that they have no bytes."""
+    place = Path("/proc/self/maps")
+    assert place.stat().st_size == 0
+    found = read_regular(place)
+    assert found.count(b"\n") > 1 and found.endswith(b"\n")
+    with pytest.raises(OSError, match="more than the 1,000 of such a file"):
+        read_regular(place, 1_000)
+
+
 @pytest.mark.parametrize("place", ["fifo", "/dev/zero", "folder", "large"])
 def test_what_is_no_small_regular_file_is_refused_at_once(place: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")

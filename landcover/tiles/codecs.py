@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,7 @@ def png(content: bytes, shape: tuple[int, int, int]) -> Pixels | None:
         pixels = None if decode is None else decode(content)
     except (ValueError, RuntimeError, MemoryError):
         return None
-    if pixels is None or pixels.size != np.prod(shape) or pixels.dtype != np.uint8:
+    if pixels is None or pixels.size != prod(shape) or pixels.dtype != np.uint8:
         return None
     return pixels.reshape(shape)
 

@@ -168,6 +168,8 @@ def _bands(pixels: Pixels, expected: Expected, last: int) -> Pixels:
     if expected.wanted.bands is not None:
         if last > len(pixels):
             raise Unusable(f"has {len(pixels)} band(s), band {last} is wanted")
+        if expected.wanted.bands == tuple(range(1, last + 1)):  # the first ones need not be copied
+            return pixels[:last]
         return pixels[[band - 1 for band in expected.wanted.bands]]
     if len(pixels) != expected.count:
         raise Unusable(f"has {len(pixels)} band(s), the network reads {expected.count}")
@@ -243,7 +245,7 @@ def _of_image(image: Image.Image, content: bytes, tile: Size | None) -> tuple[Pi
     if image.format == "JPEG" and image.mode in ("L", "RGB"):
         pixels = jpeg(content, gray=image.mode == "L")
         if pixels is not None:
-            return np.moveaxis(pixels, 2, 0), False
+            return pixels.transpose(2, 0, 1), False
     return _by_pillow(image)
 
 
@@ -254,11 +256,11 @@ def _of_plain(content: bytes, found: Plain, tile: Size | None) -> tuple[Pixels, 
         pixels = png(content, (found.rows, found.cols, found.bands))
         if pixels is None:  # GDAL is twice as fast as Pillow, but for small ones
             return _by_rasterio(content, "PNG", tile)[0], found.bands in (2, 4)
-        return np.moveaxis(pixels, 2, 0), found.bands in (2, 4)
+        return pixels.transpose(2, 0, 1), found.bands in (2, 4)
     pixels = jpeg(content, gray=found.bands == 1)
     if pixels is None:
         return _by_pillow(Image.open(BytesIO(content), formats=("JPEG",)))
-    return np.moveaxis(pixels, 2, 0), False
+    return pixels.transpose(2, 0, 1), False
 
 
 def _is_whole(content: bytes, found: Plain) -> bool:

@@ -98,6 +98,7 @@ DECODING = planted(
         "pixels[[band - 1 for band in expected.wanted.bands]]",
         "pixels[[band - 1 for band in sorted(expected.wanted.bands)]]",
     ),
+    ("the first bands are all bands", "return pixels[:last]", "return pixels"),
     (
         "alpha is dropped, transparent or not",
         "if (bands[-1] != _OPAQUE.get(bands.dtype.name, bands[-1].max())).any():",
