@@ -209,7 +209,7 @@ def _opened(content: bytes, wanted: Wanted, tile: Size | None) -> tuple[Pixels, 
             _refuse(turned(content))
             return _by_rasterio(content, "GTiff", tile, colours=wanted.palette == "expand")
         _refuse(_without_end(content))
-        if (found := plain(content)) and _is_whole(content, found):
+        if found := plain(content):
             return _of_plain(content, found, tile)
         image = Image.open(BytesIO(content), formats=("PNG", "JPEG", *wanted.formats))
         _check_size(image.width, image.height, tile)
@@ -261,14 +261,6 @@ def _of_plain(content: bytes, found: Plain, tile: Size | None) -> tuple[Pixels, 
     if pixels is None:
         return _by_pillow(Image.open(BytesIO(content), formats=("JPEG",)))
     return pixels.transpose(2, 0, 1), False
-
-
-def _is_whole(content: bytes, found: Plain) -> bool:
-    """Whether a PNG is whole and sound; of any other file its decoder says so."""
-    try:
-        return found.kind == "JPEG" or _whole_png(content)
-    except Unusable:  # the careful decoders may find worse first
-        return False
 
 
 def _refuse(reason: str) -> None:

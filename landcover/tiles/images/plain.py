@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
+from zlib import crc32
 
 # https://www.w3.org/TR/png-3/#11IHDR: colour types, with the bands that they have.
 _PNG_BANDS = {0: 1, 2: 3, 4: 2, 6: 4}
@@ -44,10 +45,7 @@ class Plain:
 
 
 def plain(content: bytes) -> Plain | None:
-    """What a plain file holds; None of any other.
-
-    Checksums are not looked at.
-    """
+    """What a plain file holds; None of any other, as of a PNG that is torn or damaged."""
     if content.startswith(_PNG_START):
         return _plain_png(content)
     return _plain_jpeg(content) if content.startswith(b"\xff\xd8\xff") else None
@@ -65,6 +63,9 @@ def _plain_png(content: bytes) -> Plain | None:
         kind = content[at + 4 : at + 8]
         end = at + 8 + int.from_bytes(content[at : at + 4], "big")
         if kind not in _PNG_KEPT and at > 8:
+            return None
+        # libspng passes over the checksum of the last part with pixels.
+        if crc32(content[at + 4 : end]) != int.from_bytes(content[end : end + 4], "big"):
             return None
         at = end + 4
     cols, rows = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))

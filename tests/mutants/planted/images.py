@@ -238,7 +238,12 @@ TURNING = planted(
 
 PLAIN = planted(
     "landcover/tiles/images/plain.py",
-    "tests/tiles/images/test_plain.py",
+    "tests/tiles/images/test_plain.py tests/tiles/images/test_decoding.py",
+    (
+        "a damaged file is plain",
+        'if crc32(content[at + 4 : end]) != int.from_bytes(content[end : end + 4], "big"):',
+        "if False:",
+    ),
     ("interlaced rows are in order", "or any(methods):", "or any(methods[:2]):"),
     (
         "a transparent colour changes nothing",

@@ -177,8 +177,11 @@ def test_whatever_is_not_plain_is_left_to_the_careful_decoders() -> None:
     assert plain(png) == Plain("PNG", 3, 5, 3)
     assert png[24:29] == bytes((8, 2, 0, 0, 0))  # bits, colours, compression, filter, interlace
     for at, value in ((24, 16), (24, 4), (25, 3), (26, 1), (27, 1), (28, 1)):
-        assert plain(png[:at] + bytes((value,)) + png[at + 1 :]) is None
+        head = png[12:at] + bytes((value,)) + png[at + 1 : 29]
+        checked = png[:12] + head + zlib.crc32(head).to_bytes(4, "big") + png[33:]
+        assert plain(checked) is None
     assert plain(png[:-12]) is None  # without its end
+    assert plain(png[:-14] + b"\0" + png[-13:]) is None  # a checksum of another
     jpeg = _saved(Image.new("RGB", (5, 3), (9, 8, 7)), "JPEG")
     frame = jpeg.index(b"\xff\xc0")
     assert plain(jpeg) == Plain("JPEG", 3, 5, 3)
