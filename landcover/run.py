@@ -11,13 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyproj
 from rasterio.io import DatasetReader
 
 from landcover.analysis.map_blocks import Progress, map_names, no_progress, opened_map
-from landcover.analysis.reference import FOLDERS, Comparison, compare
+from landcover.analysis.true_labels import FOLDERS
 from landcover.contracts import Backend
 from landcover.errors import MissingExtra, OutputError
 from landcover.local_files import scratch
@@ -31,9 +30,11 @@ from landcover.tiles.reprojection import in_crs
 
 if TYPE_CHECKING:
     import geopandas as gpd
+    import pandas as pd
     import xarray as xr
     from matplotlib.axes import Axes
 
+    from landcover.analysis.reference import Comparison
     from landcover.analysis.stratified import Estimates
 
 
@@ -83,6 +84,8 @@ class Run:
             MissingExtra: if the tiles have outlines and geopandas is not installed.
             OutputError: if a part cannot be read.
         """
+        import pandas as pd
+
         groups = _by_crs(read_parts(self.directory))
         if not groups or groups[0][0] is None:
             return pd.concat([_frame(tables) for _, tables in groups] or [pd.DataFrame()])
@@ -172,6 +175,8 @@ class Run:
 
         :func:`landcover.analysis.reference.compare` has the details.
         """
+        from landcover.analysis.reference import compare
+
         return compare(self.directory, reference, scheme, field, ignored, progress)
 
     def smooth(
@@ -315,6 +320,8 @@ def _by_crs(tables: Iterable[pa.Table]) -> list[tuple[pyproj.CRS | None, list[pa
 
 
 def _frame(tables: Iterable[pa.Table]) -> pd.DataFrame:
+    import pandas as pd
+
     plain = [table.replace_schema_metadata(None) for table in tables]
     if not plain:
         return pd.DataFrame()

@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from support import networks
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -128,6 +131,35 @@ def test_imports_point_one_way(module: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("module", ["landcover", "landcover.cli.main", "landcover.testing"])
 def test_importing_loads_no_engine_and_no_runtime(module: str) -> None:
     code = f"import sys, {module}; print([m for m in {HEAVY} if m in sys.modules])"
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert said.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_a_run_in_one_process_waits_for_no_library_that_it_does_not_need(
+    tmp_path: Path, runtime: str
+) -> None:
+    """Importing xarray and the arrays of Dask takes as long as a small run."""
+    pytest.importorskip(runtime)
+    rng = np.random.default_rng(1)
+    pixels = rng.integers(0, 256, (networks.SIZE, networks.SIZE, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    told = {
+        "images": str(tmp_path / "a.png"),
+        "model": {
+            "path": str(networks.onnx_tile(tmp_path / "m.onnx")),
+            "runtime": runtime,
+            "scale": 1,
+        },
+        "output": str(tmp_path / "run"),
+    }
+    spared = ["xarray", "dask", "scipy", "landcover.models.cntk", "landcover.analysis.reference"]
+    code = (
+        f"import sys, landcover; landcover.score(**{told}); "
+        f"print([m for m in {spared} if m in sys.modules])"
+    )
     said = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )

@@ -14,7 +14,7 @@ from landcover.analysis.levels import Level, Pairs, levels
 from landcover.analysis.map_blocks import Progress, finished, labels_pixels, no_progress
 from landcover.analysis.points import classes_at
 from landcover.analysis.reference_raster import ReferenceRaster
-from landcover.analysis.true_labels import named, true_pairs
+from landcover.analysis.true_labels import FOLDERS, named, true_pairs
 from landcover.analysis.zones import named_column, places_of, read_vectors
 from landcover.classes import Scheme, scheme
 from landcover.errors import OutputError, SourceError
@@ -23,8 +23,6 @@ from landcover.runs.parts import read_parts
 from landcover.tiles.gdal import FAILURES
 from landcover.tiles.opening import opened_raster
 
-FOLDERS = "folders"
-"""As a reference: the names of the folders that images lie in."""
 _USUAL = ("reference", "label", "class")
 _SHOWN, _LONGEST = 5, 40  # values that a message tells, and characters of each
 

@@ -14,6 +14,9 @@ from landcover.classes import Scheme
 from landcover.runs.directory import RunDirectory
 from landcover.runs.parts import read_parts
 
+FOLDERS = "folders"
+"""As a reference: the names of the folders that images lie in."""
+
 _MOST_OTHERS, _LONGEST, _ANOTHER = 500, 100, "others"
 
 

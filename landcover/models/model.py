@@ -7,9 +7,9 @@ import logging
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from landcover.config import PRECISIONS
 from landcover.devices import Gpu
@@ -24,6 +24,9 @@ from landcover.models.runtimes.memory import ConcurrencyLimit, out_of_memory
 from landcover.models.runtimes.placement import place
 from landcover.models.runtimes.registry import start_runtime
 from landcover.plugins import load_runtime
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 log = logging.getLogger(__name__)
 
@@ -75,12 +78,16 @@ class ScoringModel:
             ModelError: dims, bands or size are not those that the network reads, or not even a
                 single tile fits into memory.
         """
-        return self._labelled(self.probabilities(tiles), tiles)
+        if tiles.dims != _DIMS:
+            raise ModelError(self.shown, f"reads tiles with dims {_DIMS}, not {tiles.dims}")
+        return self._labelled(self.probabilities(tiles.values), tiles)
 
-    def probabilities(self, tiles: xr.DataArray) -> Probabilities:
-        """What :meth:`score` returns, without names of dims and classes: the cheaper for it."""
-        self._check(tiles)
-        pixels = tiles.values
+    def probabilities(self, pixels: Pixels) -> Probabilities:
+        """What :meth:`score` returns, from pixels with the same dims, both without their names.
+
+        A run does without xarray: importing it takes longer than a small job, and it brings all of Dask's arrays.
+        """
+        self._check(pixels)
         results: list[Probabilities] = []
         start = 0
         while start < len(pixels):
@@ -132,28 +139,26 @@ class ScoringModel:
         """Its name in messages."""
         return shown(self.recipe.path)
 
-    def _check(self, tiles: xr.DataArray) -> None:
+    def _check(self, pixels: Pixels) -> None:
         where, recipe = self.shown, self.recipe
-        if tiles.dims != _DIMS:
-            raise ModelError(where, f"reads tiles with dims {_DIMS}, not {tiles.dims}")
-        if tiles.sizes["band"] != len(recipe.bands):
+        _, bands, *size = pixels.shape
+        if bands != len(recipe.bands):
             named = ", ".join(map(str, recipe.bands))
             raise ModelError(
                 where,
                 f"reads {len(recipe.bands)} bands ({named}), but the tiles have "
-                f"{tiles.sizes['band']}: set source.bands or model.bands",
+                f"{bands}: set source.bands or model.bands",
             )
-        size = (tiles.sizes["y"], tiles.sizes["x"])
-        if size != recipe.input_size:
+        if tuple(size) != recipe.input_size:
             wanted, got = (" x ".join(map(str, s)) for s in (recipe.input_size, size))
             raise ModelError(where, f"reads tiles of {wanted} pixels, not {got}: set source.tile")
-        if tiles.dtype.kind not in "biuf":
-            raise ModelError(where, f"reads numbers, not pixels of dtype {tiles.dtype}")
+        if pixels.dtype.kind not in "biuf":
+            raise ModelError(where, f"reads numbers, not pixels of dtype {pixels.dtype}")
         reads = np.dtype(recipe.reads)
-        if reads.kind in "iu" and not np.can_cast(tiles.dtype, reads, "safe"):
+        if reads.kind in "iu" and not np.can_cast(pixels.dtype, reads, "safe"):
             raise ModelError(
                 where,
-                f"reads {reads} and the imagery is {tiles.dtype}, which {reads} cannot hold: give it "
+                f"reads {reads} and the imagery is {pixels.dtype}, which {reads} cannot hold: give it "
                 f"imagery of {reads}, scaled as that which it was trained on",
             )
 
@@ -163,6 +168,8 @@ class ScoringModel:
         return np.empty((0, len(self.recipe.classes), *pixel), np.float32)
 
     def _labelled(self, scores: Probabilities, tiles: xr.DataArray) -> xr.DataArray:
+        import xarray as xr
+
         dims = ("tile", "class", "y", "x")[: scores.ndim]
         labelled = xr.DataArray(scores, self._classes, dims, name="probability")
         kept = tiles.isel(y=self._core, x=self._core)
@@ -177,6 +184,8 @@ class ScoringModel:
     @cached_property
     def _classes(self) -> xr.Coordinates:
         """The names of the classes; made once, since an index costs more than a batch's labels."""
+        import xarray as xr
+
         return xr.Coordinates({"class": list(self.recipe.classes)})
 
     @property

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import xarray as xr
-
 from landcover.scoring.labels import Labels, label_pixels, label_tiles
 from landcover.scoring.model import OpenModel
 from landcover.scoring.pipeline import Batch
@@ -11,7 +9,7 @@ from landcover.scoring.tuning import remember_smaller
 
 
 class Labelling:
-    """Gives a batch to the model as a DataArray and labels what comes back.
+    """Gives a batch to the model and labels what comes back.
 
     Args:
         opened: the model.
@@ -26,8 +24,7 @@ class Labelling:
 
     def __call__(self, batch: Batch) -> Labels:
         """What the network says of a batch."""
-        tiles = xr.DataArray(batch.pixels, dims=("tile", "band", "y", "x"))
-        probabilities = self._model.probabilities(tiles)
+        probabilities = self._model.probabilities(batch.pixels)
         if self._model.batch < self.batch:
             self._shrink()
         if probabilities.ndim == 4:

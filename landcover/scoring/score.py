@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-import xarray as xr
 
 from landcover.config import load_config
 from landcover.contracts import Backend
@@ -62,7 +61,7 @@ def score(
         **({"source.images": images} if images is not None else {}),
         **(overrides or {}),
     }
-    if isinstance(rasters, (xr.DataArray, xr.Dataset)):
+    if _is_array(rasters):
         from landcover.scoring.array_source import write_source
 
         settings["source.rasters"] = [write_source(rasters, _output_of(config, settings))]
@@ -74,6 +73,12 @@ def score(
     if restart:
         erase(resolved.output.path)
     return run(resolved, by_hand, progress or (lambda tiles: None), extend)
+
+
+def _is_array(rasters: Any) -> bool:
+    """Whether scenes are given as an array of xarray, which nobody has who has not imported it."""
+    xarray = sys.modules.get("xarray")
+    return xarray is not None and isinstance(rasters, (xarray.DataArray, xarray.Dataset))
 
 
 def backend_settings(given: str | Mapping[str, Any] | Backend | None) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import numpy as np
-import xarray as xr
 
 from landcover.analysis.accuracy import Accuracy
 from landcover.config import ModelSettings, checked
@@ -48,8 +47,7 @@ def evaluate(
     if chosen not in there:
         raise SourceError(str(data), f"has no split {chosen!r}; there are: {', '.join(there)}")
     images = there[chosen]
-    tiles = xr.DataArray(images.pixels, dims=("tile", "band", "y", "x"))
-    found = open_model(recipe).probabilities(tiles).argmax(1)
+    found = open_model(recipe).probabilities(images.pixels).argmax(1)
     matrix = np.zeros((len(folder.classes), len(folder.classes)), np.int64)
     np.add.at(matrix, (images.labels, found), 1)
     return Accuracy(folder.classes, matrix)

@@ -13,7 +13,6 @@ import onnxruntime
 
 from landcover.devices import Gpu
 from landcover.errors import ModelError
-from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.cropping.crop import Arithmetic, cropped
 from landcover.models.formats.detection import Format, ModelFile
 from landcover.models.formats.onnx_file import read_onnx, valid_onnx
@@ -50,7 +49,9 @@ class OnnxRuntime:
         """Find the network of an ONNX or CNTK file; see :class:`~landcover.models.network.Runtime`."""
         if file.format == "onnx":
             return OnnxGraph(file.path, head, str(file.path), self._start)
-        path = onnx_of(file, head, "plain")
+        from landcover.models.cntk import onnx_file  # for its files alone: it takes its time
+
+        path = onnx_file.onnx_of(file, head, "plain")
         # Who names an output gets it, whatever its shape; without a name it must be one of classes.
         return OnnxGraph(path, None if head is None else 0, str(file.path), self._start)
 

@@ -16,7 +16,6 @@ import onnx
 
 from landcover.errors import LandcoverError, ModelError
 from landcover.models.cache import cached, own_folder
-from landcover.models.cntk.onnx_file import onnx_of
 from landcover.models.cropping.crop import Arithmetic, cropped
 from landcover.models.formats.detection import Format, ModelFile
 from landcover.models.formats.onnx_contrib import check_known
@@ -48,7 +47,7 @@ from landcover.models.preprocessing.specification import (
     Steps,
 )
 from landcover.models.runtimes.batches import Batches
-from landcover.models.runtimes.frozen_onnx import onnx_of as onnx_of_frozen
+from landcover.models.runtimes.frozen_onnx import onnx_of
 from landcover.models.runtimes.memory import out_of_memory
 from landcover.models.runtimes.openvino_places import keep_places_inside
 from landcover.models.runtimes.openvino_sizes import check_results
@@ -118,7 +117,9 @@ class OpenvinoRuntime:
         if file.format == "onnx":
             return self._graph(file, file.path, head)
         if file.format in ("cntk", "cntk-v1"):
-            path = onnx_of(file, head, "operator")
+            from landcover.models.cntk import onnx_file  # for its files alone: it takes its time
+
+            path = onnx_file.onnx_of(file, head, "operator")
             return self._graph(file, path, None if head is None else 0)
         try:
             frozen = _frozen(file, head)
@@ -305,7 +306,7 @@ class OpenvinoGraph:
             return None
         f32 = {**self._settings, "INFERENCE_PRECISION_HINT": "f32"}
         shape = _at_window(self.signature, steps)
-        return onnx_of_frozen(
+        return onnx_of(
             self._path, shape, lambda network: self._core.compile_model(network, "CPU", f32)
         )
 

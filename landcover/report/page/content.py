@@ -12,8 +12,9 @@ import pandas as pd
 from landcover.analysis.areas import areas
 from landcover.analysis.labelled_sample import estimates
 from landcover.analysis.map_blocks import finished
-from landcover.analysis.reference import FOLDERS, Comparison, compare
+from landcover.analysis.reference import Comparison, compare
 from landcover.analysis.stratified import Estimates
+from landcover.analysis.true_labels import FOLDERS
 from landcover.redaction import printable, redacted
 from landcover.report.facts import facts
 from landcover.report.page.maps import Phase
