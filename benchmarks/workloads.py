@@ -37,6 +37,10 @@ _MEANS = {"mean": [123.68, 116.779, 103.939], "channel_order": "bgr"}
 _SIDECAR = {**_MEANS, "classes": "nlcd6", "input_size": EDGE}
 
 
+# Of random weights labels say nothing: what i8 does to them is no matter.
+ANY_LABELS = {"at_least": 0.1}
+
+
 def tiles(count: int, folder: Path = FOLDER) -> Pixels:
     """Tiles of a generated landscape, turned and mirrored: uint8, dims (tile, band, y, x)."""
     # There are eight ways to turn and mirror a tile; those at a landscape's rim have nodata.
