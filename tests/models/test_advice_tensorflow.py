@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from support import networks
 from support.devices import held_elsewhere
+from support.libraries import imported
 from support.refusals import Met, left, places
 
 import landcover.models.runtimes
@@ -25,7 +26,7 @@ from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.runtimes import placement
 from landcover.models.runtimes.placement import place
 
-tf = pytest.importorskip("tensorflow")
+tf = imported("tensorflow")
 one = tf.compat.v1
 
 RUNTIMES = Path(landcover.models.runtimes.__file__).parent

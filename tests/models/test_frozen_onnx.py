@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from landcover.models.model import open_model
 from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.runtimes import frozen_onnx
 from landcover.models.runtimes.openvino import OpenvinoRuntime
+from landcover.training.network import load_keras
 
-keras = pytest.importorskip("keras")
-pytest.importorskip("openvino")
-pytest.importorskip("tf2onnx")
+for _library in ("tensorflow", "keras", "openvino", "tf2onnx"):
+    if find_spec(_library) is None:
+        pytest.skip(f"needs {_library}, which is not installed", allow_module_level=True)
 
 EDGE, BANDS = 64, 4
 
@@ -29,7 +31,7 @@ Layers = Callable[[Any], Any]
 
 def _narrow(x: Any) -> Any:
     """A stage down and up, whose result is doubled as Keras does by default, and joined with what was."""
-    layers = keras.layers
+    layers = load_keras().layers
     first = layers.Conv2D(6, 3, padding="same", activation="relu")(x)
     deep = layers.Conv2D(8, 3, padding="same")(layers.MaxPooling2D(2)(first))
     deep = layers.LeakyReLU()(layers.BatchNormalization()(deep))
@@ -37,19 +39,19 @@ def _narrow(x: Any) -> Any:
 
 
 def _smooth(x: Any) -> Any:
-    layers = keras.layers
+    layers = load_keras().layers
     deep = layers.Conv2D(8, 3, strides=2, padding="same", activation="swish")(x)
     return layers.UpSampling2D(2, interpolation="bilinear")(deep)
 
 
 def _apart(x: Any) -> Any:
-    layers = keras.layers
+    layers = load_keras().layers
     x = layers.SeparableConv2D(8, 3, dilation_rate=2, padding="same")(layers.ZeroPadding2D(1)(x))
     return layers.Cropping2D(1)(layers.Activation("elu")(x))
 
 
 def _learned(x: Any) -> Any:
-    layers = keras.layers
+    layers = load_keras().layers
     deep = layers.AveragePooling2D(2)(layers.Conv2D(4, 3, padding="same")(x))
     return layers.Conv2DTranspose(6, 4, strides=2, padding="same")(deep)
 
@@ -58,6 +60,7 @@ KINDS = {"narrow": _narrow, "smooth": _smooth, "apart": _apart, "learned": _lear
 
 
 def _saved(layers: Layers, path: Path, edge: int | None = EDGE, crop: int = 20) -> Path:
+    keras = load_keras()
     keras.utils.set_random_seed(3)
     pixels = keras.layers.Input((edge, edge, BANDS))
     x = keras.layers.Conv2D(3, 1)(layers(pixels))

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.libraries import imported
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
 from landcover.models.model import open_model
 from landcover.models.recipe import make_recipe
 
-tf = pytest.importorskip("tensorflow")
-keras = pytest.importorskip("keras")
+tf, keras = imported("tensorflow"), imported("keras")
 
 PIXELS = np.random.default_rng(3).uniform(0, 1, (3, 3, 16, 16)).astype(np.float32)
 

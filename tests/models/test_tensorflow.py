@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import networks
+from support.libraries import imported
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
@@ -20,7 +21,7 @@ from landcover.models.recipe import Recipe, make_recipe
 from landcover.models.runtimes.tensorflow.tf1_ends import find_ends
 from landcover.models.runtimes.tensorflow.weights import Key, read_weights
 
-tf = pytest.importorskip("tensorflow")
+tf = imported("tensorflow")
 tensor_bundle = pytest.importorskip("tensorflow.core.protobuf.tensor_bundle_pb2")
 one = tf.compat.v1
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.libraries import imported
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
 from landcover.models.recipe import make_recipe
 from landcover.models.runtimes.tensorflow import graph as running
 
-tf = pytest.importorskip("tensorflow")
+tf = imported("tensorflow")
 one = tf.compat.v1
 RUNTIMES = ("tensorflow", "openvino")
 

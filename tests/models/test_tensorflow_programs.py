@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from support import networks
+from support.libraries import imported
 
 from landcover.config import ModelSettings
 from landcover.errors import ModelError
 from landcover.models.model import open_model
 from landcover.models.recipe import make_recipe
 
-tf = pytest.importorskip("tensorflow")
+tf = imported("tensorflow")
 one = tf.compat.v1
 SIDE = networks.SIZE
 
