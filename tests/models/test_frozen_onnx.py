@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 
 from landcover.config import ModelSettings
+from landcover.errors import OutputError
 from landcover.models.formats.detection import detect
 from landcover.models.model import open_model
 from landcover.models.recipe import Recipe, make_recipe
@@ -147,9 +147,48 @@ def test_a_network_that_cannot_be_converted_is_computed_as_it_is(
     recipe = _recipe(_saved(_learned, tmp_path / "network.keras"))
 
     def fail(*given: Any) -> Any:
-        raise PackageNotFoundError if lacking == "tf2onnx" else ValueError("no rule for it")
+        raise ValueError("no rule for it")
 
-    monkeypatch.setattr(frozen_onnx, "version" if lacking == "tf2onnx" else "_converted", fail)
+    if lacking == "tf2onnx":
+        monkeypatch.setattr(frozen_onnx, "version_of", lambda name: None)
+    else:
+        monkeypatch.setattr(frozen_onnx, "_converted", fail)
+    expected, _ = _scores(replace(recipe, runtime="tensorflow"))
+    found, arithmetic = _scores(recipe)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+    assert arithmetic is None
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("std::bad_alloc"), ImportError("numpy is another"), OSError(28, "full")]
+)
+def test_a_conversion_that_fails_for_a_while_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    recipe = _recipe(_saved(_apart, tmp_path / "network.keras"))
+    with monkeypatch.context() as patch:
+
+        def fail(*given: Any) -> Any:
+            raise error
+
+        patch.setattr(frozen_onnx, "_converted", fail)
+        expected, nothing = _scores(recipe)
+    found, arithmetic = _scores(recipe)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+    assert nothing is None
+    assert arithmetic is not None
+
+
+def test_a_cache_that_cannot_be_written_to_does_not_stop_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one in the image of a container, filled beforehand by an earlier version."""
+    recipe = _recipe(_saved(_apart, tmp_path / "network.keras"))
+
+    def full(name: str, make: Any) -> Any:
+        raise OutputError(name, "this cache cannot be used (Read-only file system)")
+
+    monkeypatch.setattr(frozen_onnx, "cached", full)
     expected, _ = _scores(replace(recipe, runtime="tensorflow"))
     found, arithmetic = _scores(recipe)
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)

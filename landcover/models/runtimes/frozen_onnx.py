@@ -10,7 +10,6 @@ import hashlib
 import logging
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias
@@ -18,18 +17,27 @@ from typing import TypeAlias
 import numpy as np
 import onnx
 
+from landcover.errors import OutputError
 from landcover.models.cache import cached
 from landcover.models.openvino_library import openvino, read_network
 from landcover.models.preprocessing.specification import Shape
+from landcover.models.runtimes.memory import out_of_memory
 from landcover.models.runtimes.tensorflow.start import tensorflow
+from landcover.versions import version_of, versioned
 
 log = logging.getLogger(__name__)
 
 Compiled: TypeAlias = Callable[[openvino.Model], openvino.CompiledModel]
 
 _OPSET = 18
+# Libraries by which it is decided whether a network is converted, and to what.
+_DECIDE = ("tf2onnx", "tensorflow", "onnx", "numpy", "protobuf", "openvino")
 # Of the largest number that the network returns: so far may rounding take the two from each other.
 _ROUNDING = 1e-4
+
+
+class _NotNow(Exception):
+    """A network is not converted for a reason that may pass; this is not kept."""
 
 
 def onnx_of(frozen: Path, shape: Shape, compiled: Compiled) -> onnx.ModelProto | None:
@@ -44,15 +52,13 @@ def onnx_of(frozen: Path, shape: Shape, compiled: Compiled) -> onnx.ModelProto |
         None where tf2onnx or TensorFlow is missing, the graph cannot be converted, or what it was
         converted to returns something else.
     """
-    try:
-        converter = version("tf2onnx")
-    except PackageNotFoundError:
+    if version_of("tf2onnx") is None:
         return None
-    wanted = f"{frozen.stem} {shape} {converter} {openvino.get_version()} {_OPSET}"
+    wanted = f"{frozen.stem} {shape} {_OPSET} {' '.join(map(versioned, _DECIDE))}"
     key = hashlib.sha256(wanted.encode()).hexdigest()[:32]
     try:
         path = cached(f"converted/{key}.onnx", partial(_write, frozen, shape, compiled))
-    except (ImportError, MemoryError) as error:
+    except (_NotNow, OutputError) as error:  # it would have saved time, no more
         log.debug("%s is not converted: %s", frozen, error)
         return None
     return onnx.load(path) if path.stat().st_size else None
@@ -63,9 +69,9 @@ def _write(frozen: Path, shape: Shape, compiled: Compiled, path: Path) -> None:
     try:
         made = _converted(frozen.read_bytes(), shape).SerializeToString()
         same = _same(str(frozen), made, shape, compiled)
-    except (ImportError, MemoryError):
-        raise
-    except Exception as error:  # noqa: BLE001  (tf2onnx says in many ways that it cannot)
+    except Exception as error:
+        if isinstance(error, (ImportError, OSError)) or out_of_memory(error):
+            raise _NotNow(str(error)) from error
         log.debug("%s is not converted: %s %s", frozen, type(error).__name__, error)
         same = False
     path.write_bytes(made if same else b"")

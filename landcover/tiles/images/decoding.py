@@ -24,7 +24,7 @@ from landcover.tiles.gdal import cause, short_of_memory, unplaced_allowed
 from landcover.tiles.grid import Size
 from landcover.tiles.images.fetching import Content, Unreachable
 from landcover.tiles.images.gaps import gaps_of_colour, gaps_of_tiff, transparent_colour
-from landcover.tiles.images.plain import Plain, plain
+from landcover.tiles.images.plain import Plain, has_all_rows, plain
 from landcover.tiles.images.resizing import resized
 from landcover.tiles.images.turning import turned
 from landcover.tiles.opening import is_tiff
@@ -237,6 +237,7 @@ def _opened(content: bytes, wanted: Wanted, tile: Size | None) -> tuple[Pixels, 
 def _of_image(image: Image.Image, content: bytes, tile: Size | None) -> tuple[Pixels, bool]:
     """All bands of a file that is no TIFF, and whether the last is a mask."""
     whole = image.format != "PNG" or _whole_png(content)
+    _refuse(_without_rows(content) if image.format == "PNG" and whole else "")
     if image.mode in ("LA", "RGB", "RGBA") and _deep(image):  # Pillow would cut them down to 8
         _refuse("" if whole else "cannot be decoded: its end is missing")
         return _by_rasterio(content, _DEEP[str(image.format)], tile)
@@ -255,6 +256,7 @@ def _of_plain(content: bytes, found: Plain, tile: Size | None) -> tuple[Pixels, 
     if found.kind == "PNG":
         pixels = png(content, (found.rows, found.cols, found.bands))
         if pixels is None:  # GDAL is twice as fast as Pillow, but for small ones
+            _refuse(_without_rows(content))
             return _by_rasterio(content, "PNG", tile)[0], found.bands in (2, 4)
         return pixels.transpose(2, 0, 1), found.bands in (2, 4)
     pixels = jpeg(content, gray=found.bands == 1)
@@ -328,6 +330,11 @@ def _without_end(content: bytes) -> str:
     if next(islice(_SCAN.finditer(content), _MOST_SCANS, None), None) is None:
         return ""
     return f"is a JPEG of more than {_MOST_SCANS} scans, as no picture is"
+
+
+def _without_rows(content: bytes) -> str:
+    """Why a PNG would get pixels that it does not hold; "" for one that holds all."""
+    return "" if has_all_rows(content) else "cannot be decoded: some of its rows are missing"
 
 
 def _unplaced(file: MemoryFile, driver: str) -> Any:

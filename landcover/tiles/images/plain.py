@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from struct import unpack
 from typing import Literal
-from zlib import crc32
+from zlib import crc32, decompressobj
+from zlib import error as zlib_error
 
 # https://www.w3.org/TR/png-3/#11IHDR: colour types, with the bands that they have.
 _PNG_BANDS = {0: 1, 2: 3, 4: 2, 6: 4}
@@ -18,6 +20,13 @@ _PNG_BANDS = {0: 1, 2: 3, 4: 2, 6: 4}
 _PNG_KEPT = frozenset(
     (b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT", b"pHYs", b"tIME", b"tEXt")
 )
+_PALETTE = 3
+# https://www.w3.org/TR/png-3/#8Interlace: first row and column of each pass, and steps to the next.
+_PASSES = (
+    *((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)),
+    *((2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)),
+)
+_PIECE = 2**20  # bytes that are inflated at once
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 
 # https://www.w3.org/Graphics/JPEG/itu-t81.pdf, table B.1: frames of Huffman codes, and what stands
@@ -70,6 +79,42 @@ def _plain_png(content: bytes) -> Plain | None:
         at = end + 4
     cols, rows = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
     return Plain("PNG", rows, cols, _PNG_BANDS[colours]) if kind == b"IEND" else None
+
+
+def has_all_rows(content: bytes) -> bool:
+    """Whether a PNG whose parts are sound holds as many pixels as it says.
+
+    Decoders fill up what is missing, or leave there what was in memory.
+    https://www.w3.org/TR/png-3/#7Scanline (a byte before each row), #8Interlace.
+
+    Raises:
+        KeyError: it has colours of no type that there is.
+    """
+    cols, rows, depth, colours, _, _, interlaced = unpack(">IIBBBBB", content[16:29])
+    bits = depth * (1 if colours == _PALETTE else _PNG_BANDS[colours])
+    wanted = 0
+    for top, left, down, right in _PASSES if interlaced else ((0, 0, 1, 1),):
+        high, wide = -(-(rows - top) // down), -(-(cols - left) // right)
+        wanted += high * (1 + -(-wide * bits // 8)) if high > 0 and wide > 0 else 0
+    inflater, held = decompressobj(), 0
+    try:
+        for part in _pixel_parts(content):
+            while part and held < wanted:
+                held += len(inflater.decompress(part, _PIECE))
+                part = inflater.unconsumed_tail
+        return held + len(inflater.flush(_PIECE)) >= wanted
+    except zlib_error:
+        return False
+
+
+def _pixel_parts(content: bytes) -> Iterator[bytes]:
+    """What is in the chunks of a PNG that hold its pixels."""
+    at = 8
+    while at + 12 <= len(content):
+        end = at + 8 + int.from_bytes(content[at : at + 4], "big")
+        if content[at + 4 : at + 8] == b"IDAT":
+            yield content[at + 8 : end]
+        at = end + 4
 
 
 def _plain_jpeg(content: bytes) -> Plain | None:

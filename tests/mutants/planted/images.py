@@ -87,7 +87,7 @@ SOURCE = planted(
 
 DECODING = planted(
     "landcover/tiles/images/decoding.py",
-    "tests/tiles/images/test_source.py tests/tiles/images/test_decoding.py",
+    "tests/tiles/images/test_source.py tests/tiles/images/test_decoding.py tests/tiles/images/test_plain.py",
     (
         "bands are counted from 0",
         "pixels[[band - 1 for band in expected.wanted.bands]]",
@@ -115,6 +115,11 @@ DECODING = planted(
         "16 bits are cut down to 8",
         'if image.mode in ("LA", "RGB", "RGBA") and _deep(image):',
         "if False:",
+    ),
+    (
+        "rows that are missing are filled up",
+        'return "" if has_all_rows(content) else "cannot be decoded: some of its rows are missing"',
+        'return ""',
     ),
     ("a torn PNG is read", "if whole and _simple_png(image):", "if _simple_png(image):"),
     (
@@ -239,6 +244,12 @@ TURNING = planted(
 PLAIN = planted(
     "landcover/tiles/images/plain.py",
     "tests/tiles/images/test_plain.py tests/tiles/images/test_decoding.py",
+    (
+        "rows are as long as their pixels",
+        "high * (1 + -(-wide * bits // 8))",
+        "high * -(-wide * bits // 8)",
+    ),
+    ("rows and columns of passes", "(4, 0, 8, 4), (0, 2, 4, 4)", "(0, 4, 4, 8), (2, 0, 4, 4)"),
     (
         "a damaged file is plain",
         'if crc32(content[at + 4 : end]) != int.from_bytes(content[end : end + 4], "big"):',

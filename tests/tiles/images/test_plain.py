@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from landcover.tiles.grid import Size
 from landcover.tiles.images import decoding
 from landcover.tiles.images.decoding import Expected, Unusable, Wanted, decode
-from landcover.tiles.images.plain import Plain, plain
+from landcover.tiles.images.plain import Plain, has_all_rows, plain
 
 # How many files are generated: 10,000 in the long form.
 FILES = int(os.environ.get("LANDCOVER_IMAGES", "240"))
@@ -187,3 +189,61 @@ def test_whatever_is_not_plain_is_left_to_the_careful_decoders() -> None:
     assert plain(jpeg) == Plain("JPEG", 3, 5, 3)
     for value in (12, 16):
         assert plain(jpeg[: frame + 4] + bytes((value,)) + jpeg[frame + 5 :]) is None
+
+
+# Colour types with the numbers of a pixel, and the bits that they may have.
+_KINDS = {0: (1, (1, 2, 4, 8, 16)), 2: (3, (8, 16)), 3: (1, (1, 2, 4, 8)), 4: (2, (8, 16))}
+_KINDS[6] = (4, (8, 16))
+_STARTS = ["0 0 8 8", "0 4 8 8", "4 0 8 4", "0 2 4 4", "2 0 4 2", "0 1 2 2", "1 0 2 1"]
+
+
+def _raw(rows: int, cols: int, bits: int, laced: bool) -> bytes:
+    """Pixels of 0 as they are compressed, by the picture of a pass that numpy draws."""
+    picture, data = np.zeros((rows, cols)), b""
+    for top, left, down, right in (map(int, one.split()) for one in _STARTS if laced):
+        part = picture[top::down, left::right]
+        data += b"\0" * (part.shape[0] * (1 + -(-part.shape[1] * bits // 8)) if part.size else 0)
+    return data if laced else b"\0" * (rows * (1 + -(-cols * bits // 8)))
+
+
+def _of_zeros(head: tuple[int, ...], data: bytes) -> bytes:
+    rows, cols, depth, kind, laced = head
+    told = b"".join(n.to_bytes(4, "big") for n in (cols, rows)) + bytes([depth, kind, 0, 0, laced])
+    chunks = [(b"IHDR", told), (b"PLTE", b"\1\2\3" * 2), (b"IDAT", data), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        len(body).to_bytes(4, "big") + name + body + zlib.crc32(name + body).to_bytes(4, "big")
+        for name, body in chunks
+        if name != b"PLTE" or kind == 3
+    )
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from(sorted(_KINDS)), st.data())
+def test_a_png_without_all_of_its_rows_is_refused(
+    rows: int, cols: int, kind: int, data: st.DataObject
+) -> None:
+    """All parts are sound; decoders would fill up what is missing, or leave there what was in memory."""
+    channels, depths = _KINDS[kind]
+    depth, laced = data.draw(st.sampled_from(depths)), data.draw(st.booleans())
+    raw, head = _raw(rows, cols, channels * depth, laced), (rows, cols, depth, kind, int(laced))
+    content = _of_zeros(head, zlib.compress(raw))
+    assert has_all_rows(content)
+    assert np.asarray(Image.open(BytesIO(content))).shape[:2] == (rows, cols)
+    short = raw[: data.draw(st.sampled_from([0, len(raw) // 2, len(raw) - 1]))]
+    lacking = _of_zeros(head, zlib.compress(short))
+    assert not has_all_rows(lacking)
+    with pytest.raises(Unusable):
+        decode(
+            lacking, Expected(Wanted(Size(rows, cols)), 3 if kind in (2, 3) else channels, "uint8")
+        )
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_png_without_all_of_its_rows_says_so(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not fast:
+        monkeypatch.setattr("landcover.tiles.codecs._png_decoder", lambda: None)
+    lacking = _of_zeros((9, 9, 8, 2, 0), zlib.compress(_raw(9, 9, 24, False)[:-1]))
+    with pytest.raises(Unusable, match="some of its rows are missing"):
+        decode(lacking, Expected(Wanted(Size(9, 9)), 3, "uint8"))
+    torn = _of_zeros((9, 9, 8, 2, 0), zlib.compress(_raw(9, 9, 24, False))[:-9])
+    with pytest.raises(Unusable):
+        decode(torn, Expected(Wanted(Size(9, 9)), 3, "uint8"))
