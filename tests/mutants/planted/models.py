@@ -534,7 +534,7 @@ MODEL = planted(
     "tests/models/test_memory.py tests/models/test_whole_numbers.py tests/models/test_fetch.py",
     (
         "whole numbers that do not fit are cast",
-        'if reads.kind in "iu" and not np.can_cast(tiles.dtype, reads, "safe"):',
+        'if reads.kind in "iu" and not np.can_cast(pixels.dtype, reads, "safe"):',
         "if False:",
     ),
     (
